@@ -1,0 +1,179 @@
+package cairn
+
+// This file is the contract of a node index: what a router may ask of one
+// cluster, and every outcome.
+
+// MaxBatch is how many keys or writes one request may carry.
+const MaxBatch = 10_000
+
+// Read is what every reading request says.
+type Read struct {
+	Keyspace UID
+	// Epoch is the map revision that the answering replica's log must have
+	// noted: the highest epoch among the shards that the router decided by,
+	// and that of the request's token.
+	Epoch uint64
+	Level Level
+	// Index is, with AtLeast, the log index that must be applied.
+	Index uint64
+}
+
+// Answer is what every answer says.
+type Answer struct {
+	// Revision is the map revision noted in the answering replica's log.
+	Revision uint64
+	// Index is the log index up to which the whole answer is true.
+	Index uint64
+}
+
+// LocateRequest asks where keys live.
+type LocateRequest struct {
+	Read
+	// WithAttributes asks for attributes and versions too.
+	WithAttributes bool
+	Keys           []Key
+}
+
+// LocateReply answers a LocateRequest, one result a key, in its order.
+type LocateReply struct {
+	Answer
+	Results []Located
+}
+
+// LocateState is the outcome for one key.
+type LocateState uint8
+
+// The outcomes for one key.
+const (
+	// Found: the key has an entry.
+	Found LocateState = iota + 1
+	// Absent: the key is this cluster's and has no entry.
+	Absent
+	// NotOwned: by the replica's log the key is not this cluster's. Refresh
+	// the map to at least the answer's revision and ask its owner.
+	NotOwned
+)
+
+// Located is where one key lives.
+type Located struct {
+	State LocateState
+	// Stamp is how fresh this result is: the epoch of the key's shard, and an
+	// index at or above the answer's. Zero with NotOwned.
+	Stamp Stamp
+	// Nodes are the entry's, the primary first. Only with Found.
+	Nodes []NodeID
+	// Version and Attributes only with Found and WithAttributes.
+	Version    Version
+	Attributes Attributes
+}
+
+// WriteRequest asks for mutations, each by itself. Those of one key take
+// effect in the order given.
+type WriteRequest struct {
+	Keyspace UID
+	// Epoch is as in Read.
+	Epoch     uint64
+	Mutations []Mutation
+}
+
+// WriteReply answers a WriteRequest, one result a mutation, in its order. All
+// that took effect is durable.
+type WriteReply struct {
+	Answer
+	Results []Written
+}
+
+// Written is the outcome of one mutation.
+type Written struct {
+	// Err is nil if the mutation took effect. Its kinds: KindStale, the key is
+	// not this cluster's by the log; KindPrecondition, its condition did not
+	// hold; KindInvalid, a node or attribute that the log does not know or
+	// that may not be used; KindExhausted, the disk is full.
+	Err *Error
+	// Existed tells whether the key had an entry before.
+	Existed bool
+	// Stamp is where in the log the mutation stands.
+	Stamp Stamp
+	// Version and Nodes are the entry's, after a Put or a Merge.
+	Version Version
+	Nodes   []NodeID
+}
+
+// ListRequest asks for a page of entries in key order.
+type ListRequest struct {
+	Read
+	// Keys in [Start, End); an empty End is open.
+	Start, End Key
+	// At most so many entries and about so many bytes.
+	Limit, MaxBytes int
+}
+
+// ListReply answers a ListRequest.
+type ListReply struct {
+	Answer
+	// Fingerprint is of the (shard, epoch) set that the page was read from;
+	// see Fingerprint.
+	Fingerprint Fingerprint
+	Entries     []Entry
+	// More tells whether the range may hold entries after these.
+	More bool
+}
+
+// WatchRequest asks for the changes of one keyspace after a log index.
+type WatchRequest struct {
+	Keyspace UID
+	// After is the index after which changes are sent; 0: from now on.
+	After uint64
+}
+
+// WatchBatch is what a watch delivers: every change up to Answer.Index since
+// the batch before. It may have none, as a heartbeat.
+type WatchBatch struct {
+	Answer
+	Changes []Change
+}
+
+// IndexStatus is what a node index says of itself.
+type IndexStatus struct {
+	// Replica names who answered: an address, or "in-process".
+	Replica         string
+	AppliedIndex    uint64
+	CheckpointIndex uint64
+	// CheckpointAge is how long ago the checkpoint was written, in
+	// nanoseconds.
+	CheckpointAge int64
+	MapRevision   uint64
+	Entries       uint64
+	NodeEntries   map[NodeID]uint64
+	Shards        []ShardStatus
+	FileBytes     int64
+	// WriteRefusal says why writes are refused; empty while they are taken.
+	WriteRefusal string
+}
+
+// ShardStatus is what a node index holds of one shard.
+type ShardStatus struct {
+	Keyspace UID
+	Shard    ShardID
+	Epoch    uint64
+	Entries  uint64
+}
+
+// Fingerprint names a set of shards and their epochs, in any order. A scatter
+// is right only where the router's and the index's fingerprints agree.
+type Fingerprint uint64
+
+// Add is f with a shard added.
+func (f Fingerprint) Add(shard ShardID, epoch uint64) Fingerprint {
+	// Commutative: a sum of well-mixed terms (the finalizer of MurmurHash3,
+	// Appleby 2011).
+	return f + Fingerprint(mix(mix(uint64(shard))^epoch))
+}
+
+func mix(x uint64) uint64 {
+	x ^= x >> 33
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	x *= 0xc4ceb9fe1a85ec53
+	return x ^ x>>33
+}

@@ -1,0 +1,96 @@
+package cairn
+
+import "fmt"
+
+// Scheme is how a keyspace orders its keys.
+type Scheme uint8
+
+// The placement schemes.
+const (
+	// SchemeHash orders keys by the 64-bit hash of their affinity part.
+	SchemeHash Scheme = iota + 1
+	// SchemeRange orders keys by themselves.
+	SchemeRange
+)
+
+func (s Scheme) String() string {
+	switch s {
+	case SchemeHash:
+		return "hash"
+	case SchemeRange:
+		return "range"
+	}
+	return fmt.Sprintf("scheme %d", uint8(s))
+}
+
+// Placement is how a keyspace's keys become placement keys.
+type Placement struct {
+	Scheme Scheme
+	// Affinity is a delimiter: keys that agree up to its first occurrence are
+	// placed together. Empty: the whole key counts. Only with SchemeHash.
+	Affinity string
+}
+
+// Keyspace is what a node index needs to know of a keyspace.
+type Keyspace struct {
+	UID       UID
+	Name      string
+	Placement Placement
+	// Replicas is how many nodes an entry gets, the primary included.
+	Replicas int
+	Schema   *Schema
+}
+
+// Shard is a contiguous range of a keyspace's placement keys.
+type Shard struct {
+	Keyspace UID
+	ID       ShardID
+	// Start and End bound its placement keys: [Start, End). An empty End is
+	// open.
+	Start, End []byte
+	// Epoch is the map revision of the last change of owner or bounds.
+	Epoch uint64
+}
+
+// NodeState is whether a node takes entries.
+type NodeState uint8
+
+// The states of a node.
+const (
+	// NodeActive nodes get new entries.
+	NodeActive NodeState = iota + 1
+	// NodeDraining nodes keep their entries and get no new ones.
+	NodeDraining
+	// NodeDown nodes can't be reached and get no new entries.
+	NodeDown
+)
+
+var nodeStateNames = [...]string{"unknown", "active", "draining", "down"}
+
+func (s NodeState) String() string {
+	if int(s) < len(nodeStateNames) {
+		return nodeStateNames[s]
+	}
+	return nodeStateNames[0]
+}
+
+// Node is a database server inside a cluster.
+type Node struct {
+	ID      NodeID
+	Name    string
+	Address string
+	Zone    string
+	// Weight is its share of new entries, relative to its cluster's others; a
+	// node of weight 0 gets none.
+	Weight uint32
+	State  NodeState
+}
+
+// Assignment is all that one cluster's node index needs from the map: what it
+// owns at one map revision.
+type Assignment struct {
+	Revision  uint64
+	Keyspaces []Keyspace
+	Nodes     []Node
+	Shards    []Shard
+}

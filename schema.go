@@ -1,0 +1,74 @@
+package cairn
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// AttributeSpec declares one attribute.
+type AttributeSpec struct {
+	ID   AttributeID
+	Name string
+	Type Type
+	// Unindexed attributes are carried with the entry but not queryable.
+	Unindexed bool
+}
+
+// Schema is a keyspace's attributes. It is immutable; the zero Schema has
+// none.
+type Schema struct {
+	byName []AttributeSpec // ascending by name
+	byID   map[AttributeID]AttributeSpec
+}
+
+// MaxAttributes is how many attributes a keyspace may declare.
+const MaxAttributes = 256
+
+var attributeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
+
+// NewSchema makes a schema. Each attribute needs a type, an id and a name of
+// its own that is a CEL identifier of at most 63 letters, digits and
+// underscores.
+func NewSchema(attributes []AttributeSpec) (*Schema, error) {
+	if len(attributes) > MaxAttributes {
+		return nil, Invalid("attributes", "ATTRIBUTES_TOO_MANY", "%d attributes; a keyspace has at most %d", len(attributes), MaxAttributes)
+	}
+	s := &Schema{byName: slices.Clone(attributes), byID: make(map[AttributeID]AttributeSpec, len(attributes))}
+	slices.SortFunc(s.byName, func(a, b AttributeSpec) int { return strings.Compare(a.Name, b.Name) })
+	for i, a := range s.byName {
+		field := "attributes." + a.Name
+		if !attributeName.MatchString(a.Name) {
+			return nil, Invalid(field, "ATTRIBUTE_NAME", "%q is not a name; use letters, digits and underscores, at most 63, not a digit first", a.Name)
+		}
+		if i > 0 && s.byName[i-1].Name == a.Name {
+			return nil, Invalid(field, "ATTRIBUTE_TWICE", "declared twice")
+		}
+		if a.Type == TypeNull || int(a.Type) >= len(typeNames) {
+			return nil, Invalid(field+".type", "TYPE_UNKNOWN", "the types are %s", strings.Join(typeNames[1:], ", "))
+		}
+		if _, taken := s.byID[a.ID]; taken || a.ID == 0 {
+			return nil, Errorf(KindInternal, "ATTRIBUTE_ID", "attribute %s has no id of its own", a.Name)
+		}
+		s.byID[a.ID] = a
+	}
+	return s, nil
+}
+
+// Attributes are the declared attributes in ascending order of name.
+func (s *Schema) Attributes() []AttributeSpec { return s.byName }
+
+// ByName finds an attribute by its name.
+func (s *Schema) ByName(name string) (AttributeSpec, bool) {
+	i, found := slices.BinarySearchFunc(s.byName, name, func(a AttributeSpec, name string) int { return strings.Compare(a.Name, name) })
+	if !found {
+		return AttributeSpec{}, false
+	}
+	return s.byName[i], true
+}
+
+// ByID finds an attribute by its id.
+func (s *Schema) ByID(id AttributeID) (AttributeSpec, bool) {
+	a, found := s.byID[id]
+	return a, found
+}
