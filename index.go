@@ -147,6 +147,9 @@ type IndexStatus struct {
 	NodeEntries   map[NodeID]uint64
 	Shards        []ShardStatus
 	FileBytes     int64
+	// OverlayBytes is about how much memory the changes take that are in no
+	// checkpoint yet; 0 where the index was asked over the wire.
+	OverlayBytes int64
 	// WriteRefusal says why writes are refused; empty while they are taken.
 	WriteRefusal string
 }
@@ -165,15 +168,14 @@ type Fingerprint uint64
 
 // Add is f with a shard added.
 func (f Fingerprint) Add(shard ShardID, epoch uint64) Fingerprint {
-	// Commutative: a sum of well-mixed terms (the finalizer of MurmurHash3,
-	// Appleby 2011).
+	// Commutative: a sum of well-mixed terms.
 	return f + Fingerprint(mix(mix(uint64(shard))^epoch))
 }
 
+// mix is the output function of SplitMix64 (Steele, Lea and Flood 2014).
 func mix(x uint64) uint64 {
-	x ^= x >> 33
-	x *= 0xff51afd7ed558ccd
-	x ^= x >> 33
-	x *= 0xc4ceb9fe1a85ec53
-	return x ^ x>>33
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
 }

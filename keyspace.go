@@ -39,6 +39,9 @@ type Keyspace struct {
 	// Replicas is how many nodes an entry gets, the primary included.
 	Replicas int
 	Schema   *Schema
+	// Deleting is set while the keyspace is about to be deleted: writes are
+	// refused (KindPrecondition, KEYSPACE_DELETING), reads go on.
+	Deleting bool
 }
 
 // Shard is a contiguous range of a keyspace's placement keys.

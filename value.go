@@ -96,8 +96,8 @@ func Bool(b bool) Value {
 // Timestamp makes a timestamp value, in the years 1 to 9999, cut off to the
 // microsecond.
 func Timestamp(t time.Time) (Value, error) {
-	if t.Year() < 1 || t.UTC().Year() < 1 || t.UTC().Year() > 9999 {
-		return Value{}, Invalid("", "TIMESTAMP_OUT_OF_RANGE", "a timestamp in the year %d; the years are 1 to 9999", t.UTC().Year())
+	if year := t.UTC().Year(); year < 1 || year > 9999 {
+		return Value{}, Invalid("", "TIMESTAMP_OUT_OF_RANGE", "a timestamp in the year %d; the years are 1 to 9999", year)
 	}
 	return Value{kind: TypeTimestamp, bits: uint64(t.UnixMicro())}, nil
 }

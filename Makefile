@@ -1,0 +1,136 @@
+# `make` alone runs what a change must pass: check, then test.
+#
+# One install step on a fresh clone: `make tools` puts pinned tools into .bin.
+
+BIN := $(CURDIR)/.bin
+export PATH := $(BIN):$(PATH)
+
+TOOLS := \
+	github.com/bufbuild/buf/cmd/buf@v1.75.0 \
+	google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12 \
+	google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2 \
+	github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 \
+	golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+
+# How long `make fuzz` gives each target, and how many kills `make torture`
+# survives before it is content.
+FUZZTIME ?= 10s
+ROUNDS ?= 100
+
+.DELETE_ON_ERROR:
+
+.PHONY: all
+all: check test
+
+.PHONY: build
+build: ## bin/cairn
+	go build -o bin/cairn ./cmd/cairn
+
+# ---- tools ------------------------------------------------------------------
+
+# An empty file beside each tool names the version that is there.
+.PHONY: tools
+tools:
+	@mkdir -p $(BIN); for tool in $(TOOLS); do \
+		mark="$(BIN)/.$$(basename $$tool)"; if [ -e "$$mark" ]; then continue; fi; \
+		echo "go install $$tool"; GOBIN=$(BIN) go install "$$tool" || exit 1; touch "$$mark"; \
+	done
+
+# ---- check ------------------------------------------------------------------
+
+.PHONY: check
+check: check-format check-tidy check-proto check-breaking check-generated check-vet check-lint check-conventions
+
+.PHONY: check-format
+check-format:
+	@files="$$(find . -name '*.go' ! -name '*.pb.go' ! -path './.*' ! -path '*/node_modules/*' | xargs gofmt -l)"; \
+	if [ -n "$$files" ]; then echo "not formatted; run gofmt -w:"; echo "$$files"; exit 1; fi
+
+.PHONY: check-tidy
+check-tidy:
+	go mod tidy -diff
+	go mod verify
+
+.PHONY: check-proto
+check-proto: tools
+	buf lint
+	buf format --diff --exit-code --path proto/cairn
+
+# Against the last release or, before the first, against main. The old files
+# are taken out of git's store, so that a clone of one branch will do.
+.PHONY: check-breaking
+check-breaking: tools
+	@base="$$(git describe --tags --abbrev=0 2>/dev/null || \
+		git rev-parse --verify --quiet origin/main || git rev-parse --verify --quiet main)" || true; \
+	if [ -z "$$base" ] || ! git cat-file -e "$$base:proto" 2>/dev/null; then \
+		echo "breaking changes: there is no tag and no main to compare with"; exit 0; fi; \
+	old="$$(mktemp -d)"; trap 'rm -rf "$$old"' EXIT; \
+	git archive "$$base" proto buf.yaml | tar -x -C "$$old"; \
+	echo "buf breaking --against $$base"; buf breaking --against "$$old"
+
+.PHONY: check-generated
+check-generated: tools
+	@new="$$(mktemp -d)"; trap 'rm -rf "$$new"' EXIT; \
+	buf generate -o "$$new"; \
+	have="$$(find proto -name '*.pb.go' | LC_ALL=C sort)"; want="$$(cd "$$new" && find proto -name '*.pb.go' | LC_ALL=C sort)"; \
+	if [ "$$have" != "$$want" ]; then \
+		echo "generated files differ; run make generate. Here:"; echo "$$have"; echo "generated:"; echo "$$want"; exit 1; fi; \
+	for file in $$want; do diff -u "$$file" "$$new/$$file" || { echo "run make generate"; exit 1; }; done
+
+.PHONY: check-vet
+check-vet:
+	go vet ./...
+
+.PHONY: check-lint
+check-lint: tools
+	golangci-lint run ./...
+
+# Who imports whom, and the other conventions that a program can check.
+.PHONY: check-conventions
+check-conventions:
+	go test -count=1 -run '^(TestImports|TestConventions)' .
+
+.PHONY: generate
+generate: tools
+	buf generate
+
+# ---- test -------------------------------------------------------------------
+
+.PHONY: test
+test: ## everything, with the race detector
+	go test -race -timeout 20m ./...
+
+.PHONY: test-short
+test-short: ## without the slow ones, while working
+	go test -short ./...
+
+# Kills the real binary at random moments until ROUNDS are survived.
+.PHONY: torture
+torture:
+	CAIRN_TORTURE_ROUNDS=$(ROUNDS) go test -count=1 -timeout 2h -v -run '^TestKilledImport' ./cmd/daemon
+
+# Go fuzzes one target at a time.
+.PHONY: fuzz
+fuzz:
+	@set -e; for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+# ---- measure ----------------------------------------------------------------
+
+# Ratios beside the floors of this machine; the output can be kept under
+# bench/results. `make bench-go` runs the benchmarks beside the code.
+.PHONY: bench
+bench:
+	go run ./bench all
+
+.PHONY: bench-go
+bench-go:
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: clean
+clean:
+	rm -rf bin

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"google.golang.org/grpc"
+
+	"cairn/bench/floor"
+	"cairn/bench/load"
+	"cairn/bench/report"
+	"cairn/bench/stack"
+)
+
+// unary compares Locate through router and index with a unary echo through a
+// proxy.
+func unary(ctx context.Context, s settings) error {
+	return beside(ctx, s, "Locate", "two-hop unary echo", report.Goal{Ratio: 0.8},
+		func(e *echoes) report.Measure { return e.unary(s) },
+		func(ctx context.Context, conns []*grpc.ClientConn) (load.Result, error) {
+			var calls []load.Call
+			for i, conn := range conns {
+				calls = append(calls, stack.UnaryCalls(conn, share(s.callers, i, len(conns)), s.entries)...)
+			}
+			return load.Closed(ctx, calls, s.warmup, s.length)
+		})
+}
+
+// stream compares StreamLocate through router and index with a stream echo of
+// the same batches through a proxy.
+func stream(ctx context.Context, s settings) error {
+	return beside(ctx, s, "StreamLocate", "two-hop stream echo", report.Goal{Ratio: 0.5},
+		func(e *echoes) report.Measure { return e.stream(s) },
+		func(ctx context.Context, conns []*grpc.ClientConn) (load.Result, error) {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			var streams []load.Stream
+			for i, conn := range conns {
+				open, err := stack.Streams(ctx, conn, share(s.streams, i, len(conns)), s.batch, s.entries)
+				if err != nil {
+					return load.Result{}, err
+				}
+				streams = append(streams, open...)
+			}
+			return load.Pipelined(ctx, streams, s.window, s.warmup, s.length)
+		})
+}
+
+// beside runs a workload on a filled deployment and its floor on two echo
+// servers, in pairs.
+func beside(ctx context.Context, s settings, name, floorName string, goal report.Goal,
+	floorOf func(*echoes) report.Measure, ours func(context.Context, []*grpc.ClientConn) (load.Result, error),
+) (err error) {
+	e, err := startEchoes(ctx, 2, s.connections)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.stop()) }()
+	d, err := stack.Deploy(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Stop()) }()
+	if err := d.Fill(ctx, s.entries, s.settle); err != nil {
+		return err
+	}
+	var conns []*grpc.ClientConn
+	for range s.connections {
+		conn, err := floor.Dial(d.Router)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		conns = append(conns, conn)
+	}
+	comparison, err := report.Compare(ctx, name, floorName, s.pairs, floorOf(e),
+		func(ctx context.Context) (load.Result, error) { return ours(ctx, conns) })
+	comparison.Write(s.out, goal)
+	return err
+}

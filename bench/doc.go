@@ -1,0 +1,28 @@
+// Command bench measures Cairn beside floors that the same machine gives in
+// the same run, so that its ratios can be repeated anywhere:
+//
+//	go run ./bench locate-inprocess  a router and an index in one process, 1M entries
+//	go run ./bench stream            StreamLocate, batches of 128, through router and index
+//	go run ./bench unary             Locate, 64 callers, through router and index
+//	go run ./bench import            1M entries from NDJSON to durable, end to end
+//	go run ./bench floors            the floors alone
+//	go run ./bench all               all of these
+//
+// It prints ratios first, absolute figures after and every run as a line for
+// benchstat. -out FILE keeps a copy; the records under results were made so,
+// each naming its command and machine.
+//
+// Client, router and index are processes of their own on loopback, with etcd
+// beside them, and so are the client, proxy and backend of the floors. Each
+// side runs in turn (floor, ours, floor, ours, ...) and the ratio is the
+// median of the pairs'. On a machine that does other work at the time the
+// figures mean nothing.
+//
+// The parts, each of one duty:
+//
+//	bench/load    keys and callers: what is asked, and counting the answers
+//	bench/floor   bare gRPC echoes and bbolt's own read
+//	bench/stack   Cairn's processes as a deployment has them
+//	bench/spawn   parts in processes of their own
+//	bench/report  pairs, ratios, and how they are written
+package main

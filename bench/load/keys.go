@@ -1,0 +1,43 @@
+package load
+
+import (
+	"math/rand/v2"
+	"strconv"
+)
+
+const keyPrefix = "customer-"
+
+// keyDigits make keys of equal length, so that every key costs the same.
+const keyDigits = 11
+
+// Key is the key of entry number n: 20 bytes, ascending with n.
+func Key(n int) []byte { return AppendKey(make([]byte, 0, len(keyPrefix)+keyDigits), n) }
+
+// AppendKey appends entry n's key to buf.
+func AppendKey(buf []byte, n int) []byte {
+	buf = append(buf, keyPrefix...)
+	for width := 10_000_000_000; width > 1 && n < width; width /= 10 {
+		buf = append(buf, '0')
+	}
+	return strconv.AppendInt(buf, int64(n), 10)
+}
+
+// Batches are batches of keys chosen uniformly from the first entries. The
+// same seed gives the same batches.
+func Batches(seed uint64, count, size, entries int) [][][]byte {
+	random := rand.New(rand.NewPCG(seed, uint64(size)))
+	batches := make([][][]byte, count)
+	for i := range batches {
+		batches[i] = make([][]byte, size)
+		for j := range batches[i] {
+			batches[i][j] = Key(random.IntN(entries))
+		}
+	}
+	return batches
+}
+
+// Shuffled are the numbers of so many entries in random order, the same for
+// the same seed.
+func Shuffled(seed uint64, entries int) []int {
+	return rand.New(rand.NewPCG(seed, 0)).Perm(entries)
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"cairn/bench/report"
+	"cairn/bench/spawn"
+)
+
+// settings are what every workload is run with.
+type settings struct {
+	entries     int
+	callers     int
+	batch       int
+	streams     int
+	window      int
+	connections int
+	pairs       int
+	warmup      time.Duration
+	length      time.Duration
+	settle      time.Duration
+	out         io.Writer
+}
+
+// workload measures one thing and writes what it found.
+type workload struct {
+	name string
+	run  func(ctx context.Context, s settings) error
+}
+
+func workloads() []workload {
+	return []workload{
+		{"locate-inprocess", locateInProcess},
+		{"stream", stream},
+		{"unary", unary},
+		{"import", importFile},
+		{"floors", floors},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) > 1 && args[0] == spawn.Verb {
+		return playPart(ctx, args[1], args[2:])
+	}
+	workloads := workloads()
+	names := make([]string, 0, len(workloads))
+	for _, w := range workloads {
+		names = append(names, w.name)
+	}
+	usage := fmt.Errorf("usage: bench %s|all [flags]; bench all -h lists the flags", strings.Join(names, "|"))
+	if len(args) == 0 {
+		return usage
+	}
+	chosen := workloads
+	if args[0] != "all" {
+		at := slices.Index(names, args[0])
+		if at < 0 {
+			return fmt.Errorf("there is no workload %q; %w", args[0], usage)
+		}
+		chosen = workloads[at : at+1]
+	}
+	s, done, err := parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	report.Header(s.out, "go run ./bench "+strings.Join(args, " "))
+	for _, w := range chosen {
+		if err = w.run(ctx, s); err != nil {
+			break
+		}
+	}
+	return errors.Join(err, done())
+}
+
+// parse reads the flags; done closes the copy of the output, if one is kept.
+func parse(args []string) (s settings, done func() error, err error) {
+	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
+	flags.IntVar(&s.entries, "entries", 1_000_000, "entries in the index")
+	flags.IntVar(&s.callers, "callers", 64, "unary: concurrent callers")
+	flags.IntVar(&s.batch, "batch", 128, "stream: keys in a batch")
+	flags.IntVar(&s.streams, "streams", 4, "stream: streams at once")
+	flags.IntVar(&s.window, "window", 8, "stream: batches in flight on each stream")
+	flags.IntVar(&s.connections, "connections", 1, "the client's connections")
+	flags.IntVar(&s.pairs, "pairs", 10, "pairs of floor and ours")
+	flags.DurationVar(&s.warmup, "warmup", time.Second, "how long each run goes on before it counts")
+	flags.DurationVar(&s.length, "length", 3*time.Second, "how long each run counts")
+	flags.DurationVar(&s.settle, "settle", time.Minute, "how long a filled index may take to write it all to its file")
+	out := flags.String("out", "", "a file that gets a copy of the output")
+	if err := flags.Parse(args[1:]); err != nil {
+		return s, nil, err
+	}
+	if flags.NArg() > 0 {
+		return s, nil, fmt.Errorf("%q is more than one workload and its flags", flags.Args())
+	}
+	for _, least := range []struct {
+		name  string
+		value int
+	}{{"entries", s.entries}, {"callers", s.callers}, {"batch", s.batch}, {"streams", s.streams}, {"window", s.window},
+		{"connections", s.connections}, {"pairs", s.pairs}} {
+		if least.value < 1 {
+			return s, nil, fmt.Errorf("-%s is %d; it is at least 1", least.name, least.value)
+		}
+	}
+	s.out = os.Stdout
+	if *out == "" {
+		return s, func() error { return nil }, nil
+	}
+	file, err := os.Create(*out)
+	if err != nil {
+		return s, nil, err
+	}
+	s.out = io.MultiWriter(os.Stdout, file)
+	return s, file.Close, nil
+}

@@ -1,0 +1,79 @@
+package report_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"cairn/bench/load"
+	"cairn/bench/report"
+)
+
+// rates gives one result after the other, of so many items a second.
+func rates(order *[]string, name string, rates ...int) report.Measure {
+	return func(context.Context) (load.Result, error) {
+		*order = append(*order, name)
+		result := load.Result{Items: rates[0], Calls: 1, Elapsed: time.Second}
+		rates = rates[1:]
+		return result, nil
+	}
+}
+
+func TestCompareInterleavesAndTakesTheMedian(t *testing.T) {
+	var order []string
+	comparison, err := report.Compare(t.Context(), "Locate", "echo", 3,
+		rates(&order, "floor", 1000, 100, 1000), rates(&order, "ours", 500, 90, 200))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(order, " "); got != "floor ours floor ours floor ours" {
+		t.Errorf("it ran %s", got)
+	}
+	if median := report.Median(comparison.Ratios()); median != 0.5 {
+		t.Errorf("the median ratio is %v; want 0.5", median)
+	}
+	var out strings.Builder
+	comparison.Write(&out, report.Goal{Ratio: 0.8, PerItem: time.Minute, Rate: 1})
+	for _, want := range []string{
+		"ratio Locate / echo: 0.50 (median of 3 interleaved pairs, 0.20 to 0.90); wanted 0.80 or more: MISSED\n",
+		"wanted 1m0s an item or less: reached; wanted 1/s or more: reached\n",
+		"BenchmarkLocate/side=floor-", "BenchmarkLocate/side=ours-", "\t500\t2000000.0 ns/op\t500 items/s\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the report lacks %q:\n%s", want, &out)
+		}
+	}
+}
+
+func TestCompareEndsWithAFailure(t *testing.T) {
+	failure := errors.New("no")
+	var order []string
+	_, err := report.Compare(t.Context(), "Locate", "echo", 3, rates(&order, "floor", 1, 1, 1),
+		func(context.Context) (load.Result, error) { return load.Result{}, failure })
+	if !errors.Is(err, failure) || len(order) != 1 {
+		t.Errorf("%v after %v; want the failure after one run", err, order)
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for _, c := range []struct {
+		figures []float64
+		want    float64
+	}{{nil, 0}, {[]float64{2}, 2}, {[]float64{1, 3}, 2}, {[]float64{1, 2, 9}, 2}} {
+		if got := report.Median(c.figures); got != c.want {
+			t.Errorf("the median of %v is %v; want %v", c.figures, got, c.want)
+		}
+	}
+}
+
+func TestHeaderSaysWhere(t *testing.T) {
+	var out strings.Builder
+	report.Header(&out, "bench all")
+	for _, want := range []string{"command: bench all\n", "go: go1", "kernel: ", "cpu: ", "date: "} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the header lacks %q:\n%s", want, &out)
+		}
+	}
+}

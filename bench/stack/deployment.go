@@ -1,0 +1,124 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"cairn/bench/spawn"
+	cairnv1 "cairn/proto/cairn/v1"
+	"cairn/router/client"
+)
+
+// Keyspace is the name of the keyspace that every stack has.
+const Keyspace = "customers"
+
+const clusterName = "north"
+
+// Deployment is Cairn as processes: a router, the index of one cluster, and
+// etcd.
+type Deployment struct {
+	// Router is the router's address.
+	Router string
+
+	folder    string
+	processes []*spawn.Process // in the order they were started
+}
+
+// Deploy starts a deployment with an empty keyspace in a temporary folder.
+func Deploy(ctx context.Context) (*Deployment, error) {
+	folder, err := os.MkdirTemp("", "cairn-bench-")
+	if err != nil {
+		return nil, err
+	}
+	d := &Deployment{folder: folder}
+	if err := d.start(ctx); err != nil {
+		return nil, errors.Join(err, d.Stop())
+	}
+	return d, nil
+}
+
+func (d *Deployment) start(ctx context.Context) error {
+	first, err := d.spawn(ctx, partEtcd, filepath.Join(d.folder, "etcd"))
+	if err != nil {
+		return err
+	}
+	address, etcd, _ := strings.Cut(first.Address, " ")
+	index, err := freeAddress(ctx)
+	if err != nil {
+		return err
+	}
+	if err := declare(ctx, address, index); err != nil {
+		return err
+	}
+	if _, err := d.spawn(ctx, partIndex, index, filepath.Join(d.folder, "index"), etcd); err != nil {
+		return err
+	}
+	router, err := d.spawn(ctx, partRouter, filepath.Join(d.folder, "router"), etcd)
+	if err != nil {
+		return err
+	}
+	d.Router, _, _ = strings.Cut(router.Address, " ")
+	return nil
+}
+
+func (d *Deployment) spawn(ctx context.Context, part string, args ...string) (*spawn.Process, error) {
+	process, err := spawn.Start(ctx, part, args...)
+	if err == nil {
+		d.processes = append(d.processes, process)
+	}
+	return process, err
+}
+
+// Stop ends the processes, the last started first, and removes their data.
+func (d *Deployment) Stop() error {
+	var errs []error
+	for i := len(d.processes) - 1; i >= 0; i-- {
+		errs = append(errs, d.processes[i].Stop())
+	}
+	return errors.Join(append(errs, os.RemoveAll(d.folder))...)
+}
+
+// declare applies the keyspace and the cluster whose index will be at an
+// address.
+func declare(ctx context.Context, router, index string) error {
+	c, err := client.Dial(router, client.Options{})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	cluster := &cairnv1.Cluster{Name: "clusters/" + clusterName, IndexReplicas: []string{index}}
+	for i := range 3 {
+		cluster.Nodes = append(cluster.Nodes, &cairnv1.Node{
+			Name: fmt.Sprintf("%s-%c", clusterName, 'a'+i), Address: fmt.Sprintf("10.0.0.%d:5432", i+1),
+		})
+	}
+	_, err = c.Admin().Apply(ctx, &cairnv1.ApplyRequest{Resources: []*cairnv1.Resource{
+		{Resource: &cairnv1.Resource_Cluster{Cluster: cluster}},
+		{Resource: &cairnv1.Resource_Keyspace{Keyspace: &cairnv1.Keyspace{
+			Name:      "keyspaces/" + Keyspace,
+			Placement: &cairnv1.Placement{Scheme: cairnv1.Placement_HASH, InitialShards: 64},
+			Attributes: map[string]*cairnv1.Attribute{
+				"country": {Type: cairnv1.Attribute_STRING},
+				"seats":   {Type: cairnv1.Attribute_INT},
+			},
+		}}},
+	}})
+	if err != nil {
+		return fmt.Errorf("declare the keyspace: %w", err)
+	}
+	return nil
+}
+
+// freeAddress is a loopback address that nothing listens on now.
+func freeAddress(ctx context.Context) (string, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", anyPort)
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
+}

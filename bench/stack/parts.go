@@ -1,0 +1,67 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"cairn/bench/spawn"
+	"cairn/cmd/daemon"
+)
+
+// The parts that a process of a deployment may play.
+const (
+	partEtcd   = "etcd"
+	partIndex  = "index"
+	partRouter = "router"
+)
+
+// Play plays a part in this process until the one that spawned it ends it.
+// played is false if there is no part of that name.
+func Play(ctx context.Context, name string, args []string) (played bool, err error) {
+	switch {
+	case name == partEtcd && len(args) == 1:
+		// The development stack without clusters of its own: its etcd is what
+		// the others use.
+		return true, serve(ctx, func(ctx context.Context, common daemon.Common) error {
+			common.Listen = anyPort
+			return daemon.RunDev(ctx, daemon.DevConfig{Common: common, Data: args[0]})
+		})
+	case name == partIndex && len(args) == 3:
+		return true, serve(ctx, func(ctx context.Context, common daemon.Common) error {
+			common.Listen = args[0]
+			return daemon.RunIndex(ctx, daemon.IndexConfig{Common: common, Cluster: clusterName, Data: args[1], Etcd: args[2:]})
+		})
+	case name == partRouter && len(args) == 2:
+		return true, serve(ctx, func(ctx context.Context, common daemon.Common) error {
+			common.Listen = anyPort
+			return daemon.RunRouter(ctx, daemon.RouterConfig{Common: common, Data: args[0], Etcd: args[1:]})
+		})
+	}
+	return false, nil
+}
+
+const anyPort = "127.0.0.1:0"
+
+// serve runs a server as a part: it announces the addresses once the server is
+// ready, and ends the server when it is told to.
+func serve(ctx context.Context, run func(context.Context, daemon.Common) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	err := run(ctx, daemon.Common{Ready: func(at daemon.Addresses) {
+		go func() {
+			defer cancel()
+			ended <- spawn.Ready(at.Listen + " " + at.Etcd)
+		}()
+	}})
+	if err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	select {
+	case err = <-ended:
+	default:
+		err = errors.New("the server ended by itself")
+	}
+	return err
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"cairn"
+	"cairn/cmd/cairn/render"
+	"cairn/cmd/manifest"
+	cairnv1 "cairn/proto/cairn/v1"
+	"cairn/router/client"
+)
+
+type applyDocument struct {
+	Changes  []changeDocument `json:"changes"`
+	Plan     string           `json:"plan,omitempty"`
+	Revision uint64           `json:"revision,omitempty"`
+}
+
+type changeDocument struct {
+	Name     string          `json:"name"`
+	Action   string          `json:"action"`
+	Fields   []fieldDocument `json:"fields,omitempty"`
+	Warnings []string        `json:"warnings,omitempty"`
+}
+
+type fieldDocument struct {
+	Field  string `json:"field"`
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
+}
+
+func newApply(o *options) *cobra.Command {
+	var file, plan string
+	cmd := &cobra.Command{
+		Use:   "apply -f FILE",
+		Short: "Make declared keyspaces and clusters true",
+		Long: `Make the keyspaces and clusters that a manifest declares true: all of them in
+one step, or none. The order in the file does not matter. "-f -" reads
+standard input.
+
+With --plan, exactly what 'cairn diff' showed is carried out, or nothing if
+something that it touches has changed since (exit code 3).`,
+		Example: `  cairn diff -f fleet.yaml
+  cairn apply -f fleet.yaml`,
+		Args: arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := o.apply(cmd, file, &cairnv1.ApplyRequest{Plan: plan})
+			return err
+		},
+	}
+	clientFlags(cmd, o)
+	fileFlag(cmd, &file)
+	cmd.Flags().StringVar(&plan, "plan", "", "the `PLAN` that 'cairn diff -o json' showed")
+	return cmd
+}
+
+func fileFlag(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVarP(file, "file", "f", "", "the manifest, or - for standard input")
+	must(cmd.MarkFlagRequired("file"))
+	must(cmd.MarkFlagFilename("file", "yaml", "yml"))
+}
+
+// apply sends a manifest, prints what changed or would change, and returns
+// that.
+func (o *options) apply(cmd *cobra.Command, path string, request *cairnv1.ApplyRequest) (applyDocument, error) {
+	var document applyDocument
+	file, err := readManifest(cmd, path)
+	if err != nil {
+		return document, inInput{err}
+	}
+	for _, resource := range file.Resources {
+		request.Resources = append(request.Resources, fromManifest(resource))
+	}
+	var response *cairnv1.ApplyResponse
+	err = o.asking(cmd, func(ctx context.Context, c *client.Client) error {
+		response, err = c.Admin().Apply(ctx, request)
+		return err
+	})
+	if err != nil {
+		return document, inManifest(file, err)
+	}
+	document = applyDocument{Changes: []changeDocument{}, Plan: response.GetPlan(), Revision: response.GetRevision()}
+	for _, change := range response.GetChanges() {
+		d := changeDocument{Name: change.GetName(), Action: strings.ToLower(change.GetAction().String()), Warnings: change.GetWarnings()}
+		for _, f := range change.GetFields() {
+			d.Fields = append(d.Fields, fieldDocument{f.GetField(), f.GetBefore(), f.GetAfter()})
+		}
+		document.Changes = append(document.Changes, d)
+	}
+	return document, o.print(cmd, document, func(out io.Writer) error { return changeTable(out, document.Changes, request.GetValidateOnly()) })
+}
+
+// readManifest reads a manifest from a file or, for "-", standard input.
+func readManifest(cmd *cobra.Command, path string) (*manifest.File, error) {
+	name, in := path, cmd.InOrStdin()
+	if path == "-" {
+		name = "standard input"
+	} else {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		in = file
+	}
+	text, err := io.ReadAll(io.LimitReader(in, manifest.MaxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return manifest.Parse(name, text)
+}
+
+// inManifest puts the place in the file in front of what the server said
+// about a field.
+func inManifest(file *manifest.File, err error) error {
+	e, ok := errors.AsType[*cairn.Error](err)
+	if !ok {
+		return err
+	}
+	if position, found := file.Position(e.Field); found {
+		err = fmt.Errorf("%s: %w", position, err)
+	}
+	return inInput{err}
+}
+
+// changeTable prints one line a resource and one a field under it.
+func changeTable(out io.Writer, changes []changeDocument, planned bool) error {
+	done := map[string]string{"create": "created", "update": "updated", "unchanged": "unchanged"}
+	if planned {
+		done = map[string]string{"create": "create", "update": "update", "unchanged": "same"}
+	}
+	grid := render.Grid{}
+	var fields []render.Grid
+	for _, change := range changes {
+		grid.Row(done[change.Action], change.Name)
+		under := render.Grid{Indent: "    "}
+		for _, f := range change.Fields {
+			switch {
+			case f.Before == "":
+				under.Row("+ "+f.Field, f.After)
+			case f.After == "":
+				under.Row("- "+f.Field, f.Before)
+			default:
+				under.Row("~ "+f.Field, f.Before+" -> "+f.After)
+			}
+		}
+		for _, warning := range change.Warnings {
+			under.Row("! " + warning)
+		}
+		fields = append(fields, under)
+	}
+	return interleave(out, &grid, fields)
+}
+
+// interleave prints each row of a table with a table of its own under it.
+func interleave(out io.Writer, grid *render.Grid, under []render.Grid) error {
+	var text strings.Builder
+	if err := grid.Write(&text); err != nil {
+		return err
+	}
+	for i, line := range strings.SplitAfter(strings.TrimSuffix(text.String(), "\n"), "\n") {
+		if i >= len(under) {
+			break
+		}
+		if _, err := io.WriteString(out, strings.TrimSuffix(line, "\n")+"\n"); err != nil {
+			return err
+		}
+		if err := under[i].Write(out); err != nil {
+			return err
+		}
+	}
+	return nil
+}

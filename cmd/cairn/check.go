@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"cairn"
+	"cairn/cmd/cairn/render"
+	"cairn/nodeindex"
+)
+
+type checkDocument struct {
+	Files []checkedDocument `json:"files"`
+}
+
+type checkedDocument struct {
+	Path        string   `json:"path"`
+	Clean       bool     `json:"clean"`
+	Bytes       int64    `json:"bytes"`
+	Index       uint64   `json:"index"`
+	MapRevision uint64   `json:"map_revision"`
+	Keyspaces   int      `json:"keyspaces"`
+	Shards      int      `json:"shards"`
+	Entries     uint64   `json:"entries"`
+	Departed    uint64   `json:"departed"`
+	Problems    []string `json:"problems"`
+	// ProblemCount may be more than are spelled out.
+	ProblemCount int `json:"problem_count"`
+}
+
+func newCheck(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check DIR",
+		Short: "Check index files that no server has open",
+		Long: `Check every index file below DIR, the data directory of an index server or of a
+development stack that is not running: the structure of the file, and that all
+it holds agrees. Nothing is changed. If something is wrong the exit code is 1.`,
+		Example: "  cairn check ./stack",
+		Args:    arguments(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			files, err := indexFiles(args[0])
+			if err != nil {
+				return err
+			}
+			return o.check(cmd, files)
+		},
+	}
+}
+
+// indexFiles are the index files at or below a path, in order.
+func indexFiles(dir string) (files []string, err error) {
+	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && (entry.Name() == nodeindex.FileName || path == dir) {
+			files = append(files, path)
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, cairn.Errorf(cairn.KindNotFound, "DIR_NOT_FOUND", "there is no %s", dir)
+	case err != nil:
+		return nil, err
+	case len(files) == 0:
+		return nil, cairn.Errorf(cairn.KindNotFound, "INDEX_FILE_NOT_FOUND", "there is no index file (%s) below %s; name the data directory of an index server or of a development stack", nodeindex.FileName, dir)
+	}
+	slices.Sort(files)
+	return files, nil
+}
+
+// check checks all files, whatever is wrong with some, and prints what it
+// found. An error other than a damaged file is told once all are printed.
+func (o *options) check(cmd *cobra.Command, files []string) error {
+	document := checkDocument{Files: make([]checkedDocument, 0, len(files))}
+	var failed []error
+	for _, path := range files {
+		report, err := nodeindex.Check(path)
+		if err != nil {
+			failed = append(failed, err)
+		}
+		document.Files = append(document.Files, checked(path, report, err))
+	}
+	err := o.print(cmd, document, func(out io.Writer) error { return checkTable(out, document) })
+	if err != nil {
+		return err
+	}
+	return errors.Join(failed...)
+}
+
+func checked(path string, report *nodeindex.Report, err error) checkedDocument {
+	d := checkedDocument{Path: path, Clean: err == nil, Problems: []string{}}
+	if report != nil {
+		d.Bytes, d.Index, d.MapRevision = report.FileBytes, report.Index, report.Revision
+		d.Keyspaces, d.Shards, d.Entries, d.Departed = report.Keyspaces, report.Shards, report.Entries, report.Departed
+		d.Problems, d.ProblemCount = append(d.Problems, report.Problems...), report.ProblemCount
+	}
+	if err != nil && d.ProblemCount == 0 {
+		d.Problems, d.ProblemCount = append(d.Problems, err.Error()), 1
+	}
+	return d
+}
+
+func checkTable(out io.Writer, document checkDocument) error {
+	grid := render.Grid{Header: []string{"FILE", "", "ENTRIES", "SHARDS", "LOG INDEX", "BYTES"}, Right: []int{2, 3, 4, 5}}
+	for _, d := range document.Files {
+		what := "clean"
+		if !d.Clean {
+			what = "DAMAGED"
+		}
+		grid.Row(d.Path, what, render.Count(d.Entries), render.Count(d.Shards), render.Count(d.Index), render.Count(d.Bytes))
+	}
+	if err := grid.Write(out); err != nil {
+		return err
+	}
+	for _, d := range document.Files {
+		for _, problem := range d.Problems {
+			if _, err := fmt.Fprintf(out, "%s: %s\n", d.Path, problem); err != nil {
+				return err
+			}
+		}
+		if more := d.ProblemCount - len(d.Problems); more > 0 {
+			if _, err := fmt.Fprintf(out, "%s: and %s\n", d.Path, render.Counted(more, "more problem", "more problems")); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

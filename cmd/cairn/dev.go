@@ -1,0 +1,35 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"cairn/cmd/daemon"
+)
+
+func newDev() *cobra.Command {
+	var config daemon.DevConfig
+	var server serverFlags
+	cmd := &cobra.Command{
+		Use:   "dev --data DIR",
+		Short: "Run everything in one process, to develop against",
+		Long: `Run a router, an embedded etcd and the node index of every applied cluster in
+one process. Everything is kept below DIR: started again with the same DIR it
+serves the same data.
+
+It prints one line that starts with "ready" once it serves, and ends cleanly
+on SIGTERM and Ctrl-C.`,
+		Example: "  cairn dev --data ./stack",
+		Args:    arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := server.complete(cmd, &config.Common); err != nil {
+				return err
+			}
+			return daemon.RunDev(cmd.Context(), config)
+		},
+	}
+	server.flags(cmd, &config.Common, daemon.DefaultListen, daemon.DefaultHTTP)
+	cmd.Flags().StringVar(&config.Data, "data", "", "the `DIR`ectory that everything is kept in; made if it is not there")
+	must(cmd.MarkFlagRequired("data"))
+	must(cmd.MarkFlagDirname("data"))
+	return cmd
+}

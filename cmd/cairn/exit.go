@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"cairn"
+)
+
+// The exit codes; see the package's documentation.
+const (
+	exitOK = iota
+	exitFailed
+	exitUsage
+	exitPrecondition
+	exitNotFound
+	exitUnavailable
+)
+
+// exit ends a verb with a code when what there is to say has been printed.
+type exit struct{ code int }
+
+func (e exit) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// inInput marks an error as one of a file's content: it is the command that
+// failed then, not the command line that was wrong.
+type inInput struct{ error }
+
+func (e inInput) Unwrap() error { return e.error }
+
+// report prints err, if any, and chooses the exit code.
+func report(stderr io.Writer, cmd *cobra.Command, o *options, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if silent, ok := errors.AsType[exit](err); ok {
+		return silent.code
+	}
+	fmt.Fprintf(stderr, "%s: %v\n", cmd.CommandPath(), err)
+	code := codeOf(err)
+	if !o.begun {
+		fmt.Fprintf(stderr, "  '%s --help' tells how it is used\n", cmd.CommandPath())
+		code = exitUsage
+	} else if advice := adviceOn(err); advice != "" {
+		fmt.Fprintf(stderr, "  %s\n", advice)
+	}
+	if differs(cmd) {
+		return exitUsage
+	}
+	return code
+}
+
+// codeOf is the exit code of an error after the command line was understood.
+func codeOf(err error) int {
+	if _, ok := errors.AsType[*cairn.Error](err); !ok {
+		return exitFailed
+	}
+	switch cairn.KindOf(err) {
+	case cairn.KindInvalid:
+		if _, ok := errors.AsType[inInput](err); ok {
+			return exitFailed
+		}
+		return exitUsage
+	case cairn.KindPrecondition, cairn.KindConflict:
+		return exitPrecondition
+	case cairn.KindNotFound:
+		return exitNotFound
+	case cairn.KindUnavailable, cairn.KindUnknown, cairn.KindDeadline, cairn.KindNotYet, cairn.KindStale:
+		return exitUnavailable
+	}
+	return exitFailed
+}
+
+// adviceOn says what to do about an error whose message can't: what the
+// message comes from does not know that it is a command line that asks.
+func adviceOn(err error) string {
+	e, ok := errors.AsType[*cairn.Error](err)
+	if !ok {
+		return ""
+	}
+	switch e.Reason {
+	case "KEYSPACE_NOT_FOUND":
+		return "'cairn get keyspaces' lists those that there are"
+	case "CLUSTER_NOT_FOUND":
+		return "'cairn get clusters' lists those that there are"
+	case "SHARD_NOT_FOUND":
+		return "'cairn shards KEYSPACE' lists those that there are"
+	case "OUTCOME_UNKNOWN":
+		return "it may or may not have taken effect: 'cairn locate' tells, and asking for the same again does no harm"
+	case "PLAN_CHANGED":
+		return "look again with 'cairn diff'"
+	case "STAMP_COMPACTED":
+		return "changes that old are no longer kept: 'cairn export' has the present state, and a watch without --from begins now"
+	case "UNREACHABLE":
+		return "'cairn dev --data DIR' starts a stack on this machine; --addr or CAIRN_ADDR says where another router is"
+	}
+	switch e.Kind {
+	case cairn.KindDeadline:
+		return "it may work with more time: --timeout 1m"
+	case cairn.KindConflict:
+		return "something else changed it meanwhile: look again and repeat"
+	}
+	return ""
+}
+
+// differs reports whether cmd is diff, whose exit codes are those of diff(1).
+func differs(cmd *cobra.Command) bool { return cmd.Name() == "diff" && !cmd.Parent().HasParent() }

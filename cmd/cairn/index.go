@@ -1,0 +1,36 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"cairn/cmd/daemon"
+)
+
+func newIndex() *cobra.Command {
+	var config daemon.IndexConfig
+	var server serverFlags
+	cmd := &cobra.Command{
+		Use:   "index --cluster NAME --data DIR --etcd URLS",
+		Short: "Serve the node index of one cluster",
+		Long: `Serve the node index of one cluster to routers. The cluster's manifest names
+this server's address under index.replicas; until the cluster is applied the
+server waits.`,
+		Example: "  cairn index --cluster north --data /var/lib/cairn/north --etcd http://127.0.0.1:2379",
+		Args:    arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := server.complete(cmd, &config.Common); err != nil {
+				return err
+			}
+			return daemon.RunIndex(cmd.Context(), config)
+		},
+	}
+	server.flags(cmd, &config.Common, daemon.DefaultIndexListen, daemon.DefaultIndexHTTP)
+	cmd.Flags().StringVar(&config.Cluster, "cluster", "", "the `NAME` of the cluster")
+	cmd.Flags().StringVar(&config.Data, "data", "", "the `DIR`ectory of the index; made if it is not there")
+	cmd.Flags().StringSliceVar(&config.Etcd, "etcd", nil, "the `URLS` of etcd, separated by commas")
+	must(cmd.MarkFlagRequired("cluster"))
+	must(cmd.MarkFlagRequired("data"))
+	must(cmd.MarkFlagRequired("etcd"))
+	must(cmd.MarkFlagDirname("data"))
+	return cmd
+}

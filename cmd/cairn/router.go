@@ -1,0 +1,33 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"cairn/cmd/daemon"
+)
+
+func newRouter() *cobra.Command {
+	var config daemon.RouterConfig
+	var server serverFlags
+	cmd := &cobra.Command{
+		Use:   "router --etcd URLS",
+		Short: "Serve the API over the map in etcd",
+		Long: `Serve the API to data services and to these verbs, by the map in etcd and the
+index servers that its clusters name. With --data the map is kept on disk too,
+and a router that starts while etcd is down serves from there.`,
+		Example: "  cairn router --etcd http://127.0.0.1:2379 --data /var/lib/cairn/router",
+		Args:    arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := server.complete(cmd, &config.Common); err != nil {
+				return err
+			}
+			return daemon.RunRouter(cmd.Context(), config)
+		},
+	}
+	server.flags(cmd, &config.Common, daemon.DefaultListen, daemon.DefaultHTTP)
+	cmd.Flags().StringSliceVar(&config.Etcd, "etcd", nil, "the `URLS` of etcd, separated by commas")
+	cmd.Flags().StringVar(&config.Data, "data", "", "the `DIR`ectory of the map's journal")
+	must(cmd.MarkFlagRequired("etcd"))
+	must(cmd.MarkFlagDirname("data"))
+	return cmd
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cairn"
+	"cairn/cmd/cairn/records"
+	"cairn/cmd/cairn/render"
+)
+
+type changeRecord struct {
+	Time      string `json:"time"`
+	Operation string `json:"operation"`
+	keyField
+	Shard  cairn.ShardID `json:"shard"`
+	Before *entryFields  `json:"before,omitempty"`
+	After  *entryFields  `json:"after,omitempty"`
+	// Token is on the last of the changes that were delivered together: to
+	// watch from it misses none and repeats none.
+	Token string `json:"token,omitempty"`
+}
+
+type entryFields struct {
+	nodeFields
+	Replicas   []nodeFields        `json:"replicas,omitempty"`
+	Version    string              `json:"version"`
+	Attributes *records.Attributes `json:"attributes"`
+}
+
+func newWatch(o *options) *cobra.Command {
+	var from string
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "watch KEYSPACE",
+		Short: "Print changes as they happen",
+		Long: `Print every change to a keyspace as it happens: in order a shard, at least
+once, a line each. With -o json each line is an object with the entry before
+and after; its token, where it has one, is what --from takes to go on after it.
+
+It ends with Ctrl-C. If the router goes away it asks again until it is back.`,
+		Example: `  cairn watch runways
+  cairn watch runways --from TOKEN -o json`,
+		Args: arguments(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			token, err := cairn.ParseToken(from)
+			if err != nil {
+				return flagError("from", err)
+			}
+			return o.watch(cmd, args[0], token, limit)
+		},
+	}
+	clientFlags(cmd, o)
+	keyFlag(cmd, o)
+	cmd.Flags().StringVar(&from, "from", "", "print the changes after this `TOKEN`; without it, those from now on")
+	cmd.Flags().IntVar(&limit, "limit", 0, "end after so many changes; 0: never")
+	return cmd
+}
+
+// enough ends a watch that has printed what it was asked for.
+var enough = errors.New("enough changes")
+
+func (o *options) watch(cmd *cobra.Command, keyspace string, from cairn.Token, limit int) error {
+	c, err := o.connect()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	printed, began := 0, false
+	deliver := func(batch cairn.Changes) error {
+		from = batch.Token
+		if !began {
+			note(cmd, "watching %s from token %s", keyspace, from)
+		}
+		began = true
+		for i, change := range batch.Changes {
+			token := ""
+			if i == len(batch.Changes)-1 {
+				token = batch.Token.String()
+			}
+			if err := o.printChange(cmd.OutOrStdout(), change, token); err != nil {
+				return err
+			}
+			if printed++; printed == limit {
+				return enough
+			}
+		}
+		return nil
+	}
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		before := printed
+		err := c.Watch(cmd.Context(), keyspace, from, deliver)
+		switch {
+		case errors.Is(err, enough) || cmd.Context().Err() != nil:
+			return nil
+		case !began || cairn.KindOf(err) != cairn.KindUnavailable:
+			return err
+		case printed > before:
+			wait = 100 * time.Millisecond
+		}
+		note(cmd, "%v; asking again", err)
+		sleep(cmd.Context(), wait)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+func (o *options) printChange(out io.Writer, change cairn.NamedChange, token string) error {
+	operation := operationOf(change)
+	if o.output != render.Table {
+		return render.Line(out, o.output, changeRecord{
+			Time: change.Time.UTC().Format(time.RFC3339Nano), Operation: operation, keyField: o.keyField(change.Key), Shard: change.Shard,
+			Before: entryOf(change.Before), After: entryOf(change.After), Token: token,
+		})
+	}
+	where, what := "", ""
+	switch {
+	case change.After != nil && change.Before != nil:
+		what = attributeChanges(change.Before.Attributes, change.After.Attributes)
+	case change.After != nil:
+		what = attributesText(change.After.Attributes)
+	}
+	if e := cmp.Or(change.After, change.Before); e != nil {
+		where = e.Cluster + "/" + nodeNames(e.Primary, e.Replicas)
+	}
+	// No table can be aligned whose rows are still to come; the first columns
+	// are of fixed width.
+	line := fmt.Sprintf("%s  %-6s  %s  %s  %s", change.Time.Local().Format("15:04:05.000"), operation, o.keys.Text(change.Key), where, what)
+	_, err := fmt.Fprintln(out, strings.TrimRight(line, " "))
+	return err
+}
+
+func operationOf(change cairn.NamedChange) string {
+	switch {
+	case change.After == nil:
+		return "delete"
+	case change.Before == nil:
+		return "create"
+	}
+	return "change"
+}
+
+func entryOf(e *cairn.NamedEntry) *entryFields {
+	if e == nil {
+		return nil
+	}
+	return &entryFields{
+		nodeFields: nodeOf(e.Cluster, e.Primary), Replicas: nodesOf(e.Cluster, e.Replicas),
+		Version: e.Version.String(), Attributes: attributesOf(e.Attributes),
+	}
+}
+
+// attributeChanges says which attributes differ, and how.
+func attributeChanges(before, after cairn.NamedValues) string {
+	var out []string
+	for _, b := range before {
+		a, present := after.Get(b.Name)
+		switch {
+		case !present:
+			out = append(out, b.Name+": "+valueText(b.Value)+" -> absent")
+		case a != b.Value:
+			out = append(out, b.Name+": "+valueText(b.Value)+" -> "+valueText(a))
+		}
+	}
+	for _, a := range after {
+		if _, present := before.Get(a.Name); !present {
+			out = append(out, a.Name+": absent -> "+valueText(a.Value))
+		}
+	}
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,192 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	cairnv1 "cairn/proto/cairn/v1"
+	"cairn/proto/rpcerr"
+)
+
+const keyspaceName = "keyspaces/orders"
+
+// caller is a client of the public API.
+type caller struct {
+	t       *testing.T
+	conn    *grpc.ClientConn
+	locator cairnv1.LocatorClient
+	writer  cairnv1.WriterClient
+	changes cairnv1.ChangesClient
+	admin   cairnv1.AdminClient
+}
+
+// call connects to a server for as long as the test lasts.
+func call(t *testing.T, address string) *caller {
+	t.Helper()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return &caller{
+		t: t, conn: conn,
+		locator: cairnv1.NewLocatorClient(conn),
+		writer:  cairnv1.NewWriterClient(conn),
+		changes: cairnv1.NewChangesClient(conn),
+		admin:   cairnv1.NewAdminClient(conn),
+	}
+}
+
+func (c *caller) context() context.Context {
+	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
+	c.t.Cleanup(cancel)
+	return ctx
+}
+
+// orders is the keyspace of these tests.
+func orders() *cairnv1.Resource {
+	return &cairnv1.Resource{Resource: &cairnv1.Resource_Keyspace{Keyspace: &cairnv1.Keyspace{
+		Name:       keyspaceName,
+		Placement:  &cairnv1.Placement{Scheme: cairnv1.Placement_HASH, InitialShards: 16},
+		Attributes: map[string]*cairnv1.Attribute{"amount": {Type: cairnv1.Attribute_INT}, "note": {Type: cairnv1.Attribute_STRING}},
+	}}}
+}
+
+// cluster is a cluster of two nodes.
+func cluster(name string, replicas ...string) *cairnv1.Resource {
+	return &cairnv1.Resource{Resource: &cairnv1.Resource_Cluster{Cluster: &cairnv1.Cluster{
+		Name: "clusters/" + name, Zone: "eu-1", IndexReplicas: replicas,
+		Nodes: []*cairnv1.Node{
+			{Name: name + "-a", Address: "10.0.0.1:5432"},
+			{Name: name + "-b", Address: "10.0.0.2:5432"},
+		},
+	}}}
+}
+
+func (c *caller) apply(resources ...*cairnv1.Resource) {
+	c.t.Helper()
+	if _, err := c.admin.Apply(c.context(), &cairnv1.ApplyRequest{Resources: resources}); err != nil {
+		c.t.Fatalf("apply: %v", err)
+	}
+}
+
+func key(i int) []byte { return fmt.Appendf(nil, "order-%07d", i) }
+
+func intValue(n int) *cairnv1.Value {
+	return &cairnv1.Value{Kind: &cairnv1.Value_IntValue{IntValue: int64(n)}}
+}
+
+// writeRange puts the keys from first up to, not including, end; each key's
+// amount is its number. It returns which were acknowledged, and an error if
+// not all were.
+func (c *caller) writeRange(ctx context.Context, first, end int) (acknowledged []int, err error) {
+	request := &cairnv1.BatchWriteRequest{Keyspace: keyspaceName}
+	for i := first; i < end; i++ {
+		request.Writes = append(request.Writes, &cairnv1.Write{Operation: &cairnv1.Write_Put{Put: &cairnv1.Put{
+			Key: key(i), Attributes: map[string]*cairnv1.Value{"amount": intValue(i)},
+		}}})
+	}
+	response, err := c.writer.BatchWrite(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	for i, result := range response.Results {
+		if result.Error != nil {
+			err = fmt.Errorf("key %d: %w", first+i, rpcerr.FromProto(result.Error))
+			continue
+		}
+		acknowledged = append(acknowledged, first+i)
+	}
+	return acknowledged, err
+}
+
+// mustWrite puts a range of keys, all of which are to be acknowledged.
+func (c *caller) mustWrite(first, end int) {
+	c.t.Helper()
+	const batch = 1000
+	for ; first < end; first += batch {
+		if _, err := c.writeRange(c.context(), first, min(first+batch, end)); err != nil {
+			c.t.Fatalf("write from %d: %v", first, err)
+		}
+	}
+}
+
+// expect checks that every one of the keys is found with its amount.
+func (c *caller) expect(numbers []int) {
+	c.t.Helper()
+	const batch = 1000
+	for len(numbers) > 0 {
+		part := numbers[:min(batch, len(numbers))]
+		numbers = numbers[len(part):]
+		request := &cairnv1.BatchLocateRequest{
+			Keyspace: keyspaceName, View: cairnv1.LocationView_LOCATION_VIEW_FULL,
+			Freshness: &cairnv1.Freshness{Level: &cairnv1.Freshness_Linearizable_{Linearizable: &cairnv1.Freshness_Linearizable{}}},
+		}
+		for _, i := range part {
+			request.Keys = append(request.Keys, key(i))
+		}
+		response, err := c.locator.BatchLocate(c.context(), request)
+		if err != nil {
+			c.t.Fatalf("locate: %v", err)
+		}
+		for at, location := range response.Locations {
+			i := part[at]
+			if location.State != cairnv1.Location_FOUND || location.Attributes["amount"].GetIntValue() != int64(i) {
+				c.t.Fatalf("key %d: %v; want it found with amount %d", i, location, i)
+			}
+			if node := response.Nodes[location.Primary]; node.Cluster == "" || node.Address == "" {
+				c.t.Fatalf("key %d is on %v; want a node with cluster and address", i, node)
+			}
+		}
+	}
+}
+
+// list is every key of the keyspace, in order, page by page.
+func (c *caller) list() (keys []string) {
+	c.t.Helper()
+	request := &cairnv1.ListEntriesRequest{Parent: keyspaceName, PageSize: 1000}
+	for {
+		page, err := c.locator.ListEntries(c.context(), request)
+		if err != nil {
+			c.t.Fatalf("list: %v", err)
+		}
+		for _, entry := range page.Entries {
+			keys = append(keys, string(entry.Key))
+		}
+		if request.PageToken = page.NextPageToken; request.PageToken == "" {
+			return keys
+		}
+	}
+}
+
+// count is how many entries a cluster's index holds.
+func (c *caller) count(name string) uint64 {
+	c.t.Helper()
+	status, err := c.admin.GetIndexStatus(c.context(), &cairnv1.GetIndexStatusRequest{Cluster: "clusters/" + name})
+	if err != nil {
+		c.t.Fatalf("status of %s: %v", name, err)
+	}
+	return status.Entries
+}
+
+// upTo are the numbers from 0 up to, not including, n.
+func upTo(n int) []int {
+	numbers := make([]int, n)
+	for i := range numbers {
+		numbers[i] = i
+	}
+	return numbers
+}
+
+// short is a context that ends soon, for calls that are to fail.
+func short(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}

@@ -1,0 +1,149 @@
+package daemon
+
+import (
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"cairn"
+)
+
+// Where servers listen unless they are told otherwise.
+const (
+	DefaultListen      = "127.0.0.1:7600"
+	DefaultHTTP        = "127.0.0.1:7601"
+	DefaultIndexListen = "127.0.0.1:7711"
+	DefaultIndexHTTP   = "127.0.0.1:7712"
+)
+
+// ShutdownTimeout is how long a server may take to end after its context has.
+const ShutdownTimeout = 5 * time.Second
+
+// Addresses are where a server listens, with the real ports.
+type Addresses struct {
+	// Listen is the public gRPC listener's, as in "127.0.0.1:7600".
+	Listen string
+	// HTTP is the admin listener's; empty if there is none.
+	HTTP string
+	// Etcd is the embedded etcd's URL; empty outside the development stack.
+	Etcd string
+}
+
+// Common is what every server's Config has.
+type Common struct {
+	// Listen is the public gRPC address, as in "127.0.0.1:7600"; port 0 takes
+	// a free one.
+	Listen string
+	// HTTP is the admin address; empty: no admin listener.
+	HTTP string
+	// Insecure allows listeners off the loopback interface, without transport
+	// security.
+	Insecure bool
+	// Log takes the events; nil: nothing is logged.
+	Log *slog.Logger
+	// Stdout gets one line that starts with "ready" and names the addresses,
+	// once the server serves; nil: nobody does.
+	Stdout io.Writer
+	// Ready, if set, is called once with the addresses, after that line.
+	Ready func(Addresses)
+}
+
+// RouterConfig is what RunRouter needs.
+type RouterConfig struct {
+	Common
+	// Etcd are the URLs of the etcd that holds the map.
+	Etcd []string
+	// Data is the directory of the map's journal, from which the router
+	// serves while etcd is down at its start; empty: it then waits for etcd.
+	Data string
+}
+
+// IndexConfig is what RunIndex needs.
+type IndexConfig struct {
+	Common
+	// Cluster is the name of the cluster whose index this is.
+	Cluster string
+	// Data is the index's directory.
+	Data string
+	// Etcd are the URLs of the etcd that holds the map.
+	Etcd []string
+	// Checkpoint says when a checkpoint is due.
+	Checkpoint Checkpoint
+}
+
+// Checkpoint says when the changes that an index holds in memory are written
+// to its file; whichever comes first counts. Zeros stand for the defaults of
+// package replica.
+type Checkpoint struct {
+	// Bytes is how much memory they may take.
+	Bytes int64
+	// Age is how old the oldest of them may get.
+	Age time.Duration
+}
+
+// DevConfig is what RunDev needs.
+type DevConfig struct {
+	Common
+	// Data is the directory of everything: etcd/ and etcd.log, and clusters/
+	// with a directory for each index, named by its cluster's uid. It is made
+	// if it does not exist.
+	Data string
+	// Checkpoint says when a checkpoint of an index is due.
+	Checkpoint Checkpoint
+}
+
+func (c *Common) prepare() {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Stdout == nil {
+		c.Stdout = io.Discard
+	}
+}
+
+func (c *Common) validate() error {
+	if c.Listen == "" {
+		return cairn.Invalid("listen", "LISTEN_MISSING", "no address to listen on; one looks like %s", DefaultListen)
+	}
+	return nil
+}
+
+func validateEtcd(urls []string) error {
+	if len(urls) == 0 {
+		return cairn.Invalid("etcd", "ETCD_MISSING", "no etcd named; one looks like http://127.0.0.1:2379")
+	}
+	for _, url := range urls {
+		if strings.TrimSpace(url) == "" {
+			return cairn.Invalid("etcd", "ETCD_MALFORMED", "an empty URL; one looks like http://127.0.0.1:2379")
+		}
+	}
+	return nil
+}
+
+func (c *RouterConfig) validate() error {
+	if err := c.Common.validate(); err != nil {
+		return err
+	}
+	return validateEtcd(c.Etcd)
+}
+
+func (c *IndexConfig) validate() error {
+	if err := c.Common.validate(); err != nil {
+		return err
+	}
+	switch {
+	case c.Cluster == "":
+		return cairn.Invalid("cluster", "CLUSTER_MISSING", "name the cluster whose index this is")
+	case c.Data == "":
+		return cairn.Invalid("data", "DATA_MISSING", "name the directory that holds the index")
+	}
+	return validateEtcd(c.Etcd)
+}
+
+func (c *DevConfig) validate() error {
+	if c.Data == "" {
+		return cairn.Invalid("data", "DATA_MISSING", "name the directory that holds the stack's data")
+	}
+	return c.Common.validate()
+}

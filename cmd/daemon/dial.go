@@ -1,0 +1,96 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"cairn"
+	"cairn/router"
+	"cairn/router/peer"
+	"cairn/shardmap/catalog"
+)
+
+// dialer finds the node index of a cluster: in this process if it runs here,
+// else behind the address that the cluster names. Whoever asks for the same
+// address shares one connection.
+type dialer struct {
+	local *hosts
+	log   *slog.Logger
+
+	mu    sync.Mutex
+	peers map[string]*sharedPeer
+}
+
+type sharedPeer struct {
+	*peer.Peer
+	users int
+}
+
+func newDialer(local *hosts, log *slog.Logger) *dialer {
+	return &dialer{local: local, log: log, peers: map[string]*sharedPeer{}}
+}
+
+// dial is router.Config.Dial: it waits for nothing. Give the index back with
+// release. A cluster whose index has several replicas is asked at the first.
+func (d *dialer) dial(cluster *catalog.Cluster) (router.Index, error) {
+	if len(cluster.IndexReplicas) == 0 {
+		if h, here := d.local.get(cluster.UID); here {
+			return h.replica, nil
+		}
+		return nil, cairn.Errorf(cairn.KindUnavailable, "INDEX_NOT_RUNNING",
+			"cluster %s names no index replicas, and no index of it runs in this process; name them in its manifest, or use the development stack", cluster.Name)
+	}
+	address := cluster.IndexReplicas[0]
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	shared := d.peers[address]
+	if shared == nil {
+		opened, err := peer.Dial(address, peer.Options{}) // connects when it is first asked
+		if err != nil {
+			return nil, err
+		}
+		shared = &sharedPeer{Peer: opened}
+		d.peers[address] = shared
+		d.log.Info("index dialled", "cluster", cluster.Name, "address", address)
+	}
+	shared.users++
+	return shared, nil
+}
+
+// release is router.Config.Release. The last user of a connection closes it;
+// an index of this process is its host's to close.
+func (d *dialer) release(index router.Index) {
+	shared, remote := index.(*sharedPeer)
+	if !remote {
+		return
+	}
+	d.mu.Lock()
+	shared.users--
+	last := shared.users == 0
+	if last {
+		delete(d.peers, shared.Address())
+	}
+	d.mu.Unlock()
+	if !last {
+		return
+	}
+	if err := shared.Close(); err != nil {
+		d.log.Warn("the connection to an index did not close cleanly", "address", shared.Address(), "err", err)
+	}
+	d.log.Info("index no longer used", "address", shared.Address())
+}
+
+// status is admin.Status. The index of a cluster that has only just been
+// applied is waited for.
+func (d *dialer) status(ctx context.Context, cluster *catalog.Cluster, epoch uint64) (cairn.IndexStatus, error) {
+	if len(cluster.IndexReplicas) == 0 {
+		d.local.await(ctx, cluster.UID)
+	}
+	index, err := d.dial(cluster)
+	if err != nil {
+		return cairn.IndexStatus{}, err
+	}
+	defer d.release(index)
+	return index.Status(ctx, epoch)
+}

@@ -1,0 +1,126 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"cairn"
+	"cairn/nodeindex/replica"
+	"cairn/shardmap/catalog"
+)
+
+// host is one cluster's node index in this process: its replica, and the
+// goroutine that keeps its log informed of what the cluster owns.
+type host struct {
+	cluster *catalog.Cluster
+	replica *replica.Replica
+	log     *slog.Logger
+
+	cancel context.CancelFunc
+	group  sync.WaitGroup
+}
+
+// hostConfig is how a host's replica is opened.
+type hostConfig struct {
+	dir string
+	// name is what the replica calls itself; empty for "in-process".
+	name       string
+	checkpoint Checkpoint
+	log        *slog.Logger
+}
+
+// openHost opens the index of a cluster, making its directory if need be, and
+// follows the map from then on.
+//
+// It returns KindUnavailable (DATA_DIR_IN_USE), KindPrecondition
+// (DATA_DIR_OF_ANOTHER_CLUSTER), or KindCorrupt for a damaged or foreign file.
+func openHost(store *mapStore, cluster *catalog.Cluster, config hostConfig) (*host, error) {
+	if err := os.MkdirAll(config.dir, 0o700); err != nil {
+		return nil, cairn.Invalid("data", "DATA_DIR_UNUSABLE", "the data directory can't be made: %w", err)
+	}
+	if err := claimDir(config.dir, cluster); err != nil {
+		return nil, err
+	}
+	log := config.log.With("cluster", cluster.Name)
+	opened, err := replica.Open(replica.Config{
+		Dir:             config.dir,
+		Name:            config.name,
+		Logger:          log,
+		CheckpointBytes: config.checkpoint.Bytes,
+		CheckpointAge:   config.checkpoint.Age,
+		Refresh: func(ctx context.Context, revision uint64) (cairn.Assignment, error) {
+			m, err := store.Wait(ctx, revision)
+			if err != nil {
+				return cairn.Assignment{}, err
+			}
+			return m.Assignment(cluster.UID), nil
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the index of cluster %s: %w", cluster.Name, err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	h := &host{cluster: cluster, replica: opened, log: log, cancel: cancel}
+	log.Info("index started", "dir", config.dir)
+	h.group.Go(func() { h.follow(ctx, store) })
+	return h, nil
+}
+
+// close stops following and closes the replica.
+func (h *host) close() {
+	h.cancel()
+	h.group.Wait()
+	if err := h.replica.Close(); err != nil {
+		h.log.Error("the index did not close cleanly; its log brings it back at the next start", "err", err)
+	}
+	h.log.Info("index stopped")
+}
+
+// follow proposes each new assignment to the log.
+func (h *host) follow(ctx context.Context, store *mapStore) {
+	changed, cancel := store.Subscribe()
+	defer cancel()
+	var assigned uint64
+	var troubled, gone bool
+	for {
+		var retry <-chan time.Time
+		if m := store.Map(); m.Revision() > assigned {
+			if _, applied := m.Catalog().ClusterByUID(h.cluster.UID); !applied && !gone {
+				gone = true
+				h.log.Warn("the cluster is no longer applied; its index owns nothing", "uid", h.cluster.UID)
+			}
+			err := h.replica.Assign(ctx, m.Assignment(h.cluster.UID))
+			switch {
+			case err == nil:
+				assigned, troubled = m.Revision(), false
+			case ctx.Err() != nil:
+				return
+			default:
+				if !troubled {
+					h.log.Error("the index can't take note of a new map; trying again", "revision", m.Revision(), "err", err)
+				}
+				troubled = true
+				retry = time.After(assignPause())
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-retry:
+		}
+	}
+}
+
+// assignPause is how long to wait before an assignment is proposed again.
+func assignPause() time.Duration { return 100*time.Millisecond + rand.N(200*time.Millisecond) }
+
+// status asks the replica, for metrics.
+func (h *host) status(ctx context.Context, epoch uint64) (cairn.IndexStatus, error) {
+	return h.replica.Status(ctx, epoch)
+}

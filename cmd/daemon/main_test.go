@@ -1,0 +1,61 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// childEnv, where it is set, makes the test binary a server: it holds a child.
+const childEnv = "CAIRN_TEST_CHILD"
+
+// child is a server that a test runs as a process of its own.
+type child struct {
+	Kind    string // "router", "index" or "dev"
+	Listen  string
+	HTTP    string
+	Data    string
+	Cluster string
+	Etcd    []string
+	// CheckpointBytes is as in Checkpoint.Bytes.
+	CheckpointBytes int64
+}
+
+func TestMain(m *testing.M) {
+	if config := os.Getenv(childEnv); config != "" {
+		if err := runChild(config); err != nil {
+			fmt.Fprintln(os.Stderr, "error:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func runChild(config string) error {
+	var c child
+	if err := json.Unmarshal([]byte(config), &c); err != nil {
+		return err
+	}
+	log, err := NewLogger(os.Stderr, "logfmt", "info")
+	if err != nil {
+		return err
+	}
+	ctx, stop := SignalContext(context.Background())
+	defer stop()
+	common := Common{Listen: c.Listen, HTTP: c.HTTP, Log: log, Stdout: os.Stdout}
+	checkpoint := Checkpoint{Bytes: c.CheckpointBytes}
+	switch c.Kind {
+	case "router":
+		return RunRouter(ctx, RouterConfig{Common: common, Etcd: c.Etcd, Data: c.Data})
+	case "index":
+		return RunIndex(ctx, IndexConfig{Common: common, Cluster: c.Cluster, Data: c.Data, Etcd: c.Etcd, Checkpoint: checkpoint})
+	case "dev":
+		return RunDev(ctx, DevConfig{Common: common, Data: c.Data, Checkpoint: checkpoint})
+	}
+	return fmt.Errorf("no server is called %q", c.Kind)
+}

@@ -1,0 +1,95 @@
+package daemon
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"cairn"
+	"cairn/router"
+)
+
+// metrics is one server's registry and what feeds it. Nothing is registered
+// globally, so that several servers live in one process.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.HistogramVec
+	keys     *prometheus.CounterVec
+	retries  *prometheus.CounterVec
+}
+
+// requestBuckets reach from a locate inside the process (3 µs) to the default
+// deadline (5 s) and past it, in steps of about 2.5.
+var requestBuckets = []float64{
+	5e-6, 10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "cairn_request_duration_seconds",
+			Help:    "Requests by verb, keyspace and outcome: ok, or the kind of the error. Keyspaces that do not exist count as none.",
+			Buckets: requestBuckets,
+		}, []string{"verb", "keyspace", "outcome"}),
+		keys: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cairn_request_keys_total",
+			Help: "Keys and writes that requests had, by their own outcome.",
+		}, []string{"verb", "keyspace", "outcome"}),
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cairn_retries_total",
+			Help: "Parts of requests that were tried again, by what was learnt from the refusal.",
+		}, []string{"verb", "cluster", "reason"}),
+	}
+	m.registry.MustRegister(m.requests, m.keys, m.retries,
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewBuildInfoCollector())
+	return m
+}
+
+// events are the router's events, counted. known tells which keyspaces exist:
+// a caller must not be able to make series by inventing names.
+func (m *metrics) events(known func(keyspace string) bool) router.Events {
+	name := func(keyspace string) string {
+		if known(keyspace) {
+			return keyspace
+		}
+		return ""
+	}
+	return router.Events{
+		Request: func(e router.RequestEvent) {
+			keyspace, verb := name(e.Keyspace), string(e.Verb)
+			m.requests.WithLabelValues(verb, keyspace, outcome(e.Err)).Observe(e.Duration.Seconds())
+			if failed := e.Failed; failed > 0 {
+				m.keys.WithLabelValues(verb, keyspace, "failed").Add(float64(failed))
+			}
+			if ok := e.Keys - e.Failed; ok > 0 {
+				m.keys.WithLabelValues(verb, keyspace, "ok").Add(float64(ok))
+			}
+		},
+		Retry: func(e router.RetryEvent) {
+			m.retries.WithLabelValues(string(e.Verb), e.Cluster, cairn.KindOf(e.Err).String()).Inc()
+		},
+	}
+}
+
+func outcome(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	return cairn.KindOf(err).String()
+}
+
+// watchMap adds the metrics of the map that a server serves from.
+func (m *metrics) watchMap(store *mapStore) {
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "cairn_map_revision",
+			Help: "The etcd revision of the map that is served from.",
+		}, func() float64 { return float64(store.Map().Revision()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "cairn_map_staleness_seconds",
+			Help: "How long ago the map was last proven to be etcd's newest.",
+		}, func() float64 { return store.Staleness().Seconds() }),
+	)
+}

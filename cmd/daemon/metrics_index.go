@@ -1,0 +1,91 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"cairn"
+)
+
+// statusTimeout bounds how long a scrape waits for one index.
+const statusTimeout = time.Second
+
+// localIndex is a node index of this process as the metrics see it.
+type localIndex struct {
+	cluster string
+	status  func(ctx context.Context, epoch uint64) (cairn.IndexStatus, error)
+}
+
+// indexCollector exports what the node indexes of this process say of
+// themselves when they are asked, so that a number is never older than the
+// scrape.
+type indexCollector struct {
+	list func() []localIndex
+}
+
+var indexMetrics = []struct {
+	desc  *prometheus.Desc
+	value func(cairn.IndexStatus) float64
+}{
+	{indexDesc("applied_index", "The log index up to which the index has applied."),
+		func(s cairn.IndexStatus) float64 { return float64(s.AppliedIndex) }},
+	{indexDesc("checkpoint_index", "The log index up to which the file holds everything."),
+		func(s cairn.IndexStatus) float64 { return float64(s.CheckpointIndex) }},
+	{indexDesc("checkpoint_age_seconds", "How long ago the last checkpoint was written."),
+		func(s cairn.IndexStatus) float64 { return time.Duration(s.CheckpointAge).Seconds() }},
+	{indexDesc("map_revision", "The map revision noted in the log."),
+		func(s cairn.IndexStatus) float64 { return float64(s.MapRevision) }},
+	{indexDesc("entries", "Entries that the index holds."),
+		func(s cairn.IndexStatus) float64 { return float64(s.Entries) }},
+	{indexDesc("shards", "Shards that the index owns."),
+		func(s cairn.IndexStatus) float64 { return float64(len(s.Shards)) }},
+	{indexDesc("file_bytes", "The size of the index's file."),
+		func(s cairn.IndexStatus) float64 { return float64(s.FileBytes) }},
+	{indexDesc("overlay_bytes", "About how much memory the changes take that are in no checkpoint yet."),
+		func(s cairn.IndexStatus) float64 { return float64(s.OverlayBytes) }},
+	{indexDesc("writes_refused", "1 while the index refuses writes, as with a full disk; 0 otherwise."),
+		func(s cairn.IndexStatus) float64 {
+			if s.WriteRefusal != "" {
+				return 1
+			}
+			return 0
+		}},
+}
+
+var indexUp = indexDesc("up", "1 if the index answered the scrape.")
+
+func indexDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("cairn_index_"+name, help, []string{"cluster"}, nil)
+}
+
+// Describe sends every metric's description.
+func (c indexCollector) Describe(out chan<- *prometheus.Desc) {
+	out <- indexUp
+	for _, each := range indexMetrics {
+		out <- each.desc
+	}
+}
+
+// Collect asks each index. One that does not answer has only an "up" of 0.
+func (c indexCollector) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), statusTimeout)
+	defer cancel()
+	for _, index := range c.list() {
+		status, err := index.status(ctx, 0)
+		if err != nil {
+			out <- prometheus.MustNewConstMetric(indexUp, prometheus.GaugeValue, 0, index.cluster)
+			continue
+		}
+		out <- prometheus.MustNewConstMetric(indexUp, prometheus.GaugeValue, 1, index.cluster)
+		for _, each := range indexMetrics {
+			out <- prometheus.MustNewConstMetric(each.desc, prometheus.GaugeValue, each.value(status), index.cluster)
+		}
+	}
+}
+
+// watchIndexes adds the metrics of this process's node indexes.
+func (m *metrics) watchIndexes(list func() []localIndex) {
+	m.registry.MustRegister(indexCollector{list})
+}

@@ -1,0 +1,76 @@
+package daemon
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"cairn"
+	"cairn/router"
+)
+
+// expectMetrics checks that a scrape has all of these lines.
+func expectMetrics(t *testing.T, m *metrics, lines ...string) {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	adminPages(m.registry, &readiness{}).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	for _, line := range lines {
+		if !strings.Contains(answer.Body.String(), "\n"+line+"\n") {
+			t.Errorf("the scrape lacks %s", line)
+		}
+	}
+}
+
+func onlyOrders(keyspace string) bool { return keyspace == "orders" }
+
+func TestRequestMetrics(t *testing.T) {
+	m := newMetrics()
+	events := m.events(onlyOrders)
+	events.Request(router.RequestEvent{Verb: router.VerbBatchWrite, Keyspace: "orders", Keys: 10, Failed: 3, Duration: time.Millisecond})
+	events.Request(router.RequestEvent{Verb: router.VerbLocate, Keyspace: "invented", Keys: 1, Failed: 1, Duration: time.Millisecond,
+		Err: cairn.Errorf(cairn.KindNotFound, "KEYSPACE_UNKNOWN", "no such keyspace")})
+	events.Retry(router.RetryEvent{Verb: router.VerbLocate, Cluster: "north", Err: cairn.Errorf(cairn.KindStale, "NOT_OWNED", "elsewhere")})
+
+	expectMetrics(t, m,
+		`cairn_request_duration_seconds_count{keyspace="",outcome="not found",verb="locate"} 1`,
+		`cairn_request_duration_seconds_count{keyspace="orders",outcome="ok",verb="batch_write"} 1`,
+		`cairn_request_keys_total{keyspace="",outcome="failed",verb="locate"} 1`,
+		`cairn_request_keys_total{keyspace="orders",outcome="failed",verb="batch_write"} 3`,
+		`cairn_request_keys_total{keyspace="orders",outcome="ok",verb="batch_write"} 7`,
+		`cairn_retries_total{cluster="north",reason="stale",verb="locate"} 1`,
+	)
+}
+
+func TestIndexMetrics(t *testing.T) {
+	m := newMetrics()
+	m.watchIndexes(func() []localIndex {
+		return []localIndex{
+			{"north", func(context.Context, uint64) (cairn.IndexStatus, error) {
+				return cairn.IndexStatus{AppliedIndex: 9, CheckpointAge: int64(1500 * time.Millisecond), WriteRefusal: "the disk is full"}, nil
+			}},
+			{"south", func(context.Context, uint64) (cairn.IndexStatus, error) {
+				return cairn.IndexStatus{}, cairn.Errorf(cairn.KindUnavailable, "CLOSED", "closed")
+			}},
+		}
+	})
+	expectMetrics(t, m,
+		`cairn_index_applied_index{cluster="north"} 9`,
+		`cairn_index_checkpoint_age_seconds{cluster="north"} 1.5`,
+		`cairn_index_up{cluster="north"} 1`,
+		`cairn_index_up{cluster="south"} 0`,
+		`cairn_index_writes_refused{cluster="north"} 1`,
+	)
+}
+
+// BenchmarkRequestEvent is what counting adds to every request.
+func BenchmarkRequestEvent(b *testing.B) {
+	events := newMetrics().events(onlyOrders)
+	event := router.RequestEvent{Verb: router.VerbLocate, Keyspace: "orders", Keys: 1, Duration: 3 * time.Microsecond}
+	b.ReportAllocs()
+	for b.Loop() {
+		events.Request(event)
+	}
+}

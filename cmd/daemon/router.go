@@ -1,0 +1,69 @@
+package daemon
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+)
+
+// RunRouter serves the public API over the map in etcd and the index servers
+// that its clusters name, until ctx ends.
+//
+// It returns nil when ctx ended; KindInvalid for a Config that can't be
+// accepted, a listener off loopback without Insecure included;
+// KindUnavailable when an address or the directory is in use. An etcd that
+// does not answer is no error: from the journal it serves at once, without one
+// it answers UNAVAILABLE and waits.
+func RunRouter(ctx context.Context, config RouterConfig) error {
+	config.prepare()
+	if err := config.validate(); err != nil {
+		return err
+	}
+	tuneGC()
+	var journal string
+	if config.Data != "" {
+		unlock, err := lockDir(config.Data)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		journal = filepath.Join(config.Data, "map.journal")
+	}
+	metrics := newMetrics()
+	edge, err := openEdge(config.Common, metrics)
+	if err != nil {
+		return err
+	}
+	defer edge.close()
+
+	edge.refuse()
+	edge.waitFor("etcd at " + strings.Join(config.Etcd, ","))
+	store, err := openStore(ctx, storeConfig{etcd: config.Etcd, journal: journal, sweep: true, log: config.Log})
+	if err != nil {
+		return unlessEnded(ctx, err)
+	}
+	defer store.close()
+	metrics.watchMap(store)
+
+	routing, err := openRouting(store, &hosts{}, metrics, config.Log)
+	if err != nil {
+		return err
+	}
+	defer routing.close()
+	if err := edge.serve(routing.services, nil, ""); err != nil {
+		return err
+	}
+	err = edge.wait(ctx)
+	edge.close()
+	return err
+}
+
+// unlessEnded is err, or nil if that came of ctx's end.
+func unlessEnded(ctx context.Context, err error) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	default:
+		return err
+	}
+}

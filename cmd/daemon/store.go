@@ -1,0 +1,135 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
+	"cairn"
+	"cairn/shardmap/etcdstore"
+)
+
+// sweepEvery is how often leftovers of keyspaces whose creation failed are
+// deleted; they only take room.
+const sweepEvery = 10 * time.Minute
+
+// staleAfter is how long the map may go unproven before the log says so; it is
+// proven every second while etcd answers.
+const staleAfter = 5 * time.Second
+
+// mapStore is the shard map in etcd and the connection to it.
+type mapStore struct {
+	*etcdstore.Store
+	client *clientv3.Client
+	log    *slog.Logger
+
+	cancel context.CancelFunc
+	group  sync.WaitGroup
+}
+
+// storeConfig is what openStore needs.
+type storeConfig struct {
+	etcd []string
+	// journal is the file of the map's journal; empty for none.
+	journal string
+	// sweep is set in the process that deletes leftovers.
+	sweep bool
+	log   *slog.Logger
+}
+
+// openStore connects to etcd and returns once there is a map, the journal's if
+// etcd does not answer soon. With neither it goes on trying, saying so in the
+// log, until ctx ends.
+func openStore(ctx context.Context, config storeConfig) (*mapStore, error) {
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints: config.etcd,
+		// A connection whose peer vanished is noticed within these two
+		// together, well before a watch is missed by its silence.
+		DialKeepAliveTime:    5 * time.Second,
+		DialKeepAliveTimeout: 3 * time.Second,
+		// The largest answer is a page of the map; the default of 4 MiB would
+		// bound what etcd may hold in one transaction.
+		MaxCallRecvMsgSize: 32 << 20,
+		// The store tells what happens; the client's own log would repeat it.
+		Logger: zap.NewNop(),
+	})
+	if err != nil {
+		return nil, cairn.Invalid("etcd", "ETCD_MALFORMED", "%s can't be used (%w); one looks like http://127.0.0.1:2379", strings.Join(config.etcd, ","), err)
+	}
+	storeConfig := etcdstore.Config{Client: client, Journal: config.journal, Events: storeEvents(config.log, config.etcd)}
+	if config.sweep {
+		storeConfig.SweepEvery = sweepEvery
+	}
+	store, err := etcdstore.Open(ctx, storeConfig)
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	life, cancel := context.WithCancel(context.Background())
+	s := &mapStore{Store: store, client: client, log: config.log, cancel: cancel}
+	s.group.Go(func() { s.tellStaleness(life) })
+	return s, nil
+}
+
+// tellStaleness logs when the map can no longer be proven to be current, and
+// when it can again.
+func (s *mapStore) tellStaleness(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for stale := false; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		age := s.Staleness()
+		switch {
+		case !stale && age > staleAfter:
+			s.log.Warn("the map may be out of date", "revision", s.Map().Revision(), "age", age.Round(time.Second))
+		case stale && age <= staleAfter:
+			s.log.Info("etcd answers again; the map is current", "revision", s.Map().Revision())
+		}
+		stale = age > staleAfter
+	}
+}
+
+func (s *mapStore) close() {
+	s.cancel()
+	s.group.Wait()
+	if err := errors.Join(s.Close(), s.client.Close()); err != nil {
+		s.log.Warn("the map's store did not close cleanly", "err", err)
+	}
+}
+
+// storeEvents logs what happens to a store. It tells of each failure once, not
+// of each attempt.
+func storeEvents(log *slog.Logger, etcd []string) etcdstore.Events {
+	log = log.With("etcd", strings.Join(etcd, ","))
+	return etcdstore.Events{
+		Published: func(revision uint64) { log.Debug("new map", "revision", revision) },
+		Loaded: func(revision uint64, shards int, took time.Duration) {
+			log.Info("map loaded from etcd", "revision", revision, "shards", shards, "took", took)
+		},
+		Disconnected: func(err error) {
+			log.Warn("etcd does not answer; going on with the map there is, if any, and trying again", "err", err)
+		},
+		Refused: func(err error) {
+			log.Error("what etcd holds can't be used; going on with the map there is, and trying again", "err", err)
+		},
+		StartedFromJournal: func(revision uint64, age time.Duration) {
+			log.Warn("serving from the map journal, because etcd does not answer", "revision", revision, "age", age)
+		},
+		JournalFailed: func(err error) {
+			log.Error("the map journal can't be used; if etcd is down at the next start, there is no map then", "err", err)
+		},
+		Swept: func(keyspace cairn.UID, shards int64) {
+			log.Info("leftovers of a keyspace deleted", "keyspace", keyspace, "shards", shards)
+		},
+	}
+}

@@ -1,0 +1,221 @@
+package cairn_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// may says what a package may import beside the standard library: packages of
+// this module by their path below it, and others by a prefix of their path.
+// The root package is ".", "*" stands for all packages of this module.
+type may struct {
+	packages []string
+	modules  []string
+}
+
+const (
+	grpcModule     = "google.golang.org/grpc"
+	protobufModule = "google.golang.org/protobuf"
+	genproto       = "google.golang.org/genproto/googleapis"
+	etcdClient     = "go.etcd.io/etcd/client/v3"
+	etcdAPI        = "go.etcd.io/etcd/api/v3"
+	etcdServer     = "go.etcd.io/etcd/server/v3"
+	bbolt          = "go.etcd.io/bbolt"
+	hashicorpRaft  = "github.com/hashicorp/raft"
+	roaring        = "github.com/RoaringBitmap/roaring/v2"
+)
+
+// importTable is who may import whom. A package that is not in it has no
+// place yet: give it one, with the least that it needs.
+var importTable = map[string]may{
+	".": {},
+
+	"proto/cairn/v1":       {modules: []string{grpcModule, protobufModule, genproto}},
+	"proto/cairn/index/v1": {packages: []string{"."}, modules: []string{grpcModule, protobufModule, genproto}},
+	"proto/rpcerr":         {packages: []string{"."}, modules: []string{grpcModule, protobufModule, genproto}},
+
+	"proto/wire": {packages: []string{".", "proto/cairn/v1"}, modules: []string{protobufModule}},
+
+	"shardmap/placement": {packages: []string{"."}, modules: []string{"github.com/cespare/xxhash/v2"}},
+	"shardmap/catalog":   {packages: []string{"."}},
+	"shardmap":           {packages: []string{".", "shardmap/catalog", "shardmap/placement"}},
+	"shardmap/etcdstore": {
+		packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/placement"},
+		modules:  []string{etcdClient, etcdAPI, grpcModule, "golang.org/x/sync"}, // the codes and statuses of etcd's errors
+	},
+
+	// A real etcd for tests.
+	"shardmap/etcdstore/etcdtest": {modules: []string{etcdClient, etcdServer, "go.uber.org/zap"}},
+
+	"nodeindex": {packages: []string{".", "shardmap/placement"}, modules: []string{bbolt, roaring}},
+	"nodeindex/replica": {
+		packages: []string{".", "nodeindex"},
+		modules:  []string{hashicorpRaft, "github.com/hashicorp/raft-wal", "github.com/hashicorp/go-hclog"},
+	},
+	"nodeindex/server": {
+		packages: []string{".", "proto/cairn/index/v1", "proto/rpcerr"},
+		modules:  []string{grpcModule, protobufModule, genproto, "golang.org/x/sync"},
+	},
+
+	"router": {
+		packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/placement"},
+		modules:  []string{"golang.org/x/sync"},
+	},
+	// Simulated clusters for tests.
+	"router/internal/bed": {packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/placement"}},
+	"router/peer": {
+		packages: []string{".", "router", "shardmap/catalog", "proto/cairn/index/v1", "proto/rpcerr"},
+		modules:  []string{grpcModule, protobufModule, genproto},
+	},
+	"router/admin": {
+		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/placement"},
+		modules:  []string{"golang.org/x/sync"},
+	},
+	"router/server": {
+		packages: []string{".", "router", "router/admin", "shardmap", "shardmap/catalog", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
+		modules:  []string{grpcModule, protobufModule, genproto},
+	},
+	"router/client": {
+		packages: []string{".", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
+		modules:  []string{grpcModule, protobufModule, genproto},
+	},
+
+	"cmd/manifest": {packages: []string{".", "shardmap/catalog"}, modules: []string{"github.com/goccy/go-yaml"}},
+	"cmd/daemon": {
+		packages: []string{"*"},
+		modules: []string{grpcModule, protobufModule, etcdClient, etcdAPI, etcdServer, "go.etcd.io/etcd/client/pkg/v3",
+			"go.uber.org/zap", "github.com/prometheus", "golang.org/x/sync", "github.com/hashicorp/go-hclog"},
+	},
+	"cmd/cairn/keytext":  {packages: []string{"."}},
+	"cmd/cairn/progress": {packages: []string{"cmd/cairn/render"}},
+	"cmd/cairn/records":  {packages: []string{".", "cmd/cairn/keytext"}},
+	"cmd/cairn/render":   {packages: []string{"."}, modules: []string{"github.com/goccy/go-yaml"}},
+	"cmd/cairn/load":     {packages: []string{".", "cmd/cairn/records", "router/client"}, modules: []string{"golang.org/x/sync"}},
+	"cmd/cairn": {
+		packages: []string{"*"},
+		modules: []string{grpcModule, protobufModule, "github.com/spf13", "github.com/goccy/go-yaml",
+			"golang.org/x/term", "golang.org/x/sync"},
+	},
+
+	"bench":        {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, bbolt, "github.com/spf13", "golang.org/x/sync"}},
+	"bench/floor":  {packages: []string{"bench/load", "proto/cairn/v1"}, modules: []string{grpcModule, protobufModule, bbolt}},
+	"bench/load":   {},
+	"bench/report": {packages: []string{"bench/load"}},
+	"bench/spawn":  {},
+	"bench/stack":  {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, etcdClient, "golang.org/x/sync"}},
+}
+
+// links says what a binary that imports a package must not carry, through
+// whomever: what a data service that embeds the router does not pay for.
+var links = map[string][]string{
+	".":             {"google.golang.org", "go.etcd.io", "github.com"},
+	"shardmap":      {grpcModule, protobufModule, "go.etcd.io"},
+	"nodeindex":     {grpcModule, protobufModule, "go.etcd.io/etcd", hashicorpRaft},
+	"router":        {grpcModule, protobufModule, "go.etcd.io", hashicorpRaft, "cel.dev"},
+	"router/admin":  {grpcModule, protobufModule, "go.etcd.io", hashicorpRaft, "cel.dev"},
+	"router/client": {"go.etcd.io", hashicorpRaft, "cel.dev"},
+	"router/peer":   {"go.etcd.io", hashicorpRaft, "cel.dev"},
+	"router/server": {bbolt, etcdServer, hashicorpRaft, "cel.dev"},
+	// The store of a service that routes in process.
+	"shardmap/etcdstore": {bbolt, etcdServer, hashicorpRaft, "cel.dev"},
+}
+
+const module = "cairn"
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+	Standard   bool
+}
+
+// TestImports holds the import table: who may know whom, and what each part
+// may bring into a binary.
+func TestImports(t *testing.T) {
+	packages := list(t)
+	standard := map[string]bool{}
+	for _, p := range packages {
+		standard[p.ImportPath] = p.Standard
+	}
+	seen := map[string]bool{}
+	for _, p := range packages {
+		path, ours := ofModule(p.ImportPath)
+		if !ours {
+			continue
+		}
+		seen[path] = true
+		rule, known := importTable[path]
+		if !known {
+			t.Errorf("package %s is not in the import table of imports_test.go", p.ImportPath)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if standard[imported] || imported == "C" {
+				continue
+			}
+			if inner, ours := ofModule(imported); ours {
+				if !slices.Contains(rule.packages, inner) && !slices.Contains(rule.packages, "*") {
+					t.Errorf("%s imports %s, which the import table does not allow", p.ImportPath, imported)
+				}
+				continue
+			}
+			if !slices.ContainsFunc(rule.modules, func(prefix string) bool { return below(imported, prefix) }) {
+				t.Errorf("%s imports %s, which the import table does not allow", p.ImportPath, imported)
+			}
+		}
+		for _, linked := range p.Deps {
+			for _, banned := range links[path] {
+				if below(linked, banned) {
+					t.Errorf("whoever imports %s links %s", p.ImportPath, linked)
+				}
+			}
+		}
+	}
+	for path := range importTable {
+		if !seen[path] {
+			t.Errorf("the import table has %s, which is not there", path)
+		}
+	}
+}
+
+// list asks the go command for every package of the module and all they need.
+func list(t *testing.T) []listed {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "go", "list", "-e", "-deps", "-json=ImportPath,Imports,Deps,Standard", "./...")
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	var packages []listed
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatalf("go list's output: %v", err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+// ofModule is a package's path below this module, "." for the root.
+func ofModule(path string) (string, bool) {
+	if path == module {
+		return ".", true
+	}
+	return strings.CutPrefix(path, module+"/")
+}
+
+// below reports whether path is prefix or lies under it.
+func below(path, prefix string) bool {
+	rest, found := strings.CutPrefix(path, prefix)
+	return found && (rest == "" || rest[0] == '/')
+}

@@ -1,0 +1,227 @@
+package nodeindex
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+
+	"cairn"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// Diff is the command that leads from the assignment in the log to a newer
+// one. changed is false where the log's is as new or newer. Any goroutine may
+// call it. If another Diff's command gets into the log first, this one is
+// refused when it is applied (ASSIGNMENT_SUPERSEDED).
+func (x *Index) Diff(to cairn.Assignment) (command []byte, changed bool) {
+	s := x.state.Load()
+	if s == nil || to.Revision <= s.revision {
+		return nil, false
+	}
+	delta := diff(s.assignment, to)
+	return delta.encode(), true
+}
+
+func diff(from *assignment, to cairn.Assignment) *assignCommand {
+	c := &assignCommand{from: from.revision, to: to.Revision}
+	wanted := make(map[cairn.UID]bool)
+	for i := range to.Keyspaces {
+		k := &to.Keyspaces[i]
+		wanted[k.UID] = true
+		if present := from.keyspaces[k.UID]; present == nil || !sameKeyspace(&present.Keyspace, k) {
+			c.keyspaces = append(c.keyspaces, *k)
+		}
+	}
+	present := make(map[shardName]*shard)
+	for _, uid := range sortedUIDs(from.keyspaces) {
+		if !wanted[uid] {
+			c.removedKeyspaces = append(c.removedKeyspaces, uid)
+			continue
+		}
+		for _, s := range from.keyspaces[uid].shards {
+			present[shardName{uid, s.ID}] = s
+		}
+	}
+	for i := range to.Shards {
+		s := &to.Shards[i]
+		name := shardName{s.Keyspace, s.ID}
+		if old := present[name]; old == nil || !sameShard(&old.Shard, s) {
+			c.shards = append(c.shards, *s)
+		}
+		delete(present, name)
+	}
+	for name := range present {
+		c.removedShards = append(c.removedShards, name)
+	}
+	slices.SortFunc(c.removedShards, func(a, b shardName) int {
+		return cmp.Or(cmp.Compare(a.keyspace, b.keyspace), cmp.Compare(a.id, b.id))
+	})
+	nodes := sortedNodes(to.Nodes)
+	if !slices.Equal(nodes, from.nodes) {
+		c.nodesChanged, c.nodes = true, nodes
+	}
+	return c
+}
+
+func sortedNodes(nodes []cairn.Node) []cairn.Node {
+	return slices.SortedFunc(slices.Values(nodes), func(a, b cairn.Node) int { return cmp.Compare(a.ID, b.ID) })
+}
+
+func sortedUIDs[V any](byUID map[cairn.UID]V) []cairn.UID { return slices.Sorted(maps.Keys(byUID)) }
+
+// applyAssign changes what is owned, and returns the map revision afterwards.
+func (x *Index) applyAssign(s *state, r *reader, index uint64, command []byte) (uint64, *cairn.Error) {
+	var c assignCommand
+	if !c.decode(command) {
+		return s.revision, errCommand
+	}
+	if c.from != s.revision || c.to <= c.from {
+		return s.revision, cairn.Errorf(cairn.KindConflict, "ASSIGNMENT_SUPERSEDED",
+			"the change leads from map revision %d to %d, and the log is at %d", c.from, c.to, s.revision)
+	}
+	next, err := s.assign(&c)
+	if err != nil {
+		return s.revision, err
+	}
+
+	departed := make(map[cairn.UID]*roaring.Bitmap)
+	for _, uid := range c.touched() {
+		t := transfer{x: x, departed: roaring.New()}
+		if old := s.keyspaces[uid]; old != nil {
+			t.view = s.view(old, r)
+			t.old = old.shards
+		}
+		if k := next.keyspaces[uid]; k != nil {
+			t.new = k.shards
+			x.feeds.open(uid, index)
+		} else {
+			x.feeds.close(uid)
+		}
+		t.run()
+		if !t.departed.IsEmpty() {
+			departed[uid] = t.departed
+		}
+	}
+	x.publish(func(s *state) {
+		s.assignment = next
+		if len(departed) == 0 {
+			return
+		}
+		s.departed = maps.Clone(s.departed)
+		for uid, bitmap := range departed {
+			if present := s.departed[uid]; present != nil {
+				bitmap = roaring.Or(present, bitmap)
+			}
+			s.departed[uid] = bitmap
+		}
+	})
+	return next.revision, nil
+}
+
+// touched are the keyspaces that a change concerns, each once.
+func (c *assignCommand) touched() []cairn.UID {
+	var out []cairn.UID
+	for i := range c.keyspaces {
+		out = append(out, c.keyspaces[i].UID)
+	}
+	out = append(out, c.removedKeyspaces...)
+	for i := range c.shards {
+		out = append(out, c.shards[i].Keyspace)
+	}
+	for _, name := range c.removedShards {
+		out = append(out, name.keyspace)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// assign is the assignment after a change. A shard whose bounds stay has the
+// population that it had, every other one an empty one. Shards of a keyspace
+// that is not declared, and such that overlap, are KindInvalid.
+func (a *assignment) assign(c *assignCommand) (*assignment, *cairn.Error) {
+	next := &assignment{revision: c.to, keyspaces: maps.Clone(a.keyspaces), nodes: a.nodes}
+	if c.nodesChanged {
+		next.nodes = sortedNodes(c.nodes)
+	}
+	definitions := make(map[cairn.UID]cairn.Keyspace)
+	for uid, k := range a.keyspaces {
+		definitions[uid] = k.Keyspace
+	}
+	for _, uid := range c.removedKeyspaces {
+		delete(definitions, uid)
+	}
+	for i := range c.keyspaces {
+		definitions[c.keyspaces[i].UID] = c.keyspaces[i]
+	}
+	changes := make(map[cairn.UID]map[cairn.ShardID]*cairn.Shard) // nil: removed
+	change := func(keyspace cairn.UID, id cairn.ShardID, s *cairn.Shard) {
+		if changes[keyspace] == nil {
+			changes[keyspace] = make(map[cairn.ShardID]*cairn.Shard)
+		}
+		changes[keyspace][id] = s
+	}
+	for _, name := range c.removedShards {
+		change(name.keyspace, name.id, nil)
+	}
+	for i := range c.shards {
+		change(c.shards[i].Keyspace, c.shards[i].ID, &c.shards[i])
+	}
+	for _, uid := range c.touched() {
+		definition, declared := definitions[uid]
+		if !declared {
+			for id, s := range changes[uid] {
+				if s != nil {
+					return nil, cairn.Invalid("shards", "ASSIGNMENT_INVALID", "shard %s is of keyspace %s, which is not declared", id, uid)
+				}
+			}
+			delete(next.keyspaces, uid)
+			continue
+		}
+		var present []*shard
+		if old := a.keyspaces[uid]; old != nil {
+			present = old.shards
+		}
+		shards, err := changeShards(present, changes[uid])
+		if err != nil {
+			return nil, err
+		}
+		next.keyspaces[uid] = newKeyspace(definition, shards)
+	}
+	return next, nil
+}
+
+// changeShards is a keyspace's shards after changes, nil meaning removed.
+func changeShards(present []*shard, changes map[cairn.ShardID]*cairn.Shard) ([]*shard, *cairn.Error) {
+	var out []*shard
+	byID := make(map[cairn.ShardID]*shard, len(present))
+	for _, s := range present {
+		byID[s.ID] = s
+		if _, changed := changes[s.ID]; !changed {
+			out = append(out, s)
+		}
+	}
+	for id, definition := range changes {
+		if definition == nil {
+			continue
+		}
+		s := &shard{Shard: *definition}
+		if old := byID[id]; old != nil && sameBounds(&old.Shard, definition) {
+			s.population = old.population
+		} else {
+			s.population = newPopulation()
+		}
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b *shard) int { return cmp.Or(bytes.Compare(a.Start, b.Start), cmp.Compare(a.ID, b.ID)) })
+	for i, s := range out {
+		if len(s.End) > 0 && bytes.Compare(s.Start, s.End) >= 0 {
+			return nil, cairn.Invalid("shards", "ASSIGNMENT_INVALID", "shard %s ends before it starts", s.ID)
+		}
+		if i > 0 && (len(out[i-1].End) == 0 || bytes.Compare(out[i-1].End, s.Start) > 0) {
+			return nil, cairn.Invalid("shards", "ASSIGNMENT_INVALID", "shards %s and %s overlap", out[i-1].ID, s.ID)
+		}
+	}
+	return out, nil
+}

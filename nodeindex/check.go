@@ -1,0 +1,255 @@
+package nodeindex
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"cairn"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"go.etcd.io/bbolt"
+)
+
+// Report is what Check found.
+type Report struct {
+	Path      string
+	FileBytes int64
+	// Index, Term and Revision are what the checkpoint in the file covers.
+	Index, Term, Revision uint64
+	Keyspaces, Shards     int
+	// Entries that have a shard; Departed are those whose shard has left and
+	// that are still to be swept.
+	Entries, Departed uint64
+	// Problems are the first of what is wrong; ProblemCount counts them all.
+	Problems     []string
+	ProblemCount int
+}
+
+// maxProblems is how many problems a Report spells out.
+const maxProblems = 100
+
+func (r *Report) problem(format string, args ...any) {
+	r.ProblemCount++
+	if len(r.Problems) < maxProblems {
+		r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
+	}
+}
+
+// String is the report as people read it, several lines.
+func (r *Report) String() string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s: %d bytes, log index %d, term %d, map revision %d\n", r.Path, r.FileBytes, r.Index, r.Term, r.Revision)
+	fmt.Fprintf(&out, "%d entries in %d shards of %d keyspaces", r.Entries, r.Shards, r.Keyspaces)
+	if r.Departed > 0 {
+		fmt.Fprintf(&out, ", %d departed ones to be swept", r.Departed)
+	}
+	out.WriteByte('\n')
+	for _, p := range r.Problems {
+		out.WriteString("problem: " + p + "\n")
+	}
+	if more := r.ProblemCount - len(r.Problems); more > 0 {
+		fmt.Fprintf(&out, "and %d more problems\n", more)
+	}
+	if r.ProblemCount == 0 {
+		out.WriteString("no problems\n")
+	}
+	return out.String()
+}
+
+// Check looks at everything in an index file that no process has open, without
+// changing it: the structure of its pages; that entries and records match one
+// to one, with their checksums; that ordinals are unique; that bitmaps and
+// counts equal a recount; that each key is inside one of the shards. path is
+// the file, or the directory that it is in. If anything is wrong the error is
+// KindCorrupt (CHECK_FAILED), and the report says what. A file that can't be
+// looked at is an error as of Open, without a report.
+func Check(path string) (*Report, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, FileName)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, inFile(path, err)
+	}
+	report := &Report{Path: path, FileBytes: info.Size()}
+	options := Options{}.withDefaults()
+	if err := verify(path, options); err != nil {
+		return nil, err
+	}
+	// The pages first, by reading them: bbolt would follow a damaged page out
+	// of the file.
+	if err := checkPages(path); err != nil {
+		return report, report.damaged(err)
+	}
+	err = withReadOnly(path, options, func(tx *bbolt.Tx) error {
+		for problem := range tx.Check() {
+			report.problem("page structure: %v", problem)
+		}
+		if report.ProblemCount > 0 {
+			return nil // whatever else is wrong follows from it
+		}
+		c := checker{Report: report, tx: tx, seen: roaring.New()}
+		return c.run()
+	})
+	if err != nil {
+		return report, report.damaged(err)
+	}
+	if report.ProblemCount > 0 {
+		return report, corrupt("CHECK_FAILED", "%s has %d problems; the first: %s", path, report.ProblemCount, report.Problems[0])
+	}
+	return report, nil
+}
+
+// damaged notes an error that ended the check.
+func (r *Report) damaged(err error) error {
+	if cairn.KindOf(err) == cairn.KindCorrupt {
+		r.problem("%v", err)
+	}
+	return err
+}
+
+// checker compares what is in a file with a recount.
+type checker struct {
+	*Report
+	tx      *bbolt.Tx
+	image   *image
+	records *bbolt.Bucket
+
+	seen       *roaring.Bitmap // ordinals of all entries
+	recount    map[*shard]*population
+	nodesTotal []cairn.NodeID // slab
+}
+
+func (c *checker) run() error {
+	found, err := loadImage(c.tx)
+	if err != nil {
+		return err
+	}
+	c.image, c.records = found, c.tx.Bucket(bucketRecords)
+	c.Index, c.Term, c.Revision = found.meta.Index, found.meta.Term, found.assignment.revision
+	c.recount = make(map[*shard]*population)
+	for _, k := range found.assignment.keyspaces {
+		c.Keyspaces++
+		for i, s := range k.shards {
+			c.Shards++
+			c.recount[s] = newPopulation()
+			if i > 0 && overlap(&k.shards[i-1].Shard, &s.Shard) {
+				c.problem("shards %s and %s of keyspace %s overlap", k.shards[i-1].ID, s.ID, k.UID)
+			}
+		}
+	}
+	entries := c.tx.Bucket(bucketEntries)
+	err = entries.ForEach(func(name, value []byte) error {
+		bucket := entries.Bucket(name)
+		if value != nil || len(name) != 8 || bucket == nil {
+			c.problem("%x in the bucket %q is not a keyspace", name, bucketEntries)
+			return nil
+		}
+		uid := cairn.UID(binary.BigEndian.Uint64(name))
+		return bucket.ForEach(func(key, value []byte) error {
+			c.entry(uid, key, value)
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	c.compare()
+	return c.orphans()
+}
+
+// entry checks one entry with its record, and counts it.
+func (c *checker) entry(uid cairn.UID, key cairn.Key, value []byte) {
+	ordinal, nodes, ok := decodeEntryValue(value, c.nodesTotal[:0])
+	if !ok || len(nodes) == 0 {
+		c.problem("key %s: its entry is malformed", key)
+		return
+	}
+	c.nodesTotal = nodes
+	if !c.seen.CheckedAdd(ordinal) {
+		c.problem("key %s: its ordinal %d is another entry's too", key, ordinal)
+	}
+	under := ordinalKey(ordinal)
+	record, ok := decodeRecord(uid, value, c.records.Get(under[:]))
+	switch {
+	case !ok:
+		c.problem("key %s: the record of its ordinal %d is missing or its checksum does not fit", key, ordinal)
+	case !bytes.Equal(record.key, key):
+		c.problem("key %s: the record of its ordinal %d is of key %s", key, ordinal, cairn.Key(record.key))
+	case record.version.Index > c.Index:
+		c.problem("key %s: version %s is after the checkpoint's index %d", key, record.version, c.Index)
+	}
+	if departed := c.image.departed[uid]; departed != nil && departed.Contains(ordinal) {
+		c.Departed++
+		return
+	}
+	c.Entries++
+	var home *shard
+	if k := c.image.assignment.keyspaces[uid]; k != nil {
+		var buffer [8]byte
+		home = k.locate(key, buffer[:0])
+	}
+	if home == nil {
+		c.problem("key %s of keyspace %s is in no shard of this cluster", key, uid)
+		return
+	}
+	c.recount[home].add(ordinal, nodes)
+}
+
+// compare holds bitmaps and counts against the recount.
+func (c *checker) compare() {
+	owners := make(map[uint16]cairn.ShardID)
+	for s, counted := range c.recount {
+		name := fmt.Sprintf("shard %s of keyspace %s", s.ID, s.Keyspace)
+		if !s.ordinals.Equals(counted.ordinals) {
+			c.problem("%s: its bitmap has %d ordinals, its keys have %d, %d of them in common", name,
+				s.entries(), counted.entries(), s.ordinals.AndCardinality(counted.ordinals))
+		}
+		for _, n := range counted.nodes {
+			s.countNode(n.node, -n.entries)
+		}
+		for _, n := range s.nodes {
+			if n.entries != 0 {
+				c.problem("%s: the count of node %d is off by %d", name, n.node, int64(n.entries))
+			}
+		}
+		for _, number := range s.blocks {
+			if other, taken := owners[number]; taken {
+				c.problem("%s: its block %d is also of shard %s", name, number, other)
+			}
+			owners[number] = s.ID
+		}
+	}
+	for uid, departed := range c.image.departed {
+		for s := range c.recount {
+			if s.ordinals.Intersects(departed) {
+				c.problem("%s: ordinals of it have departed from keyspace %s", s.ID, uid)
+			}
+		}
+	}
+}
+
+// orphans looks for records that no entry points to.
+func (c *checker) orphans() error {
+	return c.records.ForEach(func(key, _ []byte) error {
+		if len(key) != 4 {
+			c.problem("%x in the bucket %q is not an ordinal", key, bucketRecords)
+			return nil
+		}
+		ordinal := binary.BigEndian.Uint32(key)
+		if c.seen.Contains(ordinal) {
+			return nil
+		}
+		for _, departed := range c.image.departed {
+			if departed.Contains(ordinal) {
+				return nil // its key has a newer entry
+			}
+		}
+		c.problem("the record of ordinal %d has no entry", ordinal)
+		return nil
+	})
+}

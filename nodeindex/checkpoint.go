@@ -1,0 +1,219 @@
+package nodeindex
+
+import (
+	"cairn"
+	"maps"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// CheckpointMeta says what a checkpoint covers.
+type CheckpointMeta struct {
+	// Index and Term are of the last log entry covered; 0 before the first
+	// checkpoint.
+	Index, Term uint64
+	// Configuration is the log's own, opaque here: the voters, as encoded by
+	// whoever keeps the log.
+	Configuration []byte
+}
+
+// Checkpoint is a state set aside by Freeze.
+type Checkpoint struct {
+	x           *Index
+	index, term uint64
+	generation  uint64
+	assignment  *assignment
+	departed    map[cairn.UID]*roaring.Bitmap
+	frozen      []*overlay // newest first
+	shards      []shard    // those changed since the last checkpoint; copies
+
+	// swept is what writing sweeps of departed.
+	swept map[cairn.UID]*roaring.Bitmap
+}
+
+// Freeze sets what has been applied aside for a checkpoint. It belongs to the
+// goroutine that applies, and takes time by the number of keyspaces and of
+// shards only. It is refused with KindConflict (CHECKPOINT_RUNNING) while
+// another checkpoint is neither written nor discarded, and with
+// KindUnavailable (CLOSED).
+func (x *Index) Freeze() (*Checkpoint, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.running != nil {
+		return nil, cairn.Errorf(cairn.KindConflict, "CHECKPOINT_RUNNING", "another checkpoint is being written")
+	}
+	c := &Checkpoint{x: x, term: x.term, generation: x.generation}
+	c.index, _ = x.Position()
+	before := x.publish(func(s *state) {
+		s.frozen = append([]*overlay{s.active}, s.frozen...)
+		s.active = newOverlay()
+		c.assignment, c.departed, c.frozen = s.assignment, s.departed, s.frozen
+	})
+	if before == nil {
+		return nil, errClosed
+	}
+	for _, k := range c.assignment.keyspaces {
+		for _, s := range k.shards {
+			if s.changed > x.saved {
+				c.shards = append(c.shards, shard{Shard: s.Shard, population: s.freeze()})
+			}
+		}
+	}
+	x.generation++
+	x.running = c
+	return c, nil
+}
+
+// Position is the last log index and term that the checkpoint holds.
+func (c *Checkpoint) Position() (index, term uint64) { return c.index, c.term }
+
+// Discard gives a checkpoint up that will not be written; the next one covers
+// it. After Write it does nothing.
+func (c *Checkpoint) Discard() {
+	c.x.mu.Lock()
+	defer c.x.mu.Unlock()
+	if c.x.running == c {
+		c.x.running = nil
+	}
+}
+
+// Write writes the checkpoint durably in one transaction, and may be called by
+// any goroutine, once. meta.Index may lie above the frozen position if the log
+// entries in between are none of the index's; below, it is refused with
+// KindInternal. After an error (KindExhausted DISK_FULL, KindUnavailable
+// STORAGE_FAILED or CLOSED, KindCorrupt) the index serves on as before, and
+// the next checkpoint covers this one too.
+func (c *Checkpoint) Write(meta CheckpointMeta) error {
+	x := c.x
+	x.writing.Lock()
+	defer x.writing.Unlock()
+	defer c.Discard()
+	if meta.Index < c.index {
+		return cairn.Errorf(cairn.KindInternal, "CHECKPOINT_INDEX",
+			"a checkpoint of log index %d can't be written as of %d", c.index, meta.Index)
+	}
+	x.mu.Lock()
+	running := x.running == c
+	x.mu.Unlock()
+	if !running {
+		return cairn.Errorf(cairn.KindInternal, "CHECKPOINT_OVER", "the checkpoint was written or discarded before")
+	}
+	if err := x.makeRoom(c); err != nil {
+		return err
+	}
+	written := c.commit(meta)
+
+	// Whatever became of it: the file's present state gets a new pool.
+	s := x.state.Load()
+	if s == nil {
+		return errClosed
+	}
+	pool, err := newReaders(x.db, true)
+	if err != nil {
+		return storageError("begin reading", err)
+	}
+	// What bbolt maps at least; never more, or a pool that lasts would meet a
+	// map that must grow.
+	x.mapped = max(x.mapped, mapSize(pool.fileBytes))
+	before := x.publish(func(s *state) {
+		s.readers = pool
+		if written != nil {
+			return
+		}
+		// What came after Freeze is in front of what the file has now.
+		s.frozen = s.frozen[:len(s.frozen)-len(c.frozen)]
+		if len(c.swept) > 0 {
+			s.departed = without(s.departed, c.swept)
+		}
+	})
+	before.readers.retire()
+	if written != nil {
+		return written
+	}
+	x.finish(c, meta)
+	return nil
+}
+
+// without is departed less what was swept.
+func without(departed, swept map[cairn.UID]*roaring.Bitmap) map[cairn.UID]*roaring.Bitmap {
+	rest := maps.Clone(departed)
+	for uid, gone := range swept {
+		left := roaring.AndNot(rest[uid], gone)
+		if left.IsEmpty() {
+			delete(rest, uid)
+		} else {
+			rest[uid] = left
+		}
+	}
+	return rest
+}
+
+// finish notes that a checkpoint is in the file, when no reader of the file as
+// it was before is left: now ordinals can be used again.
+func (x *Index) finish(c *Checkpoint, meta CheckpointMeta) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, o := range c.frozen {
+		x.ordinals.release(o.freed)
+	}
+	for _, swept := range c.swept {
+		x.ordinals.release(swept.ToArray())
+	}
+	x.saved = c.generation
+	x.checkpointed = meta
+	x.checkpointAt = x.options.Now()
+	x.running = nil
+}
+
+// makeRoom sees to it that bbolt can grow the file's map, if the checkpoint
+// might need that: bbolt waits until no read transaction is open, so the pool
+// of long-lived ones gives way to one whose readers live for one request.
+func (x *Index) makeRoom(c *Checkpoint) error {
+	s := x.state.Load()
+	if s == nil {
+		return errClosed
+	}
+	if c.estimate(s.readers.fileBytes) < x.mapped {
+		return nil
+	}
+	passing, err := newReaders(x.db, false)
+	if err != nil {
+		return storageError("begin reading", err)
+	}
+	before := x.publish(func(s *state) { s.readers = passing })
+	before.readers.retire()
+	return nil
+}
+
+// estimate is an upper bound of the file's size after the checkpoint, given
+// the size before: at worst every page is written anew, and what is new takes
+// several times its size.
+func (c *Checkpoint) estimate(size int) int {
+	const least = 4 << 20
+	bytes := 0
+	for _, o := range c.frozen {
+		_, b := o.size()
+		bytes += int(b)
+	}
+	for _, s := range c.shards {
+		bytes += int(s.ordinals.GetSerializedSizeInBytes()) + len(s.Start) + len(s.End) + 4096
+	}
+	for _, departed := range c.departed {
+		bytes += int(departed.GetSerializedSizeInBytes())
+	}
+	return 2*size + 8*bytes + least
+}
+
+// mapSize is how much bbolt maps for a file of a size: powers of two up to a
+// gigabyte, whole gigabytes above.
+func mapSize(size int) int {
+	const gigabyte = 1 << 30
+	if size > gigabyte {
+		return (size + gigabyte - 1) / gigabyte * gigabyte
+	}
+	mapped := 1 << 15
+	for mapped < size {
+		mapped *= 2
+	}
+	return mapped
+}

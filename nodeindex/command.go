@@ -1,0 +1,236 @@
+package nodeindex
+
+import (
+	"encoding/binary"
+	"time"
+
+	"cairn"
+)
+
+// A command's first byte is its kind and format.
+const (
+	commandWrites byte = 1
+	commandAssign byte = 2
+)
+
+// writeCommand is write requests joined into one log entry.
+//
+// Encoded: the kind; varint of the time in microseconds since 1970; the number
+// of requests; for each the keyspace's uid (8 bytes) and the number of
+// mutations; for each of these a byte of flags, the key, the condition's
+// version if there is one, the nodes if there are any, and, but for a delete,
+// the attributes. Numbers are uvarints; bytes have their length in front.
+type writeCommand struct {
+	time     int64
+	requests []keyspaceWrites
+
+	// Backing of the slices above, reused from command to command.
+	mutations []mutation
+}
+
+// keyspaceWrites are the mutations of one request.
+type keyspaceWrites struct {
+	keyspace  cairn.UID
+	mutations []mutation
+}
+
+// mutation is a cairn.Mutation as it stands in the log.
+type mutation struct {
+	cairn.Mutation
+	// chosen tells that Nodes are the leader's choice, for the case that the
+	// key is new, rather than the writer's.
+	chosen bool
+}
+
+// The flags of a mutation; its operation is in the low two bits.
+const (
+	flagOperation byte = 3
+	flagCondition byte = 4
+	flagNodes     byte = 8
+	flagChosen    byte = 16
+	flagsKnown    byte = 31
+)
+
+func appendWriteHeader(out []byte, now time.Time, requests int) []byte {
+	out = append(out, commandWrites)
+	out = binary.AppendVarint(out, now.UnixMicro())
+	return binary.AppendUvarint(out, uint64(requests))
+}
+
+func appendRequestHeader(out []byte, keyspace cairn.UID, mutations int) []byte {
+	out = binary.BigEndian.AppendUint64(out, uint64(keyspace))
+	return binary.AppendUvarint(out, uint64(mutations))
+}
+
+func appendMutation(out []byte, m *cairn.Mutation, nodes []cairn.NodeID, chosen bool) []byte {
+	flags := byte(m.Operation) & flagOperation
+	if m.Condition.Present {
+		flags |= flagCondition
+	}
+	if len(nodes) > 0 {
+		flags |= flagNodes
+	}
+	if chosen {
+		flags |= flagChosen
+	}
+	out = append(out, flags)
+	out = appendBytes(out, m.Key)
+	if m.Condition.Present {
+		out = appendVersion(out, m.Condition.Version)
+	}
+	if len(nodes) > 0 {
+		out = binary.AppendUvarint(out, uint64(len(nodes)))
+		out = appendNodes(out, nodes)
+	}
+	if m.Operation != cairn.Delete {
+		out = appendBytes(out, m.Attributes)
+	}
+	return out
+}
+
+// decode reads a write command, its kind included, into c, which it reuses.
+// Keys and attributes are not copied. It is false for anything but what
+// Prepare makes.
+func (c *writeCommand) decode(command []byte) bool {
+	c.requests, c.mutations = c.requests[:0], c.mutations[:0]
+	d := decoder{rest: command}
+	if d.byte() != commandWrites {
+		return false
+	}
+	c.time = d.varint()
+	var nodes []cairn.NodeID
+	requests := d.count(9)
+	for range requests {
+		first := len(c.mutations)
+		keyspace := cairn.UID(d.uint64())
+		for range d.count(2) {
+			m, slab := d.mutation(nodes)
+			nodes = slab
+			if !d.ok() {
+				return false
+			}
+			c.mutations = append(c.mutations, m)
+		}
+		// The array may move while it grows: the slices are cut at the end.
+		c.requests = append(c.requests, keyspaceWrites{keyspace: keyspace, mutations: c.mutations[first:]})
+	}
+	first := 0
+	for i := range c.requests {
+		n := len(c.requests[i].mutations)
+		c.requests[i].mutations = c.mutations[first : first+n]
+		first += n
+	}
+	return d.done()
+}
+
+// mutation decodes one; its nodes are carved from a slab that is handed on.
+func (d *decoder) mutation(nodes []cairn.NodeID) (mutation, []cairn.NodeID) {
+	var m mutation
+	flags := d.byte()
+	m.Operation = cairn.Operation(flags & flagOperation)
+	m.chosen = flags&flagChosen != 0
+	if m.Operation < cairn.Put || flags&^flagsKnown != 0 {
+		d.fail()
+	}
+	m.Key = d.bytes()
+	if flags&flagCondition != 0 {
+		m.Condition = cairn.Condition{Present: true, Version: d.version()}
+	}
+	if flags&flagNodes != 0 {
+		count := d.count(1)
+		if cap(nodes)-len(nodes) < count {
+			nodes = make([]cairn.NodeID, 0, max(count, 64))
+		}
+		first := len(nodes)
+		for range count {
+			nodes = append(nodes, cairn.NodeID(d.number(1<<32-1)))
+		}
+		m.Nodes = nodes[first:len(nodes):len(nodes)]
+	}
+	if m.Operation != cairn.Delete {
+		m.Attributes = d.bytes()
+	}
+	return m, nodes
+}
+
+// assignCommand leads from the assignment at one map revision to that at a
+// later one.
+//
+// Encoded: the kind; both revisions; the changed keyspaces; the uids of the
+// removed ones; whether the nodes changed, and them; the shards that are new
+// or changed; those removed.
+type assignCommand struct {
+	from, to         uint64
+	keyspaces        []cairn.Keyspace
+	removedKeyspaces []cairn.UID
+	nodesChanged     bool
+	nodes            []cairn.Node
+	shards           []cairn.Shard
+	removedShards    []shardName
+}
+
+// shardName names a shard in an index.
+type shardName struct {
+	keyspace cairn.UID
+	id       cairn.ShardID
+}
+
+func (c *assignCommand) encode() []byte {
+	out := []byte{commandAssign}
+	out = binary.AppendUvarint(out, c.from)
+	out = binary.AppendUvarint(out, c.to)
+	out = binary.AppendUvarint(out, uint64(len(c.keyspaces)))
+	for i := range c.keyspaces {
+		out = appendKeyspace(out, &c.keyspaces[i])
+	}
+	out = binary.AppendUvarint(out, uint64(len(c.removedKeyspaces)))
+	for _, uid := range c.removedKeyspaces {
+		out = binary.BigEndian.AppendUint64(out, uint64(uid))
+	}
+	if c.nodesChanged {
+		out = appendNodeList(append(out, 1), c.nodes)
+	} else {
+		out = append(out, 0)
+	}
+	out = binary.AppendUvarint(out, uint64(len(c.shards)))
+	for i := range c.shards {
+		out = appendShard(out, &c.shards[i])
+	}
+	out = binary.AppendUvarint(out, uint64(len(c.removedShards)))
+	for _, s := range c.removedShards {
+		out = binary.BigEndian.AppendUint64(out, uint64(s.keyspace))
+		out = binary.AppendUvarint(out, uint64(s.id))
+	}
+	return out
+}
+
+// decode reads what encode writes, copying what it keeps, and is false for
+// anything else.
+func (c *assignCommand) decode(command []byte) bool {
+	d := decoder{rest: command}
+	if d.byte() != commandAssign {
+		return false
+	}
+	c.from, c.to = d.uvarint(), d.uvarint()
+	for range d.count(8) {
+		c.keyspaces = append(c.keyspaces, d.keyspace())
+	}
+	for range d.count(8) {
+		c.removedKeyspaces = append(c.removedKeyspaces, cairn.UID(d.uint64()))
+	}
+	switch d.byte() {
+	case 0:
+	case 1:
+		c.nodesChanged = true
+		c.nodes = d.nodeList()
+	default:
+		d.fail()
+	}
+	for range d.count(8) {
+		c.shards = append(c.shards, d.shard())
+	}
+	for range d.count(8) {
+		c.removedShards = append(c.removedShards, shardName{cairn.UID(d.uint64()), cairn.ShardID(d.uvarint())})
+	}
+	return d.done()
+}

@@ -1,0 +1,306 @@
+package nodeindex
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"cairn"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"go.etcd.io/bbolt"
+)
+
+const (
+	// recordsFill: records come in order of their ordinals and seldom change
+	// their size, so pages are filled but for room to grow a little.
+	recordsFill = 0.95
+	// entriesFill: keys come in random order; a page that a checkpoint splits
+	// is one that got several at once, and keeps room for the next.
+	entriesFill = 0.75
+	// sweepAtOnce bounds how many departed entries one checkpoint sweeps.
+	sweepAtOnce = 100_000
+)
+
+// commit writes the checkpoint in one transaction.
+func (c *Checkpoint) commit(meta CheckpointMeta) (err error) {
+	defer recovered(&err)
+	tx, err := c.x.db.Begin(true)
+	if err != nil {
+		return storageError("write checkpoint", err)
+	}
+	defer func() { _ = tx.Rollback() }() // of what is not committed
+	w := checkpointWriter{
+		tx:      tx,
+		entries: tx.Bucket(bucketEntries),
+		records: tx.Bucket(bucketRecords),
+		shards:  tx.Bucket(bucketShards),
+	}
+	w.records.FillPercent = recordsFill
+	steps := []func(*Checkpoint) error{w.sweep, w.overlays, w.populations, w.departed, func(c *Checkpoint) error {
+		return putMeta(tx, meta, c.assignment)
+	}}
+	for _, step := range steps {
+		if err := step(c); err != nil {
+			return storageError("write checkpoint", err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return storageError("write checkpoint", err)
+	}
+	return nil
+}
+
+// checkpointWriter is one checkpoint's transaction.
+type checkpointWriter struct {
+	tx                       *bbolt.Tx
+	entries, records, shards *bbolt.Bucket
+
+	keyspaces map[cairn.UID]*bbolt.Bucket
+	slab      []byte // values must stay until the commit
+}
+
+// keyspace is the bucket of a keyspace's entries, nil if it has none and it
+// is not to be made.
+func (w *checkpointWriter) keyspace(uid cairn.UID, create bool) (*bbolt.Bucket, error) {
+	bucket := w.keyspaces[uid]
+	key := uidKey(uid)
+	if bucket == nil {
+		bucket = w.entries.Bucket(key[:])
+	}
+	if bucket == nil && create {
+		made, err := w.entries.CreateBucket(key[:])
+		if err != nil {
+			return nil, err
+		}
+		bucket = made
+	}
+	if bucket != nil {
+		bucket.FillPercent = entriesFill
+		if w.keyspaces == nil {
+			w.keyspaces = make(map[cairn.UID]*bbolt.Bucket)
+		}
+		w.keyspaces[uid] = bucket
+	}
+	return bucket, nil
+}
+
+// room is a slab with room for n bytes.
+func (w *checkpointWriter) room(n int) []byte {
+	const chunk = 256 << 10
+	if cap(w.slab)-len(w.slab) < n {
+		w.slab = make([]byte, 0, max(chunk, n))
+	}
+	return w.slab
+}
+
+// sweep deletes departed entries, at most sweepAtOnce, and the buckets of
+// keyspaces that have left altogether.
+func (w *checkpointWriter) sweep(c *Checkpoint) error {
+	budget := uint64(sweepAtOnce)
+	c.swept = make(map[cairn.UID]*roaring.Bitmap)
+	for _, uid := range sortedUIDs(c.departed) {
+		all := c.departed[uid]
+		now := all
+		if all.GetCardinality() > budget {
+			now = firstOf(all, budget)
+		}
+		budget -= now.GetCardinality()
+		if now.IsEmpty() {
+			continue
+		}
+		c.swept[uid] = now
+		bucket, err := w.keyspace(uid, false)
+		if err != nil {
+			return err
+		}
+		if bucket == nil {
+			continue // nothing of it ever got into the file
+		}
+		if err := w.sweepKeyspace(bucket, now); err != nil {
+			return err
+		}
+		if c.assignment.keyspaces[uid] == nil && now == all {
+			key := uidKey(uid)
+			delete(w.keyspaces, uid)
+			if err := w.entries.DeleteBucket(key[:]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// firstOf are the n lowest of a bitmap that has more.
+func firstOf(all *roaring.Bitmap, n uint64) *roaring.Bitmap {
+	first := roaring.New()
+	it := all.ManyIterator()
+	buffer := make([]uint32, n)
+	first.AddMany(buffer[:it.NextMany(buffer)])
+	return first
+}
+
+func (w *checkpointWriter) sweepKeyspace(bucket *bbolt.Bucket, ordinals *roaring.Bitmap) error {
+	it := ordinals.Iterator()
+	for it.HasNext() {
+		ordinal := it.Next()
+		under := ordinalKey(ordinal)
+		value := w.records.Get(under[:])
+		if value == nil {
+			continue // it departed before a checkpoint wrote it
+		}
+		record, ok := parseRecord(value)
+		if !ok {
+			return corrupt("RECORD_MALFORMED", "the record of ordinal %d is not what was written", ordinal)
+		}
+		// The key may have another entry since, if its shard has come back.
+		held := bucket.Get(record.key)
+		if len(held) >= 4 && binary.BigEndian.Uint32(held) == ordinal {
+			if err := bucket.Delete(record.key); err != nil {
+				return err
+			}
+		}
+		if err := w.records.Delete(under[:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// overlays writes every frozen generation, the oldest first.
+func (w *checkpointWriter) overlays(c *Checkpoint) error {
+	for _, o := range slices.Backward(c.frozen) {
+		freed := slices.Clone(o.freed)
+		slices.Sort(freed)
+		for _, ordinal := range freed {
+			under := ordinalKey(ordinal)
+			if err := w.records.Delete(under[:]); err != nil {
+				return err
+			}
+		}
+		tables := *o.tables.Load()
+		var fresh []freshRecord
+		for _, uid := range sortedUIDs(tables) {
+			written, err := w.table(uid, tables[uid], c.departed[uid])
+			if err != nil {
+				return err
+			}
+			fresh = append(fresh, written...)
+		}
+		// In order of the ordinals: new ones are appended to the bucket.
+		slices.SortFunc(fresh, func(a, b freshRecord) int { return cmp.Compare(a.item.ordinal, b.item.ordinal) })
+		for _, f := range fresh {
+			if err := w.record(f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// freshRecord is an entry whose record is to be written.
+type freshRecord struct {
+	keyspace cairn.UID
+	item     *item
+	value    []byte // what stands under the key
+}
+
+// table writes what stands under the keys of one table.
+func (w *checkpointWriter) table(uid cairn.UID, t *table, departed *roaring.Bitmap) ([]freshRecord, error) {
+	fresh := make([]freshRecord, 0, t.count.Load())
+	for _, key := range t.keys() {
+		i := t.get(keyBytes(key))
+		if !i.deleted && departed != nil && departed.Contains(i.ordinal) {
+			continue
+		}
+		bucket, err := w.keyspace(uid, !i.deleted)
+		if err != nil {
+			return nil, err
+		}
+		if i.deleted {
+			if bucket != nil {
+				err = bucket.Delete(i.entry.Key)
+			}
+		} else {
+			slab := w.room(4 + 5*len(i.entry.Nodes))
+			first := len(slab)
+			w.slab = appendEntryValue(slab, i.ordinal, i.entry.Nodes)
+			value := w.slab[first:len(w.slab):len(w.slab)]
+			fresh = append(fresh, freshRecord{uid, i, value})
+			err = bucket.Put(i.entry.Key, value)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return fresh, nil
+}
+
+func (w *checkpointWriter) record(f freshRecord) error {
+	slab := w.room(len(f.item.entry.Key) + len(f.item.entry.Attributes) + 40)
+	first := len(slab)
+	w.slab = appendRecord(slab, f.keyspace, &f.item.entry, f.value)
+	under := ordinalKey(f.item.ordinal)
+	return w.records.Put(under[:], w.slab[first:len(w.slab):len(w.slab)])
+}
+
+// populations writes the shards that changed and deletes those that left.
+func (w *checkpointWriter) populations(c *Checkpoint) error {
+	alive := make(map[shardName]bool)
+	for uid, k := range c.assignment.keyspaces {
+		for _, s := range k.shards {
+			alive[shardName{uid, s.ID}] = true
+		}
+	}
+	var gone [][]byte
+	err := w.shards.ForEach(func(key, _ []byte) error {
+		name := shardName{cairn.UID(binary.BigEndian.Uint64(key)), cairn.ShardID(binary.BigEndian.Uint64(key[8:]))}
+		if !alive[name] {
+			gone = append(gone, bytes.Clone(key))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, key := range gone {
+		if err := w.shards.Delete(key); err != nil {
+			return err
+		}
+	}
+	for i := range c.shards {
+		s := &c.shards[i]
+		value, err := encodeShard(&s.Shard, s.population)
+		if err == nil {
+			err = w.shards.Put(shardKey(s.Keyspace, s.ID), value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// departed writes what is still to be swept.
+func (w *checkpointWriter) departed(c *Checkpoint) error {
+	if err := w.tx.DeleteBucket(bucketDeparted); err != nil {
+		return err
+	}
+	bucket, err := w.tx.CreateBucket(bucketDeparted)
+	if err != nil {
+		return err
+	}
+	rest := without(c.departed, c.swept)
+	for _, uid := range sortedUIDs(rest) {
+		value, err := appendBitmap(nil, rest[uid])
+		if err != nil {
+			return err
+		}
+		key := uidKey(uid)
+		if err := bucket.Put(key[:], seal(value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

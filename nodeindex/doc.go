@@ -1,0 +1,34 @@
+// Package nodeindex is the node index of one cluster: the deterministic state
+// machine that maps keys to nodes, over one bbolt file.
+//
+// A replicated log drives it. Index.Apply takes the log's commands in order,
+// one goroutine, and changes the state in memory at once: entries, ordinals,
+// bitmaps and counts. The file is written by checkpoints alone, each one
+// transaction that holds everything up to one log index, that index included;
+// whoever restarts opens the file and applies the log after
+// Index.Checkpointed again. The log must therefore not be cut behind anything
+// but a written checkpoint.
+//
+// # Commands
+//
+// There are two kinds, both made by the leader: Index.Prepare joins write
+// requests into one command and adds what is not deterministic (the time, the
+// nodes to use for keys that turn out to be new); Index.Diff makes the command
+// that leads from the assignment in the log to a newer one. The empty command
+// changes nothing but the applied index. Everything is checked again when it
+// is applied, by the log's own state, so that every replica decides alike.
+// Only ordinals may differ between replicas.
+//
+// # Reading
+//
+// Locate, List, Watch, Status and Wait may be called by any goroutine at any
+// time; they never wait for Apply or for a checkpoint. A read sees the state
+// of the applied index at its begin, or newer.
+//
+// # Checkpoints
+//
+// Index.Freeze, called between two Applies, sets aside what has been applied
+// so far and is quick; Checkpoint.Write then writes it while Apply goes on. A
+// checkpoint that fails leaves everything served as before, and the next one
+// covers what it would have written.
+package nodeindex

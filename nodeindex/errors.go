@@ -1,0 +1,44 @@
+package nodeindex
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"syscall"
+
+	"cairn"
+)
+
+var errClosed = cairn.Errorf(cairn.KindUnavailable, "CLOSED", "the index is closed")
+
+func corrupt(reason, format string, args ...any) *cairn.Error {
+	return cairn.Errorf(cairn.KindCorrupt, reason, format, args...)
+}
+
+// recovered turns a panic while reading the file, which is how bbolt meets
+// damaged pages, into KindCorrupt; deferred as recovered(&err).
+func recovered(err *error) {
+	if r := recover(); r != nil {
+		*err = damage(r)
+	}
+}
+
+func damage(panicked any) *cairn.Error {
+	if fault, ok := panicked.(runtime.Error); ok {
+		return corrupt("FILE_DAMAGED", "the index file is damaged: %w", fault)
+	}
+	return corrupt("FILE_DAMAGED", "the index file is damaged: %s", fmt.Sprint(panicked))
+}
+
+// storageError says what went wrong with the file system: KindExhausted for a
+// full disk, else KindUnavailable; what is an Error already stays one.
+func storageError(op string, err error) *cairn.Error {
+	if e, ok := errors.AsType[*cairn.Error](err); ok {
+		return e
+	}
+	kind, reason := cairn.KindUnavailable, "STORAGE_FAILED"
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
+		kind, reason = cairn.KindExhausted, "DISK_FULL"
+	}
+	return &cairn.Error{Op: op, Kind: kind, Reason: reason, Err: err}
+}

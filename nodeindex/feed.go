@@ -1,0 +1,218 @@
+package nodeindex
+
+import (
+	"context"
+	"sort"
+	"sync"
+	"unsafe"
+
+	"cairn"
+)
+
+// feeds are the recent changes of each keyspace, for watchers.
+type feeds struct {
+	limit int64 // bytes a keyspace
+
+	mu         sync.RWMutex
+	byKeyspace map[cairn.UID]*feed
+}
+
+// feed is one keyspace's recent changes, whole log entries in their order.
+type feed struct {
+	mu sync.Mutex
+	// floor: every change after this index is here.
+	floor   uint64
+	batches []feedBatch // ascending by index
+	first   int         // the oldest that is kept; those before it are empty
+	bytes   int64
+	closed  bool // the keyspace has left
+}
+
+type feedBatch struct {
+	index   uint64
+	changes []cairn.Change
+	bytes   int64
+}
+
+func (f *feeds) of(keyspace cairn.UID) *feed {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.byKeyspace[keyspace]
+}
+
+// open starts the feed of a keyspace, if it has none, with the changes after
+// an index.
+func (f *feeds) open(keyspace cairn.UID, floor uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.byKeyspace == nil {
+		f.byKeyspace = make(map[cairn.UID]*feed)
+	}
+	if f.byKeyspace[keyspace] == nil {
+		f.byKeyspace[keyspace] = &feed{floor: floor}
+	}
+}
+
+// close ends the feed of a keyspace.
+func (f *feeds) close(keyspace cairn.UID) {
+	f.mu.Lock()
+	ended := f.byKeyspace[keyspace]
+	delete(f.byKeyspace, keyspace)
+	f.mu.Unlock()
+	if ended != nil {
+		ended.mu.Lock()
+		ended.closed = true
+		ended.batches = nil
+		ended.mu.Unlock()
+	}
+}
+
+// append adds the changes of one log entry and lets go of the oldest ones over
+// the limit.
+func (f *feeds) append(keyspace cairn.UID, index uint64, changes []cairn.Change) {
+	if len(changes) == 0 {
+		return
+	}
+	feed := f.of(keyspace)
+	if feed == nil {
+		return
+	}
+	batch := feedBatch{index: index, changes: changes}
+	for i := range changes {
+		batch.bytes += changeSize(&changes[i])
+	}
+	feed.mu.Lock()
+	defer feed.mu.Unlock()
+	feed.batches = append(feed.batches, batch)
+	feed.bytes += batch.bytes
+	for feed.bytes > f.limit && feed.first < len(feed.batches)-1 {
+		oldest := &feed.batches[feed.first]
+		feed.floor = oldest.index
+		feed.bytes -= oldest.bytes
+		*oldest = feedBatch{}
+		feed.first++
+	}
+	if feed.first > 1024 && feed.first > len(feed.batches)/2 {
+		feed.batches = append([]feedBatch(nil), feed.batches[feed.first:]...)
+		feed.first = 0
+	}
+}
+
+// changeSize is about how many bytes of memory a change takes.
+func changeSize(c *cairn.Change) int64 {
+	size := int(unsafe.Sizeof(*c)) + len(c.Key)
+	for _, e := range []*cairn.Entry{c.Before, c.After} {
+		if e != nil {
+			size += int(unsafe.Sizeof(*e)) + 4*len(e.Nodes) + len(e.Attributes)
+		}
+	}
+	return int64(size)
+}
+
+// watchBatchBytes is about how much one batch of a watch holds.
+const watchBatchBytes = 1 << 20
+
+// after are the changes after an index up to another, about watchBatchBytes of
+// them, whole log entries, and the index up to which they are all.
+func (f *feed) after(after, upTo uint64) ([]cairn.Change, uint64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, 0, errNotOwned
+	}
+	if after < f.floor {
+		return nil, 0, f.compactedLocked(after)
+	}
+	kept := f.batches[f.first:]
+	kept = kept[sort.Search(len(kept), func(i int) bool { return kept[i].index > after }):]
+	var changes []cairn.Change
+	var bytes int64
+	for i, b := range kept {
+		if b.index > upTo {
+			break // of a log entry that is being applied
+		}
+		if bytes >= watchBatchBytes && b.index != kept[i-1].index {
+			return changes, kept[i-1].index, nil
+		}
+		changes = append(changes, b.changes...)
+		bytes += b.bytes
+	}
+	return changes, max(after, upTo), nil
+}
+
+func (f *feed) compactedLocked(after uint64) error {
+	return cairn.Errorf(cairn.KindCompacted, "STAMP_COMPACTED",
+		"changes after index %d are no longer kept; the oldest index to watch after is %d", after, f.floor)
+}
+
+// Watch starts a watch of a keyspace's changes after a log index, 0 meaning
+// from now on. KindStale (NOT_OWNED): the log does not know the keyspace.
+// KindCompacted (STAMP_COMPACTED): changes after that index are no longer
+// kept; the message names the oldest index to watch after. KindNotYet
+// (LOG_BEHIND): the index lies ahead of the applied one.
+func (x *Index) Watch(keyspace cairn.UID, after uint64) (*Watcher, error) {
+	if x.state.Load() == nil {
+		return nil, errClosed
+	}
+	f := x.feeds.of(keyspace)
+	if f == nil {
+		return nil, errNotOwned
+	}
+	applied, _ := x.Position()
+	if after > applied {
+		return nil, cairn.Errorf(cairn.KindNotYet, "LOG_BEHIND", "the replica has applied index %d; asked to watch after %d", applied, after)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case after == 0:
+		// The keyspace may have come with the log entry being applied.
+		after = max(applied, f.floor)
+	case after < f.floor:
+		return nil, f.compactedLocked(after)
+	}
+	return &Watcher{index: x, feed: f, after: after}, nil
+}
+
+// Watcher is one watch. It needs no closing and is for one goroutine.
+type Watcher struct {
+	index *Index
+	feed  *feed
+	after uint64
+}
+
+// Next waits for changes and returns those since the call before, whole log
+// entries, in the log's order, bounded to about a megabyte. Errors: ctx's end
+// is KindDeadline and the watch can go on; KindCompacted (STAMP_COMPACTED),
+// the watch fell too far behind; KindStale (NOT_OWNED), the keyspace left;
+// KindUnavailable (CLOSED).
+func (w *Watcher) Next(ctx context.Context) (cairn.WatchBatch, error) {
+	p := &w.index.position
+	for {
+		batch, err := w.Poll()
+		if err != nil || len(batch.Changes) > 0 {
+			return batch, err
+		}
+		err = p.until(ctx, func() bool { return p.applied.Load() > w.after })
+		if err != nil && ctx.Err() != nil {
+			return cairn.WatchBatch{}, &cairn.Error{Op: "watch", Kind: cairn.KindDeadline, Reason: "DEADLINE_EXCEEDED", Err: err}
+		}
+		if err != nil {
+			return cairn.WatchBatch{}, err
+		}
+	}
+}
+
+// Poll is Next without waiting: a batch without changes is a heartbeat.
+func (w *Watcher) Poll() (cairn.WatchBatch, error) {
+	if w.index.state.Load() == nil {
+		return cairn.WatchBatch{}, errClosed
+	}
+	applied, revision := w.index.Position()
+	changes, upTo, err := w.feed.after(w.after, applied)
+	if err != nil {
+		return cairn.WatchBatch{}, err
+	}
+	w.after = upTo
+	return cairn.WatchBatch{Answer: cairn.Answer{Revision: revision, Index: upTo}, Changes: changes}, nil
+}

@@ -1,0 +1,210 @@
+package nodeindex
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"cairn"
+	"cairn/shardmap/placement"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"go.etcd.io/bbolt"
+)
+
+// Index is one cluster's node index.
+//
+// Lock order: writing, mu, publishing, then the locks of tables, feeds and
+// pools, which are held for one step each. Nothing is held across I/O but
+// writing, which only checkpoints and Close take, and mu across the reads of
+// the file that applying needs.
+type Index struct {
+	db       *bbolt.DB
+	options  Options
+	state    atomic.Pointer[state] // nil once closed
+	position position
+	feeds    feeds
+
+	// publishing guards changes of state: Apply and a checkpoint's end both
+	// make one out of the present.
+	publishing sync.Mutex
+
+	// writing is held while a checkpoint is written.
+	writing sync.Mutex
+	mapped  int // bytes of the file's map
+
+	// mu guards what Apply changes in place.
+	mu           sync.Mutex
+	term         uint64
+	ordinals     *ordinals
+	generation   uint64 // of overlays, counted by Freeze
+	saved        uint64 // the last generation that is in the file
+	running      *Checkpoint
+	checkpointed CheckpointMeta
+	checkpointAt time.Time
+	command      writeCommand // reused from Apply to Apply
+	pending      pendingPuts  // likewise
+}
+
+// state is what readers see: immutable, replaced as a whole.
+type state struct {
+	*assignment
+	// departed are, by keyspace, the ordinals of entries whose shard has left,
+	// until they are swept from the file. The bitmaps do not change.
+	departed map[cairn.UID]*roaring.Bitmap
+	active   *overlay
+	frozen   []*overlay // newest first; what no checkpoint has written yet
+	readers  *readers
+}
+
+// acquire is the present state and a reader of its file. The reader must be
+// released; until then no ordinal that the state knows is used again.
+func (x *Index) acquire() (*state, *reader, error) {
+	for {
+		s := x.state.Load()
+		if s == nil {
+			return nil, nil, errClosed
+		}
+		r, err := s.readers.acquire()
+		if err != nil {
+			return nil, nil, storageError("begin reading", err)
+		}
+		if r != nil {
+			return s, r, nil
+		}
+		// The pool was retired, so another state has been published.
+	}
+}
+
+// publish replaces the state by what change makes of a copy of it, and returns
+// the one before; nil if the index is closed.
+func (x *Index) publish(change func(*state)) *state {
+	x.publishing.Lock()
+	defer x.publishing.Unlock()
+	before := x.state.Load()
+	if before == nil {
+		return nil
+	}
+	after := *before
+	change(&after)
+	x.state.Store(&after)
+	return before
+}
+
+// Close waits for a checkpoint being written and for reads under way, and
+// closes the file. What is not checkpointed is in the log. Afterwards every
+// call answers KindUnavailable (CLOSED).
+func (x *Index) Close() error {
+	x.writing.Lock()
+	defer x.writing.Unlock()
+	x.publishing.Lock()
+	last := x.state.Swap(nil)
+	x.publishing.Unlock()
+	if last == nil {
+		return nil
+	}
+	x.position.close()
+	last.readers.retire()
+	if err := x.db.Close(); err != nil {
+		return storageError("close index", err)
+	}
+	return nil
+}
+
+// Prepare joins write requests into one command, as the leader: with the time,
+// and for each Put and Merge without nodes the nodes to use if the key is new.
+// Any goroutine may call it. The requests need not be valid: what is wrong
+// with a mutation is found when it is applied.
+func (x *Index) Prepare(now time.Time, requests []*cairn.WriteRequest) []byte {
+	var a *assignment
+	if s := x.state.Load(); s != nil {
+		a = s.assignment
+	}
+	return prepare(a, now, requests)
+}
+
+func prepare(a *assignment, now time.Time, requests []*cairn.WriteRequest) []byte {
+	size := 16
+	for _, request := range requests {
+		size += 16
+		for i := range request.Mutations {
+			size += 32 + len(request.Mutations[i].Key) + len(request.Mutations[i].Attributes)
+		}
+	}
+	out := appendWriteHeader(make([]byte, 0, size), now, len(requests))
+	var buffer [placement.HashLength]byte
+	for _, request := range requests {
+		out = appendRequestHeader(out, request.Keyspace, len(request.Mutations))
+		var k *keyspace
+		if a != nil {
+			k = a.keyspaces[request.Keyspace]
+		}
+		for i := range request.Mutations {
+			m := &request.Mutations[i]
+			nodes, chosen := m.Nodes, false
+			if k != nil && len(nodes) == 0 && m.Operation != cairn.Delete {
+				nodes, chosen = ChooseNodes(a.nodes, nodeHash(k, m.Key, buffer[:0]), k.Replicas), true
+			}
+			out = appendMutation(out, m, nodes, chosen)
+		}
+	}
+	return out
+}
+
+// Pending is what is applied and in no checkpoint yet: how many changed keys
+// and about how many bytes of memory they take.
+func (x *Index) Pending() (entries int, bytes int64) {
+	s := x.state.Load()
+	if s == nil {
+		return 0, 0
+	}
+	entries, bytes = s.active.size()
+	for _, o := range s.frozen {
+		n, size := o.size()
+		entries, bytes = entries+n, bytes+size
+	}
+	return entries, bytes
+}
+
+// Checkpointed is what the last durable checkpoint covers: the log goes on
+// after its Index.
+func (x *Index) Checkpointed() CheckpointMeta {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.checkpointed
+}
+
+// Status says what the index holds. Replica and WriteRefusal are left empty;
+// all is, once the index is closed.
+func (x *Index) Status() cairn.IndexStatus {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := x.state.Load()
+	if s == nil {
+		return cairn.IndexStatus{}
+	}
+	applied, _ := x.Position()
+	status := cairn.IndexStatus{
+		AppliedIndex:    applied,
+		CheckpointIndex: x.checkpointed.Index,
+		CheckpointAge:   int64(x.options.Now().Sub(x.checkpointAt)),
+		MapRevision:     s.revision,
+		NodeEntries:     make(map[cairn.NodeID]uint64),
+		FileBytes:       int64(s.readers.fileBytes),
+	}
+	for _, n := range s.nodes {
+		status.NodeEntries[n.ID] = 0
+	}
+	for _, uid := range sortedUIDs(s.keyspaces) {
+		for _, each := range s.keyspaces[uid].shards {
+			status.Entries += each.entries()
+			status.Shards = append(status.Shards, cairn.ShardStatus{Keyspace: uid, Shard: each.ID, Epoch: each.Epoch, Entries: each.entries()})
+			for _, n := range each.nodes {
+				if n.entries > 0 {
+					status.NodeEntries[n.node] += n.entries
+				}
+			}
+		}
+	}
+	return status
+}

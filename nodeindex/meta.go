@@ -1,0 +1,124 @@
+package nodeindex
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+
+	"cairn"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"go.etcd.io/bbolt"
+)
+
+// What stands in bucketMeta.
+var (
+	metaFormat     = []byte("format")
+	metaCheckpoint = []byte("checkpoint")
+	metaAssignment = []byte("assignment")
+)
+
+// The format of the file: a name that no other program uses, and a version.
+const (
+	formatName    = "cairn node index"
+	formatVersion = 1
+)
+
+func putFormat(tx *bbolt.Tx) error {
+	return tx.Bucket(bucketMeta).Put(metaFormat, binary.AppendUvarint([]byte(formatName), formatVersion))
+}
+
+// checkFormat refuses a file of another program or of a later version.
+func checkFormat(tx *bbolt.Tx) error {
+	meta := tx.Bucket(bucketMeta)
+	if meta == nil {
+		return corrupt("FILE_FOREIGN", "a bbolt file of another program: it has no bucket %q", bucketMeta)
+	}
+	version, found := bytes.CutPrefix(meta.Get(metaFormat), []byte(formatName))
+	if !found {
+		return corrupt("FILE_FOREIGN", "a bbolt file of another program: its format is not %q", formatName)
+	}
+	if number, n := binary.Uvarint(version); n <= 0 || number != formatVersion {
+		return corrupt("FILE_VERSION", "the file has format %d; this program reads %d", number, formatVersion)
+	}
+	for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketDeparted} {
+		if tx.Bucket(name) == nil {
+			return corrupt("FILE_DAMAGED", "the bucket %q is missing", name)
+		}
+	}
+	return nil
+}
+
+// putMeta writes what a checkpoint covers and the assignment as of it.
+func putMeta(tx *bbolt.Tx, meta CheckpointMeta, a *assignment) error {
+	bucket := tx.Bucket(bucketMeta)
+	out := binary.AppendUvarint(nil, meta.Index)
+	out = binary.AppendUvarint(out, meta.Term)
+	out = appendBytes(out, meta.Configuration)
+	if err := bucket.Put(metaCheckpoint, seal(out)); err != nil {
+		return err
+	}
+	out = binary.AppendUvarint(nil, a.revision)
+	out = appendNodeList(out, a.nodes)
+	out = binary.AppendUvarint(out, uint64(len(a.keyspaces)))
+	for _, uid := range sortedUIDs(a.keyspaces) {
+		out = appendKeyspace(out, &a.keyspaces[uid].Keyspace)
+	}
+	return bucket.Put(metaAssignment, seal(out))
+}
+
+// loadImage reads what putMeta, populations and departed wrote.
+func loadImage(tx *bbolt.Tx) (*image, error) {
+	i := &image{assignment: &assignment{keyspaces: make(map[cairn.UID]*keyspace)}, departed: make(map[cairn.UID]*roaring.Bitmap)}
+	bucket := tx.Bucket(bucketMeta)
+	value, ok := unseal(bucket.Get(metaCheckpoint))
+	d := decoder{rest: value}
+	i.meta = CheckpointMeta{Index: d.uvarint(), Term: d.uvarint(), Configuration: bytes.Clone(d.bytes())}
+	if !ok || !d.done() {
+		return nil, corrupt("META_DAMAGED", "what the checkpoint covers is not what was written")
+	}
+	value, ok = unseal(bucket.Get(metaAssignment))
+	d = decoder{rest: value}
+	i.assignment.revision = d.uvarint()
+	i.assignment.nodes = d.nodeList()
+	var definitions []cairn.Keyspace
+	for range d.count(8) {
+		definitions = append(definitions, d.keyspace())
+	}
+	if !ok || !d.done() {
+		return nil, corrupt("META_DAMAGED", "the assignment is not what was written")
+	}
+	shards := make(map[cairn.UID][]*shard)
+	err := tx.Bucket(bucketShards).ForEach(func(key, value []byte) error {
+		s, ok := decodeShard(value)
+		if !ok || !bytes.Equal(key, shardKey(s.Keyspace, s.ID)) {
+			return corrupt("SHARD_DAMAGED", "the shard under %x is not what was written", key)
+		}
+		shards[s.Keyspace] = append(shards[s.Keyspace], s)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, definition := range definitions {
+		own := shards[definition.UID]
+		slices.SortFunc(own, func(a, b *shard) int { return bytes.Compare(a.Start, b.Start) })
+		i.assignment.keyspaces[definition.UID] = newKeyspace(definition, own)
+		delete(shards, definition.UID)
+	}
+	for uid := range shards {
+		return nil, corrupt("SHARD_DAMAGED", "there are shards of keyspace %s, which the file does not know", uid)
+	}
+	return i, tx.Bucket(bucketDeparted).ForEach(func(key, sealed []byte) error {
+		value, ok := unseal(sealed)
+		if !ok || len(key) != 8 {
+			return corrupt("DEPARTED_DAMAGED", "the departed ordinals under %x are not what was written", key)
+		}
+		bitmap, ok := decodeBitmap(value)
+		if !ok {
+			return corrupt("DEPARTED_DAMAGED", "the departed ordinals under %x are not what was written", key)
+		}
+		i.departed[cairn.UID(binary.BigEndian.Uint64(key))] = bitmap
+		return nil
+	})
+}

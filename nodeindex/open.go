@@ -1,0 +1,271 @@
+package nodeindex
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"cairn"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
+)
+
+// FileName is the index's file in its directory.
+const FileName = "index.db"
+
+// Options tune an Index; the zero value is good.
+type Options struct {
+	// LockTimeout is how long Open waits for another process to let go of the
+	// file. Default 500 ms.
+	LockTimeout time.Duration
+	// MapBytes is the address space reserved for the file, rounded up as bbolt
+	// does. While a file grows past it, reads cost more. Default 64 GiB.
+	MapBytes int
+	// FeedBytes bounds the recent changes kept in memory for Watch, for each
+	// keyspace. Default 64 MiB.
+	FeedBytes int64
+	// Now is the clock, for the age of checkpoints. Default time.Now.
+	Now func() time.Time
+}
+
+func (o Options) withDefaults() Options {
+	if o.LockTimeout <= 0 {
+		o.LockTimeout = 500 * time.Millisecond
+	}
+	if o.MapBytes <= 0 {
+		o.MapBytes = 64 << 30
+	}
+	if o.FeedBytes <= 0 {
+		o.FeedBytes = 64 << 20
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// bolt are the options of bbolt.
+//
+// The freelist is a hash map: allocating from the array is linear in the free
+// pages, of which every checkpoint leaves thousands. It is written with each
+// transaction (no NoFreelistSync): few transactions are written, and without
+// it opening would read the whole file. The map is larger than the file may
+// become, since growing it waits for every reader. Statistics would be a
+// counter that all readers contend for.
+func (o Options) bolt() *bbolt.Options {
+	return &bbolt.Options{
+		Timeout:         o.LockTimeout,
+		FreelistType:    bbolt.FreelistMapType,
+		InitialMmapSize: o.MapBytes,
+		NoStatistics:    true,
+	}
+}
+
+// Open opens the index in a directory, and makes both if there is none. A file
+// that another process has open is KindUnavailable (DATA_DIR_IN_USE); one that
+// is truncated, damaged, of another format or of another program is
+// KindCorrupt, and is not changed; what the file system refuses is
+// KindUnavailable (STORAGE_FAILED) or KindExhausted (DISK_FULL).
+func Open(dir string, options Options) (*Index, error) {
+	options = options.withDefaults()
+	path := filepath.Join(dir, FileName)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := create(dir, path); err != nil {
+			return nil, storageError("create index", err)
+		}
+	}
+	if err := verify(path, options); err != nil {
+		return nil, err
+	}
+	x := &Index{options: options, generation: 1, feeds: feeds{limit: options.FeedBytes}}
+	if err := x.open(path); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+func (x *Index) open(path string) (err error) {
+	defer panicOnFault(&err)()
+	x.db, err = bbolt.Open(path, 0o600, x.options.bolt())
+	if err != nil {
+		return openError(path, err)
+	}
+	info, err := os.Stat(path)
+	if err == nil {
+		x.mapped = mapSize(max(x.options.MapBytes, int(info.Size())))
+		x.checkpointAt = info.ModTime()
+		err = x.load()
+	}
+	if err != nil {
+		_ = x.db.Close() // the error before matters more
+		return inFile(path, err)
+	}
+	return nil
+}
+
+// panicOnFault makes reading a page that is not there a panic, and a panic
+// KindCorrupt; deferred as panicOnFault(&err)().
+func panicOnFault(err *error) func() {
+	before := debug.SetPanicOnFault(true)
+	return func() {
+		debug.SetPanicOnFault(before)
+		if r := recover(); r != nil {
+			*err = damage(r)
+		}
+	}
+}
+
+// inFile says which file an error is about.
+func inFile(path string, err error) error {
+	inner := *asError(storageError("open index", err))
+	inner.Op = "open " + path
+	return &inner
+}
+
+// openError is what bbolt refuses a file for.
+func openError(path string, err error) error {
+	switch {
+	case errors.Is(err, bbolterrors.ErrTimeout):
+		return cairn.Errorf(cairn.KindUnavailable, "DATA_DIR_IN_USE", "%s is in use by another process; stop it first", path)
+	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrVersionMismatch),
+		errors.Is(err, bbolterrors.ErrChecksum):
+		return inFile(path, corrupt("FILE_FOREIGN", "not an index file of Cairn: %w", err))
+	}
+	return inFile(path, err)
+}
+
+// verify refuses a file that is not an index, without changing it.
+func verify(path string, options Options) (err error) {
+	if err := checkHeader(path); err != nil {
+		return inFile(path, err)
+	}
+	return withReadOnly(path, options, func(tx *bbolt.Tx) error { return checkFormat(tx) })
+}
+
+// withReadOnly calls back with a transaction on a file opened for reading
+// only. Damage is KindCorrupt, whether it shows as error or as panic.
+func withReadOnly(path string, options Options, read func(*bbolt.Tx) error) (err error) {
+	defer panicOnFault(&err)()
+	bolt := options.bolt()
+	bolt.ReadOnly, bolt.InitialMmapSize = true, 0
+	db, err := bbolt.Open(path, 0o600, bolt)
+	if err != nil {
+		return openError(path, err)
+	}
+	defer func() { _ = db.Close() }() // nothing was written
+	tx, err := db.Begin(false)
+	if err != nil {
+		return inFile(path, err)
+	}
+	defer func() { _ = tx.Rollback() }() // of a read transaction: it can't fail
+	if err := read(tx); err != nil {
+		return inFile(path, err)
+	}
+	return nil
+}
+
+// create makes an index file, whole or not at all: it gets its name last.
+func create(dir, path string) (err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(dir, FileName+".new-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(file.Name()) }() // its other name stays
+	if err := file.Close(); err != nil {
+		return err
+	}
+	db, err := bbolt.Open(file.Name(), 0o600, &bbolt.Options{FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketDeparted, bucketMeta} {
+			if _, err := tx.CreateBucket(name); err != nil {
+				return err
+			}
+		}
+		if err := putFormat(tx); err != nil {
+			return err
+		}
+		return putMeta(tx, CheckpointMeta{}, &assignment{})
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	// A link does not replace what another process may have made meanwhile.
+	if err := os.Link(file.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDirectory(dir)
+}
+
+func syncDirectory(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// load makes the state out of the file.
+func (x *Index) load() error {
+	pool, err := newReaders(x.db, true)
+	if err != nil {
+		return err
+	}
+	r, err := pool.acquire()
+	if err != nil {
+		return err
+	}
+	image, err := loadImage(r.tx)
+	pool.release(r)
+	if err != nil {
+		pool.retire()
+		return err
+	}
+	x.checkpointed, x.term = image.meta, image.meta.Term
+	x.ordinals = newOrdinals(image.inUse(), image.populations())
+	x.position.applied.Store(image.meta.Index)
+	x.position.revision.Store(image.assignment.revision)
+	for uid := range image.assignment.keyspaces {
+		x.feeds.open(uid, image.meta.Index)
+	}
+	x.state.Store(&state{assignment: image.assignment, departed: image.departed, active: newOverlay(), readers: pool})
+	return nil
+}
+
+// image is a file's content but for its entries.
+type image struct {
+	meta       CheckpointMeta
+	assignment *assignment
+	departed   map[cairn.UID]*roaring.Bitmap
+}
+
+func (i *image) populations() (out []*population) {
+	for _, k := range i.assignment.keyspaces {
+		for _, s := range k.shards {
+			out = append(out, s.population)
+		}
+	}
+	return out
+}
+
+// inUse are the ordinals that have a meaning.
+func (i *image) inUse() *roaring.Bitmap {
+	var all []*roaring.Bitmap
+	for _, p := range i.populations() {
+		all = append(all, p.ordinals)
+	}
+	for _, departed := range i.departed {
+		all = append(all, departed)
+	}
+	return roaring.FastOr(all...)
+}

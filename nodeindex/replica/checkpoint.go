@@ -1,0 +1,117 @@
+package replica
+
+import (
+	"sync"
+	"time"
+
+	"cairn"
+)
+
+// checkpointPause is the wait after a checkpoint that failed.
+const checkpointPause = time.Second
+
+// checkpointOutcome is how the last checkpoint's write ended.
+type checkpointOutcome struct {
+	mu  sync.Mutex // guards err
+	err error
+}
+
+func (o *checkpointOutcome) set(err error) {
+	o.mu.Lock()
+	o.err = err
+	o.mu.Unlock()
+}
+
+// take returns the outcome and forgets it.
+func (o *checkpointOutcome) take() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	err := o.err
+	o.err = nil
+	return err
+}
+
+// checkpointSoon has the need for a checkpoint looked at now.
+func (r *Replica) checkpointSoon() {
+	select {
+	case r.checkpointDue <- struct{}{}:
+	default:
+	}
+}
+
+// checkpoints takes checkpoints, by size and by age, until the replica closes.
+func (r *Replica) checkpoints() {
+	tick := time.NewTicker(min(time.Second, r.config.CheckpointAge))
+	defer tick.Stop()
+	var changedSince time.Time
+	for {
+		select {
+		case <-r.checkpointDue:
+		case <-tick.C:
+		case <-r.ctx.Done():
+			return
+		}
+		applied, _ := r.index.Position()
+		if applied <= r.index.Checkpointed().Index {
+			changedSince = time.Time{}
+			continue
+		}
+		now := time.Now()
+		if changedSince.IsZero() {
+			changedSince = now
+		}
+		if _, bytes := r.index.Pending(); bytes < r.config.CheckpointBytes && now.Sub(changedSince) < r.config.CheckpointAge {
+			continue
+		}
+		if r.checkpoint() {
+			changedSince = now
+			continue
+		}
+		select {
+		case <-time.After(checkpointPause):
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}
+
+// checkpoint takes one checkpoint. It is false if that failed. One that found
+// the disk full changed nothing and is tried again. After any other failure of
+// the file nothing more is written: what the file holds is then known after
+// it has been opened anew only, with the log still whole behind it.
+func (r *Replica) checkpoint() bool {
+	log := r.log.Load()
+	select {
+	case <-log.ready:
+	default:
+		// A log opened again applies anew what the index has already, and does
+		// not know yet how far that is.
+		return false
+	}
+	if r.refusals.log() != nil {
+		return false
+	}
+	r.checkDisk() // a checkpoint makes the file grow
+	start := time.Now()
+	taken, err := log.checkpoint()
+	if failure := r.outcome.take(); failure != nil && r.ctx.Err() == nil {
+		if cairn.KindOf(failure) == cairn.KindExhausted {
+			full := cairn.Errorf(cairn.KindExhausted, "DISK_FULL", "a checkpoint found the disk full: %w", failure)
+			r.refusals.setFull(full)
+			r.config.Logger.Error("checkpoint failed; writes are refused until there is space", "err", failure)
+			return false
+		}
+		r.stop(cairn.Errorf(cairn.KindUnavailable, "CHECKPOINT_FAILED", "a checkpoint failed, so no write is taken until the index is started again: %w", failure))
+		return false
+	}
+	if err != nil {
+		if r.ctx.Err() == nil {
+			r.config.Logger.Warn("no checkpoint could be taken, or the log not be cut; it will be tried again", "err", err)
+		}
+		return false
+	}
+	if taken {
+		r.config.Logger.Debug("checkpoint", "index", r.index.Checkpointed().Index, "took", time.Since(start))
+	}
+	return true
+}

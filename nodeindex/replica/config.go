@@ -1,0 +1,98 @@
+package replica
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"cairn"
+	"cairn/nodeindex"
+)
+
+// Config is what a Replica needs. Only Dir must be set.
+type Config struct {
+	// Dir holds the index and its log, and is made if it is not there.
+	Dir string
+	// Name is what Status calls this replica: an address, or by default
+	// "in-process".
+	Name string
+	// Refresh returns the cluster's assignment at a map revision of at least
+	// that. Without it, requests wait for Assign to be called.
+	Refresh func(ctx context.Context, revision uint64) (cairn.Assignment, error)
+	// Logger gets what an operator should know. Default slog.Default.
+	Logger *slog.Logger
+	// Index tunes the index.
+	Index nodeindex.Options
+
+	// CommandRequests and CommandBytes bound one command of the log. Defaults
+	// 4,096 requests and 4 MiB; one larger request has a command of its own.
+	CommandRequests, CommandBytes int
+	// QueueBytes bounds the writes that wait; beyond it they are refused.
+	// Default 64 MiB.
+	QueueBytes int
+
+	// CheckpointBytes is how much memory of changes makes a checkpoint due,
+	// CheckpointAge how old the oldest of them may get. Defaults 64 MiB and
+	// 30 s.
+	CheckpointBytes int64
+	CheckpointAge   time.Duration
+	// OverlayBytes is the bound above which writes wait for a checkpoint.
+	// Default 256 MiB.
+	OverlayBytes int64
+
+	// SegmentBytes is the size of a file of the log, allocated ahead. Default
+	// 64 MiB.
+	SegmentBytes int
+	// DiskReserve is how much space must be free on Dir's file system for
+	// writes to be taken. Default 128 MiB.
+	DiskReserve uint64
+	// FreeSpace says how much is free there. Default: the file system's word.
+	FreeSpace func(dir string) (uint64, error)
+
+	// Heartbeat is how often an idle watch is told where the log stands.
+	// Default 500 ms.
+	Heartbeat time.Duration
+	// ElectionTimeout is how long a voter waits before it stands for
+	// election. Default 20 ms, which is right for a single voter: there is
+	// nobody to wait for.
+	ElectionTimeout time.Duration
+	// Now is the clock that writes are recorded with. Default time.Now.
+	Now func() time.Time
+}
+
+// completed is c with its defaults filled in. It refuses with KindInvalid
+// what can't be.
+func (c Config) completed() (Config, error) {
+	if c.Dir == "" {
+		return c, cairn.Invalid("dir", "DIR_EMPTY", "an index needs a data directory")
+	}
+	if c.CommandRequests < 0 || c.CommandBytes < 0 || c.QueueBytes < 0 || c.CheckpointBytes < 0 || c.OverlayBytes < 0 || c.SegmentBytes < 0 {
+		return c, cairn.Invalid("config", "BOUND_NEGATIVE", "a bound below zero")
+	}
+	setDefault(&c.Name, "in-process")
+	setDefault(&c.CommandRequests, 4096)
+	setDefault(&c.CommandBytes, 4<<20)
+	setDefault(&c.QueueBytes, 64<<20)
+	setDefault(&c.CheckpointBytes, 64<<20)
+	setDefault(&c.CheckpointAge, 30*time.Second)
+	setDefault(&c.OverlayBytes, max(256<<20, 2*c.CheckpointBytes))
+	setDefault(&c.SegmentBytes, 64<<20)
+	setDefault(&c.DiskReserve, 128<<20)
+	setDefault(&c.Heartbeat, 500*time.Millisecond)
+	setDefault(&c.ElectionTimeout, 20*time.Millisecond)
+	setDefault(&c.Logger, slog.Default())
+	if c.FreeSpace == nil {
+		c.FreeSpace = freeSpace
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c, nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

@@ -1,0 +1,43 @@
+// Package replica keeps a node index durable: a raft group around one
+// nodeindex.Index, of one voter so far.
+//
+//	r, err := replica.Open(replica.Config{Dir: dir, Refresh: refresh})
+//	...
+//	defer r.Close()
+//	err = r.Assign(ctx, assignment)
+//	reply, err := r.Write(ctx, &request)
+//
+// # Writes
+//
+// Requests that wait while the log is being appended to become its next
+// command (commit.go); an idle replica appends at once. A write is
+// acknowledged when its command is in the log, synced, and applied. What the
+// outcome of a write is unknown of (the caller's context ended, or the log
+// failed, while it was under way) is KindUnknown.
+//
+// # Reads
+//
+// Locate and List wait until the log has reached what they ask for (read.go):
+// a map revision, which the leader fetches through Config.Refresh if its log
+// has not noted it, a log index, or, linearizable, every write acknowledged
+// before. Requests that wait together share one refresh or one round.
+//
+// # Checkpoints
+//
+// A raft snapshot is a checkpoint of the index: Freeze, then one transaction,
+// whose index, term and configuration are all the snapshot store there is
+// (snapshots.go). The log is cut behind durable checkpoints only. Checkpoints
+// are taken by size and by age (checkpoint.go); an index with too much that is
+// not checkpointed makes writes wait.
+//
+// # Failures
+//
+// A write or sync of the log that fails stops the log at once: what it left
+// on disk is not known, so nothing is written behind it (store.go). Reads go
+// on. After a full disk the log is opened anew, as after a crash, when there
+// is space again; after any other failure the replica takes no write until it
+// is opened anew itself. A reserve of free space refuses writes before the
+// disk is really full (disk.go).
+//
+// Directory layout: index.db is the index, log/ the write-ahead log.
+package replica

@@ -1,0 +1,225 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"cairn"
+	"cairn/nodeindex"
+)
+
+// replicatedLog is the seam to the raft library: propose, verify, checkpoint,
+// close, and what ready and failed say. Nothing else of this package knows
+// how the log is replicated.
+type replicatedLog struct {
+	raft  *raft.Raft
+	store *store
+	// ready is closed once this replica leads and has applied everything that
+	// was committed before.
+	ready chan struct{}
+
+	closing chan struct{}
+	closed  sync.Once
+	running sync.WaitGroup
+	asking  inFlight
+}
+
+// voter is the id and address of the group's one member.
+const voter = "1"
+
+// trailingEntries stay in the log behind a checkpoint, so that the log is
+// never empty and its loss would be noticed.
+const trailingEntries = 64
+
+// openLog opens the log below dir and lets it drive the machine.
+func openLog(config Config, m *machine, outcome func(error)) (*replicatedLog, error) {
+	dir := filepath.Join(config.Dir, "log")
+	s, err := openStore(dir, config.SegmentBytes, newWALLogger(config.Logger))
+	if err != nil {
+		return nil, err
+	}
+	if err := checkContinues(s, m.index.Checkpointed().Index); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	m.drivenBy(s)
+	address, transport := raft.NewInmemTransport(voter)
+	snapshots := &snapshotStore{index: m.index, outcome: outcome}
+	settings := raftConfig(config)
+	l := &replicatedLog{store: s, ready: make(chan struct{}), closing: make(chan struct{})}
+	if err := bootstrap(settings, s, snapshots, address, transport); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	if l.raft, err = raft.NewRaft(settings, m, s, s, snapshots, transport); err != nil {
+		return nil, errors.Join(cairn.Errorf(cairn.KindCorrupt, "LOG_BROKEN", "starting the log in %s: %w", dir, err), s.close())
+	}
+	l.running.Go(l.lead)
+	return l, nil
+}
+
+// checkContinues refuses a log that does not go on where the checkpoint ends:
+// acknowledged writes are missing from it.
+func checkContinues(s *store, checkpointed uint64) error {
+	first, err := s.FirstIndex()
+	if err != nil {
+		return cairn.Errorf(cairn.KindCorrupt, "LOG_BROKEN", "%w", err)
+	}
+	last, err := s.LastIndex()
+	if err != nil {
+		return cairn.Errorf(cairn.KindCorrupt, "LOG_BROKEN", "%w", err)
+	}
+	if last < checkpointed || first > checkpointed+1 {
+		return cairn.Errorf(cairn.KindCorrupt, "LOG_MISSING",
+			"the log holds the entries %d to %d, and the index's checkpoint ends with %d: a part of the log is lost; restore the directory from a backup",
+			first, last, checkpointed)
+	}
+	return nil
+}
+
+func raftConfig(config Config) *raft.Config {
+	settings := raft.DefaultConfig()
+	settings.LocalID = voter
+	settings.HeartbeatTimeout = config.ElectionTimeout
+	settings.ElectionTimeout = config.ElectionTimeout
+	settings.LeaderLeaseTimeout = config.ElectionTimeout
+	settings.NoSnapshotRestoreOnStart = true
+	settings.TrailingLogs = trailingEntries
+	// Checkpoints are taken by what is in the index, not by raft's count.
+	settings.SnapshotInterval = 24 * time.Hour
+	settings.SnapshotThreshold = 1 << 62
+	settings.NoLegacyTelemetry = true
+	settings.Logger = &libraryLogger{slog: config.Logger, name: "raft"}
+	return settings
+}
+
+// bootstrap makes a new log's group. One that has any state is left alone.
+func bootstrap(settings *raft.Config, s *store, snapshots raft.SnapshotStore, address raft.ServerAddress, transport raft.Transport) error {
+	has, err := raft.HasExistingState(s, s, snapshots)
+	if err == nil && !has {
+		group := raft.Configuration{Servers: []raft.Server{{Suffrage: raft.Voter, ID: settings.LocalID, Address: address}}}
+		err = raft.BootstrapCluster(settings, s, s, snapshots, transport, group)
+	}
+	if err != nil {
+		if isFull(err) {
+			return cairn.Errorf(cairn.KindExhausted, "DISK_FULL", "starting the log: %w", err)
+		}
+		return cairn.Errorf(cairn.KindCorrupt, "LOG_BROKEN", "starting the log: %w", err)
+	}
+	return nil
+}
+
+// lead waits for leadership, and then for everything committed before it.
+func (l *replicatedLog) lead() {
+	for {
+		select {
+		case leads := <-l.raft.LeaderCh():
+			if leads && l.ask(func() error { return l.raft.Barrier(0).Error() }) == nil {
+				close(l.ready)
+				return
+			}
+		case <-l.closing:
+			return
+		case <-l.store.failed:
+			return
+		}
+	}
+}
+
+// ask runs one question to raft. raft leaves some of those unanswered that it
+// has accepted when it is shut down, so close waits for them first.
+func (l *replicatedLog) ask(question func() error) error {
+	if !l.asking.begin() {
+		return raft.ErrNotLeader // surely not done
+	}
+	defer l.asking.end()
+	return question()
+}
+
+// propose has a command appended and applied. KindUnavailable: it surely was
+// not, and never will be. KindUnknown: it may have been, or may yet be.
+func (l *replicatedLog) propose(command []byte) (nodeindex.Result, error) {
+	var future raft.ApplyFuture
+	err := l.ask(func() error {
+		future = l.raft.Apply(command, 0)
+		return future.Error()
+	})
+	switch {
+	case err == nil:
+		result, ok := future.Response().(nodeindex.Result)
+		if !ok {
+			return result, cairn.Errorf(cairn.KindInternal, "LOG_RESPONSE", "the log answered with a %T", future.Response())
+		}
+		return result, nil
+	case errors.Is(err, raft.ErrNotLeader):
+		return nodeindex.Result{}, cairn.Errorf(cairn.KindUnavailable, "NOT_LEADER", "this replica does not lead its group; ask again")
+	default:
+		return nodeindex.Result{}, cairn.Errorf(cairn.KindUnknown, "OUTCOME_UNKNOWN", "the log failed while the write was under way: %w", err)
+	}
+}
+
+// verify finds out whether this replica still leads, and returns the index of
+// the last command that may have been acknowledged.
+func (l *replicatedLog) verify(ctx context.Context) (uint64, error) {
+	select {
+	case <-l.ready:
+	case <-l.store.failed:
+		return 0, errLogStopped(l.store.err())
+	case <-l.closing:
+		return 0, errClosed()
+	case <-ctx.Done():
+		return 0, cairn.Errorf(cairn.KindNotYet, "NO_LEADER", "no leader yet: %w", ctx.Err())
+	}
+	commit := l.raft.CommitIndex()
+	if err := l.ask(func() error { return l.raft.VerifyLeader().Error() }); err != nil {
+		if cause := l.store.err(); cause != nil {
+			return 0, errLogStopped(cause)
+		}
+		return 0, cairn.Errorf(cairn.KindUnavailable, "NOT_LEADER", "this replica could not make sure that it leads its group: %w", err)
+	}
+	// A command that is not in the store's list any more has been applied.
+	return l.store.lastCommand(commit), nil
+}
+
+// checkpoint has everything applied written durably, and the log cut behind
+// it. taken is false if there was nothing to write. How the write itself ended
+// is said to the outcome function that the log was opened with.
+func (l *replicatedLog) checkpoint() (taken bool, err error) {
+	err = l.raft.Snapshot().Error()
+	if errors.Is(err, raft.ErrNothingNewToSnapshot) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// drainTimeout is how long close waits for what raft was asked. Only where
+// raft's main goroutine has ended, its term not kept, does it take that long;
+// those that wait for that goroutine are freed by the shutdown then.
+const drainTimeout = time.Second
+
+// close stops the log. What waits for it fails.
+func (l *replicatedLog) close(logger *slog.Logger) {
+	l.closed.Do(func() {
+		close(l.closing)
+		l.asking.drain(drainTimeout)
+		if err := l.raft.Shutdown().Error(); err != nil {
+			logger.Warn("stopping the log", "err", err)
+		}
+		l.running.Wait()
+		if err := l.store.close(); err != nil {
+			logger.Warn("closing the log", "err", err)
+		}
+	})
+}
+
+func errLogStopped(cause error) error {
+	return cairn.Errorf(cairn.KindUnavailable, "LOG_FAILED", "the log has stopped: %w", cause)
+}
+
+func errClosed() error {
+	return cairn.Errorf(cairn.KindUnavailable, "CLOSED", "the replica is closed")
+}

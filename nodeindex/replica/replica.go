@@ -1,0 +1,154 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"cairn"
+	"cairn/nodeindex"
+)
+
+// Replica is one replica of a cluster's node index. Any goroutine may call it.
+type Replica struct {
+	config  Config
+	index   *nodeindex.Index
+	machine *machine
+	// log is the present log; replaced after a full disk has stopped it.
+	log       atomic.Pointer[replicatedLog]
+	committer *committer
+	refusals  refusals
+	outcome   checkpointOutcome
+
+	verifies, refreshes rounds
+	assigning           chan struct{} // held by the one Assign under way
+	checkpointDue       chan struct{}
+
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	asking  inFlight // goroutines of requests
+	closed  sync.Once
+	closing error
+}
+
+// startTimeout is how long Open waits for the log to be replayed.
+const startTimeout = time.Minute
+
+// Open opens the replica in config.Dir, and makes one if there is none. It
+// returns once everything that was committed has been applied; a log that
+// can't be written (a full disk) leaves it answering reads and refusing
+// writes. Errors: KindInvalid (config), KindUnavailable (DATA_DIR_IN_USE),
+// KindCorrupt (a damaged or foreign file, which is not changed; LOG_MISSING, a
+// part of the log is lost), KindExhausted (DISK_FULL, and nothing there to
+// serve).
+func Open(config Config) (*Replica, error) {
+	config, err := config.completed()
+	if err != nil {
+		return nil, err
+	}
+	index, err := nodeindex.Open(config.Dir, config.Index)
+	if err != nil {
+		return nil, err
+	}
+	r := &Replica{
+		config: config, index: index, machine: &machine{index: index}, committer: newCommitter(config),
+		assigning: make(chan struct{}, 1), checkpointDue: make(chan struct{}, 1),
+	}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.verifies.run, r.refreshes.run = r.verify, r.refresh
+	log, err := openLog(config, r.machine, r.outcome.set)
+	if err != nil {
+		r.cancel()
+		return nil, errors.Join(err, index.Close())
+	}
+	r.log.Store(log)
+	r.checkDisk()
+	r.running.Go(r.tend)
+	r.running.Go(r.commit)
+	r.running.Go(r.checkpoints)
+	select {
+	case <-log.ready:
+	case <-log.store.failed:
+	case <-time.After(startTimeout):
+		config.Logger.Warn("the log is not ready yet; it may be long, or the disk slow", "dir", config.Dir)
+	}
+	return r, nil
+}
+
+// Close ends everything under way and closes the files. Calls after it are
+// KindUnavailable (CLOSED).
+func (r *Replica) Close() error {
+	r.closed.Do(func() {
+		r.committer.close()
+		r.cancel()
+		r.log.Load().close(r.config.Logger)
+		r.running.Wait()
+		// tend may have opened another log meanwhile.
+		r.log.Load().close(r.config.Logger)
+		r.verifies.close()
+		r.closing = r.index.Close()
+		r.asking.drain(startTimeout)
+		r.refreshes.close()
+	})
+	return r.closing
+}
+
+// tend looks after the disk and the log until the replica closes.
+func (r *Replica) tend() {
+	tick := time.NewTicker(diskInterval)
+	defer tick.Stop()
+	failed := r.log.Load().store.failed
+	for {
+		select {
+		case <-tick.C:
+			enough := r.checkDisk()
+			if failed == nil && enough && r.reopen() {
+				failed = r.log.Load().store.failed
+			}
+		case <-failed:
+			failed = nil
+			r.stop(stopReason(r.log.Load().store.err()))
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}
+
+// stopReason is what a failure of the log means for writes.
+func stopReason(failure error) *cairn.Error {
+	if isFull(failure) {
+		return cairn.Errorf(cairn.KindExhausted, "DISK_FULL", "the log found the disk full; make room, and writes go on by themselves: %w", failure)
+	}
+	return cairn.Errorf(cairn.KindUnavailable, "LOG_FAILED", "the log could not be written, so no write is taken until the index is started again: %w", failure)
+}
+
+// stop stops the log for a reason. Reads go on.
+func (r *Replica) stop(reason *cairn.Error) {
+	r.config.Logger.Error("the log is stopped; reads go on", "err", reason)
+	r.refusals.setStopped(reason)
+	r.log.Load().close(r.config.Logger)
+}
+
+// reopen opens a log that a full disk has stopped again, as after a crash. It
+// is false if it was stopped by anything else, or can't be opened yet.
+func (r *Replica) reopen() bool {
+	reason := r.refusals.log()
+	if reason == nil || reason.Kind != cairn.KindExhausted {
+		return false
+	}
+	log, err := openLog(r.config, r.machine, r.outcome.set)
+	if err != nil {
+		if cairn.KindOf(err) != cairn.KindExhausted {
+			r.refusals.setStopped(cairn.Errorf(cairn.KindUnavailable, "LOG_FAILED", "the log can't be opened again: %w", err))
+		}
+		r.config.Logger.Error("opening the log again", "err", err)
+		return false
+	}
+	r.log.Store(log)
+	r.refusals.setStopped(nil)
+	r.config.Logger.Info("the log is written again")
+	return true
+}

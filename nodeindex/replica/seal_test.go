@@ -1,0 +1,127 @@
+package replica
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"github.com/hashicorp/raft-wal/fs"
+	"github.com/hashicorp/raft-wal/metadb"
+	"github.com/hashicorp/raft-wal/segment"
+	"github.com/hashicorp/raft-wal/types"
+
+	wal "github.com/hashicorp/raft-wal"
+)
+
+// sealedTail leaves a log as a crash does between sealing a segment and
+// starting the next one, and returns the last index and where the index
+// stands in the file.
+func sealedTail(t *testing.T, dir string) (info types.SegmentInfo, last, indexStart uint64) {
+	t.Helper()
+	meta := &metadb.BoltMetaDB{}
+	if _, err := meta.Load(dir); err != nil {
+		t.Fatal(err)
+	}
+	info = types.SegmentInfo{ID: 1, BaseIndex: 1, MinIndex: 1, Codec: wal.CodecBinaryV1, CreateTime: time.Now(), SizeLimit: 4 << 10}
+	if err := meta.CommitState(types.PersistentState{NextSegmentID: 2, Segments: []types.SegmentInfo{info}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := meta.Close(); err != nil {
+		t.Fatal(err)
+	}
+	writer, err := segment.NewFiler(dir, fs.New()).Create(info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	for sealed := false; !sealed; {
+		var batch []types.LogEntry
+		for range 3 {
+			last++
+			batch = append(batch, types.LogEntry{Index: last, Data: encodeEntry(t, last)})
+		}
+		if err := writer.Append(batch); err != nil {
+			t.Fatal(err)
+		}
+		if sealed, indexStart, err = writer.Sealed(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return info, last, indexStart
+}
+
+// buffer is what the codec writes to.
+type buffer struct{ bytes []byte }
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.bytes = append(b.bytes, p...)
+	return len(p), nil
+}
+
+func encodeEntry(t *testing.T, index uint64) []byte {
+	t.Helper()
+	var out buffer
+	entry := &raft.Log{Index: index, Term: 1, Type: raft.LogCommand, Data: fmt.Appendf(nil, "command %d", index)}
+	if err := (&wal.BinaryCodec{}).Encode(entry, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out.bytes
+}
+
+// continues opens the log, expects its entries up to last, and appends more
+// than a segment, twice.
+func continues(t *testing.T, dir string, last uint64) {
+	t.Helper()
+	for range 2 {
+		s, err := openStore(dir, 4<<10, newWALLogger(slog.New(slog.DiscardHandler)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.LastIndex(); err != nil || got != last {
+			t.Fatalf("the last entry is %d, %v; want %d", got, err, last)
+		}
+		for range 200 {
+			last++
+			entry := &raft.Log{Index: last, Term: 1, Type: raft.LogCommand, Data: fmt.Appendf(nil, "command %d", last)}
+			if err := s.StoreLog(entry); err != nil {
+				t.Fatalf("appending %d: %v", last, err)
+			}
+		}
+		for index := uint64(1); index <= last; index++ {
+			var entry raft.Log
+			if err := s.GetLog(index, &entry); err != nil || string(entry.Data) != fmt.Sprintf("command %d", index) {
+				t.Fatalf("entry %d is %q, %v", index, entry.Data, err)
+			}
+		}
+		if err := s.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestCrashBeforeTheNextSegment(t *testing.T) {
+	dir := t.TempDir()
+	_, last, _ := sealedTail(t, dir)
+	continues(t, dir, last)
+}
+
+func TestCrashWithinTheSeal(t *testing.T) {
+	dir := t.TempDir()
+	info, last, indexStart := sealedTail(t, dir)
+	// The index is torn: the batch that it was written with never was.
+	file, err := os.OpenFile(filepath.Join(dir, segment.FileName(info)), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.WriteAt([]byte{0xff, 0xff, 0xff, 0xff}, int64(indexStart)+8); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	continues(t, dir, last-3)
+}

@@ -1,0 +1,176 @@
+package replica
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"syscall"
+
+	"github.com/hashicorp/raft"
+	wal "github.com/hashicorp/raft-wal"
+	"github.com/hashicorp/raft-wal/metadb"
+
+	"cairn"
+)
+
+// store is the log on disk, as raft's LogStore and StableStore. It stops at
+// its first failure: raft answers a failed append by stepping down and trying
+// again, and raft-wal leaves a failed sync behind as if it had worked, so
+// neither may get a second chance.
+type store struct {
+	*wal.WAL
+	meta *metadb.BoltMetaDB
+	logs *walLogger
+
+	mu sync.Mutex // guards what follows
+	// failure is why the store has stopped.
+	failure error
+	// commands are the indexes of commands stored and not yet applied,
+	// ascending.
+	commands []uint64
+	// failed is closed with the first failure.
+	failed chan struct{}
+}
+
+// openStore opens the log in a directory, and makes it if there is none.
+func openStore(dir string, segmentBytes int, logs *walLogger) (*store, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, cairn.Errorf(cairn.KindUnavailable, "DATA_DIR", "%w", err)
+	}
+	s := &store{meta: &metadb.BoltMetaDB{}, logs: logs, failed: make(chan struct{})}
+	var err error
+	s.WAL, err = wal.Open(dir, wal.WithMetaStore(&sealingMeta{MetaStore: s.meta, dir: dir}),
+		wal.WithSegmentSize(segmentBytes), wal.WithLogger(logs))
+	if err != nil {
+		_ = s.meta.Close() // nothing was written
+		if isFull(err) {
+			return nil, cairn.Errorf(cairn.KindExhausted, "DISK_FULL", "opening the log in %s: %w", dir, err)
+		}
+		if errors.Is(err, os.ErrPermission) {
+			return nil, cairn.Errorf(cairn.KindUnavailable, "DATA_DIR", "opening the log in %s: %w", dir, err)
+		}
+		return nil, cairn.Errorf(cairn.KindCorrupt, "LOG_BROKEN", "opening the log in %s: %w", dir, err)
+	}
+	return s, nil
+}
+
+// close closes the files. raft-wal leaves its metadata open, locked.
+func (s *store) close() error { return errors.Join(s.WAL.Close(), s.meta.Close()) }
+
+// err is why the store has stopped, nil while it has not.
+func (s *store) err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failure
+}
+
+func (s *store) fail(err error) error {
+	if errors.Is(err, wal.ErrSealed) {
+		// raft-wal could not start a new segment, said so to its logger only,
+		// and refuses what comes after.
+		if cause := s.logs.rotation(); cause != nil {
+			err = cause
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failure == nil {
+		s.failure = err
+		close(s.failed)
+	}
+	return s.failure
+}
+
+// StoreLog appends one entry.
+func (s *store) StoreLog(entry *raft.Log) error { return s.StoreLogs([]*raft.Log{entry}) }
+
+// StoreLogs appends entries and syncs them.
+func (s *store) StoreLogs(entries []*raft.Log) error {
+	if err := s.err(); err != nil {
+		return err
+	}
+	s.noteCommands(entries)
+	if err := s.WAL.StoreLogs(entries); err != nil {
+		return s.fail(err)
+	}
+	return nil
+}
+
+// DeleteRange cuts the log. A full disk only puts that off.
+func (s *store) DeleteRange(first, last uint64) error {
+	if err := s.err(); err != nil {
+		return err
+	}
+	if err := s.WAL.DeleteRange(first, last); err != nil {
+		if isFull(err) {
+			return err
+		}
+		return s.fail(err)
+	}
+	return nil
+}
+
+// Set keeps a value of raft's own: its term and vote.
+func (s *store) Set(key, value []byte) error {
+	return s.stable(s.WAL.Set(key, value))
+}
+
+// SetUint64 keeps a number of raft's own.
+func (s *store) SetUint64(key []byte, value uint64) error {
+	return s.stable(s.WAL.SetUint64(key, value))
+}
+
+// stable stops the store, and with it the calling goroutine, if err is one.
+// raft panics when its term can't be kept, which would take the whole process
+// along; its main goroutine, which is the one that calls, must not go on, but
+// reads can.
+func (s *store) stable(err error) error {
+	if err != nil {
+		_ = s.fail(err) // the log's owner hears of it through failed
+		runtime.Goexit()
+	}
+	return nil
+}
+
+func (s *store) noteCommands(entries []*raft.Log) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, entry := range entries {
+		if entry.Type == raft.LogCommand {
+			s.commands = append(s.commands, entry.Index)
+		}
+	}
+}
+
+// applied forgets the commands up to an index.
+func (s *store) applied(index uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, _ := slices.BinarySearch(s.commands, index+1)
+	s.commands = slices.Delete(s.commands, 0, n)
+}
+
+// lastCommand is the highest index of a stored command, not above commit,
+// that has not been applied; 0 if there is none.
+func (s *store) lastCommand(commit uint64) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, _ := slices.BinarySearch(s.commands, commit+1)
+	if n == 0 {
+		return 0
+	}
+	return s.commands[n-1]
+}
+
+// isFull reports whether err is a full disk that refused a write. A sync that
+// fails for want of space is not among it: what it did not write is lost to
+// the page cache.
+func isFull(err error) bool {
+	var path *os.PathError
+	if errors.As(err, &path) && path.Op == "sync" {
+		return false
+	}
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}

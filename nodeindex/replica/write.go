@@ -1,0 +1,135 @@
+package replica
+
+import (
+	"context"
+	"time"
+
+	"cairn"
+)
+
+// Write has the mutations of a request take effect, durably, and returns how
+// each went. Errors of the request as a whole: KindInvalid (more than
+// cairn.MaxBatch mutations), KindNotYet (the log has not noted the map
+// revision that the request was decided by), KindExhausted (DISK_FULL,
+// QUEUE_FULL), KindUnavailable (LOG_FAILED, NOT_LEADER, CLOSED), KindDeadline
+// (withdrawn before it took effect), all of which changed nothing; and
+// KindUnknown (OUTCOME_UNKNOWN).
+func (r *Replica) Write(ctx context.Context, request *cairn.WriteRequest) (*cairn.WriteReply, error) {
+	if len(request.Mutations) > cairn.MaxBatch {
+		return nil, cairn.Invalid("mutations", "BATCH_TOO_LARGE", "%d mutations; a request has at most %d", len(request.Mutations), cairn.MaxBatch)
+	}
+	if refusal := r.refusals.get(); refusal != nil {
+		return nil, refusal
+	}
+	if err := r.reach(ctx, request.Epoch, 0); err != nil {
+		return nil, err
+	}
+	if len(request.Mutations) == 0 {
+		applied, revision := r.index.Position()
+		return &cairn.WriteReply{Answer: cairn.Answer{Revision: revision, Index: applied}}, nil
+	}
+	return r.committer.submit(ctx, request)
+}
+
+// commit runs the committer until the replica closes.
+func (r *Replica) commit() {
+	slots := make(chan struct{}, commandsInFlight)
+	for {
+		select {
+		case <-r.committer.wake:
+		case <-r.ctx.Done():
+			r.committer.failAll(errClosed())
+			return
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-r.ctx.Done():
+			r.committer.failAll(errClosed())
+			return
+		}
+		log, err := r.readyLog()
+		if err == nil {
+			err = r.awaitRelief()
+		}
+		if err != nil {
+			r.committer.failAll(err)
+			<-slots
+			continue
+		}
+		r.committer.encoding.Lock()
+		batch := r.committer.take()
+		var command []byte
+		if len(batch) > 0 {
+			requests := make([]*cairn.WriteRequest, len(batch))
+			for i, w := range batch {
+				requests[i] = w.request
+			}
+			command = r.index.Prepare(r.config.Now(), requests)
+		}
+		r.committer.encoding.Unlock()
+		if len(batch) == 0 {
+			<-slots
+			continue
+		}
+		r.running.Go(func() {
+			r.finish(log, command, batch)
+			<-slots
+		})
+	}
+}
+
+// finish has a command applied and answers those whose requests it holds.
+func (r *Replica) finish(log *replicatedLog, command []byte, batch []*waitingWrite) {
+	result, err := log.propose(command)
+	if err == nil && result.Err != nil {
+		err = result.Err
+	}
+	if err == nil && len(result.Requests) != len(batch) {
+		err = cairn.Errorf(cairn.KindInternal, "LOG_RESPONSE", "%d outcomes for %d requests", len(result.Requests), len(batch))
+	}
+	for i, w := range batch {
+		if err != nil {
+			w.err = err
+		} else {
+			w.reply = &cairn.WriteReply{Answer: result.Answer, Results: result.Requests[i]}
+		}
+		w.done <- struct{}{}
+	}
+	if _, bytes := r.index.Pending(); bytes >= r.config.CheckpointBytes {
+		r.checkpointSoon()
+	}
+}
+
+// readyLog is the log once it takes commands, or why it does not.
+func (r *Replica) readyLog() (*replicatedLog, error) {
+	if refusal := r.refusals.get(); refusal != nil {
+		return nil, refusal
+	}
+	log := r.log.Load()
+	select {
+	case <-log.ready:
+		return log, nil
+	case <-log.store.failed:
+		return nil, errLogStopped(log.store.err())
+	case <-r.ctx.Done():
+		return nil, errClosed()
+	}
+}
+
+// awaitRelief waits while there is too much that no checkpoint holds.
+func (r *Replica) awaitRelief() error {
+	for {
+		if _, bytes := r.index.Pending(); bytes < r.config.OverlayBytes {
+			return nil
+		}
+		if refusal := r.refusals.get(); refusal != nil {
+			return refusal
+		}
+		r.checkpointSoon()
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-r.ctx.Done():
+			return errClosed()
+		}
+	}
+}

@@ -1,0 +1,225 @@
+package nodeindex
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"sync/atomic"
+
+	"cairn"
+	"cairn/shardmap/placement"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// assignment is what the log says that the cluster owns. It is immutable;
+// only the populations that it points to change.
+type assignment struct {
+	revision  uint64
+	keyspaces map[cairn.UID]*keyspace
+	nodes     []cairn.Node // ascending by id
+}
+
+func (a *assignment) node(id cairn.NodeID) *cairn.Node {
+	i, found := slices.BinarySearchFunc(a.nodes, id, func(n cairn.Node, id cairn.NodeID) int { return int(int64(n.ID) - int64(id)) })
+	if !found {
+		return nil
+	}
+	return &a.nodes[i]
+}
+
+// keyspace is one keyspace and the shards of it that are the cluster's.
+type keyspace struct {
+	cairn.Keyspace
+	shards      []*shard // ascending by Start
+	fingerprint cairn.Fingerprint
+}
+
+func newKeyspace(definition cairn.Keyspace, shards []*shard) *keyspace {
+	k := &keyspace{Keyspace: definition, shards: shards}
+	for _, s := range shards {
+		k.fingerprint = k.fingerprint.Add(s.ID, s.Epoch)
+	}
+	return k
+}
+
+// find is the shard that a placement key belongs to, nil if it is not the
+// cluster's.
+func (k *keyspace) find(placementKey []byte) *shard {
+	low, high := 0, len(k.shards)
+	for low < high {
+		middle := int(uint(low+high) >> 1)
+		if bytes.Compare(k.shards[middle].Start, placementKey) <= 0 {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	if low == 0 {
+		return nil
+	}
+	s := k.shards[low-1]
+	if len(s.End) > 0 && bytes.Compare(placementKey, s.End) >= 0 {
+		return nil
+	}
+	return s
+}
+
+// locate is find for a key; buf is for the placement key.
+func (k *keyspace) locate(key cairn.Key, buf []byte) *shard {
+	return k.find(placement.Key(k.Placement, key, buf))
+}
+
+// shard is one shard as defined at a map revision, with what it holds. A
+// change of its definition makes a new shard that may have the population of
+// the old.
+type shard struct {
+	cairn.Shard
+	*population
+}
+
+// population is what a shard holds. All but count is guarded by Index.mu.
+type population struct {
+	count    atomic.Uint64
+	ordinals *roaring.Bitmap
+	nodes    []nodeCount
+	// blocks are those that only this shard takes ordinals from.
+	blocks []uint16
+	// changed is the generation of the last change.
+	changed uint64
+}
+
+// nodeCount is how many entries name a node.
+type nodeCount struct {
+	node    cairn.NodeID
+	entries uint64
+}
+
+func newPopulation() *population {
+	p := &population{ordinals: roaring.New()}
+	p.ordinals.SetCopyOnWrite(true) // a checkpoint takes a copy at once
+	return p
+}
+
+func (p *population) entries() uint64 { return p.count.Load() }
+
+func (p *population) add(ordinal uint32, nodes []cairn.NodeID) {
+	p.ordinals.Add(ordinal)
+	p.count.Add(1)
+	p.countNodes(nodes, 1)
+}
+
+func (p *population) remove(ordinal uint32, nodes []cairn.NodeID) {
+	p.ordinals.Remove(ordinal)
+	p.count.Add(^uint64(0))
+	p.countNodes(nodes, ^uint64(0))
+}
+
+// countNodes adds n, modulo 2^64, to each node's count.
+func (p *population) countNodes(nodes []cairn.NodeID, n uint64) {
+	for _, id := range nodes {
+		p.countNode(id, n)
+	}
+}
+
+func (p *population) countNode(id cairn.NodeID, n uint64) {
+	for i := range p.nodes {
+		if p.nodes[i].node == id {
+			p.nodes[i].entries += n
+			return
+		}
+	}
+	p.nodes = append(p.nodes, nodeCount{id, n})
+}
+
+// freeze is a copy for a checkpoint to write while p changes.
+func (p *population) freeze() *population {
+	copied := &population{
+		ordinals: p.ordinals.Clone(),
+		nodes:    slices.DeleteFunc(slices.Clone(p.nodes), func(n nodeCount) bool { return n.entries == 0 }),
+		blocks:   slices.Clone(p.blocks),
+	}
+	copied.count.Store(p.entries())
+	return copied
+}
+
+// absorb adds all of another population to p.
+func (p *population) absorb(other *population) {
+	p.ordinals = roaring.Or(p.ordinals, other.ordinals)
+	p.ordinals.SetCopyOnWrite(true)
+	p.count.Store(p.ordinals.GetCardinality())
+	for _, n := range other.nodes {
+		p.countNode(n.node, n.entries)
+	}
+	p.blocks = append(p.blocks, other.blocks...)
+}
+
+// shardKey is where a shard stands in bucketShards.
+func shardKey(keyspace cairn.UID, id cairn.ShardID) []byte {
+	key := binary.BigEndian.AppendUint64(nil, uint64(keyspace))
+	return binary.BigEndian.AppendUint64(key, uint64(id))
+}
+
+// encodeShard is what stands in bucketShards: the definition, the nodes'
+// counts, the blocks and the bitmap of ordinals, sealed.
+func encodeShard(s *cairn.Shard, p *population) ([]byte, error) {
+	out := appendShard(nil, s)
+	out = binary.AppendUvarint(out, uint64(len(p.nodes)))
+	for _, n := range p.nodes {
+		out = binary.AppendUvarint(out, uint64(n.node))
+		out = binary.AppendUvarint(out, n.entries)
+	}
+	out = binary.AppendUvarint(out, uint64(len(p.blocks)))
+	for _, number := range p.blocks {
+		out = binary.BigEndian.AppendUint16(out, number)
+	}
+	out, err := appendBitmap(out, p.ordinals)
+	return seal(out), err
+}
+
+func appendBitmap(out []byte, b *roaring.Bitmap) ([]byte, error) {
+	encoded, err := b.ToBytes()
+	return append(out, encoded...), err
+}
+
+// decodeShard reads what encodeShard writes, and is false for anything else.
+func decodeShard(sealed []byte) (*shard, bool) {
+	value, ok := unseal(sealed)
+	if !ok {
+		return nil, false
+	}
+	d := decoder{rest: value}
+	s := &shard{Shard: d.shard(), population: newPopulation()}
+	for range d.count(2) {
+		s.nodes = append(s.nodes, nodeCount{cairn.NodeID(d.number(1<<32 - 1)), d.uvarint()})
+	}
+	for range d.count(2) {
+		number := d.take(2)
+		if number == nil {
+			return nil, false
+		}
+		s.blocks = append(s.blocks, binary.BigEndian.Uint16(number))
+	}
+	if !d.ok() {
+		return nil, false
+	}
+	bitmap, ok := decodeBitmap(d.rest)
+	if !ok {
+		return nil, false
+	}
+	s.ordinals = bitmap
+	s.ordinals.SetCopyOnWrite(true)
+	s.count.Store(bitmap.GetCardinality())
+	return s, true
+}
+
+// decodeBitmap reads and validates a bitmap that fills value; nothing of value
+// is kept.
+func decodeBitmap(value []byte) (*roaring.Bitmap, bool) {
+	bitmap := roaring.New()
+	n, err := bitmap.ReadFrom(bytes.NewReader(value))
+	if err != nil || n != int64(len(value)) || bitmap.Validate() != nil {
+		return nil, false
+	}
+	return bitmap, true
+}

@@ -1,0 +1,198 @@
+package nodeindex
+
+import (
+	"bytes"
+
+	"cairn"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// transfer gives the entries of one keyspace's shards that are gone to those
+// that have come in their place: splits and merges inside the cluster keep
+// their entries and ordinals. What no shard takes has departed.
+type transfer struct {
+	x        *Index
+	view     view // of the old keyspace
+	old, new []*shard
+	departed *roaring.Bitmap
+}
+
+func (t *transfer) run() {
+	kept := make(map[*population]bool, len(t.new))
+	for _, s := range t.new {
+		kept[s.population] = true
+	}
+	was := make(map[*shard]bool, len(t.old))
+	for _, s := range t.old {
+		was[s] = true
+	}
+	for _, s := range t.new {
+		if !was[s] {
+			s.changed = t.x.generation
+		}
+	}
+	for _, s := range t.old {
+		if !kept[s.population] {
+			t.move(s)
+		}
+	}
+}
+
+// move gives a gone shard's entries away.
+func (t *transfer) move(from *shard) {
+	var targets []*shard
+	for _, s := range t.new {
+		if overlap(&from.Shard, &s.Shard) {
+			targets = append(targets, s)
+		}
+	}
+	switch {
+	case len(targets) == 0:
+		t.departed.Or(from.ordinals)
+		t.disown(from.blocks)
+	case len(targets) == 1 && covers(&targets[0].Shard, &from.Shard):
+		targets[0].absorb(from.population)
+	default:
+		t.partition(from, targets)
+	}
+}
+
+func (t *transfer) disown(blocks []uint16) {
+	for _, number := range blocks {
+		t.x.ordinals.disown(number)
+	}
+}
+
+func overlap(a, b *cairn.Shard) bool {
+	return (len(b.End) == 0 || bytes.Compare(a.Start, b.End) < 0) && (len(a.End) == 0 || bytes.Compare(b.Start, a.End) < 0)
+}
+
+// covers reports whether all of b's range is in a's.
+func covers(a, b *cairn.Shard) bool {
+	return bytes.Compare(a.Start, b.Start) <= 0 && (len(a.End) == 0 || len(b.End) > 0 && bytes.Compare(b.End, a.End) <= 0)
+}
+
+// partition gives each entry to the target that its key belongs to. The blocks
+// go to the one that gets most.
+func (t *transfer) partition(from *shard, targets []*shard) {
+	among := newKeyspace(t.view.keyspace.Keyspace, targets)
+	got := make(map[*shard]int, len(targets))
+	t.view.visit(from, func(key []byte, ordinal uint32, nodes []cairn.NodeID) {
+		target := among.locate(key, t.view.reader.placement[:0])
+		if target == nil {
+			t.departed.Add(ordinal)
+			return
+		}
+		target.add(ordinal, nodes)
+		got[target]++
+	})
+	var most *shard
+	for _, s := range targets {
+		if got[s] > 0 && (most == nil || got[s] > got[most]) {
+			most = s
+		}
+	}
+	if most == nil {
+		t.disown(from.blocks)
+		return
+	}
+	most.blocks = append(most.blocks, from.blocks...)
+}
+
+// visit calls back for every entry of a shard once, in no order. What it hands
+// out is valid during the call.
+func (v *view) visit(s *shard, each func(key []byte, ordinal uint32, nodes []cairn.NodeID)) {
+	rest := s.ordinals.Clone()
+	v.visitOverlays(rest, each)
+	if rest.IsEmpty() {
+		return
+	}
+	// Reading the keyspace's entries in order is many times cheaper an entry
+	// than finding them by their ordinals.
+	const randomCost = 12
+	switch {
+	case v.keyspace.Placement.Scheme == cairn.SchemeRange:
+		v.visitRange(rest, s.Start, s.End, each)
+	case s.entries()*randomCost > v.keyspace.entries():
+		v.visitRange(rest, nil, nil, each)
+	default:
+		v.visitOrdinals(rest, each)
+	}
+	if !rest.IsEmpty() {
+		panic(corrupt("ENTRY_MISSING", "%d entries of shard %s are not in the file", rest.GetCardinality(), s.ID))
+	}
+}
+
+func (k *keyspace) entries() (sum uint64) {
+	for _, s := range k.shards {
+		sum += s.entries()
+	}
+	return sum
+}
+
+// visitOverlays visits the entries that are in the overlays, taking their
+// ordinals out of rest.
+func (v *view) visitOverlays(rest *roaring.Bitmap, each func([]byte, uint32, []cairn.NodeID)) {
+	visit := func(t *table) {
+		if t == nil {
+			return
+		}
+		for i := range t.all {
+			// Newest first: an ordinal is out of rest at its second sight. One
+			// that was freed meanwhile is in no shard.
+			if !i.deleted && rest.CheckedRemove(i.ordinal) {
+				each(i.entry.Key, i.ordinal, i.entry.Nodes)
+			}
+		}
+	}
+	for _, t := range v.tables {
+		visit(t)
+	}
+	for _, t := range v.more {
+		visit(t)
+	}
+}
+
+// visitRange visits the file's entries with keys in [start, end).
+func (v *view) visitRange(rest *roaring.Bitmap, start, end []byte, each func([]byte, uint32, []cairn.NodeID)) {
+	cursor := v.reader.keyspace(v.keyspace.UID)
+	if cursor == nil {
+		return
+	}
+	var slab []cairn.NodeID
+	for key, value := cursor.Seek(start); key != nil && (len(end) == 0 || bytes.Compare(key, end) < 0); key, value = cursor.Next() {
+		ordinal, nodes, ok := decodeEntryValue(value, slab[:0])
+		if !ok {
+			panic(corrupt("ENTRY_MALFORMED", "the entry of key %s is not what was written", cairn.Key(key)))
+		}
+		slab = nodes
+		if rest.CheckedRemove(ordinal) {
+			each(key, ordinal, nodes)
+		}
+	}
+}
+
+// visitOrdinals visits the file's entries of the ordinals in rest.
+func (v *view) visitOrdinals(rest *roaring.Bitmap, each func([]byte, uint32, []cairn.NodeID)) {
+	uid := v.keyspace.UID
+	var slab []cairn.NodeID
+	for _, ordinal := range rest.ToArray() {
+		under := ordinalKey(ordinal)
+		found, value := v.reader.records.Seek(under[:])
+		if !bytes.Equal(found, under[:]) {
+			continue
+		}
+		record, ok := parseRecord(value)
+		if !ok {
+			panic(corrupt("RECORD_MALFORMED", "the record of ordinal %d is not what was written", ordinal))
+		}
+		held, nodes, ok := decodeEntryValue(v.reader.find(uid, record.key), slab[:0])
+		if !ok || held != ordinal {
+			continue
+		}
+		slab = nodes
+		rest.Remove(ordinal)
+		each(record.key, ordinal, nodes)
+	}
+}

@@ -1,0 +1,294 @@
+package admin_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"cairn"
+	"cairn/router/admin"
+	"cairn/shardmap/catalog"
+	"cairn/shardmap/etcdstore"
+	"cairn/shardmap/etcdstore/etcdtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// indexes answers for the node indexes: what each holds is said by the test.
+type indexes struct {
+	mu      sync.Mutex
+	store   *etcdstore.Store
+	entries map[cairn.ShardID]uint64
+	nodes   map[cairn.NodeID]uint64
+	err     error
+	// asked are the epochs that were asked for.
+	asked []uint64
+	// meanwhile runs before an answer.
+	meanwhile func()
+}
+
+func (x *indexes) status(ctx context.Context, cluster *catalog.Cluster, epoch uint64) (cairn.IndexStatus, error) {
+	m, err := x.store.Wait(ctx, epoch)
+	if err != nil {
+		return cairn.IndexStatus{}, err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.asked = append(x.asked, epoch)
+	if x.meanwhile != nil {
+		x.meanwhile()
+	}
+	status := cairn.IndexStatus{MapRevision: m.Revision(), NodeEntries: x.nodes}
+	for _, shard := range m.Assignment(cluster.UID).Shards {
+		status.Shards = append(status.Shards, cairn.ShardStatus{Keyspace: shard.Keyspace, Shard: shard.ID, Epoch: shard.Epoch, Entries: x.entries[shard.ID]})
+	}
+	return status, x.err
+}
+
+func start(t *testing.T) (*admin.Admin, *indexes) {
+	t.Helper()
+	server := etcdtest.Start(t)
+	store, err := etcdstore.Open(bounded(t), etcdstore.Config{Client: server.Client(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	x := &indexes{store: store, entries: map[cairn.ShardID]uint64{}}
+	return admin.New(store, x.status), x
+}
+
+func bounded(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func cluster(name string, nodes ...string) catalog.Resource {
+	spec := &catalog.ClusterSpec{Name: name}
+	for _, n := range nodes {
+		spec.Nodes = append(spec.Nodes, catalog.NodeSpec{Name: n, Address: n + ":1"})
+	}
+	return catalog.Resource{Cluster: spec}
+}
+
+func hashed(name string, shards uint32) catalog.Resource {
+	return catalog.Resource{Keyspace: &catalog.KeyspaceSpec{
+		Name: name, Placement: cairn.Placement{Scheme: cairn.SchemeHash}, InitialShards: shards,
+		Attributes: []catalog.AttributeSpec{{Name: "surface", Type: cairn.TypeString}},
+	}}
+}
+
+func apply(t *testing.T, a *admin.Admin, resources ...catalog.Resource) admin.Applied {
+	t.Helper()
+	applied, err := a.Apply(bounded(t), resources, admin.ApplyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return applied
+}
+
+func TestApplyInOneStep(t *testing.T) {
+	a, _ := start(t)
+	ctx := bounded(t)
+	desired := []catalog.Resource{hashed("runways", 300), cluster("north", "a", "b"), cluster("south", "a")}
+	shown, err := a.Apply(ctx, desired, admin.ApplyOptions{ValidateOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shown.Revision != 0 || len(shown.Changes) != 3 {
+		t.Errorf("shown: %+v", shown)
+	}
+	if _, err := a.GetKeyspace(ctx, "runways"); cairn.KindOf(err) != cairn.KindNotFound {
+		t.Errorf("validated only, but there: %v", err)
+	}
+	applied, err := a.Apply(ctx, desired, admin.ApplyOptions{Plan: shown.Plan})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := a.GetKeyspace(ctx, "runways")
+	if err != nil || k.ShardCount != 300 || k.Revision != applied.Revision {
+		t.Errorf("%+v, %v", k, err)
+	}
+	clusters, more, err := a.ListClusters(ctx, "", 1)
+	if err != nil || !more || len(clusters) != 1 || clusters[0].Name != "north" || clusters[0].ShardCount != 150 {
+		t.Errorf("%+v, %v, %v", clusters, more, err)
+	}
+	clusters, more, err = a.ListClusters(ctx, "north", 1)
+	if err != nil || more || len(clusters) != 1 || clusters[0].Name != "south" {
+		t.Errorf("%+v, %v, %v", clusters, more, err)
+	}
+	if _, err := a.Apply(ctx, desired, admin.ApplyOptions{Plan: shown.Plan}); cairn.ReasonOf(err) != "PLAN_CHANGED" {
+		t.Errorf("the old plan: %v", err)
+	}
+	again := apply(t, a, desired...)
+	for _, c := range again.Changes {
+		if c.Action != catalog.Unchanged {
+			t.Errorf("again: %+v", c)
+		}
+	}
+}
+
+func TestApplyLosesToAnother(t *testing.T) {
+	a, x := start(t)
+	apply(t, a, cluster("north", "a", "b"))
+	draining := cluster("north", "a", "b")
+	draining.Cluster.Nodes[1].State = cairn.NodeDraining
+	apply(t, a, draining)
+	// While the index is asked about the node that goes, another operator acts.
+	x.meanwhile = func() {
+		x.meanwhile = nil
+		x.mu.Unlock()
+		apply(t, a, cluster("north", "a", "b", "c"))
+		x.mu.Lock()
+	}
+	if _, err := a.Apply(bounded(t), []catalog.Resource{cluster("north", "a")}, admin.ApplyOptions{}); cairn.KindOf(err) != cairn.KindConflict {
+		t.Errorf("got %v", err)
+	}
+	c, err := a.GetCluster(bounded(t), "north")
+	if err != nil || len(c.Nodes) != 3 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+func TestRemoveNode(t *testing.T) {
+	a, x := start(t)
+	ctx := bounded(t)
+	apply(t, a, cluster("north", "a", "b"))
+	draining := cluster("north", "a", "b")
+	draining.Cluster.Nodes[1].State = cairn.NodeDraining
+	revision := apply(t, a, draining).Revision
+	x.nodes = map[cairn.NodeID]uint64{1: 9, 2: 3}
+	gone := []catalog.Resource{cluster("north", "a")}
+	_, err := a.Apply(ctx, gone, admin.ApplyOptions{})
+	if cairn.ReasonOf(err) != "IN_USE" || !strings.Contains(err.Error(), "3 entries") {
+		t.Errorf("in use: %v", err)
+	}
+	if x.asked[0] != revision {
+		t.Errorf("asked at revision %d, draining since %d", x.asked[0], revision)
+	}
+	x.err = cairn.Errorf(cairn.KindUnavailable, "", "down")
+	if _, err := a.Apply(ctx, gone, admin.ApplyOptions{}); cairn.KindOf(err) != cairn.KindUnavailable || !strings.Contains(err.Error(), "north") {
+		t.Errorf("index down: %v", err)
+	}
+	x.err, x.nodes = nil, nil
+	apply(t, a, gone...)
+}
+
+func TestDeleteKeyspace(t *testing.T) {
+	a, x := start(t)
+	ctx := bounded(t)
+	apply(t, a, cluster("north", "a"), hashed("runways", 4))
+	x.entries[2] = 5
+	var marked bool
+	x.meanwhile = func() {
+		k, _ := x.store.Map().Catalog().KeyspaceByName("runways")
+		marked = k.Deleting && x.asked[len(x.asked)-1] >= k.Revision
+	}
+	err := a.DeleteKeyspace(ctx, "runways")
+	if cairn.ReasonOf(err) != "IN_USE" || !strings.Contains(err.Error(), "5 entries") {
+		t.Errorf("in use: %v", err)
+	}
+	if !marked {
+		t.Error("the index was asked before it knew")
+	}
+	if k, err := a.GetKeyspace(ctx, "runways"); err != nil || k.Deleting {
+		t.Errorf("the mark was not lifted: %+v, %v", k, err)
+	}
+	x.err = cairn.Errorf(cairn.KindUnavailable, "", "down")
+	if err := a.DeleteKeyspace(ctx, "runways"); cairn.KindOf(err) != cairn.KindUnavailable {
+		t.Errorf("index down: %v", err)
+	}
+	x.err, x.entries = nil, nil
+	if err := a.DeleteKeyspace(ctx, "runways"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.DeleteKeyspace(ctx, "runways"); cairn.KindOf(err) != cairn.KindNotFound {
+		t.Errorf("deleted: %v", err)
+	}
+	if n, err := x.store.Sweep(ctx); n != 4 || err != nil {
+		t.Errorf("swept %d, %v", n, err)
+	}
+	apply(t, a, hashed("runways", 2)) // a name can be used again
+}
+
+func TestDeleteCluster(t *testing.T) {
+	a, _ := start(t)
+	ctx := bounded(t)
+	apply(t, a, cluster("north", "a"), cluster("south", "a"), hashed("runways", 6))
+	err := a.DeleteCluster(ctx, "south")
+	if cairn.ReasonOf(err) != "IN_USE" || !strings.Contains(err.Error(), "3 of keyspace runways") {
+		t.Errorf("in use: %v", err)
+	}
+	apply(t, a, cluster("west", "a"))
+	if err := a.DeleteCluster(ctx, "west"); err != nil {
+		t.Error(err)
+	}
+	if err := a.DeleteCluster(ctx, "west"); cairn.KindOf(err) != cairn.KindNotFound {
+		t.Errorf("deleted: %v", err)
+	}
+}
+
+func TestSplitAndMerge(t *testing.T) {
+	a, x := start(t)
+	ctx := bounded(t)
+	apply(t, a, cluster("north", "a"), hashed("runways", 4), catalog.Resource{Keyspace: &catalog.KeyspaceSpec{
+		Name: "orders", Placement: cairn.Placement{Scheme: cairn.SchemeRange}, InitialSplits: [][]byte{[]byte("m")},
+	}})
+	x.entries[1] = 8
+	left, right, err := a.SplitShard(ctx, "runways", 1, admin.SplitAt{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left.ID != 1 || right.ID != 5 || string(left.End) != string(right.Start) || left.End[0] != 0x20 || left.Epoch != right.Epoch {
+		t.Errorf("%v, %v", left, right)
+	}
+	if left.ClusterName != "north" || !left.EntriesKnown || left.Entries != 8 || right.Entries != 0 {
+		t.Errorf("%+v, %+v", left, right)
+	}
+	page, next, err := a.ListShards(ctx, "runways", nil, 3)
+	if err != nil || len(page) != 3 || next == nil || page[1].ID != 5 {
+		t.Errorf("%v, %x, %v", page, next, err)
+	}
+	page, next, err = a.ListShards(ctx, "runways", next, 3)
+	if err != nil || len(page) != 2 || next != nil || page[1].ID != 4 {
+		t.Errorf("%v, %x, %v", page, next, err)
+	}
+	merged, err := a.MergeShards(ctx, "runways", 1)
+	if err != nil || merged.ID != 1 || merged.End[0] != 0x40 || merged.Epoch <= left.Epoch {
+		t.Errorf("%v, %v", merged, err)
+	}
+	_, right, err = a.SplitShard(ctx, "orders", 1, admin.SplitAt{Key: cairn.Key("f")})
+	if err != nil || string(right.Start) != "f" {
+		t.Errorf("%v, %v", right, err)
+	}
+	x.err = cairn.Errorf(cairn.KindUnavailable, "", "down")
+	if page, _, err := a.ListShards(ctx, "orders", nil, 10); err != nil || len(page) != 3 || page[0].EntriesKnown || page[0].ClusterName != "north" {
+		t.Errorf("index down: %v, %v", page, err)
+	}
+	for reason, try := range map[string]func() error{
+		"SPLIT_AT_MISSING":   func() error { _, _, err := a.SplitShard(ctx, "orders", 1, admin.SplitAt{}); return err },
+		"SHARD_NOT_FOUND":    func() error { _, _, err := a.SplitShard(ctx, "orders", 99, admin.SplitAt{}); return err },
+		"KEYSPACE_NOT_FOUND": func() error { _, err := a.MergeShards(ctx, "nowhere", 1); return err },
+		"SHARD_LAST":         func() error { _, err := a.MergeShards(ctx, "orders", 2); return err },
+		"KEY_TOO_LONG": func() error {
+			_, _, err := a.SplitShard(ctx, "orders", 1, admin.SplitAt{Key: make(cairn.Key, cairn.MaxKeyLength+1)})
+			return err
+		},
+		"SPLIT_AT_TWICE": func() error {
+			_, _, err := a.SplitShard(ctx, "orders", 1, admin.SplitAt{Key: cairn.Key("a"), PlacementKey: []byte("a")})
+			return err
+		},
+	} {
+		if err := try(); cairn.ReasonOf(err) != reason {
+			t.Errorf("want %s, got %v", reason, err)
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package admin
+
+import (
+	"context"
+
+	"cairn"
+	"cairn/shardmap"
+	"cairn/shardmap/catalog"
+)
+
+// Apply makes the declared resources true, all of them in one step or none.
+//
+// Its errors are those of catalog's Plan; KindPrecondition IN_USE where a
+// removed node holds entries; KindConflict PLAN_CHANGED where options.Plan is
+// not the plan any more, and MAP_CHANGED where something changed while it was
+// carried out; KindUnavailable where the store, or the index of a cluster that
+// loses a node, can't be asked.
+func (a *Admin) Apply(ctx context.Context, resources []catalog.Resource, options ApplyOptions) (Applied, error) {
+	m, err := a.store.Refresh(ctx)
+	if err != nil {
+		return Applied{}, err
+	}
+	plan, err := m.Catalog().Plan(resources, cairn.NewUID)
+	if err != nil {
+		return Applied{}, err
+	}
+	if err := plan.Matches(options.Plan); err != nil {
+		return Applied{}, err
+	}
+	if err := plan.CheckRemovals(func(removal catalog.NodeRemoval) (uint64, error) { return a.entriesOn(ctx, removal) }); err != nil {
+		return Applied{}, err
+	}
+	applied := Applied{Changes: plan.Changes, Plan: plan.Fingerprint()}
+	if options.ValidateOnly {
+		return applied, nil
+	}
+	if plan.Empty() {
+		applied.Revision = m.Revision()
+		return applied, nil
+	}
+	change, err := changeOf(m, plan)
+	if err != nil {
+		return Applied{}, err
+	}
+	applied.Revision, err = a.commit(ctx, change)
+	return applied, err
+}
+
+// entriesOn counts the entries of a node that is to be removed, at a state of
+// its index that knows the node as draining: no new ones come after it.
+func (a *Admin) entriesOn(ctx context.Context, removal catalog.NodeRemoval) (uint64, error) {
+	status, err := a.status(ctx, removal.Cluster, removal.Cluster.Revision)
+	if err != nil {
+		return 0, askIndex(removal.Cluster, err)
+	}
+	return status.NodeEntries[removal.Node.ID], nil
+}
+
+// changeOf is a plan as one change: what it sets, and the compares of all that
+// it was decided by.
+func changeOf(m *shardmap.Map, plan *catalog.Plan) (shardmap.Change, error) {
+	var change shardmap.Change
+	set := map[string]bool{}
+	for _, c := range plan.SetClusters {
+		set[catalog.ClusterName(c.Name)] = true
+		expected := uint64(0)
+		if standing, found := m.Catalog().ClusterByName(c.Name); found {
+			expected = standing.Revision
+		}
+		change.Clusters = append(change.Clusters, shardmap.ClusterChange{Name: c.Name, Expected: expected, Put: c})
+	}
+	for _, k := range plan.UpdateKeyspaces {
+		set[catalog.KeyspaceName(k.Name)] = true
+		next := *k
+		next.Revision = 0 // the declaration changes
+		change.Keyspaces = append(change.Keyspaces, shardmap.KeyspaceChange{Name: k.Name, Expected: k.ModRevision, Put: &next})
+	}
+	clusters := clustersAfter(m, plan)
+	for _, k := range plan.CreateKeyspaces {
+		set[catalog.KeyspaceName(k.Name)] = true
+		created, err := shardmap.Create(k, clusters)
+		if err != nil {
+			return shardmap.Change{}, cairn.InField(catalog.KeyspaceName(k.Name), err)
+		}
+		change.Keyspaces = append(change.Keyspaces, created.Keyspaces...)
+		change.Shards = append(change.Shards, created.Shards...)
+	}
+	for _, k := range m.Catalog().Keyspaces() {
+		if name := catalog.KeyspaceName(k.Name); plan.Touches(name) && !set[name] {
+			change.Keyspaces = append(change.Keyspaces, shardmap.KeyspaceChange{Name: k.Name, Expected: k.ModRevision})
+		}
+	}
+	for _, c := range m.Catalog().Clusters() {
+		if name := catalog.ClusterName(c.Name); plan.Touches(name) && !set[name] {
+			change.Clusters = append(change.Clusters, shardmap.ClusterChange{Name: c.Name, Expected: c.Revision})
+		}
+	}
+	return change, nil
+}
+
+// clustersAfter are the clusters as they stand once the plan is carried out.
+func clustersAfter(m *shardmap.Map, plan *catalog.Plan) []*catalog.Cluster {
+	set := map[cairn.UID]bool{}
+	for _, c := range plan.SetClusters {
+		set[c.UID] = true
+	}
+	clusters := append([]*catalog.Cluster{}, plan.SetClusters...)
+	for _, c := range m.Catalog().Clusters() {
+		if !set[c.UID] {
+			clusters = append(clusters, c)
+		}
+	}
+	return clusters
+}
+
+// commit makes a change and waits until this process sees it, so that what the
+// caller asks next knows of it.
+func (a *Admin) commit(ctx context.Context, change shardmap.Change) (uint64, error) {
+	revision, err := a.store.Commit(ctx, change)
+	if err != nil {
+		return 0, err
+	}
+	_, err = a.store.Wait(ctx, revision)
+	return revision, err
+}
+
+// askIndex says which index an error is of.
+func askIndex(c *catalog.Cluster, err error) error {
+	e := cairn.Errorf(cairn.KindOf(err), cairn.ReasonOf(err), "the index of cluster %s: %w", c.Name, err)
+	if e.Reason == "" {
+		e.Reason = "INDEX_UNAVAILABLE"
+	}
+	return e
+}

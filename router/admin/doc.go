@@ -1,0 +1,8 @@
+// Package admin is what operators do to the shard map: declare keyspaces and
+// clusters, show and delete them, split and merge shards.
+//
+// Each operation decides on a Map that is at least as new as etcd was when it
+// began, and commits by compare-and-swap: it loses to a concurrent change
+// (cairn.KindConflict) rather than undo it. What it needs to know of entries it
+// asks of the node indexes that own them.
+package admin

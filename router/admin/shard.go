@@ -1,0 +1,177 @@
+package admin
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"cairn"
+	"cairn/shardmap"
+	"cairn/shardmap/catalog"
+	"cairn/shardmap/placement"
+)
+
+// ListShards shows a page of a keyspace's shards in placement order, beginning
+// with the one that the placement key start is in: at most size. next is where
+// the next page starts, nil after the last shard. How many entries a shard has
+// is asked of its owner; where the owner can't be asked, it is not known.
+// KindNotFound if there is no keyspace of that name.
+func (a *Admin) ListShards(ctx context.Context, keyspace string, start []byte, size int) (page []ShardInfo, next []byte, err error) {
+	m, k, err := a.keyspace(ctx, keyspace)
+	if err != nil {
+		return nil, nil, err
+	}
+	for shard := range m.ShardsFrom(k.UID, start) {
+		if len(page) == size {
+			next = shard.Start
+			break
+		}
+		page = append(page, ShardInfo{Shard: shard})
+	}
+	a.describe(ctx, m, page)
+	return page, next, nil
+}
+
+// SplitShard divides a shard in two; both stay with its cluster. KindNotFound
+// if there is no such shard; KindInvalid if it can't be divided there, or is
+// of a range keyspace and at is empty; KindConflict if it was changed
+// meanwhile.
+func (a *Admin) SplitShard(ctx context.Context, keyspace string, id cairn.ShardID, at SplitAt) (left, right ShardInfo, err error) {
+	m, k, err := a.keyspace(ctx, keyspace)
+	if err != nil {
+		return left, right, err
+	}
+	shard, found := m.Shard(k.UID, id)
+	if !found {
+		return left, right, noShard(k, id)
+	}
+	where, err := at.resolve(k, shard)
+	if err != nil {
+		return left, right, err
+	}
+	change, err := shardmap.Split(m, k.UID, id, where)
+	if err != nil {
+		return left, right, err
+	}
+	shards, err := a.commitShards(ctx, k, change, id, k.NextShard)
+	if err != nil {
+		return left, right, err
+	}
+	return shards[0], shards[1], nil
+}
+
+// resolve is the placement key to split at.
+func (s SplitAt) resolve(k *catalog.Keyspace, shard shardmap.Shard) ([]byte, error) {
+	switch {
+	case s.PlacementKey != nil && s.Key != nil:
+		return nil, cairn.Invalid("at", "SPLIT_AT_TWICE", "give a placement key or a key, not both")
+	case s.PlacementKey != nil:
+		return s.PlacementKey, nil
+	case s.Key != nil:
+		if err := s.Key.Validate(); err != nil {
+			return nil, err
+		}
+		return placement.Key(k.Placement, s.Key, nil), nil
+	case k.Placement.Scheme != cairn.SchemeHash:
+		return nil, cairn.Invalid("at", "SPLIT_AT_MISSING", "say where to split: the middle of a range of keys is not known")
+	}
+	middle, ok := placement.Middle(shard.Start, shard.End)
+	if !ok {
+		return nil, cairn.Invalid("at", "SPLIT_TOO_SMALL", "shard %s has one placement key only; it can't be divided", shard.ID)
+	}
+	return middle, nil
+}
+
+// MergeShards joins a shard with the one after it; the first one's id stays.
+// KindNotFound if there is no such shard; KindPrecondition if it is the last,
+// or the one after it is of another cluster; KindConflict if either was
+// changed meanwhile.
+func (a *Admin) MergeShards(ctx context.Context, keyspace string, id cairn.ShardID) (ShardInfo, error) {
+	m, k, err := a.keyspace(ctx, keyspace)
+	if err != nil {
+		return ShardInfo{}, err
+	}
+	change, err := shardmap.Merge(m, k.UID, id)
+	if err != nil {
+		return ShardInfo{}, err
+	}
+	shards, err := a.commitShards(ctx, k, change, id)
+	if err != nil {
+		return ShardInfo{}, err
+	}
+	return shards[0], nil
+}
+
+// commitShards makes a change and shows some shards as they stand after it.
+func (a *Admin) commitShards(ctx context.Context, k *catalog.Keyspace, change shardmap.Change, ids ...cairn.ShardID) ([]ShardInfo, error) {
+	revision, err := a.store.Commit(ctx, change)
+	if err != nil {
+		return nil, err
+	}
+	m, err := a.store.Wait(ctx, revision)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]ShardInfo, len(ids))
+	for i, id := range ids {
+		shard, found := m.Shard(k.UID, id)
+		if !found {
+			return nil, cairn.Errorf(cairn.KindConflict, "MAP_CHANGED", "done at revision %d, but shard %s was changed again since", revision, id)
+		}
+		out[i] = ShardInfo{Shard: shard}
+	}
+	a.describe(ctx, m, out)
+	return out, nil
+}
+
+// describe adds to shards their owners' names, and what the owners hold of
+// them: each is asked once, all at the same time.
+func (a *Admin) describe(ctx context.Context, m *shardmap.Map, shards []ShardInfo) {
+	byOwner := map[cairn.UID][]int{}
+	for i := range shards {
+		byOwner[shards[i].Cluster] = append(byOwner[shards[i].Cluster], i)
+	}
+	var group errgroup.Group
+	for uid, places := range byOwner {
+		cluster, found := m.Catalog().ClusterByUID(uid)
+		if !found {
+			continue
+		}
+		group.Go(func() error {
+			a.describeOwned(ctx, cluster, shards, places)
+			return nil
+		})
+	}
+	_ = group.Wait() // what can't be asked stays unknown
+}
+
+func (a *Admin) describeOwned(ctx context.Context, cluster *catalog.Cluster, shards []ShardInfo, places []int) {
+	var epoch uint64
+	for _, i := range places {
+		shards[i].ClusterName = cluster.Name
+		epoch = max(epoch, shards[i].Epoch)
+	}
+	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
+	defer cancel()
+	status, err := a.status(ctx, cluster, epoch)
+	if err != nil {
+		return
+	}
+	type ref struct {
+		keyspace cairn.UID
+		shard    cairn.ShardID
+		epoch    uint64
+	}
+	held := make(map[ref]uint64, len(status.Shards))
+	for _, s := range status.Shards {
+		held[ref{s.Keyspace, s.Shard, s.Epoch}] = s.Entries
+	}
+	for _, i := range places {
+		s := &shards[i]
+		s.Entries, s.EntriesKnown = held[ref{s.Keyspace, s.ID, s.Epoch}]
+	}
+}
+
+func noShard(k *catalog.Keyspace, id cairn.ShardID) error {
+	return cairn.Errorf(cairn.KindNotFound, "SHARD_NOT_FOUND", "keyspace %s has no shard %s", k.Name, id)
+}

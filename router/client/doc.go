@@ -1,0 +1,16 @@
+// Package client is the Go client of a remote router. A Client has the verbs
+// of router.Router with the same types, so that a service can change between
+// a router inside it and one elsewhere:
+//
+//	c, err := client.Dial("127.0.0.1:7600", client.Options{})
+//	location, token, err := c.Locate(ctx, "runways", cairn.Key("EDDF-07L"), cairn.Reading{})
+//
+// Every error is a *cairn.Error. A read that finds no server is tried again,
+// with growing pauses, until its deadline, or Options.Timeout after it began;
+// so is a watch, for as long as it lives. A write is sent once: if the
+// connection breaks under it, or its deadline passes, its outcome is
+// KindUnknown with the reason OUTCOME_UNKNOWN.
+//
+// For many locates a Stream saves the cost of a call for each: batches of any
+// number of goroutines share it without waiting for each other.
+package client

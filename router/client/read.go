@@ -1,0 +1,167 @@
+package client
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/proto"
+
+	"cairn"
+	cairnv1 "cairn/proto/cairn/v1"
+	"cairn/proto/rpcerr"
+	"cairn/proto/wire"
+)
+
+const keyspacePrefix = "keyspaces/"
+
+func viewOf(withAttributes bool) cairnv1.LocationView {
+	if withAttributes {
+		return cairnv1.LocationView_LOCATION_VIEW_FULL
+	}
+	return cairnv1.LocationView_LOCATION_VIEW_BASIC
+}
+
+// Locate is router.Router.Locate.
+func (c *Client) Locate(ctx context.Context, keyspace string, key cairn.Key, reading cairn.Reading) (cairn.Location, cairn.Token, error) {
+	resp, err := read(ctx, c, &cairnv1.LocateRequest{
+		Keyspace: keyspacePrefix + keyspace, Key: key,
+		View: viewOf(reading.WithAttributes), Freshness: wire.Freshness(reading.Freshness),
+	}, c.locator.Locate)
+	if err != nil {
+		return cairn.Location{}, cairn.Token{}, err
+	}
+	token, err := wire.FromToken("token", resp.GetToken())
+	if err != nil {
+		return cairn.Location{}, cairn.Token{}, broken(err)
+	}
+	nodes := tableOf(resp.GetNodes())
+	location, err := nodes.location(resp.GetLocation())
+	if err != nil {
+		return cairn.Location{}, cairn.Token{}, err
+	}
+	return location, token, nil
+}
+
+// BatchLocate is router.Router.BatchLocate.
+func (c *Client) BatchLocate(ctx context.Context, keyspace string, keys []cairn.Key, reading cairn.Reading) ([]cairn.Location, cairn.Token, error) {
+	req, err := batchRequest(keyspace, keys, reading)
+	if err != nil {
+		return nil, cairn.Token{}, err
+	}
+	resp, err := read(ctx, c, req, c.locator.BatchLocate)
+	if err != nil {
+		return nil, cairn.Token{}, err
+	}
+	return fromBatch(resp, len(keys))
+}
+
+func batchRequest(keyspace string, keys []cairn.Key, reading cairn.Reading) (*cairnv1.BatchLocateRequest, error) {
+	if len(keys) > cairn.MaxBatch {
+		return nil, cairn.Invalid("keys", "BATCH_TOO_LARGE", "a batch of %d; a batch has 1 to %d", len(keys), cairn.MaxBatch)
+	}
+	req := &cairnv1.BatchLocateRequest{
+		Keyspace: keyspacePrefix + keyspace, Keys: make([][]byte, len(keys)),
+		View: viewOf(reading.WithAttributes), Freshness: wire.Freshness(reading.Freshness),
+	}
+	size := 0
+	for i, key := range keys {
+		req.Keys[i] = key
+		size += len(key) + 3
+	}
+	// What is surely within bounds need not be measured.
+	if size > MaxMessageBytes/2 {
+		if err := checkSize("keys", len(keys), req); err != nil {
+			return nil, err
+		}
+	}
+	return req, nil
+}
+
+// checkSize refuses a request that servers would not take by default, in
+// words that say what to do.
+func checkSize(what string, count int, req proto.Message) error {
+	if size := proto.Size(req); size > MaxMessageBytes {
+		return cairn.Invalid(what, "MESSAGE_TOO_LARGE", "%d %s make a message of %d bytes; a message has at most %d: send fewer at once", count, what, size, MaxMessageBytes)
+	}
+	return nil
+}
+
+func fromBatch(resp *cairnv1.BatchLocateResponse, asked int) ([]cairn.Location, cairn.Token, error) {
+	token, err := wire.FromToken("token", resp.GetToken())
+	if err != nil {
+		return nil, cairn.Token{}, broken(err)
+	}
+	if len(resp.GetLocations()) != asked {
+		return nil, cairn.Token{}, cairn.Errorf(cairn.KindInternal, "ANSWER_BROKEN", "the server gave %d locations to a batch of %d", len(resp.GetLocations()), asked)
+	}
+	nodes := tableOf(resp.GetNodes())
+	out := make([]cairn.Location, asked)
+	for i, location := range resp.GetLocations() {
+		if out[i], err = nodes.location(location); err != nil {
+			return nil, cairn.Token{}, err
+		}
+	}
+	return out, token, nil
+}
+
+// List is router.Router.List.
+func (c *Client) List(ctx context.Context, keyspace string, over cairn.Range, freshness cairn.Freshness) (cairn.Page, error) {
+	if over.PageSize < 0 || over.PageSize > cairn.MaxBatch {
+		return cairn.Page{}, cairn.Invalid("page_size", "PAGE_SIZE", "a page size of %d; it is 1 to %d, or 0", over.PageSize, cairn.MaxBatch)
+	}
+	resp, err := read(ctx, c, &cairnv1.ListEntriesRequest{
+		Parent: keyspacePrefix + keyspace, PageSize: int32(over.PageSize), PageToken: over.PageToken,
+		StartKey: over.Start, EndKey: over.End, Freshness: wire.Freshness(freshness),
+	}, c.locator.ListEntries)
+	if err != nil {
+		return cairn.Page{}, err
+	}
+	page := cairn.Page{Entries: make([]cairn.NamedEntry, len(resp.GetEntries())), NextPageToken: resp.GetNextPageToken()}
+	if page.Token, err = wire.FromToken("token", resp.GetToken()); err != nil {
+		return cairn.Page{}, broken(err)
+	}
+	nodes := tableOf(resp.GetNodes())
+	for i, entry := range resp.GetEntries() {
+		if page.Entries[i], err = nodes.entry(entry); err != nil {
+			return cairn.Page{}, err
+		}
+	}
+	return page, nil
+}
+
+// Explain is router.Router.Explain. Its timings are the router's; the shard's
+// keyspace has no uid.
+func (c *Client) Explain(ctx context.Context, keyspace string, key cairn.Key, freshness cairn.Freshness) (cairn.Explanation, error) {
+	resp, err := read(ctx, c, &cairnv1.ExplainKeyRequest{
+		Keyspace: keyspacePrefix + keyspace, Key: key, Freshness: wire.Freshness(freshness),
+	}, c.locator.ExplainKey)
+	if err != nil {
+		return cairn.Explanation{}, err
+	}
+	id, err := shardID(resp.GetShard())
+	if err != nil {
+		return cairn.Explanation{}, err
+	}
+	out := cairn.Explanation{
+		PlacementKey: resp.GetPlacementKey(),
+		Shard:        cairn.Shard{ID: id, Start: resp.GetShardStart(), End: resp.GetShardEnd(), Epoch: resp.GetEpoch()},
+		Cluster:      bareName(resp.GetCluster()), Replica: resp.GetIndexReplica(),
+		MapRevision: resp.GetMapRevision(), Stamp: cairn.Stamp{Epoch: resp.GetEpoch(), Index: resp.GetIndex()},
+	}
+	if out.Token, err = wire.FromToken("token", resp.GetToken()); err != nil {
+		return cairn.Explanation{}, broken(err)
+	}
+	nodes := tableOf(resp.GetNodes())
+	if out.Location, err = nodes.location(resp.GetLocation()); err != nil {
+		return cairn.Explanation{}, err
+	}
+	out.Location.Cluster = out.Cluster
+	for _, timing := range resp.GetTimings() {
+		out.Timings = append(out.Timings, cairn.Timing{Layer: timing.GetLayer(), Duration: timing.GetDuration().AsDuration()})
+	}
+	return out, nil
+}
+
+// broken is for an answer that no server of Cairn gives.
+func broken(err error) error {
+	return cairn.Errorf(cairn.KindInternal, "ANSWER_BROKEN", "the server's answer can't be read: %w", rpcerr.FromError(err))
+}

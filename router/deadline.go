@@ -1,0 +1,67 @@
+package router
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// deadlineContext is context.WithDeadline for calls that mostly end without
+// waiting for anything: it has no timer until someone asks for Done.
+type deadlineContext struct {
+	parent   context.Context
+	deadline time.Time
+
+	once   sync.Once
+	inner  context.Context
+	cancel context.CancelFunc
+}
+
+// bound is ctx with the router's timeout if it has no deadline. Its second
+// result, if not nil, must be ended after the request.
+func (r *Router) bound(ctx context.Context) (context.Context, *deadlineContext) {
+	if _, has := ctx.Deadline(); has {
+		return ctx, nil
+	}
+	c := &deadlineContext{parent: ctx, deadline: time.Now().Add(r.timeout)}
+	return c, c
+}
+
+func (c *deadlineContext) start() context.Context {
+	c.once.Do(func() { c.inner, c.cancel = context.WithDeadline(c.parent, c.deadline) })
+	return c.inner
+}
+
+// end gives the timer back, if there is one. Whoever still asks for Done after
+// it gets a channel that is closed.
+func (c *deadlineContext) end() {
+	if c == nil {
+		return
+	}
+	c.once.Do(func() { c.inner, c.cancel = endedContext, func() {} })
+	c.cancel()
+}
+
+var endedContext = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+func (c *deadlineContext) Deadline() (time.Time, bool) { return c.deadline, true }
+
+func (c *deadlineContext) Done() <-chan struct{} { return c.start().Done() }
+
+func (c *deadlineContext) Value(key any) any { return c.parent.Value(key) }
+
+// Err does not start the timer while the deadline is ahead.
+func (c *deadlineContext) Err() error {
+	if err := c.parent.Err(); err != nil {
+		return err
+	}
+	if time.Now().Before(c.deadline) {
+		return nil
+	}
+	// Through the timer's context, so that Done is closed once this says so.
+	return c.start().Err()
+}

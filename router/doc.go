@@ -1,0 +1,40 @@
+// Package router turns a request into decisions and carries them out: which
+// clusters own the keys concerned, what to ask each node index, and what to
+// do about a refusal. It is the joint between the map (package shardmap) and
+// the node indexes, which know nothing of each other.
+//
+// A Router is stateless but for its connections. It works inside a service as
+// well as behind package router/server:
+//
+//	r, err := router.New(router.Config{Topology: store, Dial: dial})
+//	location, token, err := r.Locate(ctx, "runways", cairn.Key("EDDF-07L"), cairn.Reading{})
+//
+// Decisions are pure functions that return data: route.go says which cluster
+// gets which keys and with which epoch, learn.go what a refusal means,
+// merge.go how pages become one, owners.go whom a watch follows. The rest
+// acts on them.
+//
+// # Deadlines and retries
+//
+// Every verb but Watch ends by its context's deadline, or Config.Timeout after
+// it began if there is none. Until then a refusal is not an answer: keys that
+// a cluster disowns are routed again by a map at least as new as the one it
+// disowned them by; a read that found no replica, or none fresh enough, is
+// asked again after a growing, jittered pause. A write is repeated only when
+// it is certain that it did not take effect; otherwise its outcome is
+// KindUnknown with the reason OUTCOME_UNKNOWN.
+//
+// # Freshness
+//
+// Each request carries the highest epoch among the shards that it was routed
+// by, the revision of its keyspace's declaration, and what its token asks. A
+// node index that has not noted that much in its log does not answer, so no
+// answer is older than the token and no key is looked up where it was before
+// a move.
+//
+// # Caveats
+//
+// A write can't name a node that the router's map has not seen yet. List
+// reads every owner of the keyspace for each page. Keys and attributes handed
+// in must not be modified until the call returns.
+package router

@@ -1,0 +1,136 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"cairn"
+)
+
+// action is what to do about keys that were not answered.
+type action uint8
+
+const (
+	// giveUp: the error is the answer.
+	giveUp action = iota
+	// reroute: find the owner by a newer map.
+	reroute
+	// again: ask again after a pause.
+	again
+)
+
+// verdict is what was learnt from a refusal.
+type verdict struct {
+	action action
+	// revision is how new a map reroute needs.
+	revision uint64
+	// refusal is what was said.
+	refusal *cairn.Error
+}
+
+// asError is any error as *cairn.Error.
+func asError(err error) *cairn.Error {
+	if e, ok := errors.AsType[*cairn.Error](err); ok {
+		return e
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return &cairn.Error{Kind: cairn.KindDeadline, Reason: "CANCELLED", Err: err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &cairn.Error{Kind: cairn.KindDeadline, Reason: "DEADLINE_EXCEEDED", Err: err}
+	}
+	return &cairn.Error{Kind: cairn.KindInternal, Reason: "INTERNAL", Err: err}
+}
+
+// learnDisowned is what it means that a cluster disowns keys which the map at
+// revision decidedBy gives it.
+func learnDisowned(cluster string, answer cairn.Answer, decidedBy uint64) verdict {
+	refusal := cairn.Errorf(cairn.KindStale, "NOT_OWNED",
+		"cluster %s does not own the key by its log at map revision %d; the router's map is at %d", cluster, answer.Revision, decidedBy)
+	return learnStale(refusal, answer, decidedBy)
+}
+
+// learnStale is what a refusal means that an index bases on its log. Where
+// that log is no newer than the router's map the two disagree, and only time
+// can tell who is right.
+func learnStale(refusal *cairn.Error, answer cairn.Answer, decidedBy uint64) verdict {
+	if answer.Revision > decidedBy {
+		return verdict{reroute, answer.Revision, refusal}
+	}
+	return verdict{again, decidedBy, refusal}
+}
+
+// learnRead is what the failure of a read means.
+func learnRead(err error, answer cairn.Answer, decidedBy uint64) verdict {
+	refusal := asError(err)
+	switch refusal.Kind {
+	case cairn.KindStale:
+		return learnStale(refusal, answer, decidedBy)
+	case cairn.KindNotYet, cairn.KindUnavailable:
+		return verdict{again, decidedBy, refusal}
+	}
+	return verdict{giveUp, 0, refusal}
+}
+
+// learnWrite is what the failure of a request to write means for each of its
+// writes: only what is certain not to have taken effect is tried again.
+func learnWrite(err error, answer cairn.Answer, decidedBy uint64) verdict {
+	refusal := asError(err)
+	switch refusal.Kind {
+	case cairn.KindStale:
+		return learnStale(refusal, answer, decidedBy)
+	case cairn.KindNotYet, cairn.KindUnavailable:
+		return verdict{again, decidedBy, refusal}
+	case cairn.KindExhausted, cairn.KindInvalid:
+		return verdict{giveUp, 0, refusal}
+	}
+	return verdict{giveUp, 0, &cairn.Error{
+		Kind: cairn.KindUnknown, Reason: "OUTCOME_UNKNOWN",
+		Err: fmt.Errorf("the write may or may not have taken effect; read the key to find out: %w", err),
+	}}
+}
+
+// gaveUp is the error of a request that ran out of time: the last refusal if
+// there was one, for that says what is wrong.
+func gaveUp(ctx context.Context, tries int, last *cairn.Error) *cairn.Error {
+	ended := ctx.Err()
+	if ended == nil {
+		// A pause that would have outlasted the deadline.
+		ended = context.DeadlineExceeded
+	}
+	if last == nil || errors.Is(ended, context.Canceled) {
+		return asError(ended)
+	}
+	kind := last.Kind
+	if kind == cairn.KindStale {
+		// Whose key it is could not be settled in time; to the caller, who
+		// knows no maps, that is no more than a wait.
+		kind = cairn.KindUnavailable
+	}
+	return &cairn.Error{Kind: kind, Reason: last.Reason, Key: last.Key, Err: fmt.Errorf("gave up after %d tries: %w", tries, last)}
+}
+
+const (
+	shortestPause = 2 * time.Millisecond
+	longestPause  = 250 * time.Millisecond
+)
+
+// pauseBefore is how long to wait before a try, counted from 1, by chance in
+// [0, 1): from half to the whole of a time that doubles, so that the many who
+// were refused together do not come back together.
+func pauseBefore(try int, chance float64) time.Duration {
+	whole := longestPause
+	if try < 8 {
+		whole = min(whole, shortestPause<<(try-1))
+	}
+	return whole/2 + time.Duration(chance*float64(whole/2))
+}
+
+// learnUnknownName is what it means that an answer refers to a node or an
+// attribute which the map lacks: the index has noted a newer one.
+func learnUnknownName(cluster string, answer cairn.Answer) verdict {
+	return verdict{reroute, answer.Revision, cairn.Errorf(cairn.KindStale, "NAME_UNKNOWN",
+		"cluster %s answers by map revision %d, which declares more than the router's map", cluster, answer.Revision)}
+}

@@ -1,0 +1,97 @@
+package peer
+
+import (
+	"context"
+	"sync"
+
+	statuspb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc"
+
+	"cairn"
+	"cairn/proto/rpcerr"
+)
+
+// link is one stream of requests with ids, opened when it is needed and again
+// after it broke.
+type link[Req, Resp any] struct {
+	address string
+	ctx     context.Context // the Peer's life
+	running *sync.WaitGroup
+	open    func(context.Context) (grpc.BidiStreamingClient[Req, Resp], error)
+	// header reads a response's id and error.
+	header func(*Resp) (id uint64, failure *statuspb.Status)
+	setID  func(*Req, uint64)
+
+	mu      sync.Mutex
+	closed  bool
+	lastID  uint64
+	current *session[Req, Resp] // nil before the first call and after a break
+}
+
+// call is one request that waits for its response.
+type call[Req, Resp any] struct {
+	id       uint64
+	request  *Req
+	response *Resp
+	err      *cairn.Error
+	// sent tells whether the request may have reached the server.
+	sent bool
+	// done has room for the one signal that response or err are set.
+	done chan struct{}
+}
+
+// roundTrip sends a request and waits for its response, or for ctx's end. The
+// error says whom it was about; sent tells whether the server may have got
+// the request. Once it has returned nobody else uses the request.
+func (l *link[Req, Resp]) roundTrip(ctx context.Context, request *Req) (response *Resp, sent bool, failure *cairn.Error) {
+	if err := ctx.Err(); err != nil {
+		return nil, false, l.deadline(err)
+	}
+	c := &call[Req, Resp]{request: request, done: make(chan struct{}, 1)}
+	s, err := l.enqueue(c)
+	if err != nil {
+		return nil, false, err
+	}
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		if sent, gone := s.abandon(c); gone {
+			return nil, sent, l.deadline(ctx.Err())
+		}
+		<-c.done // its answer is being handed over right now
+	}
+	return c.response, c.sent, c.err
+}
+
+// enqueue queues a call on the present session, or on a new one.
+func (l *link[Req, Resp]) enqueue(c *call[Req, Resp]) (*session[Req, Resp], *cairn.Error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, cairn.Errorf(cairn.KindUnavailable, "PEER_CLOSED", "the connection to index server %s is closed", l.address)
+	}
+	l.lastID++
+	c.id = l.lastID
+	l.setID(c.request, c.id)
+	if l.current != nil && l.current.add(c) {
+		return l.current, nil
+	}
+	s := &session[Req, Resp]{link: l, wake: make(chan struct{}, 1), pending: make(map[uint64]*call[Req, Resp])}
+	s.add(c)
+	l.current = s
+	l.running.Go(s.run)
+	return s, nil
+}
+
+// close refuses further calls. Sessions end with the Peer's context.
+func (l *link[Req, Resp]) close() {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+}
+
+func (l *link[Req, Resp]) deadline(err error) *cairn.Error {
+	e := *rpcerr.FromError(err)
+	e.Err = cairn.Errorf(e.Kind, e.Reason, "waiting for index server %s: %w", l.address, err)
+	return &e
+}

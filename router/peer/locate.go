@@ -1,0 +1,96 @@
+package peer
+
+import (
+	"context"
+	"sync"
+
+	statuspb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc"
+
+	"cairn"
+	indexv1 "cairn/proto/cairn/index/v1"
+)
+
+func newLocateLink(ctx context.Context, p *Peer) *link[indexv1.LocateRequest, indexv1.LocateResponse] {
+	return &link[indexv1.LocateRequest, indexv1.LocateResponse]{
+		address: p.address, ctx: ctx, running: p.running,
+		open: func(ctx context.Context) (grpc.BidiStreamingClient[indexv1.LocateRequest, indexv1.LocateResponse], error) {
+			return p.index.Locate(ctx)
+		},
+		header: func(r *indexv1.LocateResponse) (uint64, *statuspb.Status) { return r.GetId(), r.GetError() },
+		setID:  func(r *indexv1.LocateRequest, id uint64) { r.Id = id },
+	}
+}
+
+// locateBuffer is the message of one request, used again and again.
+type locateBuffer struct {
+	message indexv1.LocateRequest
+	read    indexv1.Read
+	keys    []byte
+}
+
+var locateBuffers = sync.Pool{New: func() any { return new(locateBuffer) }}
+
+// keepBytes is the largest buffer that is kept for the next request.
+const keepBytes = 256 << 10
+
+// Locate asks the index server. Besides the server's own errors it fails with
+// KindUnavailable where the server can't be reached, KindDeadline when ctx
+// ends first, and KindExhausted (REQUEST_TOO_LARGE) for a request over the
+// message limit. It reuses reply.Results' array.
+func (p *Peer) Locate(ctx context.Context, req *cairn.LocateRequest, reply *cairn.LocateReply) error {
+	buffer := locateBuffers.Get().(*locateBuffer)
+	buffer.keys = indexv1.AppendKeys(buffer.keys[:0], req.Keys)
+	if err := p.checkSize(buffer.keys); err != nil {
+		return err
+	}
+	fillRead(ctx, &buffer.read, req.Read)
+	message := &buffer.message
+	message.Read, message.WithAttributes, message.Keys = &buffer.read, req.WithAttributes, buffer.keys
+	response, sent, failure := pick(p, p.locates).roundTrip(ctx, message)
+	if (failure == nil || !sent) && cap(buffer.keys) <= keepBytes {
+		// Answered, or never taken up: the sender does not use it any more.
+		locateBuffers.Put(buffer)
+	}
+	if failure != nil {
+		return failure
+	}
+	results, err := indexv1.DecodeLocated(response.GetResults(), req.WithAttributes, reply.Results[:0])
+	if err != nil {
+		return p.garbled(err)
+	}
+	if len(results) != len(req.Keys) {
+		return p.garbled(cairn.Errorf(cairn.KindCorrupt, "MESSAGE_BROKEN", "%d results for %d keys", len(results), len(req.Keys)))
+	}
+	reply.Results = results
+	reply.Answer = cairn.Answer{Revision: response.GetRevision(), Index: response.GetIndex()}
+	return nil
+}
+
+func fillRead(ctx context.Context, message *indexv1.Read, read cairn.Read) {
+	message.Keyspace, message.Epoch, message.Index = uint64(read.Keyspace), read.Epoch, read.Index
+	message.TimeoutMicros = timeoutMicros(ctx)
+	switch read.Level {
+	case cairn.AtLeast:
+		message.Level = indexv1.Level_LEVEL_AT_LEAST
+	case cairn.Linearizable:
+		message.Level = indexv1.Level_LEVEL_LINEARIZABLE
+	default:
+		message.Level = indexv1.Level_LEVEL_EVENTUAL
+	}
+}
+
+// checkSize refuses a packed field that would not fit a message.
+func (p *Peer) checkSize(packed []byte) error {
+	if len(packed) > indexv1.MaxPackedBytes {
+		return cairn.Errorf(cairn.KindExhausted, "REQUEST_TOO_LARGE", "the request has %d bytes, more than the %d of a message; send fewer at once",
+			len(packed), indexv1.MaxPackedBytes)
+	}
+	return nil
+}
+
+// garbled is the error for a response that is not what the server should
+// have sent.
+func (p *Peer) garbled(err error) error {
+	return cairn.Errorf(cairn.KindInternal, "RESPONSE_BROKEN", "index server %s: %w", p.address, err)
+}

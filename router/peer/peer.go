@@ -1,0 +1,112 @@
+package peer
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+
+	"cairn"
+	indexv1 "cairn/proto/cairn/index/v1"
+	"cairn/proto/rpcerr"
+)
+
+// Options tune a Peer; the zero value is good.
+type Options struct {
+	// Streams is how many streams of each kind are used. Default 2.
+	Streams int
+	// Dial are further options of the connection. Without transport
+	// credentials among them it is not encrypted.
+	Dial []grpc.DialOption
+}
+
+// Peer is a client of one index server. Any goroutine may call it.
+type Peer struct {
+	address string
+	conn    *grpc.ClientConn
+	index   indexv1.IndexClient
+
+	locates []*link[indexv1.LocateRequest, indexv1.LocateResponse]
+	writes  []*link[indexv1.WriteRequest, indexv1.WriteResponse]
+	turn    atomic.Uint32 // picks the next stream
+
+	cancel  context.CancelFunc
+	running *sync.WaitGroup
+	closed  sync.Once
+}
+
+// Dial makes a Peer for the index server at address. It does not connect: the
+// first call does, and an address where nothing answers fails calls, not
+// Dial. It fails with KindInvalid for an address that can't be one.
+func Dial(address string, options Options) (*Peer, error) {
+	if options.Streams <= 0 {
+		options.Streams = 2
+	}
+	dial := append([]grpc.DialOption{
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(
+			grpc.MaxCallRecvMsgSize(indexv1.MaxMessageBytes),
+			grpc.MaxCallSendMsgSize(indexv1.MaxMessageBytes),
+		),
+		// An index server that restarts is back within a second.
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
+			MinConnectTimeout: 2 * time.Second,
+		}),
+		// Finds out about a server that is gone without a word.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
+	}, options.Dial...)
+	conn, err := grpc.NewClient("passthrough:///"+address, dial...)
+	if err != nil {
+		return nil, cairn.Invalid("address", "ADDRESS_MALFORMED", "index server %q: %w", address, err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &Peer{address: address, conn: conn, index: indexv1.NewIndexClient(conn), cancel: cancel, running: new(sync.WaitGroup)}
+	for range options.Streams {
+		p.locates = append(p.locates, newLocateLink(ctx, p))
+		p.writes = append(p.writes, newWriteLink(ctx, p))
+	}
+	return p, nil
+}
+
+// Address is what the Peer was dialled with.
+func (p *Peer) Address() string { return p.address }
+
+// Close fails the calls under way and gives everything back. Calls after it
+// are KindUnavailable; a second Close does nothing.
+func (p *Peer) Close() error {
+	var failure error
+	p.closed.Do(func() {
+		p.cancel()
+		for _, l := range p.locates {
+			l.close()
+		}
+		for _, l := range p.writes {
+			l.close()
+		}
+		if err := p.conn.Close(); err != nil {
+			failure = rpcerr.From(p.address, err)
+		}
+		p.running.Wait()
+	})
+	return failure
+}
+
+// pick takes the streams of a kind in turn.
+func pick[Req, Resp any](p *Peer, links []*link[Req, Resp]) *link[Req, Resp] {
+	return links[p.turn.Add(1)%uint32(len(links))]
+}
+
+// timeoutMicros is what is left until ctx's deadline, 0 if it has none.
+func timeoutMicros(ctx context.Context) uint64 {
+	deadline, has := ctx.Deadline()
+	if !has {
+		return 0
+	}
+	return uint64(max(1, time.Until(deadline).Microseconds()))
+}

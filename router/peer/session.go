@@ -1,0 +1,197 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+
+	"google.golang.org/grpc"
+
+	"cairn"
+	"cairn/proto/rpcerr"
+)
+
+// session is the life of one gRPC stream: one goroutine sends what callers
+// queue, another hands responses to those who wait.
+type session[Req, Resp any] struct {
+	link *link[Req, Resp]
+	// wake has room for one signal that queue or ended have changed.
+	wake chan struct{}
+
+	mu      sync.Mutex // never held across I/O; after link.mu
+	queue   []*call[Req, Resp]
+	pending map[uint64]*call[Req, Resp] // queued or sent, not answered
+	// ended: no further calls are taken; the stream broke, or the server has
+	// asked for its end.
+	ended bool
+}
+
+// add queues a call. It is false where the session has ended.
+func (s *session[Req, Resp]) add(c *call[Req, Resp]) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	s.queue = append(s.queue, c)
+	s.pending[c.id] = c
+	s.signal()
+	return true
+}
+
+func (s *session[Req, Resp]) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// abandon takes back a call that nobody waits for any more. gone is false if
+// it has been answered meanwhile.
+func (s *session[Req, Resp]) abandon(c *call[Req, Resp]) (sent, gone bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, waits := s.pending[c.id]; !waits {
+		return false, false
+	}
+	delete(s.pending, c.id)
+	if i := slices.Index(s.queue, c); i >= 0 {
+		s.queue = slices.Delete(s.queue, i, i+1)
+	}
+	return c.sent, true
+}
+
+// run opens the stream and sends until the session ends.
+func (s *session[Req, Resp]) run() {
+	ctx, cancel := context.WithCancel(s.link.ctx)
+	defer cancel()
+	stream, err := s.link.open(ctx)
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	received := make(chan struct{})
+	go func() {
+		defer close(received)
+		s.receive(stream)
+	}()
+	if err := s.send(ctx, stream); err != nil {
+		s.fail(err)
+		cancel()
+	}
+	<-received
+}
+
+// send sends queued requests in the order of the queue, all that wait in one
+// go, until the session ends or the stream breaks; why it broke comes out of
+// the receiving side. It fails where a message itself was at fault. This is
+// the one place where waiting requests could be joined into one message.
+func (s *session[Req, Resp]) send(ctx context.Context, stream grpc.BidiStreamingClient[Req, Resp]) error {
+	var batch []*call[Req, Resp]
+	for {
+		select {
+		case <-s.wake:
+		case <-ctx.Done():
+			return nil // receive learns of it too, and fails the calls
+		}
+		var ended bool
+		batch, ended = s.take(batch[:0])
+		for i, c := range batch {
+			if err := stream.Send(c.request); err != nil {
+				s.unsend(batch[i:])
+				if errors.Is(err, io.EOF) {
+					return nil
+				}
+				return err
+			}
+		}
+		if ended {
+			return stream.CloseSend()
+		}
+		clear(batch)
+	}
+}
+
+// take takes the queue, as sent from now on.
+func (s *session[Req, Resp]) take(batch []*call[Req, Resp]) (taken []*call[Req, Resp], ended bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.queue {
+		c.sent = true
+	}
+	batch = append(batch, s.queue...)
+	clear(s.queue)
+	s.queue = s.queue[:0]
+	return batch, s.ended
+}
+
+// unsend notes that calls that were taken have not been sent.
+func (s *session[Req, Resp]) unsend(calls []*call[Req, Resp]) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range calls {
+		if s.pending[c.id] == c {
+			c.sent = false
+		}
+	}
+}
+
+// receive hands responses over until the stream ends.
+func (s *session[Req, Resp]) receive(stream grpc.BidiStreamingClient[Req, Resp]) {
+	for {
+		response, err := stream.Recv()
+		if err != nil {
+			s.fail(err)
+			return
+		}
+		id, failure := s.link.header(response)
+		if id == 0 {
+			// The server is about to stop: nothing more is sent here, what has
+			// been sent is still answered.
+			s.end()
+			continue
+		}
+		s.mu.Lock()
+		c, waits := s.pending[id]
+		delete(s.pending, id)
+		s.mu.Unlock()
+		if waits {
+			c.response, c.err = response, rpcerr.FromProto(failure)
+			c.done <- struct{}{}
+		}
+	}
+}
+
+// end takes no further calls and has the sender end the stream once the queue
+// is sent.
+func (s *session[Req, Resp]) end() {
+	s.mu.Lock()
+	s.ended = true
+	s.signal()
+	s.mu.Unlock()
+}
+
+// fail ends the session and fails every call that waits.
+func (s *session[Req, Resp]) fail(err error) {
+	s.end()
+	if errors.Is(err, io.EOF) {
+		// The server ended the stream in good order, and yet calls may wait.
+		err = cairn.Errorf(cairn.KindUnavailable, "STREAM_ENDED", "index server %s ended the stream", s.link.address)
+	}
+	failure := rpcerr.From(s.link.address, err)
+	if failure.Kind == cairn.KindDeadline {
+		// No deadline of a caller's: the Peer was closed.
+		failure = cairn.Errorf(cairn.KindUnavailable, "PEER_CLOSED", "the connection to index server %s is closed", s.link.address)
+	}
+	s.mu.Lock()
+	failed := s.pending
+	s.pending = make(map[uint64]*call[Req, Resp])
+	s.queue = nil
+	s.mu.Unlock()
+	for _, c := range failed {
+		c.err = failure
+		c.done <- struct{}{}
+	}
+}

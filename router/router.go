@@ -1,0 +1,59 @@
+package router
+
+import (
+	"time"
+
+	"cairn"
+)
+
+// Router answers requests by the maps of its Topology and the node indexes of
+// their clusters. Its methods may be called at the same time.
+type Router struct {
+	config      Config
+	timeout     time.Duration
+	connections *connections
+}
+
+// New makes a Router. It waits for nothing: while there is no map, requests
+// fail with KindUnavailable and the reason MAP_MISSING.
+func New(config Config) (*Router, error) {
+	if config.Topology == nil || config.Dial == nil {
+		return nil, cairn.Errorf(cairn.KindInvalid, "CONFIG_INCOMPLETE", "a router needs a Topology and a Dial")
+	}
+	if config.Timeout < 0 {
+		return nil, cairn.Invalid("timeout", "TIMEOUT_NEGATIVE", "a timeout of %s", config.Timeout)
+	}
+	r := &Router{config: config, timeout: config.Timeout}
+	if r.timeout == 0 {
+		r.timeout = DefaultTimeout
+	}
+	r.connections = &connections{
+		dial: config.Dial, release: config.Release, grace: r.timeout,
+		byCluster: make(map[cairn.UID]*connection),
+		leaving:   make(map[*connection]*time.Timer),
+	}
+	return r, nil
+}
+
+// Close releases the node indexes. Requests that are under way may fail, and
+// later ones do.
+func (r *Router) Close() { r.connections.close() }
+
+// ended tells the listener how a request ended.
+func (r *Router) ended(verb Verb, keyspace string, keys, failed int, began time.Time, err error) {
+	if r.config.Events.Request == nil {
+		return
+	}
+	if err != nil {
+		failed = keys
+	}
+	r.config.Events.Request(RequestEvent{Verb: verb, Keyspace: keyspace, Keys: keys, Failed: failed, Duration: time.Since(began), Err: err})
+}
+
+// began is when a request began, if anyone wants to know.
+func (r *Router) began() time.Time {
+	if r.config.Events.Request == nil {
+		return time.Time{}
+	}
+	return time.Now()
+}

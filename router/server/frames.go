@@ -1,0 +1,250 @@
+package server
+
+import (
+	"sync"
+
+	statuspb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"cairn"
+	cairnv1 "cairn/proto/cairn/v1"
+)
+
+// streamRequest is a StreamLocateRequest whose keys refer to the bytes that it
+// came in.
+type streamRequest struct {
+	id       uint64
+	keyspace string
+	keys     []cairn.Key
+	read     cairn.Reading
+	// err is why the batch can't be asked although the message is whole.
+	err    error
+	buffer mem.Buffer
+}
+
+var streamRequests = sync.Pool{New: func() any { return new(streamRequest) }}
+
+// release gives the request and its bytes back.
+func (r *streamRequest) release() {
+	if r.buffer != nil {
+		r.buffer.Free()
+	}
+	clear(r.keys)
+	// The name stays: the next request mostly has the same one.
+	*r = streamRequest{keyspace: r.keyspace, keys: r.keys[:0]}
+	streamRequests.Put(r)
+}
+
+// decode reads a message. It keeps the buffer until release, which is due
+// after an error too.
+func (r *streamRequest) decode(buffer mem.Buffer) error {
+	*r = streamRequest{keyspace: r.keyspace, keys: r.keys[:0], buffer: buffer}
+	var batch []byte
+	err := eachField(buffer.ReadOnlyData(), func(number protowire.Number, value uint64, bytes []byte) {
+		switch number {
+		case 1:
+			r.id = value
+		case 2:
+			batch = bytes
+		}
+	})
+	if err != nil {
+		return r.broken(err)
+	}
+	if err := r.decodeBatch(batch); err != nil {
+		return r.broken(err)
+	}
+	return nil
+}
+
+// broken gives the buffer back: a message that can't be read ends the stream.
+func (r *streamRequest) broken(err error) error {
+	r.buffer.Free()
+	r.buffer = nil
+	return err
+}
+
+func (r *streamRequest) decodeBatch(batch []byte) error {
+	var keyspace, fresh []byte
+	var view cairnv1.LocationView
+	err := eachField(batch, func(number protowire.Number, value uint64, bytes []byte) {
+		switch number {
+		case 1:
+			keyspace = bytes
+		case 2:
+			r.keys = append(r.keys, bytes)
+		case 3:
+			view = cairnv1.LocationView(value)
+		case 4:
+			fresh = bytes
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if string(keyspace) != r.keyspace {
+		r.keyspace = string(keyspace)
+	}
+	var freshness *cairnv1.Freshness
+	if fresh != nil {
+		freshness = new(cairnv1.Freshness)
+		if err := proto.Unmarshal(fresh, freshness); err != nil {
+			return err
+		}
+	}
+	r.read, r.err = reading(freshness, view)
+	return nil
+}
+
+// eachField yields a message's fields: numbers as value, strings, bytes and
+// messages as bytes. Fields of other types are passed over, as unknown ones
+// are.
+func eachField(message []byte, yield func(number protowire.Number, value uint64, bytes []byte)) error {
+	for len(message) > 0 {
+		number, kind, n := protowire.ConsumeTag(message)
+		if n < 0 {
+			return protowire.ParseError(n)
+		}
+		message = message[n:]
+		switch kind {
+		case protowire.VarintType:
+			value, n := protowire.ConsumeVarint(message)
+			if n < 0 {
+				return protowire.ParseError(n)
+			}
+			yield(number, value, nil)
+			message = message[n:]
+		case protowire.BytesType:
+			bytes, n := protowire.ConsumeBytes(message)
+			if n < 0 {
+				return protowire.ParseError(n)
+			}
+			yield(number, 0, bytes)
+			message = message[n:]
+		default:
+			if n = protowire.ConsumeFieldValue(number, kind, message); n < 0 {
+				return protowire.ParseError(n)
+			}
+			message = message[n:]
+		}
+	}
+	return nil
+}
+
+// streamResponse is a StreamLocateResponse as it goes out: its id and, in the
+// field that it is of, the rest.
+type streamResponse struct {
+	id     uint64
+	field  protowire.Number
+	result *[]byte // from the pool
+}
+
+var responsePool = mem.DefaultBufferPool()
+
+// The fields of StreamLocateResponse.
+const (
+	fieldBatch = 2
+	fieldError = 3
+)
+
+func (r *streamResponse) fail(status *statuspb.Status) {
+	// A status is strings and numbers: it always marshals.
+	bytes, _ := proto.Marshal(status)
+	r.discard()
+	r.field, r.result = fieldError, &bytes
+}
+
+func (r *streamResponse) discard() {
+	if r.result != nil && r.field == fieldBatch {
+		responsePool.Put(r.result)
+	}
+	r.result = nil
+}
+
+// fill writes a BatchLocateResponse. It refuses one that clients would not
+// take.
+func (r *streamResponse) fill(locations []cairn.Location, token cairn.Token) error {
+	const bytesEach = 8
+	buffer := responsePool.Get(1024 + bytesEach*len(locations))
+	out := (*buffer)[:0]
+	var table nodeTable
+	for i := range locations {
+		out = appendLocation(out, &locations[i], &table)
+	}
+	for _, ref := range table.refs {
+		out = protowire.AppendTag(out, 2, protowire.BytesType)
+		out = protowire.AppendVarint(out, uint64(proto.Size(ref)))
+		// A reference is strings: it always marshals, if they are UTF-8, which
+		// the catalog sees to.
+		out, _ = proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(out, ref)
+	}
+	if text := token.String(); text != "" {
+		out = protowire.AppendTag(out, 3, protowire.BytesType)
+		out = protowire.AppendString(out, text)
+	}
+	*buffer = out
+	r.field, r.result = fieldBatch, buffer
+	return checkResponse(len(out))
+}
+
+// appendLocation writes field 1 of a BatchLocateResponse. The locations of a
+// basic view, which are many, have few small fields.
+func appendLocation(out []byte, location *cairn.Location, table *nodeTable) []byte {
+	out = protowire.AppendTag(out, 1, protowire.BytesType)
+	if location.Err != nil || location.Attributes != nil || !location.Version.IsZero() {
+		var full cairnv1.Location
+		fillLocation(&full, location, table)
+		out = protowire.AppendVarint(out, uint64(proto.Size(&full)))
+		out, _ = proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(out, &full)
+		return out
+	}
+	if location.State != cairn.Found {
+		return append(out, 2, 1<<3, byte(cairnv1.Location_NOT_FOUND))
+	}
+	primary := table.add(location.Cluster, location.Primary)
+	var refs [cairn.MaxReplicas]uint64
+	packed := 0
+	for i, replica := range location.Replicas {
+		refs[i] = uint64(table.add(location.Cluster, replica))
+		packed += protowire.SizeVarint(refs[i])
+	}
+	size := 2
+	if primary != 0 {
+		size += 1 + protowire.SizeVarint(uint64(primary))
+	}
+	if packed != 0 {
+		size += 1 + protowire.SizeBytes(packed)
+	}
+	out = protowire.AppendVarint(out, uint64(size))
+	out = append(out, 1<<3, byte(cairnv1.Location_FOUND))
+	if primary != 0 {
+		out = append(out, 2<<3)
+		out = protowire.AppendVarint(out, uint64(primary))
+	}
+	if packed != 0 {
+		out = append(out, 3<<3|byte(protowire.BytesType))
+		out = protowire.AppendVarint(out, uint64(packed))
+		for _, ref := range refs[:len(location.Replicas)] {
+			out = protowire.AppendVarint(out, ref)
+		}
+	}
+	return out
+}
+
+// buffers are the message's bytes. They take the result over: it goes back to
+// its pool once it is sent.
+func (r *streamResponse) buffers() mem.BufferSlice {
+	head := make([]byte, 0, 24)
+	if r.id != 0 {
+		head = protowire.AppendTag(head, 1, protowire.VarintType)
+		head = protowire.AppendVarint(head, r.id)
+	}
+	head = protowire.AppendTag(head, r.field, protowire.BytesType)
+	head = protowire.AppendVarint(head, uint64(len(*r.result)))
+	if r.field != fieldBatch {
+		return mem.BufferSlice{mem.SliceBuffer(head), mem.SliceBuffer(*r.result)}
+	}
+	return mem.BufferSlice{mem.SliceBuffer(head), mem.NewBuffer(r.result, responsePool)}
+}

@@ -1,0 +1,206 @@
+package router
+
+import (
+	"context"
+	"sync"
+
+	"cairn"
+	"cairn/shardmap/catalog"
+)
+
+// Put creates or changes one entry, replacing its attributes with cairn.Put
+// and patching them with cairn.Merge. What it returns is durable.
+//
+// It fails with KindInvalid for what can't be accepted, with KindNotFound for
+// a keyspace that is not there, with KindPrecondition if the condition does
+// not hold, with KindExhausted if the owner's disk is full, and with
+// KindUnknown (OUTCOME_UNKNOWN) if the write may or may not have taken effect.
+// With every other kind it has not.
+func (r *Router) Put(ctx context.Context, keyspace string, write cairn.Write) (cairn.WriteOutcome, cairn.Token, error) {
+	if write.Operation != cairn.Put && write.Operation != cairn.Merge {
+		return cairn.WriteOutcome{}, cairn.Token{}, cairn.Invalid("operation", "OPERATION_UNKNOWN", "a Put puts or merges")
+	}
+	return r.writeOne(ctx, VerbPut, keyspace, write)
+}
+
+// Delete removes one entry and tells whether there was one. It fails as Put
+// does.
+func (r *Router) Delete(ctx context.Context, keyspace string, key cairn.Key, condition cairn.Condition) (existed bool, token cairn.Token, err error) {
+	outcome, token, err := r.writeOne(ctx, VerbDelete, keyspace, cairn.Write{Operation: cairn.Delete, Key: key, Condition: condition})
+	return outcome.Existed, token, err
+}
+
+func (r *Router) writeOne(ctx context.Context, verb Verb, keyspace string, write cairn.Write) (cairn.WriteOutcome, cairn.Token, error) {
+	began := r.began()
+	work, err := r.write(ctx, verb, keyspace, []cairn.Write{write})
+	if err == nil && work.outcomes[0].Err != nil {
+		err = work.outcomes[0].Err
+	}
+	r.ended(verb, keyspace, 1, 0, began, err)
+	if err != nil {
+		return cairn.WriteOutcome{}, cairn.Token{}, err
+	}
+	return work.outcomes[0], work.token, nil
+}
+
+// BatchWrite carries out up to cairn.MaxBatch writes, each by itself, and
+// returns their outcomes in the order of the writes. Writes of one key take
+// effect in that order. The token covers every write that took effect.
+//
+// It fails as a whole, before anything is written, for a keyspace or a count
+// that can't be.
+func (r *Router) BatchWrite(ctx context.Context, keyspace string, writes []cairn.Write) ([]cairn.WriteOutcome, cairn.Token, error) {
+	began := r.began()
+	work, err := r.write(ctx, VerbBatchWrite, keyspace, writes)
+	r.ended(VerbBatchWrite, keyspace, len(writes), work.failed, began, err)
+	if err != nil {
+		return nil, cairn.Token{}, err
+	}
+	return work.outcomes, work.token, nil
+}
+
+// writing is the work of carrying out many writes.
+type writing struct {
+	writes     []cairn.Write
+	attributes []cairn.Attributes
+	outcomes   []cairn.WriteOutcome
+	// prefix puts the write's position before the field of an error.
+	prefix bool
+
+	mu     sync.Mutex // guards what the groups add up to
+	token  cairn.Token
+	failed int
+}
+
+func (r *Router) write(ctx context.Context, verb Verb, keyspace string, writes []cairn.Write) (*writing, error) {
+	work := &writing{writes: writes, prefix: verb == VerbBatchWrite}
+	if err := checkCount("writes", len(writes)); err != nil {
+		return work, err
+	}
+	ctx, own := r.bound(ctx)
+	defer own.end()
+	_, found, err := r.open(ctx, keyspace, cairn.Freshness{})
+	if err != nil {
+		return work, asError(err)
+	}
+	work.outcomes = make([]cairn.WriteOutcome, len(writes))
+	work.attributes = make([]cairn.Attributes, len(writes))
+	keys := make([]cairn.Key, len(writes))
+	valid := make([]int32, 0, len(writes))
+	for i := range writes {
+		encoded, err := checkWrite(found, &writes[i])
+		if err != nil {
+			work.failOne(int32(i), err)
+			continue
+		}
+		work.attributes[i], keys[i] = encoded, writes[i].Key
+		valid = append(valid, int32(i))
+	}
+	s := scatter{router: r, verb: verb, name: keyspace, keyspace: found.UID, keys: keys, worker: work}
+	s.run(ctx, valid, trial{})
+	return work, nil
+}
+
+func (w *writing) fail(positions []int32, err *cairn.Error) {
+	for _, position := range positions {
+		w.failOne(position, err)
+	}
+}
+
+func (w *writing) failOne(position int32, err *cairn.Error) {
+	each := *err
+	if w.prefix && each.Field != "" {
+		each = *within(indexed("writes", int(position)), err)
+	}
+	if len(w.writes[position].Key) <= cairn.MaxKeyLength {
+		each.Key = w.writes[position].Key
+	}
+	w.outcomes[position] = cairn.WriteOutcome{Err: &each}
+	w.mu.Lock()
+	w.failed++
+	w.mu.Unlock()
+}
+
+func (w *writing) ask(ctx context.Context, index Index, e *errand) ([]int32, verdict) {
+	cluster := e.member().cluster
+	req := cairn.WriteRequest{Keyspace: e.keyspace.UID, Epoch: e.group.epoch}
+	req.Mutations = make([]cairn.Mutation, 0, len(e.group.positions))
+	// Writes whose nodes are unknown drop out of the group here.
+	positions := e.group.positions[:0]
+	for _, position := range e.group.positions {
+		write := &w.writes[position]
+		nodes, err := nodeIDs(cluster, write)
+		if err != nil {
+			w.failOne(position, err)
+			continue
+		}
+		positions = append(positions, position)
+		req.Mutations = append(req.Mutations, cairn.Mutation{
+			Operation: write.Operation, Key: write.Key, Nodes: nodes,
+			Attributes: w.attributes[position], Condition: write.Condition,
+		})
+	}
+	if len(positions) == 0 {
+		return nil, verdict{}
+	}
+	reply, err := index.Write(ctx, &req)
+	if err != nil {
+		var answer cairn.Answer
+		if reply != nil {
+			answer = reply.Answer
+		}
+		return positions, learnWrite(err, answer, e.revision())
+	}
+	if len(reply.Results) != len(positions) {
+		return positions, learnWrite(wrongCount(cluster, len(positions), len(reply.Results)), reply.Answer, e.revision())
+	}
+	return w.take(cluster, e, positions, reply)
+}
+
+// take fills in the outcomes that a reply tells, and returns the positions of
+// the writes to try again.
+func (w *writing) take(cluster *catalog.Cluster, e *errand, positions []int32, reply *cairn.WriteReply) (refused []int32, learnt verdict) {
+	names := naming{cluster: cluster, keyspace: e.keyspace}
+	var stamp cairn.Stamp
+	for i := range reply.Results {
+		result, position := &reply.Results[i], positions[i]
+		switch {
+		case result.Err == nil:
+			outcome := cairn.WriteOutcome{Existed: result.Existed, Cluster: cluster.Name, Version: result.Version}
+			// A node that the map lacks is no reason to call a write failed
+			// that is durable: its outcome comes without nodes then.
+			outcome.Primary, outcome.Replicas, _ = names.placed(result.Nodes)
+			w.outcomes[position] = outcome
+			stamp.Epoch, stamp.Index = max(stamp.Epoch, result.Stamp.Epoch), max(stamp.Index, result.Stamp.Index)
+		case result.Err.Kind == cairn.KindStale && w.overtaken(positions, i, reply):
+			w.failOne(position, cairn.Errorf(cairn.KindConflict, "WRITE_OVERTAKEN",
+				"the key's shard was moving and a later write of the key was decided first; this one was not carried out"))
+		case result.Err.Kind == cairn.KindStale:
+			refused = append(refused, position)
+			if learnt.refusal == nil {
+				learnt = learnDisowned(cluster.Name, reply.Answer, e.revision())
+			}
+		default:
+			w.failOne(position, result.Err)
+		}
+	}
+	if stamp != (cairn.Stamp{}) {
+		w.mu.Lock()
+		w.token = w.token.With(cluster.UID, stamp)
+		w.mu.Unlock()
+	}
+	return refused, learnt
+}
+
+// overtaken tells whether a later write of the same key was decided although
+// an earlier one was refused: the earlier one must not be repeated then.
+func (w *writing) overtaken(positions []int32, refused int, reply *cairn.WriteReply) bool {
+	key := w.writes[positions[refused]].Key
+	for i := refused + 1; i < len(positions); i++ {
+		later := reply.Results[i].Err
+		if (later == nil || later.Kind != cairn.KindStale) && w.writes[positions[i]].Key.Compare(key) == 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,190 @@
+package catalog
+
+import (
+	"bytes"
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+	"unicode"
+	"unicode/utf8"
+
+	"cairn"
+)
+
+var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// Longest an affinity delimiter and the free texts of a declaration may be.
+const (
+	maxAffinity = 64
+	maxText     = 255
+)
+
+// ValidateName refuses what is not a name of a keyspace, cluster or node:
+// lower-case letters, digits and hyphens, 1 to 63, as in a DNS label.
+func ValidateName(name string) error {
+	if !nameForm.MatchString(name) {
+		return cairn.Invalid("name", "NAME_MALFORMED",
+			"%q is not a name; use lower-case letters, digits and hyphens, 1 to 63, no hyphen first or last", name)
+	}
+	return nil
+}
+
+// Validate refuses a declaration that is wrong by itself, whatever stands.
+func (r Resource) Validate() error {
+	switch {
+	case r.Keyspace != nil && r.Cluster == nil:
+		return cairn.InField(r.Name(), r.Keyspace.validate())
+	case r.Cluster != nil && r.Keyspace == nil:
+		return cairn.InField(r.Name(), r.Cluster.validate())
+	}
+	return cairn.Invalid("resources", "RESOURCE_EMPTY", "a resource is one keyspace or one cluster")
+}
+
+func (s *KeyspaceSpec) validate() error {
+	if err := ValidateName(s.Name); err != nil {
+		return err
+	}
+	if s.Replicas > cairn.MaxReplicas {
+		return cairn.Invalid("replicas", "REPLICAS_OUT_OF_RANGE", "%d replicas; an entry has 1 to %d", s.Replicas, cairn.MaxReplicas)
+	}
+	if err := s.validatePlacement(); err != nil {
+		return cairn.InField("placement", err)
+	}
+	// Ids matter to NewSchema only in being distinct.
+	specs := make([]cairn.AttributeSpec, len(s.Attributes))
+	for i, a := range s.Attributes {
+		specs[i] = cairn.AttributeSpec{ID: cairn.AttributeID(i + 1), Name: a.Name, Type: a.Type, Unindexed: a.Unindexed}
+	}
+	_, err := cairn.NewSchema(specs)
+	return err
+}
+
+func (s *KeyspaceSpec) validatePlacement() error {
+	switch s.Placement.Scheme {
+	case cairn.SchemeHash:
+		if s.InitialShards > MaxInitialShards {
+			return cairn.Invalid("initial_shards", "INITIAL_SHARDS_OUT_OF_RANGE", "%d shards; a keyspace begins with 1 to %d", s.InitialShards, MaxInitialShards)
+		}
+		if len(s.InitialSplits) > 0 {
+			return cairn.Invalid("initial_splits", "INITIAL_SPLITS_WITH_HASH", "initial_splits is for the scheme range; with hash, give initial_shards")
+		}
+		if len(s.Placement.Affinity) > maxAffinity {
+			return cairn.Invalid("affinity", "AFFINITY_TOO_LONG", "a delimiter of %d bytes; it has at most %d", len(s.Placement.Affinity), maxAffinity)
+		}
+	case cairn.SchemeRange:
+		if s.InitialShards > 0 {
+			return cairn.Invalid("initial_shards", "INITIAL_SHARDS_WITH_RANGE", "initial_shards is for the scheme hash; with range, give initial_splits")
+		}
+		if s.Placement.Affinity != "" {
+			return cairn.Invalid("affinity", "AFFINITY_WITH_RANGE", "affinity is for the scheme hash; with range, keys are placed by themselves")
+		}
+		return validateSplits(s.InitialSplits)
+	default:
+		return cairn.Invalid("scheme", "SCHEME_UNKNOWN", "the placement schemes are hash and range")
+	}
+	return nil
+}
+
+func validateSplits(splits [][]byte) error {
+	if len(splits) >= MaxInitialShards {
+		return cairn.Invalid("initial_splits", "INITIAL_SHARDS_OUT_OF_RANGE", "%d splits; a keyspace begins with 1 to %d shards", len(splits), MaxInitialShards)
+	}
+	for i, at := range splits {
+		field := "initial_splits[" + strconv.Itoa(i) + "]"
+		if err := cairn.Key(at).Validate(); err != nil {
+			return cairn.Invalid(field, cairn.ReasonOf(err), "a shard divides at a key, of 1 to %d bytes; this has %d", cairn.MaxKeyLength, len(at))
+		}
+		if i == 0 {
+			continue
+		}
+		switch order := bytes.Compare(splits[i-1], at); {
+		case order == 0:
+			return cairn.Invalid(field, "INITIAL_SPLITS_OVERLAP", "%s stands twice; the shard between would be empty", cairn.Key(at))
+		case order > 0:
+			return cairn.Invalid(field, "INITIAL_SPLITS_UNSORTED", "%s comes after %s; give splits in ascending order of bytes, or shards would overlap", cairn.Key(at), cairn.Key(splits[i-1]))
+		}
+	}
+	return nil
+}
+
+func (s *ClusterSpec) validate() error {
+	if err := ValidateName(s.Name); err != nil {
+		return err
+	}
+	if err := validateText("zone", s.Zone); err != nil {
+		return err
+	}
+	for i, address := range s.IndexReplicas {
+		field := "index.replicas[" + strconv.Itoa(i) + "]"
+		if !isHostPort(address) {
+			return cairn.Invalid(field, "ADDRESS_MALFORMED", "%q is not host:port, as in 127.0.0.1:7711", address)
+		}
+		if slices.Contains(s.IndexReplicas[:i], address) {
+			return cairn.Invalid(field, "INDEX_REPLICA_TWICE", "%s stands twice", address)
+		}
+	}
+	if len(s.Nodes) == 0 {
+		return cairn.Invalid("nodes", "NODES_MISSING", "a cluster needs at least one node")
+	}
+	names, addresses := map[string]bool{}, map[string]string{}
+	for i, n := range s.Nodes {
+		if err := n.validate(); err != nil {
+			return cairn.InField("nodes["+strconv.Itoa(i)+"]", err)
+		}
+		field := "nodes[" + strconv.Itoa(i) + "]"
+		if names[n.Name] {
+			return cairn.Invalid(field+".name", "NODE_TWICE", "two nodes are named %s", n.Name)
+		}
+		if other, taken := addresses[n.Address]; taken {
+			return cairn.Invalid(field+".address", "NODE_ADDRESS_TWICE", "%s is the address of node %s too", n.Address, other)
+		}
+		names[n.Name], addresses[n.Address] = true, n.Name
+	}
+	return nil
+}
+
+func (n NodeSpec) validate() error {
+	if err := ValidateName(n.Name); err != nil {
+		return err
+	}
+	if n.Address == "" {
+		return cairn.Invalid("address", "ADDRESS_MISSING", "node %s has no address", n.Name)
+	}
+	if err := validateText("address", n.Address); err != nil {
+		return err
+	}
+	if err := validateText("zone", n.Zone); err != nil {
+		return err
+	}
+	if n.State > cairn.NodeDown {
+		return cairn.Invalid("state", "STATE_UNKNOWN", "the states are active, draining and down")
+	}
+	return nil
+}
+
+// validateText refuses what could not be printed in a table: a declaration's
+// free texts are shown to people.
+func validateText(field, text string) error {
+	if len(text) > maxText {
+		return cairn.Invalid(field, "TEXT_TOO_LONG", "%d bytes; it has at most %d", len(text), maxText)
+	}
+	if !utf8.ValidString(text) {
+		return cairn.Invalid(field, "TEXT_NOT_PRINTABLE", "text that is not UTF-8")
+	}
+	for _, r := range text {
+		if unicode.IsSpace(r) || !unicode.IsPrint(r) {
+			return cairn.Invalid(field, "TEXT_NOT_PRINTABLE", "%q has a space or a character that can't be printed", text)
+		}
+	}
+	return nil
+}
+
+func isHostPort(address string) bool {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || host == "" || validateText("", host) != nil {
+		return false
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
+}

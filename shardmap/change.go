@@ -1,0 +1,110 @@
+package shardmap
+
+import (
+	"cairn"
+	"cairn/shardmap/catalog"
+)
+
+// Change is what one transaction is to do, as data: records to put, to delete
+// or only to compare, each with the revision that it was decided on. It takes
+// effect as a whole, and only if every one of its records still stands at its
+// Expected revision; else it has lost to another change (cairn.KindConflict)
+// and nothing happens.
+type Change struct {
+	Keyspaces []KeyspaceChange
+	Clusters  []ClusterChange
+	Shards    []ShardChange
+}
+
+// KeyspaceChange is what a Change does to a keyspace's record: Put replaces
+// it, Delete removes it, with neither it is only compared.
+type KeyspaceChange struct {
+	Name string
+	// Expected is the record's ModRevision, 0 if there must be none.
+	Expected uint64
+	// Put is the new record. A Revision of 0 stands for the transaction's.
+	Put    *catalog.Keyspace
+	Delete bool
+}
+
+// ClusterChange is what a Change does to a cluster's record: Put replaces it,
+// Delete removes it, with neither it is only compared.
+type ClusterChange struct {
+	Name string
+	// Expected is the record's Revision, 0 if there must be none.
+	Expected uint64
+	Put      *catalog.Cluster
+	Delete   bool
+}
+
+// ShardChange is what a Change does to a shard's record: Put replaces it,
+// Delete removes it, with neither it is only compared.
+//
+// Where the shard's keyspace is created by the same Change, its shards may be
+// written before, in transactions of their own: nobody sees them until the
+// keyspace's record names their generation.
+type ShardChange struct {
+	Keyspace   cairn.UID
+	Generation uint64
+	ID         cairn.ShardID
+	// Expected is the record's Revision, 0 if there must be none.
+	Expected uint64
+	// Put is the new record. An Epoch of 0 stands for the transaction's
+	// revision: its owner or bounds change. Its Revision means nothing.
+	Put    *Shard
+	Delete bool
+}
+
+// Empty tells whether the change does nothing.
+func (c Change) Empty() bool { return len(c.Keyspaces)+len(c.Clusters)+len(c.Shards) == 0 }
+
+// Update is what a committed Change does to a Map, once its revision is known:
+// Map.Apply of it gives the Map that a reader of the store gets. The catalog
+// must be that of the Map the Change was decided on.
+func (c Change) Update(revision uint64, from *catalog.Catalog) (Update, error) {
+	update := Update{Revision: revision}
+	for _, change := range c.Shards {
+		switch {
+		case change.Put != nil:
+			shard := *change.Put
+			shard.Revision = revision
+			if shard.Epoch == 0 {
+				shard.Epoch = revision
+			}
+			update.Set = append(update.Set, shard)
+		case change.Delete:
+			update.Remove = append(update.Remove, ShardRef{change.Keyspace, change.ID})
+		}
+	}
+	var edit catalog.Edit
+	for _, change := range c.Keyspaces {
+		switch {
+		case change.Put != nil:
+			keyspace := *change.Put
+			keyspace.ModRevision = revision
+			if keyspace.Revision == 0 {
+				keyspace.Revision = revision
+			}
+			edit.SetKeyspaces = append(edit.SetKeyspaces, &keyspace)
+		case change.Delete:
+			if keyspace, found := from.KeyspaceByName(change.Name); found {
+				edit.RemoveKeyspaces = append(edit.RemoveKeyspaces, keyspace.UID)
+			}
+		}
+	}
+	for _, change := range c.Clusters {
+		switch {
+		case change.Put != nil:
+			cluster := *change.Put
+			cluster.Revision = revision
+			edit.SetClusters = append(edit.SetClusters, &cluster)
+		case change.Delete:
+			if cluster, found := from.ClusterByName(change.Name); found {
+				edit.RemoveClusters = append(edit.RemoveClusters, cluster.UID)
+			}
+		}
+	}
+	var err error
+	update.Catalog, err = from.With(edit)
+	return update, err
+}

@@ -1,0 +1,123 @@
+package etcdstore
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"cairn"
+	"cairn/shardmap"
+)
+
+// record is one key as etcd holds it, its prefix cut off. A nil value is a
+// deleted key.
+type record struct {
+	key         string
+	value       []byte
+	modRevision uint64
+}
+
+// The folders under the prefix. They are loaded in ascending order, so that
+// the keyspaces are known before their shards come.
+const (
+	clustersFolder   = "clusters/"
+	committersFolder = "committers/"
+	creatingFolder   = "creating/"
+	keyspacesFolder  = "keyspaces/"
+	shardsFolder     = "shards/"
+)
+
+// generation is a set of shards that becomes live as a whole.
+type generation struct {
+	keyspace cairn.UID
+	number   uint64
+}
+
+func (g generation) folder() string {
+	return fmt.Sprintf("%s%s/%d/", shardsFolder, g.keyspace, g.number)
+}
+
+func shardKey(g generation, id cairn.ShardID) string {
+	return fmt.Sprintf("%s%016x", g.folder(), uint64(id))
+}
+
+func creatingKey(keyspace cairn.UID) string { return creatingFolder + keyspace.String() }
+
+// parseShardKey reads what shardKey writes.
+func parseShardKey(key string) (generation, cairn.ShardID, error) {
+	broken := func() (generation, cairn.ShardID, error) {
+		return generation{}, 0, cairn.Errorf(cairn.KindCorrupt, "RECORD_BROKEN", "%q is not the key of a shard", key)
+	}
+	parts := strings.Split(strings.TrimPrefix(key, shardsFolder), "/")
+	if len(parts) != 3 || len(parts[2]) != 16 {
+		return broken()
+	}
+	var g generation
+	if err := g.keyspace.UnmarshalText([]byte(parts[0])); err != nil {
+		return broken()
+	}
+	var err error
+	if g.number, err = strconv.ParseUint(parts[1], 10, 64); err != nil {
+		return broken()
+	}
+	id, err := strconv.ParseUint(parts[2], 16, 64)
+	if err != nil || shardKey(g, cairn.ShardID(id)) != key {
+		return broken()
+	}
+	return g, cairn.ShardID(id), nil
+}
+
+// shardRecord is a shard as it is stored.
+type shardRecord struct {
+	Cluster cairn.UID `json:"cluster"`
+	// Start and End are in hexadecimal digits.
+	Start string `json:"start"`
+	End   string `json:"end"`
+	// Epoch is there where the last transaction changed neither owner nor
+	// bounds; otherwise it is the record's own revision.
+	Epoch  uint64 `json:"epoch,omitempty"`
+	Pinned bool   `json:"pinned,omitempty"`
+}
+
+// encodeShard writes a shard's record. An Epoch of 0 means the revision of the
+// transaction that stores it.
+func encodeShard(s shardmap.Shard) []byte {
+	data, err := json.Marshal(shardRecord{s.Cluster, hex.EncodeToString(s.Start), hex.EncodeToString(s.End), s.Epoch, s.Pinned})
+	if err != nil {
+		panic(err) // strings and numbers always marshal
+	}
+	return data
+}
+
+// decodeShard reads the record of a shard.
+func decodeShard(g generation, id cairn.ShardID, r record) (shardmap.Shard, error) {
+	broken := func(err error) (shardmap.Shard, error) {
+		return shardmap.Shard{}, cairn.Errorf(cairn.KindCorrupt, "RECORD_BROKEN", "the record of %s is broken: %w", r.key, err)
+	}
+	var stored shardRecord
+	if err := json.Unmarshal(r.value, &stored); err != nil {
+		return broken(err)
+	}
+	start, err := hex.DecodeString(stored.Start)
+	if err != nil {
+		return broken(err)
+	}
+	end, err := hex.DecodeString(stored.End)
+	if err != nil {
+		return broken(err)
+	}
+	if stored.Cluster == 0 || stored.Epoch > r.modRevision || len(start) > cairn.MaxKeyLength || len(end) > cairn.MaxKeyLength {
+		return broken(fmt.Errorf("a field out of its range"))
+	}
+	if stored.Epoch == 0 {
+		stored.Epoch = r.modRevision
+	}
+	return shardmap.Shard{
+		Shard:    cairn.Shard{Keyspace: g.keyspace, ID: id, Start: start, End: end, Epoch: stored.Epoch},
+		Cluster:  stored.Cluster,
+		Pinned:   stored.Pinned,
+		Revision: r.modRevision,
+	}, nil
+}

@@ -1,0 +1,56 @@
+package placement
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"cairn"
+)
+
+// Validate refuses what is not a placement key under a scheme, so neither a
+// place to split a shard at: with cairn.SchemeHash anything but HashLength
+// bytes (KindInvalid, PLACEMENT_KEY_LENGTH), with cairn.SchemeRange what is not
+// a key.
+func Validate(scheme cairn.Scheme, placementKey []byte) error {
+	if scheme == cairn.SchemeRange {
+		return cairn.Key(placementKey).Validate()
+	}
+	if len(placementKey) != HashLength {
+		return cairn.Invalid("", "PLACEMENT_KEY_LENGTH", "a placement key of %d bytes; with the scheme hash it has %d", len(placementKey), HashLength)
+	}
+	return nil
+}
+
+// Divide cuts the hashes into n even parts and returns where the second and
+// each later one begins, ascending. It has n-1 elements; n must be positive.
+func Divide(n int) [][]byte {
+	splits := make([][]byte, 0, n-1)
+	for i := 1; i < n; i++ {
+		at, _ := bits.Div64(uint64(i), 0, uint64(n)) // i * 2^64 / n
+		splits = append(splits, binary.BigEndian.AppendUint64(nil, at))
+	}
+	return splits
+}
+
+// Middle is the hash halfway between two bounds of a shard under
+// cairn.SchemeHash, an empty one being open. It is false where no hash lies
+// strictly between them.
+func Middle(start, end []byte) ([]byte, bool) {
+	low := hashAt(start)
+	size := hashAt(end) - low // an open end is 2^64: it wraps to the same difference
+	if size == 1 {
+		return nil, false
+	}
+	half := size / 2
+	if size == 0 {
+		half = 1 << 63
+	}
+	return binary.BigEndian.AppendUint64(nil, low+half), true
+}
+
+func hashAt(bound []byte) uint64 {
+	if len(bound) == 0 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(bound)
+}
