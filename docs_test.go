@@ -57,8 +57,8 @@ func fences(t *testing.T, path string) []fence {
 // TestReadme runs every command of README.md, in order and in one shell, as a
 // reader would, and compiles its Go program. It leaves out the command marked
 // "tests", which would run this test again; .ci/run takes that one from the
-// page. A text block under a command is what the command prints, where "..."
-// stands for anything within a line.
+// page. A text block under a command is what the command prints, as matches
+// says.
 func TestReadme(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds the binary and runs the whole stack and the demo; leave out -short")
@@ -158,19 +158,20 @@ func compile(t *testing.T, program string) {
 	}
 }
 
-// matches reports whether text is what a pattern says, line by line, with
-// "..." for anything.
+// matches reports whether text is what a pattern says, line by line. "..."
+// stands for anything within its line and, alone, for any number of lines.
 func matches(pattern, text string) bool {
-	want, got := strings.Split(strings.TrimSpace(pattern), "\n"), strings.Split(strings.TrimSpace(text), "\n")
-	if len(want) != len(got) {
-		return false
+	return matchesLines(strings.Split(strings.TrimSpace(pattern), "\n"), strings.Split(strings.TrimSpace(text), "\n"))
+}
+
+func matchesLines(want, got []string) bool {
+	switch {
+	case len(want) == 0:
+		return len(got) == 0
+	case strings.TrimSpace(want[0]) == "...":
+		return matchesLines(want[1:], got) || len(got) > 0 && matchesLines(want, got[1:])
 	}
-	for i := range want {
-		if !matchesLine(strings.TrimSpace(want[i]), strings.TrimSpace(got[i])) {
-			return false
-		}
-	}
-	return true
+	return len(got) > 0 && matchesLine(strings.TrimSpace(want[0]), strings.TrimSpace(got[0])) && matchesLines(want[1:], got[1:])
 }
 
 func matchesLine(pattern, line string) bool {
@@ -190,4 +191,25 @@ func matchesLine(pattern, line string) bool {
 		line = line[at+len(part):]
 	}
 	return line == ""
+}
+
+func TestMatches(t *testing.T) {
+	for _, c := range []struct {
+		pattern, text string
+		want          bool
+	}{
+		{"a\nb", "a\nb\n", true},
+		{"a", "a\nb", false},
+		{"a ... c", "a b b c", true},
+		{"a ... c", "a b", false},
+		{"a...", "a", true},
+		{"a\n...\nd", "a\nb\nc\nd", true},
+		{"a\n...\nd", "a\nd", true},
+		{"a\n...\nd", "a\nb", false},
+		{"...", "", true},
+	} {
+		if got := matches(c.pattern, c.text); got != c.want {
+			t.Errorf("%q matches %q: %v", c.pattern, c.text, got)
+		}
+	}
 }

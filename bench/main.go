@@ -85,7 +85,7 @@ func run(ctx context.Context, args []string) error {
 	} else if err != nil {
 		return err
 	}
-	report.Header(s.out, "go run ./bench "+strings.Join(args, " "))
+	report.Header(ctx, s.out, "go run ./bench "+strings.Join(args, " "))
 	for _, w := range chosen {
 		if err = w.run(ctx, s); err != nil {
 			break

@@ -28,8 +28,8 @@ type Result struct {
 // neither kept nor changed. An index at or below the applied one does nothing;
 // an empty command does nothing but advance it.
 //
-// It panics with an Error of KindCorrupt where the file turns out to be
-// damaged: a replica that went on would differ from the others.
+// It panics where the file turns out to be damaged: a replica that went on
+// would differ from the others.
 func (x *Index) Apply(index, term uint64, command []byte) Result {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -117,6 +117,9 @@ func (a *applier) mutate(k *keyspace, m *mutation, position uint32) cairn.Writte
 	refuse := func(err error) cairn.Written {
 		out.Err = asError(err)
 		return out
+	}
+	if m.Operation == 0 {
+		return refuse(errOperation)
 	}
 	if err := m.Key.Validate(); err != nil {
 		return refuse(err)

@@ -104,6 +104,7 @@ func TestRefusals(t *testing.T) {
 		kind   cairn.Kind
 		reason string
 	}{
+		{cairn.Mutation{Operation: 7, Key: cairn.Key("new")}, cairn.KindInvalid, "OPERATION_UNKNOWN"},
 		{put(""), cairn.KindInvalid, "KEY_EMPTY"},
 		{put(string(make([]byte, 1025))), cairn.KindInvalid, "KEY_TOO_LONG"},
 		{on(put("new"), 9), cairn.KindInvalid, "NODE_UNKNOWN"},

@@ -105,7 +105,7 @@ func (x *Index) applyAssign(s *state, r *reader, index uint64, command []byte) (
 		}
 	}
 	x.publish(func(s *state) {
-		s.assignment = next
+		s.assignment, s.assigned = next, index
 		if len(departed) == 0 {
 			return
 		}

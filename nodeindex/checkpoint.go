@@ -110,6 +110,7 @@ func (c *Checkpoint) Write(meta CheckpointMeta) error {
 	}
 	pool, err := newReaders(x.db, true)
 	if err != nil {
+		x.shut() // nothing can be read any more; the log has everything
 		return storageError("begin reading", err)
 	}
 	// What bbolt maps at least; never more, or a pool that lasts would meet a

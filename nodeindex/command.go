@@ -63,7 +63,10 @@ func appendRequestHeader(out []byte, keyspace cairn.UID, mutations int) []byte {
 }
 
 func appendMutation(out []byte, m *cairn.Mutation, nodes []cairn.NodeID, chosen bool) []byte {
-	flags := byte(m.Operation) & flagOperation
+	flags := byte(0) // an operation that there is not: refused when it is applied
+	if m.Operation <= cairn.Delete {
+		flags = byte(m.Operation)
+	}
 	if m.Condition.Present {
 		flags |= flagCondition
 	}
@@ -129,7 +132,7 @@ func (d *decoder) mutation(nodes []cairn.NodeID) (mutation, []cairn.NodeID) {
 	flags := d.byte()
 	m.Operation = cairn.Operation(flags & flagOperation)
 	m.chosen = flags&flagChosen != 0
-	if m.Operation < cairn.Put || flags&^flagsKnown != 0 {
+	if flags&^flagsKnown != 0 {
 		d.fail()
 	}
 	m.Key = d.bytes()

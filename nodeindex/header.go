@@ -2,9 +2,14 @@ package nodeindex
 
 import (
 	"encoding/binary"
+	"errors"
 	"hash/fnv"
 	"io"
 	"os"
+	"syscall"
+	"time"
+
+	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
 // checkHeader looks at a file's two meta pages (the layout is that of bbolt's
@@ -13,12 +18,18 @@ import (
 // behind which the log may be gone already; and it maps the file without
 // asking whether all pages are in it, so that a truncated one ends the process
 // at the first page that is missing.
-func checkHeader(path string) error {
+//
+// It waits up to a timeout for a process that has the file open to write
+// (bbolt's ErrTimeout), for a header being written might look damaged.
+func checkHeader(path string, timeout time.Duration) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = file.Close() }() // nothing was written
+	defer func() { _ = file.Close() }() // nothing was written; it unlocks too
+	if err := lockShared(file, timeout); err != nil {
+		return err
+	}
 	info, err := file.Stat()
 	if err != nil {
 		return err
@@ -31,6 +42,20 @@ func checkHeader(path string) error {
 		return corrupt("FILE_TRUNCATED", "the file has %d bytes and should have %d", info.Size(), needed)
 	}
 	return nil
+}
+
+// lockShared takes the lock that bbolt takes, for reading.
+func lockShared(file *os.File, timeout time.Duration) error {
+	const pause = 20 * time.Millisecond
+	for deadline := time.Now().Add(timeout); ; time.Sleep(pause) {
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return bbolterrors.ErrTimeout
+		}
+	}
 }
 
 // metaPage is what matters here of one.

@@ -49,6 +49,9 @@ type Index struct {
 // state is what readers see: immutable, replaced as a whole.
 type state struct {
 	*assignment
+	// assigned is the log index that brought the assignment: readers may see
+	// it before the applied index gets there.
+	assigned uint64
 	// departed are, by keyspace, the ordinals of entries whose shard has left,
 	// until they are swept from the file. The bitmaps do not change.
 	departed map[cairn.UID]*roaring.Bitmap
@@ -97,18 +100,22 @@ func (x *Index) publish(change func(*state)) *state {
 func (x *Index) Close() error {
 	x.writing.Lock()
 	defer x.writing.Unlock()
-	x.publishing.Lock()
-	last := x.state.Swap(nil)
-	x.publishing.Unlock()
-	if last == nil {
-		return nil
-	}
-	x.position.close()
-	last.readers.retire()
+	x.shut()
 	if err := x.db.Close(); err != nil {
 		return storageError("close index", err)
 	}
 	return nil
+}
+
+// shut makes every call answer errClosed, and waits for reads under way.
+func (x *Index) shut() {
+	x.publishing.Lock()
+	last := x.state.Swap(nil)
+	x.publishing.Unlock()
+	if last != nil {
+		x.position.close()
+		last.readers.retire()
+	}
 }
 
 // Prepare joins write requests into one command, as the leader: with the time,
@@ -143,7 +150,7 @@ func prepare(a *assignment, now time.Time, requests []*cairn.WriteRequest) []byt
 			m := &request.Mutations[i]
 			nodes, chosen := m.Nodes, false
 			if k != nil && len(nodes) == 0 && m.Operation != cairn.Delete {
-				nodes, chosen = ChooseNodes(a.nodes, nodeHash(k, m.Key, buffer[:0]), k.Replicas), true
+				nodes, chosen = ChooseNodes(a.nodes, nodeHash(k, m.Key, buffer[:0]), min(max(k.Replicas, 1), cairn.MaxReplicas)), true
 			}
 			out = appendMutation(out, m, nodes, chosen)
 		}

@@ -27,6 +27,7 @@ func (x *Index) List(req *cairn.ListRequest, reply *cairn.ListReply) (err error)
 	}
 	defer r.pool.release(r)
 	defer recovered(&err)
+	applied = max(applied, s.assigned)
 
 	*reply = cairn.ListReply{Answer: cairn.Answer{Revision: s.revision, Index: applied}, Entries: reply.Entries[:0]}
 	k := s.keyspaces[req.Keyspace]

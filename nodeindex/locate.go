@@ -21,6 +21,7 @@ func (x *Index) Locate(req *cairn.LocateRequest, reply *cairn.LocateReply) (err 
 	}
 	defer r.pool.release(r)
 	defer recovered(&err)
+	applied = max(applied, s.assigned)
 
 	reply.Answer = cairn.Answer{Revision: s.revision, Index: applied}
 	results := slices.Grow(reply.Results[:0], len(req.Keys))[:len(req.Keys)]

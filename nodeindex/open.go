@@ -141,8 +141,8 @@ func openError(path string, err error) error {
 
 // verify refuses a file that is not an index, without changing it.
 func verify(path string, options Options) (err error) {
-	if err := checkHeader(path); err != nil {
-		return inFile(path, err)
+	if err := checkHeader(path, options.LockTimeout); err != nil {
+		return openError(path, err)
 	}
 	return withReadOnly(path, options, func(tx *bbolt.Tx) error { return checkFormat(tx) })
 }

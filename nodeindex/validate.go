@@ -11,6 +11,7 @@ import (
 // but the log's own state.
 
 var (
+	errOperation = cairn.Invalid("operation", "OPERATION_UNKNOWN", "the operations are put, merge and delete")
 	errNotOwned = cairn.Errorf(cairn.KindStale, "NOT_OWNED",
 		"by this index's log the key is not its cluster's; refresh the map and ask its owner")
 	errDeleting = cairn.Errorf(cairn.KindPrecondition, "KEYSPACE_DELETING",

@@ -166,11 +166,7 @@ func (w *writing) take(cluster *catalog.Cluster, e *errand, positions []int32, r
 		result, position := &reply.Results[i], positions[i]
 		switch {
 		case result.Err == nil:
-			outcome := cairn.WriteOutcome{Existed: result.Existed, Cluster: cluster.Name, Version: result.Version}
-			// A node that the map lacks is no reason to call a write failed
-			// that is durable: its outcome comes without nodes then.
-			outcome.Primary, outcome.Replicas, _ = names.placed(result.Nodes)
-			w.outcomes[position] = outcome
+			w.outcomes[position] = w.outcome(&names, position, result)
 			stamp.Epoch, stamp.Index = max(stamp.Epoch, result.Stamp.Epoch), max(stamp.Index, result.Stamp.Index)
 		case result.Err.Kind == cairn.KindStale && w.overtaken(positions, i, reply):
 			w.failOne(position, cairn.Errorf(cairn.KindConflict, "WRITE_OVERTAKEN",
@@ -190,6 +186,18 @@ func (w *writing) take(cluster *catalog.Cluster, e *errand, positions []int32, r
 		w.mu.Unlock()
 	}
 	return refused, learnt
+}
+
+func (w *writing) outcome(names *naming, position int32, result *cairn.Written) cairn.WriteOutcome {
+	outcome := cairn.WriteOutcome{Existed: result.Existed}
+	if w.writes[position].Operation == cairn.Delete {
+		return outcome
+	}
+	outcome.Cluster, outcome.Version = names.cluster.Name, result.Version
+	// A node that the map lacks is no reason to call a write failed that is
+	// durable: its outcome comes without nodes then.
+	outcome.Primary, outcome.Replicas, _ = names.placed(result.Nodes)
+	return outcome
 }
 
 // overtaken tells whether a later write of the same key was decided although

@@ -141,9 +141,12 @@ func randomChange(t testing.TB, m *shardmap.Map, keyspace cairn.UID, random *ran
 func BenchmarkChange(b *testing.B) {
 	for _, scheme := range schemes {
 		m := evenMap(b, scheme.keyspace, benchShards, benchClusters)
-		maker, keys := newKeyMaker(scheme.keyspace), make([][]byte, 1024)
-		for i := range keys {
-			keys[i] = bytes.Clone(maker.next())
+		maker, keys := newKeyMaker(scheme.keyspace), make([][]byte, 0, 1024)
+		for seen := map[string]bool{}; len(keys) < cap(keys); {
+			if key := maker.next(); !seen[string(key)] {
+				seen[string(key)] = true
+				keys = append(keys, bytes.Clone(key))
+			}
 		}
 		run := func(name string, changed *catalog.Catalog, update func(i int) shardmap.Update) {
 			b.Run(scheme.name+"/"+name, func(b *testing.B) {
@@ -186,18 +189,14 @@ func BenchmarkChange(b *testing.B) {
 			return shardmap.Update{Revision: m.Revision() + 1, Set: []shardmap.Shard{shard}}
 		})
 		// Neighbours of one cluster: the halves of a shard split before.
-		whole := m
+		whole, halves := m, make([]cairn.ShardID, 1024)
+		for i, key := range keys {
+			shard, _ := m.Lookup(scheme.keyspace, key)
+			halves[i] = shard.ID
+			m = commit(b, m, mustSplit(b, m, scheme.keyspace, key))
+		}
 		run("merge", nil, func(i int) shardmap.Update {
-			if i == 0 {
-				for j := range 1024 {
-					m = commit(b, m, mustSplit(b, m, scheme.keyspace, keys[j]))
-				}
-			}
-			left, _ := m.Shard(scheme.keyspace, at(i).ID)
-			if string(left.Start) == string(keys[i]) { // the right half
-				left = before(m, left)
-			}
-			return planned(shardmap.Merge(m, scheme.keyspace, left.ID))
+			return planned(shardmap.Merge(m, scheme.keyspace, halves[i]))
 		})
 		m = whole
 	}
@@ -205,24 +204,9 @@ func BenchmarkChange(b *testing.B) {
 
 func mustSplit(t testing.TB, m *shardmap.Map, keyspace cairn.UID, key []byte) shardmap.Change {
 	shard, _ := m.Lookup(keyspace, key)
-	if string(shard.Start) == string(key) {
-		return shardmap.Change{}
-	}
 	change, err := shardmap.Split(m, keyspace, shard.ID, key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return change
-}
-
-// before is the shard before another, which is its left half.
-func before(m *shardmap.Map, right shardmap.Shard) shardmap.Shard {
-	var found shardmap.Shard
-	for s := range m.Shards(right.Keyspace) {
-		if string(s.End) == string(right.Start) {
-			return s
-		}
-		found = s
-	}
-	return found
 }

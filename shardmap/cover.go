@@ -31,7 +31,7 @@ func checkRecord(keyspace *catalog.Keyspace, s Shard, revision uint64) error {
 		return broken("SHARD_BOUNDS", "it ends before it begins")
 	case s.Cluster == 0:
 		return broken("SHARD_WITHOUT_OWNER", "no cluster owns it")
-	case s.Epoch == 0 || s.Epoch > s.Revision || s.Revision > revision:
+	case s.Epoch == 0 || s.Epoch > s.Revision || s.Revision > revision || s.Revision >= pinnedBit:
 		return broken("SHARD_REVISION", "an epoch or revision that can't be")
 	}
 	return nil

@@ -15,21 +15,31 @@ type leaf struct {
 	// flat is where each shard begins, one after another, and where the last
 	// one ends.
 	flat []byte
-	// end is where in flat that end stands.
-	end uint32
 	// common is how many bytes all of these bounds begin with.
 	common uint32
 }
 
-// row is one shard.
+// row is one shard, with all that a lookup needs of it besides flat.
 type row struct {
-	id       cairn.ShardID
-	cluster  cairn.UID
-	epoch    uint64
+	id      cairn.ShardID
+	cluster cairn.UID
+	epoch   uint64
+	// revision is the stored record's, and pinnedBit.
 	revision uint64
-	// offset is where in flat its start stands.
-	offset uint32
-	pinned bool
+	// offset is where in flat its start stands, and its end right after.
+	offset           uint32
+	startLen, endLen uint16
+}
+
+// pinnedBit is free because etcd's revisions are signed.
+const pinnedBit = 1 << 63
+
+func newRow(s Shard, offset int) row {
+	r := row{s.ID, s.Cluster, s.Epoch, s.Revision, uint32(offset), uint16(len(s.Start)), uint16(len(s.End))}
+	if s.Pinned {
+		r.revision |= pinnedBit
+	}
+	return r
 }
 
 // newLeaf copies shards in placement order.
@@ -40,10 +50,9 @@ func newLeaf(shards []Shard) leaf {
 	}
 	l := leaf{rows: make([]row, n), flat: make([]byte, 0, size)}
 	for i, s := range shards {
-		l.rows[i] = row{id: s.ID, cluster: s.Cluster, epoch: s.Epoch, revision: s.Revision, offset: uint32(len(l.flat)), pinned: s.Pinned}
+		l.rows[i] = newRow(s, len(l.flat))
 		l.flat = append(l.flat, s.Start...)
 	}
-	l.end = uint32(len(l.flat))
 	l.flat = append(l.flat, shards[n-1].End...)
 	l.setPrefixes()
 	return l
@@ -67,7 +76,7 @@ func joinParts(parts ...part) leaf {
 			end = p.leaf.bound(p.last)
 		}
 	}
-	out := leaf{rows: make([]row, 0, n), flat: make([]byte, 0, size+len(end)), end: uint32(size)}
+	out := leaf{rows: make([]row, 0, n), flat: make([]byte, 0, size+len(end))}
 	for _, p := range parts {
 		from := p.leaf.offset(p.first)
 		for _, r := range p.leaf.rows[p.first:p.last] {
@@ -96,15 +105,26 @@ func (l *leaf) offset(i int) uint32 {
 	if i < len(l.rows) {
 		return l.rows[i].offset
 	}
-	return l.end
+	last := &l.rows[i-1]
+	return last.offset + uint32(last.startLen)
 }
 
 // bound is the i-th, of one more than rows.
 func (l *leaf) bound(i int) []byte {
-	if i >= len(l.rows) {
-		return l.flat[l.end:len(l.flat):len(l.flat)]
+	if i < len(l.rows) {
+		return l.start(&l.rows[i])
 	}
-	from, to := l.rows[i].offset, l.offset(i+1)
+	return l.rowEnd(&l.rows[i-1])
+}
+
+func (l *leaf) start(r *row) []byte {
+	to := r.offset + uint32(r.startLen)
+	return l.flat[r.offset:to:to]
+}
+
+func (l *leaf) rowEnd(r *row) []byte {
+	from := r.offset + uint32(r.startLen)
+	to := from + uint32(r.endLen)
 	return l.flat[from:to:to]
 }
 
@@ -168,10 +188,10 @@ func (l *leaf) rank(key []byte) int {
 func (l *leaf) shard(keyspace cairn.UID, i int) Shard {
 	r := &l.rows[i]
 	return Shard{
-		Shard:    cairn.Shard{Keyspace: keyspace, ID: r.id, Start: l.bound(i), End: l.bound(i + 1), Epoch: r.epoch},
+		Shard:    cairn.Shard{Keyspace: keyspace, ID: r.id, Start: l.start(r), End: l.rowEnd(r), Epoch: r.epoch},
 		Cluster:  r.cluster,
-		Pinned:   r.pinned,
-		Revision: r.revision,
+		Pinned:   r.revision&pinnedBit != 0,
+		Revision: r.revision &^ pinnedBit,
 	}
 }
 

@@ -313,3 +313,19 @@ func checkRebuilt(t *rapid.T, m *shardmap.Map, want *model) {
 		}
 	}
 }
+
+func TestLookupDoesNotAllocate(t *testing.T) {
+	for _, keyspace := range []cairn.UID{hashed, ranged} {
+		m := evenMap(t, keyspace, 10_000, 10)
+		key := hashStart(1234, 10_000)
+		if keyspace == ranged {
+			key = rangeStart(1234)
+		}
+		if n := testing.AllocsPerRun(100, func() { m.Lookup(keyspace, key) }); n != 0 {
+			t.Errorf("keyspace %s: %v allocations a lookup", keyspace, n)
+		}
+		if n := testing.AllocsPerRun(100, func() { m.Shard(keyspace, 77) }); n != 0 {
+			t.Errorf("keyspace %s: %v allocations a lookup by id", keyspace, n)
+		}
+	}
+}

@@ -2,11 +2,12 @@ package report
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -14,14 +15,11 @@ import (
 
 // Header writes where, when and how the figures below it were made, in the
 // form of benchstat's configuration lines.
-func Header(w io.Writer, command string) {
-	revision := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, setting := range info.Settings {
-			if setting.Key == "vcs.revision" {
-				revision = setting.Value
-			}
-		}
+func Header(ctx context.Context, w io.Writer, command string) {
+	// The build does not know: go run leaves it out.
+	revision, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output()
+	if err != nil {
+		revision = []byte("unknown")
 	}
 	kernel, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
@@ -30,7 +28,7 @@ func Header(w io.Writer, command string) {
 	for _, line := range [][2]string{
 		{"command", command},
 		{"date", time.Now().UTC().Format(time.RFC3339)},
-		{"revision", revision},
+		{"revision", strings.TrimSpace(string(revision))},
 		{"go", runtime.Version()},
 		{"goos", runtime.GOOS},
 		{"goarch", runtime.GOARCH},

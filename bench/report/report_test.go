@@ -70,7 +70,7 @@ func TestMedian(t *testing.T) {
 
 func TestHeaderSaysWhere(t *testing.T) {
 	var out strings.Builder
-	report.Header(&out, "bench all")
+	report.Header(t.Context(), &out, "bench all")
 	for _, want := range []string{"command: bench all\n", "go: go1", "kernel: ", "cpu: ", "date: "} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the header lacks %q:\n%s", want, &out)

@@ -130,51 +130,35 @@ func inManifest(file *manifest.File, err error) error {
 	return inInput{err}
 }
 
-// changeTable prints one line a resource and one a field under it.
+// changeTable prints one line a resource, and under it what changes: for one
+// that apply has created not each field, since the manifest has them.
 func changeTable(out io.Writer, changes []changeDocument, planned bool) error {
-	done := map[string]string{"create": "created", "update": "updated", "unchanged": "unchanged"}
+	words := map[string]string{"create": "created", "update": "updated", "unchanged": "unchanged"}
 	if planned {
-		done = map[string]string{"create": "create", "update": "update", "unchanged": "same"}
+		words = map[string]string{"create": "create", "update": "update", "unchanged": "same"}
 	}
-	grid := render.Grid{}
-	var fields []render.Grid
+	var text strings.Builder
 	for _, change := range changes {
-		grid.Row(done[change.Action], change.Name)
-		under := render.Grid{Indent: "    "}
+		fmt.Fprintf(&text, "%-9s  %s\n", words[change.Action], change.Name)
+		fields := render.Grid{Indent: "    "}
 		for _, f := range change.Fields {
 			switch {
+			case change.Action == "create" && !planned:
 			case f.Before == "":
-				under.Row("+ "+f.Field, f.After)
+				fields.Row("+ "+f.Field, f.After)
 			case f.After == "":
-				under.Row("- "+f.Field, f.Before)
+				fields.Row("- "+f.Field, f.Before)
 			default:
-				under.Row("~ "+f.Field, f.Before+" -> "+f.After)
+				fields.Row("~ "+f.Field, f.Before+" -> "+f.After)
 			}
 		}
+		if err := fields.Write(&text); err != nil {
+			return err
+		}
 		for _, warning := range change.Warnings {
-			under.Row("! " + warning)
-		}
-		fields = append(fields, under)
-	}
-	return interleave(out, &grid, fields)
-}
-
-// interleave prints each row of a table with a table of its own under it.
-func interleave(out io.Writer, grid *render.Grid, under []render.Grid) error {
-	var text strings.Builder
-	if err := grid.Write(&text); err != nil {
-		return err
-	}
-	for i, line := range strings.SplitAfter(strings.TrimSuffix(text.String(), "\n"), "\n") {
-		if i >= len(under) {
-			break
-		}
-		if _, err := io.WriteString(out, strings.TrimSuffix(line, "\n")+"\n"); err != nil {
-			return err
-		}
-		if err := under[i].Write(out); err != nil {
-			return err
+			fmt.Fprintf(&text, "    ! %s\n", warning)
 		}
 	}
-	return nil
+	_, err := io.WriteString(out, text.String())
+	return err
 }

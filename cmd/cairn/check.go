@@ -106,7 +106,7 @@ func checked(path string, report *nodeindex.Report, err error) checkedDocument {
 }
 
 func checkTable(out io.Writer, document checkDocument) error {
-	grid := render.Grid{Header: []string{"FILE", "", "ENTRIES", "SHARDS", "LOG INDEX", "BYTES"}, Right: []int{2, 3, 4, 5}}
+	grid := render.Grid{Header: []string{"FILE", "RESULT", "ENTRIES", "SHARDS", "LOG INDEX", "BYTES"}, Right: []int{2, 3, 4, 5}}
 	for _, d := range document.Files {
 		what := "clean"
 		if !d.Clean {

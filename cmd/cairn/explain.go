@@ -28,7 +28,7 @@ type explainDocument struct {
 	Epoch        uint64        `json:"epoch"`
 	IndexReplica string        `json:"index_replica"`
 	MapRevision  uint64        `json:"map_revision"`
-	LogRevision  uint64        `json:"log_revision"`
+	LogRevision  uint64        `json:"log_revision,omitempty"`
 	Stamp        struct {
 		Epoch uint64 `json:"epoch"`
 		Index uint64 `json:"index"`

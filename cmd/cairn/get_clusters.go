@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -45,11 +46,12 @@ type statusDocument struct {
 	Entries         uint64 `json:"entries"`
 	AppliedIndex    uint64 `json:"applied_index"`
 	CheckpointIndex uint64 `json:"checkpoint_index"`
-	CheckpointAge   string `json:"checkpoint_age,omitempty"`
-	MapRevision     uint64 `json:"map_revision"`
-	FileBytes       uint64 `json:"file_bytes"`
-	WriteRefusal    string `json:"write_refusal,omitempty"`
-	Error           string `json:"error,omitempty"`
+	// CheckpointAge is in seconds.
+	CheckpointAge float64 `json:"checkpoint_age"`
+	MapRevision   uint64  `json:"map_revision"`
+	FileBytes     uint64  `json:"file_bytes"`
+	WriteRefusal  string  `json:"write_refusal,omitempty"`
+	Error         string  `json:"error,omitempty"`
 }
 
 func newClusterDocument(c *cairnv1.Cluster) clusterDocument {
@@ -144,7 +146,7 @@ func indexStatus(ctx context.Context, c *client.Client, d *clusterDocument) *sta
 	}
 	return &statusDocument{
 		Replica: status.GetReplica(), Entries: status.GetEntries(), AppliedIndex: status.GetAppliedIndex(),
-		CheckpointIndex: status.GetCheckpointIndex(), CheckpointAge: status.GetCheckpointAge().AsDuration().String(),
+		CheckpointIndex: status.GetCheckpointIndex(), CheckpointAge: status.GetCheckpointAge().AsDuration().Seconds(),
 		MapRevision: status.GetMapRevision(), FileBytes: status.GetFileBytes(), WriteRefusal: status.GetWriteRefusal(),
 	}
 }
@@ -160,7 +162,7 @@ func clusterTable(out io.Writer, d clusterDocument) error {
 	} else {
 		facts.Row("index", s.Replica)
 		facts.Row("entries", render.Count(s.Entries))
-		facts.Row("log", fmt.Sprintf("applied to %d, checkpoint at %d, %s old", s.AppliedIndex, s.CheckpointIndex, s.CheckpointAge))
+		facts.Row("log", fmt.Sprintf("applied to %d, checkpoint at %d, %s old", s.AppliedIndex, s.CheckpointIndex, render.Duration(time.Duration(s.CheckpointAge*float64(time.Second)))))
 		facts.Row("map revision", strconv.FormatUint(s.MapRevision, 10))
 		facts.Row("file", render.Count(s.FileBytes)+" bytes")
 		if s.WriteRefusal != "" {

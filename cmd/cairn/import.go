@@ -28,7 +28,6 @@ const (
 	importLanes      = 4
 	importBatchRows  = 2000
 	importBatchBytes = 700 << 10
-	importPatience   = time.Minute
 )
 
 // The formats of files.
@@ -55,6 +54,7 @@ type importFlags struct {
 	format     string
 	nodes      string
 	skipBad    int
+	patience   time.Duration
 }
 
 func newImport(o *options) *cobra.Command {
@@ -92,6 +92,7 @@ To import a file again does no harm: that is how one that broke off goes on.`,
 	cmd.Flags().StringVar(&f.format, "format", "", "csv or ndjson (by default as FILE's name ends)")
 	cmd.Flags().StringVar(&f.nodes, "nodes", "", "what becomes of nodes that rows name: prefer, require or ignore")
 	cmd.Flags().IntVar(&f.skipBad, "skip-bad", 0, "go on behind so many bad rows")
+	cmd.Flags().DurationVar(&f.patience, "patience", time.Minute, "how long to repeat what can't be written for now")
 	must(cmd.RegisterFlagCompletionFunc("format", words(csv, ndjson)))
 	must(cmd.RegisterFlagCompletionFunc("nodes", words("prefer", "require", "ignore")))
 	return cmd
@@ -130,7 +131,7 @@ func (o *options) importFile(cmd *cobra.Command, keyspace, path string, f *impor
 		Write: func(ctx context.Context, writes []cairn.Write) ([]cairn.WriteOutcome, cairn.Token, error) {
 			return c.BatchWrite(ctx, keyspace, writes)
 		},
-		Lanes: importLanes, Rows: importBatchRows, Bytes: importBatchBytes, Timeout: o.timeout, Patience: importPatience,
+		Lanes: importLanes, Rows: importBatchRows, Bytes: importBatchBytes, Timeout: o.timeout, Patience: f.patience,
 		Nodes: nodes, SkipBad: f.skipBad, File: name,
 		OnBad: func(bad *records.BadRow) { note(cmd, "skipped %v", bad) },
 	})
@@ -258,13 +259,13 @@ func (o *options) printImport(cmd *cobra.Command, keyspace string, counts load.C
 	}
 	return o.print(cmd, d, func(out io.Writer) error {
 		rate := int64(float64(d.Imported) / max(d.Seconds, 0.001))
-		text := fmt.Sprintf("imported %s into %s in %s (%s/s): %s created, %s replaced",
+		text := fmt.Sprintf("imported %s into %s in %s (%s/s)\n%s created, %s replaced",
 			render.Counted(d.Imported, "row", "rows"), keyspace, render.Duration(took), render.Count(rate), render.Count(d.Created), render.Count(d.Replaced))
 		if d.Placed > 0 {
-			text += fmt.Sprintf("\n%s had to be placed on other nodes than the file names", render.Counted(d.Placed, "row", "rows"))
+			text += fmt.Sprintf(", %s placed on other nodes than the file names", render.Count(d.Placed))
 		}
 		if d.Skipped > 0 {
-			text += fmt.Sprintf("\n%s skipped", render.Counted(d.Skipped, "bad row", "bad rows"))
+			text += fmt.Sprintf(", %s skipped", render.Counted(d.Skipped, "bad row", "bad rows"))
 		}
 		_, err := fmt.Fprintln(out, text)
 		return err

@@ -85,7 +85,7 @@ func (o *options) put(cmd *cobra.Command, keyspace, keyText string, f *putFlags)
 		Replicas: nodesOf(outcome.Cluster, outcome.Replicas), Version: outcome.Version.String(), Token: token.String(),
 	}
 	return o.print(cmd, document, func(out io.Writer) error {
-		grid := render.Grid{Header: []string{"KEY", "", "CLUSTER", "NODE", "ADDRESS", "VERSION"}}
+		grid := render.Grid{Header: []string{"KEY", "RESULT", "CLUSTER", "NODE", "ADDRESS", "VERSION"}}
 		what := "changed"
 		if document.Created {
 			what = "created"

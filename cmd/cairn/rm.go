@@ -87,7 +87,7 @@ func (o *options) remove(cmd *cobra.Command, keyspace string, keys []cairn.Key, 
 	}
 	document.Token = token.String()
 	err = o.print(cmd, document, func(out io.Writer) error {
-		grid := render.Grid{Header: []string{"KEY", ""}}
+		grid := render.Grid{Header: []string{"KEY", "RESULT"}}
 		for i, r := range document.Results {
 			what := "removed"
 			if r.Error != nil {

@@ -15,6 +15,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"cairn"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write what scripts print into them; read the diff")
@@ -110,6 +112,8 @@ var differing = []struct {
 	{regexp.MustCompile(`\([\d,]+/s\)`), "(RATE/s)"},
 	{regexp.MustCompile(`(?m)^(token +)[A-Za-z0-9_-]+$`), "${1}TOKEN"},
 	{regexp.MustCompile(`"((?:token|plan)": ?)"[A-Za-z0-9_-]+"`), `"${1}"TOKEN"`},
+	{regexp.MustCompile(`(?m)^(token: ).*$`), "${1}TOKEN"},
+	{regexp.MustCompile(`(?m)^( *version: )"\d+\.\d+\.\d+"$`), "${1}VERSION"},
 	{regexp.MustCompile(`"uid": "[0-9a-f]{16}"`), `"uid": "UID"`},
 	{regexp.MustCompile(`("(?:revision|epoch|index|map_revision|log_revision|seconds|microseconds)": ?)[\d.e+-]+`), "${1}N"},
 	{regexp.MustCompile(`\b((?:epoch|log index|applied to|checkpoint at|version) )\d[\d.]*`), "${1}N"},
@@ -199,10 +203,12 @@ func narrow(ts *testscript.TestScript, neg bool, args []string) {
 // generate makes files: "generate keys FILE N" of N keys k-0, k-1, ..., one a
 // line; "generate csv FILE N" of N rows of id and n; "generate word NAME N"
 // sets an environment variable to N letters; "generate ids FILE CSV" is the
-// first column of a CSV file without its header.
+// first column of a CSV file without its header; "generate wide NAME N" is a
+// keyspace of N attributes, NAME.yaml, and NAME.ndjson, whose second entry has
+// all of them at their longest.
 func generate(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
-		ts.Fatalf("usage: generate keys|csv|word|ids NAME N")
+		ts.Fatalf("usage: generate keys|csv|word|ids|wide NAME N")
 	}
 	n, _ := strconv.Atoi(args[2])
 	var out bytes.Buffer
@@ -219,6 +225,17 @@ func generate(ts *testscript.TestScript, neg bool, args []string) {
 		for i := range n {
 			fmt.Fprintf(&out, "k-%d,%d\n", i, i)
 		}
+	case "wide":
+		var manifest bytes.Buffer
+		manifest.WriteString("kind: Keyspace\nname: wide\nplacement: {scheme: hash}\nattributes:\n")
+		out.WriteString(`{"key":"narrow","attributes":{"a0":"x"}}` + "\n" + `{"key":"wide","attributes":{`)
+		for i := range n {
+			fmt.Fprintf(&manifest, "  a%d: {type: string}\n", i)
+			fmt.Fprintf(&out, `%s"a%d":"%s"`, strings.Repeat(",", min(i, 1)), i, strings.Repeat("x", cairn.MaxStringLength))
+		}
+		out.WriteString("}}\n")
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]+".yaml"), manifest.Bytes(), 0o600))
+		args[1] += ".ndjson"
 	case "ids":
 		_, rows, _ := strings.Cut(ts.ReadFile(args[2]), "\n")
 		for line := range strings.Lines(rows) {

@@ -64,8 +64,8 @@ It ends with Ctrl-C. If the router goes away it asks again until it is back.`,
 	return cmd
 }
 
-// enough ends a watch that has printed what it was asked for.
-var enough = errors.New("enough changes")
+// errEnough ends a watch that has printed what it was asked for.
+var errEnough = errors.New("enough changes")
 
 func (o *options) watch(cmd *cobra.Command, keyspace string, from cairn.Token, limit int) error {
 	c, err := o.connect()
@@ -89,7 +89,7 @@ func (o *options) watch(cmd *cobra.Command, keyspace string, from cairn.Token, l
 				return err
 			}
 			if printed++; printed == limit {
-				return enough
+				return errEnough
 			}
 		}
 		return nil
@@ -98,7 +98,7 @@ func (o *options) watch(cmd *cobra.Command, keyspace string, from cairn.Token, l
 		before := printed
 		err := c.Watch(cmd.Context(), keyspace, from, deliver)
 		switch {
-		case errors.Is(err, enough) || cmd.Context().Err() != nil:
+		case errors.Is(err, errEnough) || cmd.Context().Err() != nil:
 			return nil
 		case !began || cairn.KindOf(err) != cairn.KindUnavailable:
 			return err

@@ -37,7 +37,7 @@ func newAdminServer(registry *prometheus.Registry, state *readiness, calls http.
 //
 // /healthz tells whether the process answers at all and is always 200: a
 // server that waits for etcd gains nothing by being started again. /readyz is
-// 200 once the server serves, and 503 with what it waits for until then.
+// 200 while the server serves, and else 503 with the reason.
 func adminPages(registry *prometheus.Registry, state *readiness) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
@@ -45,8 +45,8 @@ func adminPages(registry *prometheus.Registry, state *readiness) http.Handler {
 		fmt.Fprintln(w, "ok")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if reason := state.waitingFor(); reason != "" {
-			http.Error(w, "not ready: waiting for "+reason, http.StatusServiceUnavailable)
+		if reason := state.notReady(); reason != "" {
+			http.Error(w, "not ready: "+reason, http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ok")

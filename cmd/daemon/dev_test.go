@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"cairn/nodeindex"
 	cairnv1 "cairn/proto/cairn/v1"
 )
 
@@ -162,6 +164,30 @@ func TestDevRefusesADirectoryInUse(t *testing.T) {
 		t.Errorf("it says %q; want that %s is in use", said, dir)
 	}
 	first.terminate(syscall.SIGTERM)
+}
+
+func TestDevRefusesADamagedIndex(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, child{Kind: "dev", Data: dir})
+	c := call(t, p.ready().Listen)
+	c.apply(cluster("north"))
+	c.count("north")
+	p.terminate(syscall.SIGTERM)
+
+	files, err := filepath.Glob(filepath.Join(dir, "clusters", "*", nodeindex.FileName))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("index files: %v, %v; want one", files, err)
+	}
+	foreign := bytes.Repeat([]byte("not an index\n"), 1000)
+	if err := os.WriteFile(files[0], foreign, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if said := start(t, child{Kind: "dev", Data: dir}).failure(); !strings.Contains(said, "cluster north") || !strings.Contains(said, files[0]) {
+		t.Errorf("it says %q; want the cluster and the file", said)
+	}
+	if now, err := os.ReadFile(files[0]); err != nil || !bytes.Equal(now, foreign) {
+		t.Errorf("the file was changed (%d bytes, %v)", len(now), err)
+	}
 }
 
 func TestDevRefusesAnAddressInUse(t *testing.T) {

@@ -95,16 +95,16 @@ func (e *edge) refuse() {
 
 // notReady answers a call of a server that does not serve yet.
 func (e *edge) notReady(any, grpc.ServerStream) error {
-	return rpcerr.ToStatus(cairn.Errorf(cairn.KindUnavailable, "NOT_READY", "the server does not serve yet: waiting for %s", e.state.waitingFor())).Err()
+	return rpcerr.ToStatus(cairn.Errorf(cairn.KindUnavailable, "NOT_READY", "the server does not serve: it is %s", e.state.notReady())).Err()
 }
 
 // address is where the public listener listens.
 func (e *edge) address() string { return e.public.address() }
 
 // waitFor notes, in the log and in answers, what the server waits for.
-func (e *edge) waitFor(reason string) {
-	e.state.wait(reason)
-	e.common.Log.Info("waiting for " + reason)
+func (e *edge) waitFor(what string) {
+	e.state.set("waiting for " + what)
+	e.common.Log.Info("waiting for " + what)
 }
 
 // serve puts the services in place, reports the server as ready, and prints
@@ -135,7 +135,7 @@ func (e *edge) serve(services func() (*grpc.Server, error), drain func(), etcd s
 	for name := range public.GetServiceInfo() {
 		e.health.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVING)
 	}
-	e.state.ready()
+	e.state.set("")
 	e.announce(etcd)
 	return nil
 }
@@ -188,7 +188,7 @@ func (e *edge) close() { e.closed.Do(e.shutDown) }
 
 func (e *edge) shutDown() {
 	e.common.Log.Info("shutting down")
-	e.state.wait("the end: shutting down")
+	e.state.set("shutting down")
 	e.health.Shutdown()
 	if e.drain != nil {
 		e.drain()

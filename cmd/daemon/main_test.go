@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"testing"
 
@@ -45,6 +46,11 @@ func runChild(config string) error {
 	if err != nil {
 		return err
 	}
+	go func() { // the test that started this process holds the other end
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		fmt.Fprintln(os.Stderr, "the test is gone")
+		os.Exit(1)
+	}()
 	ctx, stop := SignalContext(context.Background())
 	defer stop()
 	common := Common{Listen: c.Listen, HTTP: c.HTTP, Log: log, Stdout: os.Stdout}

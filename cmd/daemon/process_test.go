@@ -47,6 +47,10 @@ func start(t *testing.T, c child) *process {
 	}
 	p := &process{t: t, cmd: exec.Command(os.Args[0]), lines: make(chan string, 16), ended: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), childEnv+"="+string(config))
+	// It closes with the test's process, however that ends.
+	if _, err := p.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -41,9 +41,9 @@ func TestKilledImport(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("in round %d of %d", round+1, rounds)
 		}
+		t.Logf("round %d of %d: %d writes acknowledged", round+1, rounds, len(torture.acknowledged))
 	}
 	torture.finish()
-	t.Logf("%d rounds, %d writes acknowledged", rounds, len(torture.acknowledged))
 }
 
 type torture struct {
@@ -83,6 +83,8 @@ func (x *torture) killWhileLoading() {
 	defer c.conn.Close()
 	if x.next.Load() == 0 {
 		c.apply(orders(), cluster("north"), cluster("south"))
+		c.count("north") // waits until the index runs
+		c.count("south")
 	}
 	x.verify(c)
 
@@ -129,7 +131,7 @@ func (x *torture) verify(c *caller) {
 // check checks the file of every index, which nobody has open.
 func (x *torture) check() {
 	x.t.Helper()
-	files, err := filepath.Glob(filepath.Join(x.config.Data, "clusters", "*", "index.db"))
+	files, err := filepath.Glob(filepath.Join(x.config.Data, "clusters", "*", nodeindex.FileName))
 	if err != nil {
 		x.t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ const protos = fileURLToPath(new URL("../../proto", import.meta.url));
 
 const definition = protoLoader.loadSync(["cairn/v1/locator.proto", "cairn/v1/writer.proto"], {
   includeDirs: [protos],
+  keepCase: true, // field names as in the .proto files
   enums: String, // FOUND rather than 1
   longs: String, // 64-bit numbers do not fit a JavaScript number
   oneofs: true, // value.kind says which field is set

@@ -21,6 +21,9 @@ func (r *Replica) Assign(ctx context.Context, assignment cairn.Assignment) error
 		return errClosed()
 	}
 	for {
+		if r.ctx.Err() != nil {
+			return errClosed()
+		}
 		if refusal := r.refusals.log(); refusal != nil {
 			return refusal
 		}

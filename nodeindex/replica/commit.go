@@ -24,7 +24,7 @@ type committer struct {
 
 // commandsInFlight is how many commands may be on their way: one is encoded
 // or applied while another is written.
-const commandsInFlight = 3
+const commandsInFlight = 2
 
 // waitingWrite is one request until it is answered.
 type waitingWrite struct {

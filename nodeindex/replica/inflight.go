@@ -1,9 +1,6 @@
 package replica
 
-import (
-	"sync"
-	"time"
-)
+import "sync"
 
 // inFlight counts what is under way, so that an end can be waited for. The
 // zero inFlight is ready.
@@ -35,18 +32,16 @@ func (f *inFlight) end() {
 	}
 }
 
-// drain lets nothing more begin and waits until nothing is under way, or for
-// the timeout.
-func (f *inFlight) drain(timeout time.Duration) {
+// drain lets nothing more begin. idle is closed once nothing is under way.
+func (f *inFlight) drain() (idle <-chan struct{}) {
 	f.mu.Lock()
-	f.stopped = true
-	f.idle = make(chan struct{})
-	if f.n == 0 {
-		close(f.idle)
+	defer f.mu.Unlock()
+	if !f.stopped {
+		f.stopped = true
+		f.idle = make(chan struct{})
+		if f.n == 0 {
+			close(f.idle)
+		}
 	}
-	f.mu.Unlock()
-	select {
-	case <-f.idle:
-	case <-time.After(timeout):
-	}
+	return f.idle
 }

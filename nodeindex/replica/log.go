@@ -196,16 +196,25 @@ func (l *replicatedLog) checkpoint() (taken bool, err error) {
 	return err == nil, err
 }
 
-// drainTimeout is how long close waits for what raft was asked. Only where
-// raft's main goroutine has ended, its term not kept, does it take that long;
-// those that wait for that goroutine are freed by the shutdown then.
+// drainTimeout is how long close waits for what raft was asked after the
+// store has failed. Only where raft's main goroutine has ended, its term not
+// kept, does it take that long; those that wait for that goroutine are freed
+// by the shutdown then.
 const drainTimeout = time.Second
 
-// close stops the log. What waits for it fails.
+// close stops the log. What waits for it is answered or fails.
 func (l *replicatedLog) close(logger *slog.Logger) {
 	l.closed.Do(func() {
 		close(l.closing)
-		l.asking.drain(drainTimeout)
+		idle := l.asking.drain()
+		select {
+		case <-idle:
+		case <-l.store.failed:
+			select {
+			case <-idle:
+			case <-time.After(drainTimeout):
+			}
+		}
 		if err := l.raft.Shutdown().Error(); err != nil {
 			logger.Warn("stopping the log", "err", err)
 		}

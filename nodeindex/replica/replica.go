@@ -90,7 +90,7 @@ func (r *Replica) Close() error {
 		r.log.Load().close(r.config.Logger)
 		r.verifies.close()
 		r.closing = r.index.Close()
-		r.asking.drain(startTimeout)
+		<-r.asking.drain()
 		r.refreshes.close()
 	})
 	return r.closing

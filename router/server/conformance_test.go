@@ -45,13 +45,15 @@ var alike = cmp.Options{
 	cmp.AllowUnexported(cairn.Value{}),
 	cmp.Comparer(func(a, b cairn.Token) bool { return a.String() == b.String() }),
 	cmp.Comparer(func(a, b *cairn.Error) bool { return (a == nil) == (b == nil) && (a == nil || same(a, b)) }),
-	cmp.Transformer("withoutAbsentCluster", func(l cairn.Location) struct{ cairn.Location } {
+	cmp.Transformer("withoutAbsentCluster", func(l cairn.Location) plainLocation {
 		if l.State != cairn.Found {
 			l.Cluster = ""
 		}
-		return struct{ cairn.Location }{l}
+		return plainLocation(l)
 	}),
 }
+
+type plainLocation cairn.Location
 
 func same(a, b *cairn.Error) bool {
 	return a.Kind == b.Kind && a.Reason == b.Reason && a.Field == b.Field && a.Key.Compare(b.Key) == 0 && a.Error() == b.Error()

@@ -1,7 +1,10 @@
 package server
 
 import (
+	"errors"
+	"slices"
 	"sync"
+	"unicode/utf8"
 
 	statuspb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/mem"
@@ -42,12 +45,12 @@ func (r *streamRequest) release() {
 func (r *streamRequest) decode(buffer mem.Buffer) error {
 	*r = streamRequest{keyspace: r.keyspace, keys: r.keys[:0], buffer: buffer}
 	var batch []byte
-	err := eachField(buffer.ReadOnlyData(), func(number protowire.Number, value uint64, bytes []byte) {
-		switch number {
-		case 1:
+	err := eachField(buffer.ReadOnlyData(), func(field field, value uint64, bytes []byte) {
+		switch field {
+		case requestID:
 			r.id = value
-		case 2:
-			batch = bytes
+		case requestBatch:
+			batch = joined(batch, bytes)
 		}
 	})
 	if err != nil {
@@ -69,20 +72,23 @@ func (r *streamRequest) broken(err error) error {
 func (r *streamRequest) decodeBatch(batch []byte) error {
 	var keyspace, fresh []byte
 	var view cairnv1.LocationView
-	err := eachField(batch, func(number protowire.Number, value uint64, bytes []byte) {
-		switch number {
-		case 1:
+	err := eachField(batch, func(field field, value uint64, bytes []byte) {
+		switch field {
+		case batchKeyspace:
 			keyspace = bytes
-		case 2:
+		case batchKey:
 			r.keys = append(r.keys, bytes)
-		case 3:
+		case batchView:
 			view = cairnv1.LocationView(value)
-		case 4:
-			fresh = bytes
+		case batchFreshness:
+			fresh = joined(fresh, bytes)
 		}
 	})
 	if err != nil {
 		return err
+	}
+	if !utf8.Valid(keyspace) {
+		return errNotUTF8
 	}
 	if string(keyspace) != r.keyspace {
 		r.keyspace = string(keyspace)
@@ -98,37 +104,68 @@ func (r *streamRequest) decodeBatch(batch []byte) error {
 	return nil
 }
 
-// eachField yields a message's fields: numbers as value, strings, bytes and
+// field is a field's number and type, as one number.
+type field uint64
+
+func fieldOf(number protowire.Number, kind protowire.Type) field {
+	return field(protowire.EncodeTag(number, kind))
+}
+
+// The fields of StreamLocateRequest and BatchLocateRequest.
+var (
+	requestID      = fieldOf(1, protowire.VarintType)
+	requestBatch   = fieldOf(2, protowire.BytesType)
+	batchKeyspace  = fieldOf(1, protowire.BytesType)
+	batchKey       = fieldOf(2, protowire.BytesType)
+	batchView      = fieldOf(3, protowire.VarintType)
+	batchFreshness = fieldOf(4, protowire.BytesType)
+)
+
+var (
+	errNotUTF8     = errors.New("batch.keyspace is not UTF-8")
+	errFieldNumber = errors.New("a field number that can't be")
+)
+
+// joined is two occurrences of one message field: they merge, and to merge
+// two messages is to read one after the other.
+func joined(first, second []byte) []byte {
+	if first == nil {
+		return second
+	}
+	return slices.Concat(first, second)
+}
+
+// eachField yields a message's fields: numbers as value; strings, bytes and
 // messages as bytes. Fields of other types are passed over, as unknown ones
 // are.
-func eachField(message []byte, yield func(number protowire.Number, value uint64, bytes []byte)) error {
+func eachField(message []byte, yield func(field field, value uint64, bytes []byte)) error {
 	for len(message) > 0 {
 		number, kind, n := protowire.ConsumeTag(message)
 		if n < 0 {
 			return protowire.ParseError(n)
 		}
+		if number > protowire.MaxValidNumber {
+			return errFieldNumber
+		}
 		message = message[n:]
 		switch kind {
 		case protowire.VarintType:
-			value, n := protowire.ConsumeVarint(message)
-			if n < 0 {
-				return protowire.ParseError(n)
+			var value uint64
+			if value, n = protowire.ConsumeVarint(message); n >= 0 {
+				yield(fieldOf(number, kind), value, nil)
 			}
-			yield(number, value, nil)
-			message = message[n:]
 		case protowire.BytesType:
-			bytes, n := protowire.ConsumeBytes(message)
-			if n < 0 {
-				return protowire.ParseError(n)
+			var bytes []byte
+			if bytes, n = protowire.ConsumeBytes(message); n >= 0 {
+				yield(fieldOf(number, kind), 0, bytes)
 			}
-			yield(number, 0, bytes)
-			message = message[n:]
 		default:
-			if n = protowire.ConsumeFieldValue(number, kind, message); n < 0 {
-				return protowire.ParseError(n)
-			}
-			message = message[n:]
+			n = protowire.ConsumeFieldValue(number, kind, message)
 		}
+		if n < 0 {
+			return protowire.ParseError(n)
+		}
+		message = message[n:]
 	}
 	return nil
 }

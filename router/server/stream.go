@@ -7,10 +7,7 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
-	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
 	"cairn/proto/rpcerr"
 )
@@ -54,7 +51,10 @@ func (a *answering) read() error {
 		request := streamRequests.Get().(*streamRequest)
 		if err := a.stream.RecvMsg(request); err != nil {
 			streamRequests.Put(request)
-			return readError(err)
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
 		}
 		select {
 		case <-idle:
@@ -73,17 +73,6 @@ func (a *answering) read() error {
 		}
 		a.work <- request
 	}
-}
-
-// readError is why a stream ended: nil if the client ended it.
-func readError(err error) error {
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	if status.Code(err) == codes.ResourceExhausted {
-		return cairn.Errorf(cairn.KindExhausted, "MESSAGE_TOO_LARGE", "a batch over the size of a message; send fewer keys in one: %s", status.Convert(err).Message())
-	}
-	return err
 }
 
 // answer is a worker. It says so in idle whenever it waits for work.

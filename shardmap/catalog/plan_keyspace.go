@@ -17,7 +17,7 @@ func (p *planner) keyspace(spec *KeyspaceSpec) error {
 		return p.newKeyspace(spec)
 	}
 	if before.Deleting {
-		return refuse("", "KEYSPACE_DELETING", "the keyspace is being deleted; apply again when it is gone")
+		return refuse("", "KEYSPACE_DELETING", "the keyspace is being deleted; apply when it is gone or, if that was given up, delete it again")
 	}
 	if spec.Placement.Scheme != before.Placement.Scheme {
 		return refuse("placement.scheme", "PLACEMENT_CHANGED", "placed by %s; that can't be changed to %s: make a new keyspace", before.Placement.Scheme, spec.Placement.Scheme)

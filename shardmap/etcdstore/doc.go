@@ -14,6 +14,7 @@
 //	shards/KEYSPACE/GENERATION/ID      a shard, JSON, one key each
 //	creating/KEYSPACE                  a keyspace being created, under a lease
 //	committers/ID                      the last commit of one Store
+//	deletions                          put when a keyspace or cluster is deleted
 //
 // A shard counts only if its keyspace's record names its generation. The
 // shards of a new keyspace are written in as many transactions as they take;

@@ -3,7 +3,6 @@ package etcdstore_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
 
 	"cairn"
 	"cairn/shardmap"
@@ -28,7 +26,7 @@ func TestSurvivesRestartOfEtcd(t *testing.T) {
 	other := newProxy(t, server.Endpoint())
 	addCluster(t, s, "north")
 	before := commit(t, s, newKeyspace(t, s, "runways", 8))
-	for round := range 3 {
+	for round := range 2 {
 		p.setCut(true)
 		other.setCut(true)
 		server.Stop()
@@ -61,84 +59,6 @@ func TestSurvivesRestartOfEtcd(t *testing.T) {
 	}
 }
 
-// proxy forwards to etcd while it is not cut.
-type proxy struct {
-	listener net.Listener
-	target   string
-	mu       sync.Mutex
-	cut      bool
-	open     map[net.Conn]bool
-}
-
-func newProxy(t testing.TB, target string) *proxy {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{listener: listener, target: target, open: map[net.Conn]bool{}}
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			from, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			to, err := net.Dial("tcp", target)
-			p.mu.Lock()
-			if err != nil || p.cut {
-				p.mu.Unlock()
-				_ = from.Close()
-				if err == nil {
-					_ = to.Close()
-				}
-				continue
-			}
-			p.open[from], p.open[to] = true, true
-			p.mu.Unlock()
-			all.Go(func() { p.pipe(from, to) })
-			all.Go(func() { p.pipe(to, from) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = listener.Close()
-		p.setCut(true)
-		all.Wait()
-	})
-	return p
-}
-
-func (p *proxy) pipe(from, to net.Conn) {
-	defer func() { _, _ = from.Close(), to.Close() }()
-	buffer := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buffer)
-		if _, werr := to.Write(buffer[:n]); err != nil || werr != nil {
-			return
-		}
-	}
-}
-
-func (p *proxy) setCut(cut bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.cut = cut
-	if cut {
-		for c := range p.open {
-			_ = c.Close()
-		}
-		p.open = map[net.Conn]bool{}
-	}
-}
-
-func (p *proxy) client(t testing.TB) *clientv3.Client {
-	client, err := clientv3.New(clientv3.Config{Endpoints: []string{p.listener.Addr().String()}, Logger: zap.NewNop(), DialKeepAliveTime: time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = client.Close() })
-	return client
-}
-
 func TestReloadsAfterCompaction(t *testing.T) {
 	server := etcdtest.Start(t)
 	p := newProxy(t, server.Endpoint())
@@ -152,7 +72,7 @@ func TestReloadsAfterCompaction(t *testing.T) {
 	addCluster(t, writer, "north")
 	m := commit(t, writer, newKeyspace(t, writer, "runways", 300))
 	k := keyspace(t, m, "runways")
-	m = commit(t, writer, shardmap.Change{Keyspaces: []shardmap.KeyspaceChange{{Name: k.Name, Expected: k.ModRevision, Delete: true}}})
+	commit(t, writer, shardmap.Change{Keyspaces: []shardmap.KeyspaceChange{{Name: k.Name, Expected: k.ModRevision, Delete: true}}})
 	m = commit(t, writer, newKeyspace(t, writer, "runways", 400))
 	if _, err := server.Client(t).Compact(bounded(t), int64(m.Revision())); err != nil {
 		t.Fatal(err)
@@ -218,6 +138,95 @@ func TestUnknownOutcomesAreResolved(t *testing.T) {
 	}
 	if n := s.Map().Count(uid); n != 41 {
 		t.Errorf("%d shards, want 41", n)
+	}
+}
+
+// TestUnheardCommitIsRecognised loses the answer to a commit that took effect.
+func TestUnheardCommitIsRecognised(t *testing.T) {
+	server := etcdtest.Start(t)
+	p := newProxy(t, server.Endpoint())
+	s, other := open(t, etcdstore.Config{Client: p.client(t)}), open(t, etcdstore.Config{Client: server.Client(t)})
+	addCluster(t, s, "north")
+	change := newKeyspace(t, s, "runways", 4)
+	p.mute.Store(true)
+	type outcome struct {
+		revision uint64
+		err      error
+	}
+	done := make(chan outcome)
+	go func() {
+		revision, err := s.Commit(bounded(t), change)
+		done <- outcome{revision, err}
+	}()
+	eventually(t, "the commit lands", func() bool {
+		_, found := other.Map().Catalog().KeyspaceByName("runways")
+		return found
+	})
+	p.setCut(true)
+	p.mute.Store(false)
+	p.setCut(false)
+	got := <-done
+	if want := keyspace(t, other.Map(), "runways").Revision; got.err != nil || got.revision != want {
+		t.Errorf("committed at %d, %v; it was at %d", got.revision, got.err, want)
+	}
+}
+
+func TestUnknownOutcome(t *testing.T) {
+	server := etcdtest.Start(t)
+	p := newProxy(t, server.Endpoint())
+	s := open(t, etcdstore.Config{Client: p.client(t)})
+	addCluster(t, s, "north")
+	for _, lands := range []bool{false, true} {
+		name := fmt.Sprint("lands-", lands)
+		change := newKeyspace(t, s, name, 4)
+		if lands {
+			p.mute.Store(true)
+		} else {
+			p.setCut(true)
+		}
+		if _, err := s.Commit(shortly(t), change); cairn.KindOf(err) != cairn.KindUnknown {
+			t.Errorf("without an answer: %v", err)
+		}
+		p.setCut(true)
+		p.mute.Store(false)
+		p.setCut(false)
+		// The next commit finds its way, whatever became of that one.
+		addCluster(t, s, "c-"+name)
+		if _, found := s.Map().Catalog().KeyspaceByName(name); found != lands {
+			t.Errorf("the keyspace is there: %t, want %t", found, lands)
+		}
+	}
+}
+
+// TestExpiredCreationHasNoEffect takes the mark away under a creation, as the
+// end of its lease does.
+func TestExpiredCreationHasNoEffect(t *testing.T) {
+	server := etcdtest.Start(t)
+	s := open(t, etcdstore.Config{Client: server.Client(t)})
+	addCluster(t, s, "north")
+	client := server.Client(t)
+	marks := client.Watch(bounded(t), etcdstore.DefaultPrefix+"creating/", clientv3.WithPrefix())
+	done := make(chan error)
+	go func() {
+		_, err := s.Commit(bounded(t), newKeyspace(t, s, "many", 20_000))
+		done <- err
+	}()
+	<-marks
+	if _, err := client.Delete(bounded(t), etcdstore.DefaultPrefix+"creating/", clientv3.WithPrefix()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; cairn.ReasonOf(err) != "CREATION_EXPIRED" && cairn.ReasonOf(err) != "MAP_CHANGED" {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := s.Sweep(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	left, err := client.Get(bounded(t), etcdstore.DefaultPrefix+"shards/", clientv3.WithPrefix(), clientv3.WithCountOnly())
+	if err != nil || left.Count != 0 {
+		t.Errorf("%d shards are left, %v", left.Count, err)
+	}
+	if n := len(s.Map().Catalog().Keyspaces()); n != 0 {
+		t.Errorf("%d keyspaces", n)
 	}
 }
 
@@ -359,5 +368,18 @@ func TestForeignJournalIsLeftAlone(t *testing.T) {
 	}
 	if now, err := os.ReadFile(path); err != nil || string(now) != string(foreign) {
 		t.Errorf("the file was changed: %q, %v", now, err)
+	}
+}
+
+func TestJournalThatCannotBeWritten(t *testing.T) {
+	server := etcdtest.Start(t)
+	said := make(chan error, 10)
+	s := open(t, etcdstore.Config{
+		Client: server.Client(t), Journal: filepath.Join(t.TempDir(), "missing", "map.journal"),
+		Events: etcdstore.Events{JournalFailed: func(err error) { said <- err }},
+	})
+	addCluster(t, s, "north")
+	if err := <-said; cairn.KindOf(err) != cairn.KindUnavailable {
+		t.Errorf("said: %v", err)
 	}
 }

@@ -131,6 +131,20 @@ func TestJournalBitFlips(t *testing.T) {
 	}
 }
 
+// TestJournalWithAChangeThatCannotBe goes on with the Map before it.
+func TestJournalWithAChangeThatCannotBe(t *testing.T) {
+	path, s := writeJournal(t, world(t, 3), 2)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hole := []record{{key: shardKey(generation{2, 1}, 2), modRevision: 20}}
+	j, err := readJournal(bytes.NewReader(appendFrame(whole, framed(20, hole))))
+	if cairn.KindOf(err) != cairn.KindCorrupt || j == nil || j.state.current.Revision() != s.current.Revision() {
+		t.Errorf("%+v, %v", j, err)
+	}
+}
+
 func TestJournalAppendsWhatChanged(t *testing.T) {
 	sizes := map[int]int64{}
 	for _, shards := range []int{10, 10_000} {

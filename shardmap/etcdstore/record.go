@@ -50,8 +50,9 @@ func parseShardKey(key string) (generation, cairn.ShardID, error) {
 	broken := func() (generation, cairn.ShardID, error) {
 		return generation{}, 0, cairn.Errorf(cairn.KindCorrupt, "RECORD_BROKEN", "%q is not the key of a shard", key)
 	}
-	parts := strings.Split(strings.TrimPrefix(key, shardsFolder), "/")
-	if len(parts) != 3 || len(parts[2]) != 16 {
+	rest, found := strings.CutPrefix(key, shardsFolder)
+	parts := strings.Split(rest, "/")
+	if !found || len(parts) != 3 || len(parts[2]) != 16 {
 		return broken()
 	}
 	var g generation
@@ -63,7 +64,8 @@ func parseShardKey(key string) (generation, cairn.ShardID, error) {
 		return broken()
 	}
 	id, err := strconv.ParseUint(parts[2], 16, 64)
-	if err != nil || shardKey(g, cairn.ShardID(id)) != key {
+	// One shard, one key: no other spelling of the same numbers.
+	if err != nil || strconv.FormatUint(g.number, 10) != parts[1] || strings.ToLower(key) != key {
 		return broken()
 	}
 	return g, cairn.ShardID(id), nil

@@ -117,8 +117,8 @@ func (l *loader) finish() (*state, error) {
 }
 
 // apply follows changed records up to a revision; several of one key are in
-// the order of their revisions. After an error the state must not be used:
-// load it anew.
+// the order of their revisions. After an error current is as before, but the
+// state can't go on: load it anew.
 func (s *state) apply(revision uint64, records []record) error {
 	last := make(map[string]record, len(records))
 	for _, r := range records {
@@ -168,7 +168,10 @@ func (s *state) apply(revision uint64, records []record) error {
 	if edit != nil {
 		update.Set = append(update.Set, s.reveal(before, after)...)
 	}
-	s.current, err = s.current.Apply(update)
+	next, err := s.current.Apply(update)
+	if err == nil {
+		s.current = next
+	}
 	return err
 }
 

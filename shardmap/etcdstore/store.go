@@ -12,6 +12,9 @@ import (
 	"cairn/shardmap"
 )
 
+// askAfter is how long a wait gives the watch to bring a revision by itself.
+const askAfter = time.Millisecond
+
 // Store is the shard map in etcd. It is safe for concurrent use.
 type Store struct {
 	config Config
@@ -123,24 +126,22 @@ func (s *Store) Map() *shardmap.Map { return s.published.Load() }
 // Wait returns a Map of at least a revision, as soon as there is one. If ctx
 // ends first: KindUnavailable while etcd does not answer, else KindDeadline.
 func (s *Store) Wait(ctx context.Context, revision uint64) (*shardmap.Map, error) {
-	asked := false
+	// The revision may be of a change outside the prefix, which the watch learns
+	// of only when asked; one inside comes by itself, most often at once.
+	ask := time.NewTimer(askAfter)
+	defer ask.Stop()
 	for {
 		changed := s.onChange()
 		if m := s.Map(); m.Revision() >= revision {
 			return m, nil
 		}
-		if !asked {
-			// The revision may be of a change outside the prefix, which the
-			// watch learns of only when asked.
-			asked = true
+		select {
+		case <-changed:
+		case <-ask.C:
 			if err := s.requestProgress(ctx); err != nil && ctx.Err() == nil {
 				return nil, s.etcdError("ask for progress", err)
 			}
-		}
-		select {
-		case <-changed:
-		case <-time.After(s.config.ProveEvery):
-			asked = false
+			ask.Reset(s.config.ProveEvery)
 		case <-ctx.Done():
 			return nil, s.unavailable("no shard map of a new enough revision")
 		}

@@ -124,7 +124,7 @@ func sameMap(t testing.TB, got, want *shardmap.Map) {
 
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for range 500 {
+	for range 1_500 {
 		if holds() {
 			return
 		}

@@ -10,10 +10,13 @@ import (
 // Validate refuses what is not a placement key under a scheme, so neither a
 // place to split a shard at: with cairn.SchemeHash anything but HashLength
 // bytes (KindInvalid, PLACEMENT_KEY_LENGTH), with cairn.SchemeRange what is not
-// a key.
+// a key (KindInvalid, KEY_EMPTY, KEY_TOO_LONG). The error names no field.
 func Validate(scheme cairn.Scheme, placementKey []byte) error {
 	if scheme == cairn.SchemeRange {
-		return cairn.Key(placementKey).Validate()
+		if err := cairn.Key(placementKey).Validate(); err != nil {
+			return cairn.Invalid("", cairn.ReasonOf(err), "a placement key of %d bytes; with the scheme range it is a key, of 1 to %d", len(placementKey), cairn.MaxKeyLength)
+		}
+		return nil
 	}
 	if len(placementKey) != HashLength {
 		return cairn.Invalid("", "PLACEMENT_KEY_LENGTH", "a placement key of %d bytes; with the scheme hash it has %d", len(placementKey), HashLength)

@@ -69,9 +69,9 @@ type Load struct {
 
 	mu     sync.Mutex // guards what is below; nothing is awaited under it
 	counts Counts
-	// stop is why no more rows are to be read: the bad row that was one too
-	// many.
-	stop error
+	// stop is why no more rows are to be read: of the bad rows that were too
+	// many, the first in the file.
+	stop *records.BadRow
 }
 
 // New makes a load. Run carries it out.
@@ -113,7 +113,10 @@ func (l *Load) Run(ctx context.Context, reader records.Reader) error {
 	if reading != nil {
 		return reading
 	}
-	return l.stopped()
+	if stop := l.stopped(); stop != nil {
+		return stop
+	}
+	return nil
 }
 
 // deal reads rows and hands them to lanes in batches until the file, the
@@ -180,7 +183,7 @@ func (l *Load) bad(row *records.BadRow) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.counts.Bad == int64(l.config.SkipBad) {
-		if l.stop == nil {
+		if l.stop == nil || row.Line < l.stop.Line {
 			l.stop = row
 		}
 		return
@@ -191,7 +194,7 @@ func (l *Load) bad(row *records.BadRow) {
 	}
 }
 
-func (l *Load) stopped() error {
+func (l *Load) stopped() *records.BadRow {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.stop

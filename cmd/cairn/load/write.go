@@ -116,9 +116,14 @@ func (l *Load) refused(ctx context.Context, attempts []attempt, err error) ([]at
 	return l.attempt(ctx, attempts[half:])
 }
 
-// located is the bad row that a refusal makes of a row.
-func (l *Load) located(row records.Row, err *cairn.Error) *records.BadRow {
-	return &records.BadRow{File: l.config.File, Line: row.Line, Column: 1, Err: fmt.Errorf("refused: %w", err)}
+// located is the bad row that a refusal makes of a row. Where in its batch the
+// row stood is of no use to anybody.
+func (l *Load) located(row records.Row, refusal *cairn.Error) *records.BadRow {
+	err := *refusal
+	if _, field, inBatch := strings.Cut(err.Field, "]."); inBatch && strings.HasPrefix(err.Field, "writes[") {
+		err.Field = field
+	}
+	return &records.BadRow{File: l.config.File, Line: row.Line, Column: 1, Err: fmt.Errorf("refused: %w", &err)}
 }
 
 func (c *Counts) add(outcome cairn.WriteOutcome, placed bool) {

@@ -35,7 +35,7 @@ func NewCSV(file string, in io.Reader, mapping Mapping) (*CSV, error) {
 	c := &CSV{file: file, mapping: mapping, reader: csv.NewReader(buffered), node: -1}
 	c.reader.ReuseRecord = true
 	header, err := c.reader.Read()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil, cairn.Invalid("", "CSV_HEADER_MISSING", "%s: empty; a CSV file begins with a header that names its columns", file)
 	}
 	if err != nil {

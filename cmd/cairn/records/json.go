@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -66,7 +67,7 @@ func skipValue(line []byte, at int) int {
 		case ',', ':', ' ', '\t', '\r', '\n':
 			at++ // between the parts of what is being skipped
 		default:
-			for at < len(line) && bytes.IndexByte([]byte(",:]} \t\r\n"), line[at]) < 0 {
+			for at < len(line) && strings.IndexByte(",:]} \t\r\n", line[at]) < 0 {
 				at++
 			}
 		}

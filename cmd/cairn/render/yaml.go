@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"regexp"
+	"strings"
 )
 
 // appendYAML spells valid JSON as YAML in block style. Strings stay plain only
@@ -103,7 +104,7 @@ func (y *yamlWriter) scalar(token json.Token) {
 	case bool:
 		y.out = append(y.out, map[bool]string{true: "true", false: "false"}[v]...)
 	case json.Number:
-		y.out = append(y.out, v...)
+		y.out = append(y.out, number(string(v))...)
 	case string:
 		if plain.MatchString(v) && !otherwise.MatchString(v) {
 			y.out = append(y.out, v...)
@@ -111,4 +112,14 @@ func (y *yamlWriter) scalar(token json.Token) {
 		}
 		y.out = append(y.out, bytes.TrimSuffix(mustJSON(v, ""), []byte{'\n'})...)
 	}
+}
+
+// number is a number of JSON as all readers of YAML know one: without a point
+// in it, one with an exponent is text to those of 1.1.
+func number(text string) string {
+	at := strings.IndexAny(text, "eE")
+	if at < 0 || strings.Contains(text, ".") {
+		return text
+	}
+	return text[:at] + ".0" + text[at:]
 }

@@ -1,0 +1,118 @@
+package nodeindex
+
+import (
+	"bytes"
+	"testing"
+
+	"cairn"
+)
+
+func FuzzWriteCommand(f *testing.F) {
+	request := &cairn.WriteRequest{Keyspace: testKeyspace, Mutations: []cairn.Mutation{
+		put("a", size(5), name("x")),
+		{Operation: cairn.Merge, Key: cairn.Key("b"), Nodes: []cairn.NodeID{1, 300}, Condition: cairn.Condition{Present: true, Version: cairn.Version{Epoch: 1, Index: 2, Position: 3}}},
+		remove("c"),
+	}}
+	f.Add(prepare(nil, testTime, []*cairn.WriteRequest{request, {Keyspace: 7}}))
+	f.Add([]byte{commandWrites, 0, 0})
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, command []byte) {
+		var c writeCommand
+		if !c.decode(command) {
+			return
+		}
+		// What decodes is what encoding it again gives, and decoding that.
+		out := appendWriteHeader(nil, testTime, len(c.requests))
+		for _, r := range c.requests {
+			out = appendRequestHeader(out, r.keyspace, len(r.mutations))
+			for i := range r.mutations {
+				m := &r.mutations[i]
+				out = appendMutation(out, &m.Mutation, m.Nodes, m.chosen)
+			}
+		}
+		var again writeCommand
+		if !again.decode(out) || len(again.mutations) != len(c.mutations) {
+			t.Fatalf("%x does not decode again", out)
+		}
+		for i := range c.mutations {
+			a, b := &c.mutations[i], &again.mutations[i]
+			if a.Operation != b.Operation || !bytes.Equal(a.Key, b.Key) || !bytes.Equal(a.Attributes, b.Attributes) ||
+				a.Condition != b.Condition || a.chosen != b.chosen || len(a.Nodes) != len(b.Nodes) {
+				t.Fatalf("%+v became %+v", a, b)
+			}
+		}
+	})
+}
+
+func FuzzAssignCommand(f *testing.F) {
+	a := testAssignment(f, cairn.SchemeRange, 3)
+	f.Add(diff(&assignment{}, a).encode())
+	f.Add((&assignCommand{from: 1, to: 2, removedKeyspaces: []cairn.UID{5}, removedShards: []shardName{{1, 2}}}).encode())
+	f.Add([]byte{commandAssign})
+	f.Fuzz(func(t *testing.T, command []byte) {
+		var c, again assignCommand
+		if !c.decode(command) {
+			return
+		}
+		out := c.encode()
+		if !again.decode(out) || !bytes.Equal(again.encode(), out) {
+			t.Fatalf("%x does not decode again", out)
+		}
+		if next, err := (&assignment{keyspaces: map[cairn.UID]*keyspace{}}).assign(&c); err == nil && next.revision != c.to {
+			t.Fatalf("revision %d, want %d", next.revision, c.to)
+		}
+	})
+}
+
+func FuzzRecord(f *testing.F) {
+	entry := cairn.Entry{Key: cairn.Key("key"), Nodes: []cairn.NodeID{1, 300}, Attributes: attributes(size(5)), Version: cairn.Version{Epoch: 1, Index: 2, Position: 3}}
+	value := appendEntryValue(nil, 77, entry.Nodes)
+	f.Add(value, appendRecord(nil, testKeyspace, &entry, value))
+	f.Add([]byte{}, []byte{})
+	f.Fuzz(func(t *testing.T, value, body []byte) {
+		ordinal, nodes, ok := decodeEntryValue(value, nil)
+		if !ok {
+			return
+		}
+		r, ok := parseRecord(body)
+		if !ok {
+			return
+		}
+		entry := cairn.Entry{Key: r.key, Nodes: nodes, Attributes: r.attributes, Version: r.version}
+		again := appendRecord(nil, testKeyspace, &entry, appendEntryValue(nil, ordinal, nodes))
+		decoded, ok := decodeRecord(testKeyspace, appendEntryValue(nil, ordinal, nodes), again)
+		if !ok || !bytes.Equal(decoded.key, r.key) || decoded.version != r.version || !bytes.Equal(decoded.attributes, r.attributes) {
+			t.Fatalf("%+v became %+v", r, decoded)
+		}
+		again[len(again)/2] ^= 1
+		if _, ok := decodeRecord(testKeyspace, appendEntryValue(nil, ordinal, nodes), again); ok {
+			t.Fatal("a flipped bit went unnoticed")
+		}
+	})
+}
+
+func FuzzShard(f *testing.F) {
+	s := cairn.Shard{Keyspace: testKeyspace, ID: 3, Start: []byte("a"), End: []byte("b"), Epoch: 9}
+	p := newPopulation()
+	p.add(5, []cairn.NodeID{1})
+	p.blocks = []uint16{4}
+	value, err := encodeShard(&s, p)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(value[:len(value)-4])
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, value []byte) {
+		decoded, ok := decodeShard(seal(bytes.Clone(value)))
+		if !ok {
+			return
+		}
+		again, err := encodeShard(&decoded.Shard, decoded.population)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := decodeShard(again); !ok {
+			t.Fatalf("%x does not decode again", again)
+		}
+	})
+}
