@@ -95,9 +95,9 @@ func (x *Index) applyAssign(s *state, r *reader, index uint64, command []byte) (
 		}
 		if k := next.keyspaces[uid]; k != nil {
 			t.new = k.shards
-			x.feeds.open(uid, index)
+			x.feeds.open(uid)
 		} else {
-			x.feeds.close(uid)
+			x.feeds.close(uid, index)
 		}
 		t.run()
 		if !t.departed.IsEmpty() {

@@ -70,14 +70,6 @@ func (d *decoder) byte() byte {
 	return taken[0]
 }
 
-func (d *decoder) uint32() uint32 {
-	taken := d.take(4)
-	if taken == nil {
-		return 0
-	}
-	return binary.BigEndian.Uint32(taken)
-}
-
 func (d *decoder) uint64() uint64 {
 	taken := d.take(8)
 	if taken == nil {

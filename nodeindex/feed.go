@@ -13,8 +13,14 @@ import (
 type feeds struct {
 	limit int64 // bytes a keyspace
 
+	// begun is the log index that the file held when it was opened: changes up
+	// to there are not known.
+	begun uint64
+
 	mu         sync.RWMutex
 	byKeyspace map[cairn.UID]*feed
+	// left is when keyspaces have left.
+	left map[cairn.UID]uint64
 }
 
 // feed is one keyspace's recent changes, whole log entries in their order.
@@ -40,23 +46,29 @@ func (f *feeds) of(keyspace cairn.UID) *feed {
 	return f.byKeyspace[keyspace]
 }
 
-// open starts the feed of a keyspace, if it has none, with the changes after
-// an index.
-func (f *feeds) open(keyspace cairn.UID, floor uint64) {
+// open starts the feed of a keyspace, if it has none. That of a keyspace new
+// to the log begins with the log: there have been no changes before.
+func (f *feeds) open(keyspace cairn.UID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.byKeyspace == nil {
 		f.byKeyspace = make(map[cairn.UID]*feed)
 	}
 	if f.byKeyspace[keyspace] == nil {
-		f.byKeyspace[keyspace] = &feed{floor: floor}
+		f.byKeyspace[keyspace] = &feed{floor: max(f.begun, f.left[keyspace])}
 	}
 }
 
-// close ends the feed of a keyspace.
-func (f *feeds) close(keyspace cairn.UID) {
+// close ends the feed of a keyspace that leaves at a log index.
+func (f *feeds) close(keyspace cairn.UID, index uint64) {
 	f.mu.Lock()
 	ended := f.byKeyspace[keyspace]
+	if ended != nil {
+		if f.left == nil {
+			f.left = make(map[cairn.UID]uint64)
+		}
+		f.left[keyspace] = index
+	}
 	delete(f.byKeyspace, keyspace)
 	f.mu.Unlock()
 	if ended != nil {

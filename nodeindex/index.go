@@ -199,6 +199,7 @@ func (x *Index) Status() cairn.IndexStatus {
 		NodeEntries:     make(map[cairn.NodeID]uint64),
 		FileBytes:       int64(s.readers.fileBytes),
 	}
+	_, status.OverlayBytes = x.Pending()
 	for _, n := range s.nodes {
 		status.NodeEntries[n.ID] = 0
 	}

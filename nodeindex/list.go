@@ -80,7 +80,7 @@ type listedTable struct {
 func (l *lister) seek(start []byte) {
 	add := func(t *table) {
 		keys := t.keys()
-		first, _ := slices.BinarySearchFunc(keys, start, func(key string, start []byte) int { return compareKey(key, start) })
+		first, _ := slices.BinarySearchFunc(keys, start, compareKey)
 		l.tables = append(l.tables, listedTable{t, keys[first:]})
 	}
 	for _, t := range l.view.tables {

@@ -144,7 +144,7 @@ func verify(path string, options Options) (err error) {
 	if err := checkHeader(path, options.LockTimeout); err != nil {
 		return openError(path, err)
 	}
-	return withReadOnly(path, options, func(tx *bbolt.Tx) error { return checkFormat(tx) })
+	return withReadOnly(path, options, checkFormat)
 }
 
 // withReadOnly calls back with a transaction on a file opened for reading
@@ -235,8 +235,9 @@ func (x *Index) load() error {
 	x.ordinals = newOrdinals(image.inUse(), image.populations())
 	x.position.applied.Store(image.meta.Index)
 	x.position.revision.Store(image.assignment.revision)
+	x.feeds.begun = image.meta.Index
 	for uid := range image.assignment.keyspaces {
-		x.feeds.open(uid, image.meta.Index)
+		x.feeds.open(uid)
 	}
 	x.state.Store(&state{assignment: image.assignment, departed: image.departed, active: newOverlay(), readers: pool})
 	return nil

@@ -27,8 +27,8 @@ type item struct {
 // for each keyspace. Apply puts; readers get.
 type overlay struct {
 	tables atomic.Pointer[map[cairn.UID]*table] // copied on write
-	// freed are the ordinals of entries deleted in this generation. Guarded by
-	// Index.mu.
+	// freed are the ordinals of entries deleted in this generation, each with
+	// an item in a table. Guarded by Index.mu.
 	freed []uint32
 }
 
@@ -60,7 +60,7 @@ func (o *overlay) size() (keys int, bytes int64) {
 		keys += int(t.count.Load())
 		bytes += t.bytes.Load()
 	}
-	return keys, bytes + 4*int64(cap(o.freed))
+	return keys, bytes
 }
 
 // stripes is how many locks a table has, so that readers and Apply seldom

@@ -12,7 +12,7 @@ import (
 
 var (
 	errOperation = cairn.Invalid("operation", "OPERATION_UNKNOWN", "the operations are put, merge and delete")
-	errNotOwned = cairn.Errorf(cairn.KindStale, "NOT_OWNED",
+	errNotOwned  = cairn.Errorf(cairn.KindStale, "NOT_OWNED",
 		"by this index's log the key is not its cluster's; refresh the map and ask its owner")
 	errDeleting = cairn.Errorf(cairn.KindPrecondition, "KEYSPACE_DELETING",
 		"the keyspace is being deleted and takes no writes")

@@ -64,12 +64,12 @@ func (r *Router) locate(ctx context.Context, verb Verb, keyspace string, key cai
 		ask.req = locateRequest(found, max(shard.Epoch, epochFloor(found, token)), member.cluster, read, ask.one[:])
 		ask.reply.Answer = cairn.Answer{}
 		err = index.Locate(ctx, &ask.req, &ask.reply)
-		location, stamp, ok := cairn.Location{}, cairn.Stamp{}, false
-		location, stamp, learnt, ok = one(member.cluster, found, ask, err, m.Revision())
+		location, stamp, refused, ok := one(member.cluster, found, ask, err, m.Revision())
 		ask.put()
 		if ok {
 			return location, token.With(member.cluster.UID, stamp), nil
 		}
+		learnt = refused
 	}
 	return r.locateAgain(ctx, verb, found, key, read, learnt)
 }

@@ -102,7 +102,8 @@ func (s *scatter) finish(ctx context.Context, e *errand, t trial) {
 // again, never nil, in a slice of their own.
 func (s *scatter) attempt(ctx context.Context, e *errand, t trial) ([]int32, trial) {
 	member := e.member()
-	refused, learnt := e.group.positions, verdict{}
+	refused := e.group.positions
+	var learnt verdict
 	if index, err := member.connection.get(member.cluster); err != nil {
 		learnt = learnRead(err, cairn.Answer{}, e.revision())
 	} else {

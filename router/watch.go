@@ -274,11 +274,10 @@ func (w *watching) pass(ctx context.Context, d delivery) error {
 func (w *watching) catchUp(ctx context.Context, revision uint64) error {
 	wait, cancel := context.WithTimeout(ctx, w.router.timeout)
 	defer cancel()
-	m, err := w.router.mapAt(wait, revision)
-	if err != nil {
-		return nil //nolint:nilerr // see above
+	if m, err := w.router.mapAt(wait, revision); err == nil {
+		return w.decide(ctx, m)
 	}
-	return w.decide(ctx, m)
+	return nil
 }
 
 // named is a batch's changes with names.
@@ -336,7 +335,7 @@ func (w *watching) follow(ctx context.Context, cluster cairn.UID, at uint64) {
 		}
 		if fatal := fatalToWatch(err); fatal != nil {
 			select {
-			case w.failures <- w.explainFailure(cluster, fatal):
+			case w.failures <- w.explainFailure(cluster, at, fatal):
 			case <-ctx.Done():
 			}
 			return
@@ -399,14 +398,18 @@ func fatalToWatch(err error) *cairn.Error {
 	return nil
 }
 
-func (w *watching) explainFailure(cluster cairn.UID, err *cairn.Error) error {
+func (w *watching) explainFailure(cluster cairn.UID, at uint64, err *cairn.Error) error {
 	name := cluster.String()
 	if m := w.router.config.Topology.Map(); m != nil {
 		if found, ok := m.Catalog().ClusterByUID(cluster); ok {
 			name = found.Name
 		}
 	}
+	about := "cluster " + name
+	if at == firstIndex {
+		about += ", of which the token says nothing (watch from the token of a watch instead)"
+	}
 	explained := *err
-	explained.Err = fmt.Errorf("cluster %s: %w", name, cmp.Or(err.Err, errors.New(err.Kind.String())))
+	explained.Err = fmt.Errorf("%s: %w", about, cmp.Or(err.Err, errors.New(err.Kind.String())))
 	return &explained
 }

@@ -31,7 +31,7 @@ func Create(k catalog.NewKeyspace, clusters []*catalog.Cluster) (Change, error) 
 	if err != nil {
 		return Change{}, cairn.InField("placement", err)
 	}
-	owners, err := spread(k.UID, len(starts), clusters)
+	owners, err := spread(k.Name, len(starts), clusters)
 	if err != nil {
 		return Change{}, err
 	}

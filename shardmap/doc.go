@@ -7,7 +7,9 @@
 // Create decide what a change does and return it as data, a Change; whoever
 // stores it (package etcdstore) compares the revisions that it was decided on.
 //
-// The shards of a keyspace stand in a tree of sorted columns. Its bytes are
-// shared between Maps and with what the methods return: never modify a bound
-// that came out of here.
+// The shards of a keyspace stand in a tree of sorted columns (node, leaf), the
+// same for both placement schemes; beside it stand where each id begins (ids)
+// and what each cluster owns (owners). All three are copied along the path of
+// a change only. Their bytes are shared between Maps and with what the methods
+// return: never modify a bound that came out of here.
 package shardmap

@@ -140,7 +140,8 @@ func anyKey(t *rapid.T, m *model) []byte {
 	case 1:
 		return fmt.Appendf(nil, "customers/%010d", rapid.IntRange(0, 5000).Draw(t, "number"))
 	case 2: // sharing more than a prefix of 8 bytes with a bound
-		return append(bytes.Clone(near), rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 0xff}), 1, 10).Draw(t, "more")...)
+		longer := append(bytes.Clone(near), rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 0xff}), 1, 10).Draw(t, "more")...)
+		return longer[:min(len(longer), cairn.MaxKeyLength)]
 	case 3:
 		if len(near) > 1 {
 			return bytes.Clone(near[:rapid.IntRange(1, len(near)).Draw(t, "cut")])

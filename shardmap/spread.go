@@ -2,8 +2,10 @@ package shardmap
 
 import (
 	"cmp"
+	"hash/fnv"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"cairn"
 	"cairn/shardmap/catalog"
@@ -13,14 +15,15 @@ import (
 //
 // How many a cluster gets is by systematic sampling: the clusters' weights are
 // laid end to end and a point is set every n-th part of the whole, beginning
-// where the keyspace's uid says. So each gets its exact share, rounded up or
-// down, and the single shards of many keyspaces are spread by weight too.
-func spread(keyspace cairn.UID, n int, clusters []*catalog.Cluster) ([]cairn.UID, error) {
+// where the keyspace's name says. So each gets its exact share, rounded up or
+// down, and the single shards of many keyspaces are spread by weight too. It
+// goes by names alone, so that the same manifests make the same map anywhere.
+func spread(keyspace string, n int, clusters []*catalog.Cluster) ([]cairn.UID, error) {
 	weighted := slices.DeleteFunc(slices.Clone(clusters), func(c *catalog.Cluster) bool { return c.Weight == 0 })
 	if len(weighted) == 0 {
 		return nil, cairn.Errorf(cairn.KindPrecondition, "CLUSTERS_MISSING", "no cluster of a weight above 0 to own the first shards; apply one first")
 	}
-	slices.SortFunc(weighted, func(a, b *catalog.Cluster) int { return cmp.Compare(a.UID, b.UID) })
+	slices.SortFunc(weighted, func(a, b *catalog.Cluster) int { return strings.Compare(a.Name, b.Name) })
 	var whole uint64
 	for _, c := range weighted {
 		whole += uint64(c.Weight)
@@ -33,10 +36,13 @@ func spread(keyspace cairn.UID, n int, clusters []*catalog.Cluster) ([]cairn.UID
 		k, count uint64
 	}
 	turns := make([]turn, 0, n)
+	hash := fnv.New64a()
+	hash.Write([]byte(keyspace))
+	phase := hash.Sum64() % whole
 	var before, laid uint64
 	for _, c := range weighted {
 		laid += uint64(c.Weight)
-		upTo := points(laid, uint64(n), whole, uint64(keyspace)%whole)
+		upTo := points(laid, uint64(n), whole, phase)
 		for k := range upTo - before {
 			turns = append(turns, turn{c.UID, k, upTo - before})
 		}

@@ -21,6 +21,7 @@ type checkDocument struct {
 
 type checkedDocument struct {
 	Path        string   `json:"path"`
+	Result      string   `json:"result"` // "clean", "DAMAGED" or "in use"
 	Clean       bool     `json:"clean"`
 	Bytes       int64    `json:"bytes"`
 	Index       uint64   `json:"index"`
@@ -93,7 +94,7 @@ func (o *options) check(cmd *cobra.Command, files []string) error {
 }
 
 func checked(path string, report *nodeindex.Report, err error) checkedDocument {
-	d := checkedDocument{Path: path, Clean: err == nil, Problems: []string{}}
+	d := checkedDocument{Path: path, Result: checkResult(err), Clean: err == nil, Problems: []string{}}
 	if report != nil {
 		d.Bytes, d.Index, d.MapRevision = report.FileBytes, report.Index, report.Revision
 		d.Keyspaces, d.Shards, d.Entries, d.Departed = report.Keyspaces, report.Shards, report.Entries, report.Departed
@@ -105,14 +106,20 @@ func checked(path string, report *nodeindex.Report, err error) checkedDocument {
 	return d
 }
 
+func checkResult(err error) string {
+	switch {
+	case err == nil:
+		return "clean"
+	case cairn.ReasonOf(err) == "DATA_DIR_IN_USE":
+		return "in use"
+	}
+	return "DAMAGED"
+}
+
 func checkTable(out io.Writer, document checkDocument) error {
 	grid := render.Grid{Header: []string{"FILE", "RESULT", "ENTRIES", "SHARDS", "LOG INDEX", "BYTES"}, Right: []int{2, 3, 4, 5}}
 	for _, d := range document.Files {
-		what := "clean"
-		if !d.Clean {
-			what = "DAMAGED"
-		}
-		grid.Row(d.Path, what, render.Count(d.Entries), render.Count(d.Shards), render.Count(d.Index), render.Count(d.Bytes))
+		grid.Row(d.Path, d.Result, render.Count(d.Entries), render.Count(d.Shards), render.Count(d.Index), render.Count(d.Bytes))
 	}
 	if err := grid.Write(out); err != nil {
 		return err

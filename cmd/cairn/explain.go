@@ -28,7 +28,7 @@ type explainDocument struct {
 	Epoch        uint64        `json:"epoch"`
 	IndexReplica string        `json:"index_replica"`
 	MapRevision  uint64        `json:"map_revision"`
-	LogRevision  uint64        `json:"log_revision,omitempty"`
+	LogRevision  uint64        `json:"log_revision"`
 	Stamp        struct {
 		Epoch uint64 `json:"epoch"`
 		Index uint64 `json:"index"`
@@ -119,7 +119,7 @@ func (o *options) explainTable(out io.Writer, d explainDocument, scheme cairn.Sc
 	grid.Row("cluster", d.Cluster)
 	grid.Row("index replica", d.IndexReplica)
 	grid.Row("freshness", fmt.Sprintf("epoch %d, log index %d", x.Stamp.Epoch, x.Stamp.Index))
-	grid.Row("map revision", fmt.Sprintf("%d at the router%s", d.MapRevision, logRevision(d)))
+	grid.Row("map revision", fmt.Sprintf("%d at the router, %d in the index's log", d.MapRevision, d.LogRevision))
 	switch {
 	case x.Location.Err != nil:
 		grid.Row("entry", "error: "+x.Location.Err.Error())
@@ -151,13 +151,6 @@ func (o *options) explainTable(out io.Writer, d explainDocument, scheme cairn.Sc
 		return err
 	}
 	return times.Write(out)
-}
-
-func logRevision(d explainDocument) string {
-	if d.LogRevision == 0 {
-		return ""
-	}
-	return fmt.Sprintf(", %d in the index's log", d.LogRevision)
 }
 
 func nodeText(n nodeFields) string {

@@ -108,6 +108,8 @@ var differing = []struct {
 	pattern *regexp.Regexp
 	mask    string
 }{
+	{regexp.MustCompile(`(?m)  +\d+(\.\d+)? (ns|µs|ms|s)$`), "  DURATION"},
+	{regexp.MustCompile(`(?m)  +TOOK$`), "  TOOK"},
 	{regexp.MustCompile(`\d+(\.\d+)? (ns|µs|ms|s)\b`), "DURATION"},
 	{regexp.MustCompile(`\([\d,]+/s\)`), "(RATE/s)"},
 	{regexp.MustCompile(`(?m)^(token +)[A-Za-z0-9_-]+$`), "${1}TOKEN"},

@@ -20,7 +20,12 @@ import (
 type serversKey struct{}
 
 // servers are those that a script has running, by the script's names for them.
-type servers map[string]*exec.Cmd
+type servers map[string]*server
+
+type server struct {
+	*exec.Cmd
+	log bytes.Buffer
+}
 
 // serve is "serve NAME ARGS...": it starts a server and waits until it is
 // ready. NAME_LISTEN and NAME_ETCD are its addresses.
@@ -30,12 +35,11 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: serve NAME ARGUMENTS..., of a name that is free")
 	}
 	name := args[0]
-	command := exec.Command(lookPath(ts, "cairn"), args[1:]...)
+	command := &server{Cmd: exec.Command(lookPath(ts, "cairn"), args[1:]...)}
 	command.Dir = ts.MkAbs(".")
 	// What testscript.Main goes by is the name of the binary.
 	command.Args[0] = "cairn"
-	var log bytes.Buffer
-	command.Stderr = &log
+	command.Stderr = &command.log
 	stdout, err := command.StdoutPipe()
 	ts.Check(err)
 	ts.Check(command.Start())
@@ -44,14 +48,14 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 		if running[name] == command {
 			_ = command.Process.Kill()
 			_ = command.Wait()
-			ts.Logf("[log of %s]\n%s", name, log.String())
+			ts.Logf("[log of %s]\n%s", name, command.log.String())
 		}
 	})
 	ready, _ := bufio.NewReader(stdout).ReadString('\n')
 	if !strings.HasPrefix(ready, "ready ") {
 		_ = command.Wait()
 		delete(running, name)
-		ts.Fatalf("%s is not ready: %q\n%s", name, ready, log.String())
+		ts.Fatalf("%s is not ready: %q\n%s", name, ready, command.log.String())
 	}
 	for word := range strings.FieldsSeq(ready) {
 		if what, address, found := strings.Cut(word, "="); found {
@@ -106,7 +110,7 @@ func end(ts *testscript.TestScript, neg bool, args []string) {
 	began := time.Now()
 	ts.Check(command.Process.Signal(syscall.SIGTERM))
 	if err := command.Wait(); err != nil {
-		ts.Fatalf("%s did not end cleanly: %v", name, err)
+		ts.Fatalf("%s did not end cleanly: %v\n%s", name, err, command.log.String())
 	}
 	if took := time.Since(began); took > 5*time.Second {
 		ts.Fatalf("%s took %s to end", name, took)

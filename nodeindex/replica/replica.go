@@ -78,11 +78,18 @@ func Open(config Config) (*Replica, error) {
 	return r, nil
 }
 
+// closingEntries is up to how many changed entries Close writes a checkpoint
+// of. More would keep a shutdown waiting; they are in the log.
+const closingEntries = 50_000
+
 // Close ends everything under way and closes the files. Calls after it are
 // KindUnavailable (CLOSED).
 func (r *Replica) Close() error {
 	r.closed.Do(func() {
 		r.committer.close()
+		if entries, _ := r.index.Pending(); entries <= closingEntries {
+			r.checkpoint() // one that fails is made up for from the log
+		}
 		r.cancel()
 		r.log.Load().close(r.config.Logger)
 		r.running.Wait()

@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"slices"
 	"sync"
 	"unicode/utf8"
 
@@ -44,21 +43,23 @@ func (r *streamRequest) release() {
 // after an error too.
 func (r *streamRequest) decode(buffer mem.Buffer) error {
 	*r = streamRequest{keyspace: r.keyspace, keys: r.keys[:0], buffer: buffer}
-	var batch []byte
-	err := eachField(buffer.ReadOnlyData(), func(field field, value uint64, bytes []byte) {
+	var batch batchFields
+	err := eachField(buffer.ReadOnlyData(), func(field field, value uint64, bytes []byte) error {
 		switch field {
 		case requestID:
 			r.id = value
 		case requestBatch:
-			batch = joined(batch, bytes)
+			return r.decodeBatch(bytes, &batch)
 		}
+		return nil
 	})
 	if err != nil {
 		return r.broken(err)
 	}
-	if err := r.decodeBatch(batch); err != nil {
-		return r.broken(err)
+	if string(batch.keyspace) != r.keyspace {
+		r.keyspace = string(batch.keyspace)
 	}
+	r.read, r.err = reading(batch.freshness, batch.view)
 	return nil
 }
 
@@ -69,39 +70,34 @@ func (r *streamRequest) broken(err error) error {
 	return err
 }
 
-func (r *streamRequest) decodeBatch(batch []byte) error {
-	var keyspace, fresh []byte
-	var view cairnv1.LocationView
-	err := eachField(batch, func(field field, value uint64, bytes []byte) {
+// batchFields are a batch but for its keys.
+type batchFields struct {
+	keyspace  []byte
+	view      cairnv1.LocationView
+	freshness *cairnv1.Freshness
+}
+
+// decodeBatch reads a batch. What comes twice merges, as protobuf says.
+func (r *streamRequest) decodeBatch(batch []byte, into *batchFields) error {
+	return eachField(batch, func(field field, value uint64, bytes []byte) error {
 		switch field {
 		case batchKeyspace:
-			keyspace = bytes
+			into.keyspace = bytes
+			if !utf8.Valid(bytes) {
+				return errNotUTF8
+			}
 		case batchKey:
 			r.keys = append(r.keys, bytes)
 		case batchView:
-			view = cairnv1.LocationView(value)
+			into.view = cairnv1.LocationView(value)
 		case batchFreshness:
-			fresh = joined(fresh, bytes)
+			if into.freshness == nil {
+				into.freshness = new(cairnv1.Freshness)
+			}
+			return proto.UnmarshalOptions{Merge: true}.Unmarshal(bytes, into.freshness)
 		}
+		return nil
 	})
-	if err != nil {
-		return err
-	}
-	if !utf8.Valid(keyspace) {
-		return errNotUTF8
-	}
-	if string(keyspace) != r.keyspace {
-		r.keyspace = string(keyspace)
-	}
-	var freshness *cairnv1.Freshness
-	if fresh != nil {
-		freshness = new(cairnv1.Freshness)
-		if err := proto.Unmarshal(fresh, freshness); err != nil {
-			return err
-		}
-	}
-	r.read, r.err = reading(freshness, view)
-	return nil
 }
 
 // field is a field's number and type, as one number.
@@ -126,19 +122,10 @@ var (
 	errFieldNumber = errors.New("a field number that can't be")
 )
 
-// joined is two occurrences of one message field: they merge, and to merge
-// two messages is to read one after the other.
-func joined(first, second []byte) []byte {
-	if first == nil {
-		return second
-	}
-	return slices.Concat(first, second)
-}
-
 // eachField yields a message's fields: numbers as value; strings, bytes and
 // messages as bytes. Fields of other types are passed over, as unknown ones
-// are.
-func eachField(message []byte, yield func(field field, value uint64, bytes []byte)) error {
+// are. It ends with the first error of yield.
+func eachField(message []byte, yield func(field field, value uint64, bytes []byte) error) error {
 	for len(message) > 0 {
 		number, kind, n := protowire.ConsumeTag(message)
 		if n < 0 {
@@ -148,22 +135,26 @@ func eachField(message []byte, yield func(field field, value uint64, bytes []byt
 			return errFieldNumber
 		}
 		message = message[n:]
+		var err error
 		switch kind {
 		case protowire.VarintType:
 			var value uint64
 			if value, n = protowire.ConsumeVarint(message); n >= 0 {
-				yield(fieldOf(number, kind), value, nil)
+				err = yield(fieldOf(number, kind), value, nil)
 			}
 		case protowire.BytesType:
 			var bytes []byte
 			if bytes, n = protowire.ConsumeBytes(message); n >= 0 {
-				yield(fieldOf(number, kind), 0, bytes)
+				err = yield(fieldOf(number, kind), 0, bytes)
 			}
 		default:
 			n = protowire.ConsumeFieldValue(number, kind, message)
 		}
 		if n < 0 {
 			return protowire.ParseError(n)
+		}
+		if err != nil {
+			return err
 		}
 		message = message[n:]
 	}

@@ -175,17 +175,18 @@ func (l *locator) ExplainKey(ctx context.Context, req *cairnv1.ExplainKeyRequest
 	}
 	var table nodeTable
 	out := &cairnv1.ExplainKeyResponse{
-		PlacementKey: explained.PlacementKey,
-		Shard:        shardName(keyspace, explained.Shard.ID),
-		Epoch:        explained.Shard.Epoch,
-		ShardStart:   explained.Shard.Start,
-		ShardEnd:     explained.Shard.End,
-		Cluster:      clusterPrefix + explained.Cluster,
-		IndexReplica: explained.Replica,
-		MapRevision:  explained.MapRevision,
-		Index:        explained.Stamp.Index,
-		Location:     new(cairnv1.Location),
-		Token:        explained.Token.String(),
+		PlacementKey:     explained.PlacementKey,
+		Shard:            shardName(keyspace, explained.Shard.ID),
+		Epoch:            explained.Shard.Epoch,
+		ShardStart:       explained.Shard.Start,
+		ShardEnd:         explained.Shard.End,
+		Cluster:          clusterPrefix + explained.Cluster,
+		IndexReplica:     explained.Replica,
+		MapRevision:      explained.MapRevision,
+		IndexMapRevision: explained.Revision,
+		Index:            explained.Stamp.Index,
+		Location:         new(cairnv1.Location),
+		Token:            explained.Token.String(),
 	}
 	fillLocation(out.Location, &explained.Location, &table)
 	out.Nodes = table.refs

@@ -949,9 +949,11 @@ type ExplainKeyResponse struct {
 	Nodes    []*NodeRef `protobuf:"bytes,11,rep,name=nodes,proto3" json:"nodes,omitempty"`
 	Token    string     `protobuf:"bytes,12,opt,name=token,proto3" json:"token,omitempty"`
 	// What each layer took, in the order of the call.
-	Timings       []*ExplainKeyResponse_Timing `protobuf:"bytes,13,rep,name=timings,proto3" json:"timings,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Timings []*ExplainKeyResponse_Timing `protobuf:"bytes,13,rep,name=timings,proto3" json:"timings,omitempty"`
+	// The Map revision noted in the log that answered.
+	IndexMapRevision uint64 `protobuf:"varint,14,opt,name=index_map_revision,json=indexMapRevision,proto3" json:"index_map_revision,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ExplainKeyResponse) Reset() {
@@ -1073,6 +1075,13 @@ func (x *ExplainKeyResponse) GetTimings() []*ExplainKeyResponse_Timing {
 		return x.Timings
 	}
 	return nil
+}
+
+func (x *ExplainKeyResponse) GetIndexMapRevision() uint64 {
+	if x != nil {
+		return x.IndexMapRevision
+	}
+	return 0
 }
 
 type ExplainKeyResponse_Timing struct {
@@ -1206,7 +1215,7 @@ const file_cairn_v1_locator_proto_rawDesc = "" +
 	"\bkeyspace\x18\x01 \x01(\tB\x16\xe0A\x02\xfaA\x10\n" +
 	"\x0ecairn/KeyspaceR\bkeyspace\x12\x15\n" +
 	"\x03key\x18\x02 \x01(\fB\x03\xe0A\x02R\x03key\x121\n" +
-	"\tfreshness\x18\x03 \x01(\v2\x13.cairn.v1.FreshnessR\tfreshness\"\xa0\x04\n" +
+	"\tfreshness\x18\x03 \x01(\v2\x13.cairn.v1.FreshnessR\tfreshness\"\xce\x04\n" +
 	"\x12ExplainKeyResponse\x12#\n" +
 	"\rplacement_key\x18\x01 \x01(\fR\fplacementKey\x12\x14\n" +
 	"\x05shard\x18\x02 \x01(\tR\x05shard\x12\x14\n" +
@@ -1222,7 +1231,8 @@ const file_cairn_v1_locator_proto_rawDesc = "" +
 	" \x01(\v2\x12.cairn.v1.LocationR\blocation\x12'\n" +
 	"\x05nodes\x18\v \x03(\v2\x11.cairn.v1.NodeRefR\x05nodes\x12\x14\n" +
 	"\x05token\x18\f \x01(\tR\x05token\x12=\n" +
-	"\atimings\x18\r \x03(\v2#.cairn.v1.ExplainKeyResponse.TimingR\atimings\x1aU\n" +
+	"\atimings\x18\r \x03(\v2#.cairn.v1.ExplainKeyResponse.TimingR\atimings\x12,\n" +
+	"\x12index_map_revision\x18\x0e \x01(\x04R\x10indexMapRevision\x1aU\n" +
 	"\x06Timing\x12\x14\n" +
 	"\x05layer\x18\x01 \x01(\tR\x05layer\x125\n" +
 	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration*^\n" +
