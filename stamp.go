@@ -83,9 +83,28 @@ func (t Token) With(cluster UID, at Stamp) Token {
 // Merge covers what either covers.
 func (t Token) Merge(other Token) Token {
 	t.Epoch = max(t.Epoch, other.Epoch)
-	for _, c := range other.clusters {
-		t = t.With(c.Cluster, Stamp{Index: c.Index})
+	switch {
+	case len(other.clusters) == 0:
+		return t
+	case len(t.clusters) == 0:
+		t.clusters = other.clusters
+		return t
 	}
+	// In one pass: a token may be as large as a message.
+	a, b := t.clusters, other.clusters
+	merged := make([]ClusterIndex, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		switch {
+		case a[0].Cluster < b[0].Cluster:
+			merged, a = append(merged, a[0]), a[1:]
+		case a[0].Cluster > b[0].Cluster:
+			merged, b = append(merged, b[0]), b[1:]
+		default:
+			merged = append(merged, ClusterIndex{a[0].Cluster, max(a[0].Index, b[0].Index)})
+			a, b = a[1:], b[1:]
+		}
+	}
+	t.clusters = append(append(merged, a...), b...)
 	return t
 }
 

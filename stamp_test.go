@@ -1,7 +1,11 @@
 package cairn_test
 
 import (
+	"encoding/base64"
+	"encoding/binary"
+	"hash/crc32"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -104,4 +108,30 @@ func TestFingerprintIsOfASet(t *testing.T) {
 			t.Fatal("a set and a larger one have the same fingerprint")
 		}
 	})
+}
+
+// TestMergeOfLargeTokensIsQuick merges tokens as large as requests may carry:
+// whoever sends them must not make a router work for long.
+func TestMergeOfLargeTokensIsQuick(t *testing.T) {
+	large := func(first uint64) cairn.Token {
+		raw := binary.AppendUvarint([]byte{1}, first)
+		for i := range uint64(40_000) {
+			raw = binary.AppendUvarint(binary.BigEndian.AppendUint64(raw, first+2*i), i)
+		}
+		raw = binary.BigEndian.AppendUint32(raw, crc32.Checksum(raw, crc32.MakeTable(crc32.Castagnoli)))
+		token, err := cairn.ParseToken(base64.RawURLEncoding.EncodeToString(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	even, odd := large(2), large(1)
+	began := time.Now()
+	merged := even.Merge(odd)
+	if took := time.Since(began); took > 500*time.Millisecond {
+		t.Errorf("it took %s", took)
+	}
+	if len(merged.Clusters()) != 80_000 || merged.Epoch != 2 || merged.Index(80_000) != 39_999 {
+		t.Errorf("%d clusters, epoch %d", len(merged.Clusters()), merged.Epoch)
+	}
 }

@@ -87,6 +87,7 @@ func (x *Index) applyWrites(s *state, r *reader, index uint64, command []byte) (
 		time:  time.UnixMicro(c.time).UTC(),
 		items: make([]item, 0, len(c.mutations)),
 	}
+	mixed := c.mixed()
 	outcomes := make([]cairn.Written, len(c.mutations))
 	requests := make([][]cairn.Written, len(c.requests))
 	position := 0
@@ -97,13 +98,18 @@ func (x *Index) applyWrites(s *state, r *reader, index uint64, command []byte) (
 		if k != nil {
 			a.view = s.view(k, r)
 			a.changes = make([]cairn.Change, 0, n)
+			if mixed {
+				// What a feed keeps must not keep another keyspace's memory.
+				a.items = make([]item, 0, n)
+				own(request.mutations)
+			}
 		}
 		for j := range request.mutations {
 			requests[i][j] = a.mutate(k, &request.mutations[j], uint32(position+j))
 		}
 		position += n
 		if k != nil {
-			x.feeds.append(request.keyspace, index, a.changes)
+			x.feeds.append(request.keyspace, index, s.revision, a.changes)
 		}
 	}
 	clear(c.mutations) // or they would keep the command's copy

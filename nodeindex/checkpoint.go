@@ -1,8 +1,10 @@
 package nodeindex
 
 import (
-	"cairn"
 	"maps"
+	"slices"
+
+	"cairn"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -16,6 +18,10 @@ type CheckpointMeta struct {
 	// whoever keeps the log.
 	Configuration []byte
 }
+
+// maxLayers is how many overlays failed checkpoints may leave before they are
+// joined: readers look through all of them.
+const maxLayers = 8
 
 // Checkpoint is a state set aside by Freeze.
 type Checkpoint struct {
@@ -45,8 +51,10 @@ func (x *Index) Freeze() (*Checkpoint, error) {
 	c := &Checkpoint{x: x, term: x.term, generation: x.generation}
 	c.index, _ = x.Position()
 	before := x.publish(func(s *state) {
-		s.frozen = append([]*overlay{s.active}, s.frozen...)
-		s.active = newOverlay()
+		if !s.active.empty() {
+			s.frozen = append([]*overlay{s.active}, s.frozen...)
+			s.active = newOverlay()
+		}
 		c.assignment, c.departed, c.frozen = s.assignment, s.departed, s.frozen
 	})
 	if before == nil {
@@ -101,14 +109,18 @@ func (c *Checkpoint) Write(meta CheckpointMeta) error {
 	if err := x.makeRoom(c); err != nil {
 		return err
 	}
-	written := c.commit(meta)
+	changes, written := c.commit(meta)
 
 	// Whatever became of it: the file's present state gets a new pool.
 	s := x.state.Load()
 	if s == nil {
 		return errClosed
 	}
-	pool, err := newReaders(x.db, true)
+	keys := s.readers.keys
+	if written == nil {
+		keys = keys.with(changes, x.options.KeyBytes)
+	}
+	pool, err := newReaders(x.db, keys, true)
 	if err != nil {
 		x.shut() // nothing can be read any more; the log has everything
 		return storageError("begin reading", err)
@@ -116,13 +128,20 @@ func (c *Checkpoint) Write(meta CheckpointMeta) error {
 	// What bbolt maps at least; never more, or a pool that lasts would meet a
 	// map that must grow.
 	x.mapped = max(x.mapped, mapSize(pool.fileBytes))
+	var left []*overlay // of what was to be written
+	if written != nil {
+		left = c.frozen
+		if len(left) > maxLayers {
+			left = []*overlay{joinOverlays(left)}
+		}
+	}
 	before := x.publish(func(s *state) {
 		s.readers = pool
+		// What came after Freeze is in front of what the file has now.
+		s.frozen = slices.Concat(s.frozen[:len(s.frozen)-len(c.frozen)], left)
 		if written != nil {
 			return
 		}
-		// What came after Freeze is in front of what the file has now.
-		s.frozen = s.frozen[:len(s.frozen)-len(c.frozen)]
 		if len(c.swept) > 0 {
 			s.departed = without(s.departed, c.swept)
 		}
@@ -177,7 +196,7 @@ func (x *Index) makeRoom(c *Checkpoint) error {
 	if c.estimate(s.readers.fileBytes) < x.mapped {
 		return nil
 	}
-	passing, err := newReaders(x.db, false)
+	passing, err := newReaders(x.db, s.readers.keys, false)
 	if err != nil {
 		return storageError("begin reading", err)
 	}
@@ -187,8 +206,9 @@ func (x *Index) makeRoom(c *Checkpoint) error {
 }
 
 // estimate is an upper bound of the file's size after the checkpoint, given
-// the size before: at worst every page is written anew, and what is new takes
-// several times its size.
+// the size before: at worst every page is written anew and split in two, and
+// what is new takes several times its size. Were it too low, bbolt would wait
+// for ever for the pool's readers to end.
 func (c *Checkpoint) estimate(size int) int {
 	const least = 4 << 20
 	bytes := 0
@@ -202,7 +222,7 @@ func (c *Checkpoint) estimate(size int) int {
 	for _, departed := range c.departed {
 		bytes += int(departed.GetSerializedSizeInBytes())
 	}
-	return 2*size + 8*bytes + least
+	return 3*size + 8*bytes + least
 }
 
 // mapSize is how much bbolt maps for a file of a size: powers of two up to a

@@ -116,6 +116,72 @@ func TestCheckpointFails(t *testing.T) {
 	}
 }
 
+// TestFailedCheckpointsLeaveNoLayers has checkpoints fail for a long time: what
+// readers look through must not grow with the attempts.
+func TestFailedCheckpointsLeaveNoLayers(t *testing.T) {
+	r := openReplica(t, Options{})
+	r.assign(testAssignment(t, cairn.SchemeHash, 4))
+	r.write(put("k", size(1)))
+	r.x.db.MaxSize = 1
+	for i := range 100 {
+		if i%2 == 0 {
+			r.write(put("k", size(1)), put(testKey(i)))
+		}
+		c, err := r.x.Freeze()
+		if err != nil {
+			t.Fatal(err)
+		}
+		index, term := c.Position()
+		if err := c.Write(CheckpointMeta{Index: index, Term: term}); err == nil {
+			t.Fatal("written")
+		}
+	}
+	if n := len(r.x.state.Load().frozen); n > maxLayers {
+		t.Errorf("%d layers over the file", n)
+	}
+	r.x.db.MaxSize = 0
+	r.write(put("k", size(2)), put("l"), remove("l"))
+	r.checkpoint()
+	if n, _ := r.x.Pending(); n != 0 {
+		t.Errorf("%d entries pending", n)
+	}
+	if got := r.locate("k"); got.State != cairn.Found || got.Attributes.String() != "[2=2]" {
+		t.Errorf("%+v", got)
+	}
+	if entries := r.x.Status().Entries; entries != 51 {
+		t.Errorf("%d entries", entries)
+	}
+}
+
+// TestDepartedAfterPutAnew deletes and puts a checkpointed key anew, so that it
+// gets another ordinal, and sends its shard away before the next checkpoint:
+// what the file had of it must not come to sight when the shard is back.
+func TestDepartedAfterPutAnew(t *testing.T) {
+	r := openReplica(t, Options{})
+	owned := testAssignment(t, cairn.SchemeHash, 1)
+	r.assign(owned)
+	r.write(put("k", size(1)), put("l", size(1)))
+	r.checkpoint()
+	r.write(remove("k"), put("l", size(2)))
+	r.write(put("k", size(2)))
+	away := owned
+	away.Revision, away.Shards = 20, nil
+	r.assign(away)
+	r.checkpoint()
+	owned.Revision, owned.Shards[0].Epoch = 30, 30
+	r.assign(owned)
+	for _, key := range []string{"k", "l"} {
+		if got := r.locate(key); got.State != cairn.Absent {
+			t.Errorf("%s: %+v", key, got)
+		}
+	}
+	r.write(put("k", size(3)), put("m"))
+	r.checkpoint()
+	if got := r.locate("k"); got.State != cairn.Found || got.Attributes.String() != "[2=3]" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestBlocks has shards that are big enough for blocks of their own, splits
 // and merges them, and lets one go.
 func TestBlocks(t *testing.T) {

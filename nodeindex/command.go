@@ -126,6 +126,39 @@ func (c *writeCommand) decode(command []byte) bool {
 	return d.done()
 }
 
+// mixed reports whether the requests are of more than one keyspace.
+func (c *writeCommand) mixed() bool {
+	for i := range c.requests {
+		if c.requests[i].keyspace != c.requests[0].keyspace {
+			return true
+		}
+	}
+	return false
+}
+
+// own gives mutations memory of their own, instead of the whole command's.
+func own(mutations []mutation) {
+	size, count := 0, 0
+	for i := range mutations {
+		m := &mutations[i]
+		size += len(m.Key) + len(m.Attributes)
+		count += len(m.Nodes)
+	}
+	slab, nodes := make([]byte, 0, size), make([]cairn.NodeID, 0, count)
+	keep := func(value []byte) []byte {
+		slab = append(slab, value...) // within its capacity
+		return slab[len(slab)-len(value) : len(slab) : len(slab)]
+	}
+	for i := range mutations {
+		m := &mutations[i]
+		m.Key, m.Attributes = keep(m.Key), keep(m.Attributes)
+		if n := len(m.Nodes); n > 0 {
+			nodes = append(nodes, m.Nodes...)
+			m.Nodes = nodes[len(nodes)-n : len(nodes) : len(nodes)]
+		}
+	}
+}
+
 // mutation decodes one; its nodes are carved from a slab that is handed on.
 func (d *decoder) mutation(nodes []cairn.NodeID) (mutation, []cairn.NodeID) {
 	var m mutation

@@ -23,12 +23,14 @@ const (
 	sweepAtOnce = 100_000
 )
 
-// commit writes the checkpoint in one transaction.
-func (c *Checkpoint) commit(meta CheckpointMeta) (err error) {
+// commit writes the checkpoint in one transaction, and returns what that
+// changes in bucketEntries. After an error the file may hold the checkpoint or
+// what it held before.
+func (c *Checkpoint) commit(meta CheckpointMeta) (changes map[cairn.UID][]keyChange, err error) {
 	defer recovered(&err)
 	tx, err := c.x.db.Begin(true)
 	if err != nil {
-		return storageError("write checkpoint", err)
+		return nil, storageError("write checkpoint", err)
 	}
 	defer func() { _ = tx.Rollback() }() // of what is not committed
 	w := checkpointWriter{
@@ -36,6 +38,7 @@ func (c *Checkpoint) commit(meta CheckpointMeta) (err error) {
 		entries: tx.Bucket(bucketEntries),
 		records: tx.Bucket(bucketRecords),
 		shards:  tx.Bucket(bucketShards),
+		changes: make(map[cairn.UID][]keyChange),
 	}
 	w.records.FillPercent = recordsFill
 	steps := []func(*Checkpoint) error{w.sweep, w.overlays, w.populations, w.departed, func(c *Checkpoint) error {
@@ -43,13 +46,13 @@ func (c *Checkpoint) commit(meta CheckpointMeta) (err error) {
 	}}
 	for _, step := range steps {
 		if err := step(c); err != nil {
-			return storageError("write checkpoint", err)
+			return nil, storageError("write checkpoint", err)
 		}
 	}
 	if err := tx.Commit(); err != nil {
-		return storageError("write checkpoint", err)
+		return nil, storageError("write checkpoint", err)
 	}
-	return nil
+	return w.changes, nil
 }
 
 // checkpointWriter is one checkpoint's transaction.
@@ -59,6 +62,19 @@ type checkpointWriter struct {
 
 	keyspaces map[cairn.UID]*bbolt.Bucket
 	slab      []byte // values must stay until the commit
+	changes   map[cairn.UID][]keyChange
+}
+
+// put and remove change what stands under a key, in the bucket of its
+// keyspace.
+func (w *checkpointWriter) put(uid cairn.UID, bucket *bbolt.Bucket, key, value []byte) error {
+	w.changes[uid] = append(w.changes[uid], keyChange{key, value})
+	return bucket.Put(key, value)
+}
+
+func (w *checkpointWriter) remove(uid cairn.UID, bucket *bbolt.Bucket, key []byte) error {
+	w.changes[uid] = append(w.changes[uid], keyChange{key: key})
+	return bucket.Delete(key)
 }
 
 // keyspace is the bucket of a keyspace's entries, nil if it has none and it
@@ -118,7 +134,7 @@ func (w *checkpointWriter) sweep(c *Checkpoint) error {
 		if bucket == nil {
 			continue // nothing of it ever got into the file
 		}
-		if err := w.sweepKeyspace(bucket, now); err != nil {
+		if err := w.sweepKeyspace(uid, bucket, now); err != nil {
 			return err
 		}
 		if c.assignment.keyspaces[uid] == nil && now == all {
@@ -141,7 +157,7 @@ func firstOf(all *roaring.Bitmap, n uint64) *roaring.Bitmap {
 	return first
 }
 
-func (w *checkpointWriter) sweepKeyspace(bucket *bbolt.Bucket, ordinals *roaring.Bitmap) error {
+func (w *checkpointWriter) sweepKeyspace(uid cairn.UID, bucket *bbolt.Bucket, ordinals *roaring.Bitmap) error {
 	it := ordinals.Iterator()
 	for it.HasNext() {
 		ordinal := it.Next()
@@ -157,7 +173,8 @@ func (w *checkpointWriter) sweepKeyspace(bucket *bbolt.Bucket, ordinals *roaring
 		// The key may have another entry since, if its shard has come back.
 		held := bucket.Get(record.key)
 		if len(held) >= 4 && binary.BigEndian.Uint32(held) == ordinal {
-			if err := bucket.Delete(record.key); err != nil {
+			// The transaction may move what it has read.
+			if err := w.remove(uid, bucket, bytes.Clone(record.key)); err != nil {
 				return err
 			}
 		}
@@ -211,16 +228,16 @@ func (w *checkpointWriter) table(uid cairn.UID, t *table, departed *roaring.Bitm
 	fresh := make([]freshRecord, 0, t.count.Load())
 	for _, key := range t.keys() {
 		i := t.get(keyBytes(key))
-		if !i.deleted && departed != nil && departed.Contains(i.ordinal) {
-			continue
-		}
-		bucket, err := w.keyspace(uid, !i.deleted)
+		// A key that departed is taken out of the file as well: it may stand
+		// there with an ordinal that was freed when it was deleted before.
+		gone := i.deleted || departed != nil && departed.Contains(i.ordinal)
+		bucket, err := w.keyspace(uid, !gone)
 		if err != nil {
 			return nil, err
 		}
-		if i.deleted {
+		if gone {
 			if bucket != nil {
-				err = bucket.Delete(i.entry.Key)
+				err = w.remove(uid, bucket, i.entry.Key)
 			}
 		} else {
 			slab := w.room(4 + 5*len(i.entry.Nodes))
@@ -228,7 +245,7 @@ func (w *checkpointWriter) table(uid cairn.UID, t *table, departed *roaring.Bitm
 			w.slab = appendEntryValue(slab, i.ordinal, i.entry.Nodes)
 			value := w.slab[first:len(w.slab):len(w.slab)]
 			fresh = append(fresh, freshRecord{uid, i, value})
-			err = bucket.Put(i.entry.Key, value)
+			err = w.put(uid, bucket, i.entry.Key, value)
 		}
 		if err != nil {
 			return nil, err

@@ -35,7 +35,9 @@ type feed struct {
 }
 
 type feedBatch struct {
-	index   uint64
+	// revision is the map revision noted before the log entry of index.
+	index, revision uint64
+
 	changes []cairn.Change
 	bytes   int64
 }
@@ -81,7 +83,7 @@ func (f *feeds) close(keyspace cairn.UID, index uint64) {
 
 // append adds the changes of one log entry and lets go of the oldest ones over
 // the limit.
-func (f *feeds) append(keyspace cairn.UID, index uint64, changes []cairn.Change) {
+func (f *feeds) append(keyspace cairn.UID, index, revision uint64, changes []cairn.Change) {
 	if len(changes) == 0 {
 		return
 	}
@@ -89,7 +91,7 @@ func (f *feeds) append(keyspace cairn.UID, index uint64, changes []cairn.Change)
 	if feed == nil {
 		return
 	}
-	batch := feedBatch{index: index, changes: changes}
+	batch := feedBatch{index: index, revision: revision, changes: changes}
 	for i := range changes {
 		batch.bytes += changeSize(&changes[i])
 	}
@@ -124,32 +126,37 @@ func changeSize(c *cairn.Change) int64 {
 // watchBatchBytes is about how much one batch of a watch holds.
 const watchBatchBytes = 1 << 20
 
-// after are the changes after an index up to another, about watchBatchBytes of
-// them, whole log entries, and the index up to which they are all.
-func (f *feed) after(after, upTo uint64) ([]cairn.Change, uint64, error) {
+// after are the changes after an index up to a position, about watchBatchBytes
+// of them, whole log entries, with the index up to which they are all and the
+// map revision noted there.
+func (f *feed) after(after uint64, upTo cairn.Answer) (cairn.WatchBatch, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
-		return nil, 0, errNotOwned
+		return cairn.WatchBatch{}, errNotOwned
 	}
 	if after < f.floor {
-		return nil, 0, f.compactedLocked(after)
+		return cairn.WatchBatch{}, f.compactedLocked(after)
 	}
 	kept := f.batches[f.first:]
 	kept = kept[sort.Search(len(kept), func(i int) bool { return kept[i].index > after }):]
 	var changes []cairn.Change
 	var bytes int64
 	for i, b := range kept {
-		if b.index > upTo {
+		if b.index > upTo.Index {
 			break // of a log entry that is being applied
 		}
 		if bytes >= watchBatchBytes && b.index != kept[i-1].index {
-			return changes, kept[i-1].index, nil
+			// More are to come, of which the revision must not tell: who
+			// follows a former owner stops once that has noted the change.
+			last := &kept[i-1]
+			return cairn.WatchBatch{Answer: cairn.Answer{Index: last.index, Revision: last.revision}, Changes: changes}, nil
 		}
 		changes = append(changes, b.changes...)
 		bytes += b.bytes
 	}
-	return changes, max(after, upTo), nil
+	upTo.Index = max(after, upTo.Index)
+	return cairn.WatchBatch{Answer: upTo, Changes: changes}, nil
 }
 
 func (f *feed) compactedLocked(after uint64) error {
@@ -221,10 +228,9 @@ func (w *Watcher) Poll() (cairn.WatchBatch, error) {
 		return cairn.WatchBatch{}, errClosed
 	}
 	applied, revision := w.index.Position()
-	changes, upTo, err := w.feed.after(w.after, applied)
-	if err != nil {
-		return cairn.WatchBatch{}, err
+	batch, err := w.feed.after(w.after, cairn.Answer{Revision: revision, Index: applied})
+	if err == nil {
+		w.after = batch.Index
 	}
-	w.after = upTo
-	return cairn.WatchBatch{Answer: cairn.Answer{Revision: revision, Index: upTo}, Changes: changes}, nil
+	return batch, err
 }

@@ -464,7 +464,11 @@ func TestModel(t *testing.T) {
 			dirs: []string{parent},
 			// A map that is too small makes every checkpoint go the way of a
 			// file that must grow.
-			options: Options{MapBytes: rapid.SampledFrom([]int{0, 1 << 15}).Draw(t, "map")},
+			options: Options{
+				MapBytes: rapid.SampledFrom([]int{0, 1 << 15}).Draw(t, "map"),
+				// All keys in memory, none, or until there are too many.
+				KeyBytes: rapid.SampledFrom([]int64{0, -1, 1 << 10}).Draw(t, "keys"),
+			},
 		}
 		m.dir = m.newDir(t)
 		m.open(t)
@@ -483,6 +487,7 @@ func TestModel(t *testing.T) {
 			"checkpoint": m.Checkpoint,
 			"crash":      m.Crash,
 			"reopen":     m.Reopen,
+			"keep keys":  func(t *rapid.T) { expect(t, m.x.KeepKeys(t.Context()) == nil, "keep keys") },
 			"":           func(t *rapid.T) { m.compare(t, m.x) },
 		})
 		m.close(t)

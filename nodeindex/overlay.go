@@ -54,6 +54,27 @@ func (o *overlay) makeTable(keyspace cairn.UID) *table {
 	return t
 }
 
+// empty reports whether nothing was put.
+func (o *overlay) empty() bool { return len(*o.tables.Load()) == 0 }
+
+// joinOverlays is what overlays that nobody puts into any more, the newest
+// first, hold all together. Their items are shared with it.
+func joinOverlays(newestFirst []*overlay) *overlay {
+	joined := newOverlay()
+	for _, o := range newestFirst {
+		joined.freed = append(joined.freed, o.freed...)
+		for uid, t := range *o.tables.Load() {
+			into := joined.makeTable(uid)
+			for i := range t.all {
+				if into.get(i.entry.Key) == nil {
+					into.put(i)
+				}
+			}
+		}
+	}
+	return joined
+}
+
 // size is how many keys the overlay holds and about how many bytes they take.
 func (o *overlay) size() (keys int, bytes int64) {
 	for _, t := range *o.tables.Load() {

@@ -67,9 +67,12 @@ func (p *position) until(ctx context.Context, reached func() bool) error {
 	}
 }
 
-// Position is the applied log index and the map revision noted in the log.
+// Position is the applied log index and the map revision noted in the log. The
+// revision is never newer than the index: every entry before the one that
+// brought it is applied.
 func (x *Index) Position() (applied, revision uint64) {
-	return x.position.applied.Load(), x.position.revision.Load()
+	revision = x.position.revision.Load() // first, since advance stores it first
+	return x.position.applied.Load(), revision
 }
 
 // Wait returns nil as soon as the log's map revision and applied index are at

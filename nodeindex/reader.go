@@ -68,6 +68,12 @@ func (r *reader) keyspace(uid cairn.UID) *bbolt.Cursor {
 // find is what stands under a key, nil if nothing does; valid until the reader
 // is released.
 func (r *reader) find(uid cairn.UID, key []byte) []byte {
+	if r.pool.keys != nil {
+		if t := r.pool.keys[uid]; t != nil {
+			return t.find(key)
+		}
+		return nil
+	}
 	cursor := r.keyspace(uid)
 	if cursor == nil {
 		return nil
@@ -99,6 +105,9 @@ type readers struct {
 	db        *bbolt.DB
 	txid      int
 	fileBytes int // in use
+	// keys are what the file has in bucketEntries; nil if that is not kept in
+	// memory.
+	keys keyTables
 	// keep is false while the file may outgrow its map: bbolt grows the map
 	// when no read transaction is open, so that none may outlive its request.
 	keep bool
@@ -113,8 +122,8 @@ type readers struct {
 	retired bool
 }
 
-func newReaders(db *bbolt.DB, keep bool) (*readers, error) {
-	p := &readers{db: db, keep: keep, gone: make(chan struct{}), drained: make(chan struct{})}
+func newReaders(db *bbolt.DB, keys keyTables, keep bool) (*readers, error) {
+	p := &readers{db: db, keys: keys, keep: keep, gone: make(chan struct{}), drained: make(chan struct{})}
 	tx, err := db.Begin(false)
 	if err != nil {
 		return nil, err

@@ -112,6 +112,11 @@ func (r *routing) fill(keys []cairn.Key, pending []int32, count int) {
 	for _, g := range r.groupOf {
 		sizes[g]++
 	}
+	if len(r.keys) > count {
+		// An earlier round of the same request had more: forget does not see
+		// them any more.
+		clear(r.keys[count:])
+	}
 	r.positions, r.keys = sized(r.positions, count), sized(r.keys, count)
 	start := 0
 	for i := range r.groups {

@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"cairn"
@@ -18,15 +19,31 @@ func (r *Router) open(ctx context.Context, keyspace string, freshness cairn.Fres
 	if keyspace == "" {
 		return nil, nil, cairn.Invalid("keyspace", "KEYSPACE_MISSING", "name the keyspace")
 	}
-	m, err := r.mapAt(ctx, floorOf(freshness).Epoch)
+	epoch := floorOf(freshness).Epoch
+	m, err := r.mapAt(ctx, epoch)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, tokenAhead(ctx, epoch, err)
 	}
 	found, ok := m.Catalog().KeyspaceByName(keyspace)
 	if !ok {
 		return nil, nil, keyspaceNotFound(keyspace)
 	}
 	return m, found, nil
+}
+
+// tokenAhead is why there is no map as new as a token in time. Where etcd
+// answers, the token is of another deployment, or etcd was restored.
+func tokenAhead(ctx context.Context, epoch uint64, err error) error {
+	if epoch == 0 || cairn.KindOf(err) == cairn.KindUnavailable {
+		return err
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
+	e := cairn.Errorf(cairn.KindNotYet, "TOKEN_AHEAD",
+		"the token asks for a map at revision %d, and the router got none so new in time; a token that came from another deployment, or from before etcd was restored, has to be dropped: %w", epoch, err)
+	e.Field = "token"
+	return e
 }
 
 // floorOf is what an answer must cover: the token, where it counts.

@@ -349,7 +349,7 @@ func (w *watching) follow(ctx context.Context, cluster cairn.UID, at uint64) {
 		}
 		tries++
 		if retry := w.router.config.Events.Retry; retry != nil {
-			retry(RetryEvent{Verb: VerbWatch, Keyspace: w.name, Cluster: cluster.String(), Err: asError(err)})
+			retry(RetryEvent{Verb: VerbWatch, Keyspace: w.name, Cluster: w.nameOf(cluster), Err: asError(err)})
 		}
 		if !pause(ctx, pauseBefore(tries, rand.Float64())) {
 			// The deadline is near: wait for it.
@@ -398,14 +398,19 @@ func fatalToWatch(err error) *cairn.Error {
 	return nil
 }
 
-func (w *watching) explainFailure(cluster cairn.UID, at uint64, err *cairn.Error) error {
-	name := cluster.String()
+// nameOf is a cluster's name, its uid where the newest map lacks it. It is
+// called by followers.
+func (w *watching) nameOf(cluster cairn.UID) string {
 	if m := w.router.config.Topology.Map(); m != nil {
 		if found, ok := m.Catalog().ClusterByUID(cluster); ok {
-			name = found.Name
+			return found.Name
 		}
 	}
-	about := "cluster " + name
+	return cluster.String()
+}
+
+func (w *watching) explainFailure(cluster cairn.UID, at uint64, err *cairn.Error) error {
+	about := "cluster " + w.nameOf(cluster)
 	if at == firstIndex {
 		about += ", of which the token says nothing (watch from the token of a watch instead)"
 	}

@@ -40,7 +40,7 @@ func newApply(o *options) *cobra.Command {
 	var file, plan string
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE",
-		Short: "Make declared keyspaces and clusters true",
+		Short: "Apply a manifest of keyspaces and clusters",
 		Long: `Make the keyspaces and clusters that a manifest declares true: all of them in
 one step, or none. The order in the file does not matter. "-f -" reads
 standard input.
@@ -62,7 +62,7 @@ something that it touches has changed since (exit code 3).`,
 }
 
 func fileFlag(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVarP(file, "file", "f", "", "the manifest, or - for standard input")
+	cmd.Flags().StringVarP(file, "file", "f", "", "manifest `FILE`, or - for standard input")
 	must(cmd.MarkFlagRequired("file"))
 	must(cmd.MarkFlagFilename("file", "yaml", "yml"))
 }

@@ -41,7 +41,10 @@ func newCheck(o *options) *cobra.Command {
 		Short: "Check index files that no server has open",
 		Long: `Check every index file below DIR, the data directory of an index server or of a
 development stack that is not running: the structure of the file, and that all
-it holds agrees. Nothing is changed. If something is wrong the exit code is 1.`,
+it holds agrees. Nothing is changed. If something is wrong the exit code is 1.
+
+A file holds what was applied up to its log index. What came later is in the log
+beside it, is not counted here, and is applied again when the index starts.`,
 		Example: "  cairn check ./stack",
 		Args:    arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -75,7 +78,7 @@ func indexFiles(dir string) (files []string, err error) {
 }
 
 // check checks all files, whatever is wrong with some, and prints what it
-// found. An error other than a damaged file is told once all are printed.
+// found. How many are not clean, and why, is told once all are printed.
 func (o *options) check(cmd *cobra.Command, files []string) error {
 	document := checkDocument{Files: make([]checkedDocument, 0, len(files))}
 	var failed []error
@@ -90,7 +93,13 @@ func (o *options) check(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(failed...)
+	switch len(failed) {
+	case 0:
+		return nil
+	case 1:
+		return failed[0]
+	}
+	return fmt.Errorf("%d of %d files are not clean; the first: %w", len(failed), len(files), failed[0])
 }
 
 func checked(path string, report *nodeindex.Report, err error) checkedDocument {
@@ -125,6 +134,9 @@ func checkTable(out io.Writer, document checkDocument) error {
 		return err
 	}
 	for _, d := range document.Files {
+		if d.ProblemCount == 1 {
+			continue // it is what the error says
+		}
 		for _, problem := range d.Problems {
 			if _, err := fmt.Fprintf(out, "%s: %s\n", d.Path, problem); err != nil {
 				return err

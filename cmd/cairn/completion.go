@@ -25,7 +25,7 @@ func newCompletion() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			generate, ok := generators[args[0]]
 			if !ok {
-				return cairn.Invalid("shell", "SHELL_UNKNOWN", "%q is not a shell that can be completed; they are bash, zsh, fish and powershell", args[0])
+				return cairn.Invalid("SHELL", "SHELL_UNKNOWN", "%q is not a shell that can be completed; they are bash, zsh, fish and powershell", args[0])
 			}
 			return generate(cmd.Root(), cmd.OutOrStdout())
 		},

@@ -20,13 +20,16 @@ func clientFlags(cmd *cobra.Command, o *options) {
 	if addr == "" {
 		addr = daemon.DefaultListen
 	}
-	cmd.Flags().StringVar(&o.addr, "addr", addr, "the router's address (or CAIRN_ADDR)")
-	cmd.Flags().DurationVar(&o.timeout, "timeout", 10*time.Second, "how long each request may take")
+	cmd.Flags().StringVar(&o.addr, "addr", addr, "the router's `ADDRESS`, or else CAIRN_ADDR")
+	cmd.Flags().DurationVar(&o.timeout, "timeout", 10*time.Second, "how long a request may take")
 }
 
 // connect reaches the router that the flags name. Nothing is sent before the
 // first request. Whoever connects closes.
 func (o *options) connect() (*client.Client, error) {
+	if o.timeout <= 0 {
+		return nil, cairn.Invalid("--timeout", "TIMEOUT", "%s; it must be more than 0, as in 10s", o.timeout)
+	}
 	return client.Dial(o.addr, client.Options{Dial: []grpc.DialOption{grpc.WithChainUnaryInterceptor(o.explainErrors)}})
 }
 
@@ -63,8 +66,8 @@ type freshness struct {
 }
 
 func (f *freshness) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.atLeast, "at-least", "", "answer no older than the answer that this `TOKEN` came with")
-	cmd.Flags().BoolVar(&f.linearizable, "linearizable", false, "answer from a state that covers every write acknowledged before")
+	cmd.Flags().StringVar(&f.atLeast, "at-least", "", "no older than the answer that this `TOKEN` came with")
+	cmd.Flags().BoolVar(&f.linearizable, "linearizable", false, "cover every write that was acknowledged before")
 	cmd.MarkFlagsMutuallyExclusive("at-least", "linearizable")
 }
 

@@ -65,5 +65,5 @@ func kindOf(name string) (kind, error) {
 			return k, nil
 		}
 	}
-	return kind{}, cairn.Invalid("kind", "KIND_UNKNOWN", "%q is not a kind of resource; they are keyspace and cluster", name)
+	return kind{}, cairn.Invalid("KIND", "KIND_UNKNOWN", "%q is not a kind of resource; they are keyspace and cluster", name)
 }

@@ -26,7 +26,7 @@ var demoManifest string
 func newDemo() *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
-		Short: "Take a guided tour; it needs nothing and leaves nothing behind",
+		Short: "Take a guided tour; it leaves nothing behind",
 		Long: `Start a stack of three clusters in a temporary directory, load 100,000 customers
 and show what Cairn does: real commands with their real output. It takes less
 than half a minute, needs no network, and leaves nothing behind.`,

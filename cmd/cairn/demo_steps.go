@@ -149,7 +149,7 @@ func (t *tour) watch(ctx context.Context) error {
 
 func (t *tour) conclude(took time.Duration) {
 	t.title("That was the tour")
-	t.say(fmt.Sprintf(`It took %s and is gone without a trace. For a stack that stays, with these verbs in another shell:`,
+	t.say(fmt.Sprintf(`It took %s. Its stack and its files are gone. For a stack that stays:`,
 		render.Duration(took)))
-	t.indented("cairn dev --data ./stack\ncairn apply -f fleet.yaml\ncairn --help", 0)
+	t.indented("cairn dev --data ./stack\ncairn --help        in another shell: the commands above and others", 0)
 }

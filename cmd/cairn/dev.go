@@ -11,7 +11,7 @@ func newDev() *cobra.Command {
 	var server serverFlags
 	cmd := &cobra.Command{
 		Use:   "dev --data DIR",
-		Short: "Run everything in one process, to develop against",
+		Short: "Run the whole stack in one process",
 		Long: `Run a router, an embedded etcd and the node index of every applied cluster in
 one process. Everything is kept below DIR: started again with the same DIR it
 serves the same data.
@@ -28,7 +28,7 @@ on SIGTERM and Ctrl-C.`,
 		},
 	}
 	server.flags(cmd, &config.Common, daemon.DefaultListen, daemon.DefaultHTTP)
-	cmd.Flags().StringVar(&config.Data, "data", "", "the `DIR`ectory that everything is kept in; made if it is not there")
+	cmd.Flags().StringVar(&config.Data, "data", "", "keep everything in `DIR`, made if it is not there")
 	must(cmd.MarkFlagRequired("data"))
 	must(cmd.MarkFlagDirname("data"))
 	return cmd

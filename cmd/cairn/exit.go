@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -31,6 +32,11 @@ type inInput struct{ error }
 
 func (e inInput) Unwrap() error { return e.error }
 
+// usageError marks an error of the command line that only its verb could see.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
 // report prints err, if any, and chooses the exit code.
 func report(stderr io.Writer, cmd *cobra.Command, o *options, err error) int {
 	if err == nil {
@@ -41,10 +47,10 @@ func report(stderr io.Writer, cmd *cobra.Command, o *options, err error) int {
 	}
 	fmt.Fprintf(stderr, "%s: %v\n", cmd.CommandPath(), err)
 	code := codeOf(err)
-	if !o.begun {
+	if _, ok := errors.AsType[usageError](err); ok || !o.begun {
 		fmt.Fprintf(stderr, "  '%s --help' tells how it is used\n", cmd.CommandPath())
 		code = exitUsage
-	} else if advice := adviceOn(err); advice != "" {
+	} else if advice := o.adviceOn(err); advice != "" {
 		fmt.Fprintf(stderr, "  %s\n", advice)
 	}
 	if differs(cmd) {
@@ -76,7 +82,7 @@ func codeOf(err error) int {
 
 // adviceOn says what to do about an error whose message can't: what the
 // message comes from does not know that it is a command line that asks.
-func adviceOn(err error) string {
+func (o *options) adviceOn(err error) string {
 	e, ok := errors.AsType[*cairn.Error](err)
 	if !ok {
 		return ""
@@ -89,17 +95,30 @@ func adviceOn(err error) string {
 	case "SHARD_NOT_FOUND":
 		return "'cairn shards KEYSPACE' lists those that there are"
 	case "OUTCOME_UNKNOWN":
-		return "it may or may not have taken effect: 'cairn locate' tells, and asking for the same again does no harm"
+		return "'cairn locate' tells what is there; without a condition it may be repeated"
 	case "PLAN_CHANGED":
 		return "look again with 'cairn diff'"
+	case "KEY_EXISTS":
+		return "leave out --if-absent to replace its attributes"
+	case "KEY_ABSENT", "VERSION_MISMATCH":
+		return "'cairn locate KEYSPACE KEY -o json' has the present version"
+	case "NODE_UNKNOWN", "NODE_DRAINING", "NODE_DOWN", "NO_ACTIVE_NODE":
+		return "'cairn get cluster NAME' lists its nodes and their states"
+	case "SPLIT_AT_MISSING":
+		return "--at KEY says where"
 	case "STAMP_COMPACTED":
-		return "changes that old are no longer kept: 'cairn export' has the present state, and a watch without --from begins now"
+		return "'cairn export' has the present state; without --from a watch begins now"
 	case "UNREACHABLE":
-		return "'cairn dev --data DIR' starts a stack on this machine; --addr or CAIRN_ADDR says where another router is"
+		if !strings.Contains(e.Error(), o.addr) {
+			return "that is the index of a cluster: start it; 'cairn get clusters' has its address"
+		}
+		return "'cairn dev --data DIR' starts a stack here; --addr names a router elsewhere"
 	}
 	switch e.Kind {
 	case cairn.KindDeadline:
 		return "it may work with more time: --timeout 1m"
+	case cairn.KindCorrupt:
+		return "nothing was changed; keep the directory, and start from a copy or import anew"
 	case cairn.KindConflict:
 		return "something else changed it meanwhile: look again and repeat"
 	}

@@ -118,7 +118,7 @@ func (o *options) explainTable(out io.Writer, d explainDocument, scheme cairn.Sc
 	grid.Row("", fmt.Sprintf("from %s to %s", o.bound(scheme, x.Shard.Start, "the first key"), o.bound(scheme, x.Shard.End, "the last key")))
 	grid.Row("cluster", d.Cluster)
 	grid.Row("index replica", d.IndexReplica)
-	grid.Row("freshness", fmt.Sprintf("epoch %d, log index %d", x.Stamp.Epoch, x.Stamp.Index))
+	grid.Row("stamp", fmt.Sprintf("epoch %d, log index %d", x.Stamp.Epoch, x.Stamp.Index))
 	grid.Row("map revision", fmt.Sprintf("%d at the router, %d in the index's log", d.MapRevision, d.LogRevision))
 	switch {
 	case x.Location.Err != nil:

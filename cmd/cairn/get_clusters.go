@@ -154,7 +154,9 @@ func indexStatus(ctx context.Context, c *client.Client, d *clusterDocument) *sta
 func clusterTable(out io.Writer, d clusterDocument) error {
 	facts := render.Grid{}
 	facts.Row("cluster", d.Name)
-	facts.Row("zone", d.Zone)
+	if d.Zone != "" {
+		facts.Row("zone", d.Zone)
+	}
 	facts.Row("weight", strconv.Itoa(int(d.Weight)))
 	facts.Row("shards", render.Count(d.Shards))
 	if s := d.Status; s.Error != "" {

@@ -61,23 +61,25 @@ func newImport(o *options) *cobra.Command {
 	var f importFlags
 	cmd := &cobra.Command{
 		Use:   "import KEYSPACE FILE",
-		Short: "Put the rows of a CSV or NDJSON file",
+		Short: "Import the rows of a CSV or NDJSON file",
 		Long: `Put each row of a file, replacing the attributes of entries that are there.
 FILE is CSV with a header, or NDJSON (one object a line), by its name or
 --format; "-" reads standard input.
 
 Each declared attribute is read from the column of its name, or from the one
 that --attribute says; other columns are ignored. An empty cell, or null, is an
-absent attribute. Bools are true, false, 1 or 0, timestamps as in RFC 3339.
+absent attribute. Bools are true, false, 1 or 0, timestamps as in RFC 3339,
+to the microsecond.
 
 What 'cairn export' prints needs no --key. The nodes in it are kept where the
 key's cluster has them and they take new entries; elsewhere the cluster chooses,
 and the result counts how often ("placed"). --nodes require refuses such rows,
 as it does by default with --node; --nodes ignore lets the clusters choose.
 
-A bad row is named with file, line and column, and ends the import with
-everything before it kept and counted; --skip-bad N goes on behind the first N.
-To import a file again does no harm: that is how one that broke off goes on.`,
+A bad row is named with file, line and column. It ends the import; everything
+before it is kept and counted. --skip-bad N skips the first N bad rows. Rows that
+the service refuses are bad too; some rows after such a row may be imported.
+Importing a file again does no harm, and completes an import that was cut short.`,
 		Example: `  cairn import runways runways.csv --key id
   cairn import runways runways.csv --key id --attribute lit=lighted --skip-bad 10
   cairn import runways export.ndjson`,
@@ -89,10 +91,10 @@ To import a file again does no harm: that is how one that broke off goes on.`,
 	cmd.Flags().StringVar(&f.key, "key", "", "the `COLUMN` that is the key")
 	cmd.Flags().StringVar(&f.node, "node", "", "the `COLUMN` that names the primary node")
 	cmd.Flags().StringArrayVar(&f.attributes, "attribute", nil, "read an attribute from another column, as in `NAME=COLUMN`")
-	cmd.Flags().StringVar(&f.format, "format", "", "csv or ndjson (by default as FILE's name ends)")
-	cmd.Flags().StringVar(&f.nodes, "nodes", "", "what becomes of nodes that rows name: prefer, require or ignore")
-	cmd.Flags().IntVar(&f.skipBad, "skip-bad", 0, "go on behind so many bad rows")
-	cmd.Flags().DurationVar(&f.patience, "patience", time.Minute, "how long to repeat what can't be written for now")
+	cmd.Flags().StringVar(&f.format, "format", "", "`FORMAT` of the file, csv or ndjson (default: as FILE's name ends)")
+	cmd.Flags().StringVar(&f.nodes, "nodes", "", "what becomes of nodes that rows name: `POLICY` prefer, require or ignore (default prefer; require with --node)")
+	cmd.Flags().IntVar(&f.skipBad, "skip-bad", 0, "skip this many bad rows before giving up")
+	cmd.Flags().DurationVar(&f.patience, "patience", time.Minute, "how long to retry what can't be written for now")
 	must(cmd.RegisterFlagCompletionFunc("format", words(csv, ndjson)))
 	must(cmd.RegisterFlagCompletionFunc("nodes", words("prefer", "require", "ignore")))
 	return cmd
@@ -102,6 +104,9 @@ func (o *options) importFile(cmd *cobra.Command, keyspace, path string, f *impor
 	nodes, err := f.nodesPolicy()
 	if err != nil {
 		return err
+	}
+	if f.skipBad < 0 {
+		return cairn.Invalid("--skip-bad", "SKIP_BAD", "%d; it is a number of rows", f.skipBad)
 	}
 	if f.format, err = f.formatOf(path); err != nil {
 		return err
@@ -151,10 +156,20 @@ func ended(err error, name string, written int64) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("interrupted; what is counted is kept, and importing %s again goes on with the rest", name)
+		return fmt.Errorf("interrupted; what is counted is kept, and importing %s again completes it", name)
 	}
-	if _, ok := errors.AsType[*records.BadRow](err); ok {
-		return inInput{fmt.Errorf("%w\n  what stands before it is imported (%s); mend it and import again, or go on with --skip-bad", err, render.Counted(written, "row", "rows"))}
+	if bad, ok := errors.AsType[*records.BadRow](err); ok {
+		kept := "what stands before it is imported"
+		if bad.Refused {
+			kept += ", and what was under way with it"
+		}
+		return inInput{fmt.Errorf("%w\n  %s (%s); mend it and import again, or go on with --skip-bad", err, kept, render.Counted(written, "row", "rows"))}
+	}
+	if cairn.KindOf(err) == cairn.KindInvalid {
+		err = inInput{err}
+	}
+	if written == 0 {
+		return err
 	}
 	return fmt.Errorf("after %s: %w", render.Counted(written, "row", "rows"), err)
 }
@@ -173,7 +188,7 @@ func (f *importFlags) nodesPolicy() (load.Nodes, error) {
 		}
 		return load.Prefer, nil
 	}
-	return 0, cairn.Invalid("nodes", "NODES_POLICY", "%q is not what can become of nodes; that is prefer, require or ignore", f.nodes)
+	return 0, cairn.Invalid("--nodes", "NODES_POLICY", "%q is none of prefer, require and ignore", f.nodes)
 }
 
 // openInput opens a file or, for "-", standard input. size is 0 where nobody
@@ -206,7 +221,10 @@ func (o *options) mapping(ctx context.Context, c *client.Client, keyspace string
 	for _, pair := range f.attributes {
 		name, column, ok := strings.Cut(pair, "=")
 		if !ok || column == "" {
-			return mapping, cairn.Invalid("attribute", "ATTRIBUTE_MALFORMED", "%q does not say which column; --attribute wants NAME=COLUMN", pair)
+			return mapping, cairn.Invalid("--attribute", "ATTRIBUTE_MALFORMED", "%q does not say which column; it wants NAME=COLUMN", pair)
+		}
+		if _, twice := columns[name]; twice {
+			return mapping, cairn.Invalid("--attribute", "ATTRIBUTE_TWICE", "%s is given two columns", name)
 		}
 		columns[name] = column
 	}
@@ -222,8 +240,12 @@ func (f *importFlags) reader(cmd *cobra.Command, name string, in io.Reader, mapp
 	if err != nil {
 		return nil, inHeader(err)
 	}
-	for _, attribute := range reader.Missing() {
-		note(cmd, "%s has no column %q: the attribute will be absent", name, attribute)
+	switch missing := reader.Missing(); len(missing) {
+	case 0:
+	case 1:
+		note(cmd, "%s has no column %q: the attribute will be absent", name, missing[0])
+	default:
+		note(cmd, "%s has no columns for %s: these attributes will be absent", name, strings.Join(missing, ", "))
 	}
 	return reader, nil
 }
@@ -240,16 +262,23 @@ func (f *importFlags) formatOf(path string) (string, error) {
 	case "ndjson", "jsonl", "json":
 		return ndjson, nil
 	}
-	return "", cairn.Invalid("format", "FORMAT_UNKNOWN", "%s: CSV or NDJSON? Say --format csv or --format ndjson", path)
+	if f.format != "" {
+		return "", cairn.Invalid("--format", "FORMAT_UNKNOWN", "%q is neither csv nor ndjson", f.format)
+	}
+	if path == "-" {
+		path = "standard input"
+	}
+	return "", cairn.Invalid("", "FORMAT_UNKNOWN", "%s: CSV or NDJSON? Say --format csv or --format ndjson", path)
 }
 
-// inHeader marks a header that is malformed as the file's fault; columns that
+// inHeader marks what is wrong with a header as the file's fault; columns that
 // the flags ask for and that it does not have are the command line's.
 func inHeader(err error) error {
-	if _, ok := errors.AsType[*records.BadRow](err); ok {
-		return inInput{err}
+	switch cairn.ReasonOf(err) {
+	case "COLUMN_MISSING", "KEY_COLUMN_MISSING":
+		return err
 	}
-	return err
+	return inInput{err}
 }
 
 func (o *options) printImport(cmd *cobra.Command, keyspace string, counts load.Counts, took time.Duration) error {

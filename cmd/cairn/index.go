@@ -11,7 +11,7 @@ func newIndex() *cobra.Command {
 	var server serverFlags
 	cmd := &cobra.Command{
 		Use:   "index --cluster NAME --data DIR --etcd URLS",
-		Short: "Serve the node index of one cluster",
+		Short: "Run the node index of one cluster",
 		Long: `Serve the node index of one cluster to routers. The cluster's manifest names
 this server's address under index.replicas; until the cluster is applied the
 server waits.`,
@@ -25,9 +25,9 @@ server waits.`,
 		},
 	}
 	server.flags(cmd, &config.Common, daemon.DefaultIndexListen, daemon.DefaultIndexHTTP)
-	cmd.Flags().StringVar(&config.Cluster, "cluster", "", "the `NAME` of the cluster")
-	cmd.Flags().StringVar(&config.Data, "data", "", "the `DIR`ectory of the index; made if it is not there")
-	cmd.Flags().StringSliceVar(&config.Etcd, "etcd", nil, "the `URLS` of etcd, separated by commas")
+	cmd.Flags().StringVar(&config.Cluster, "cluster", "", "`NAME` of the cluster")
+	cmd.Flags().StringVar(&config.Data, "data", "", "keep the index in `DIR`, made if it is not there")
+	cmd.Flags().StringSliceVar(&config.Etcd, "etcd", nil, "`URLS` of etcd, separated by commas")
 	must(cmd.MarkFlagRequired("cluster"))
 	must(cmd.MarkFlagRequired("data"))
 	must(cmd.MarkFlagRequired("etcd"))

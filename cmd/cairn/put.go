@@ -48,7 +48,7 @@ placement policy. With --merge, attributes that are not named stay, and
 	}
 	clientFlags(cmd, o)
 	keyFlag(cmd, o)
-	cmd.Flags().StringVar(&f.node, "node", "", "the primary `NODE`")
+	cmd.Flags().StringVar(&f.node, "node", "", "the primary `NODE`; by default the cluster chooses one for a new key")
 	cmd.Flags().StringSliceVar(&f.replicas, "replica", nil, "a further `NODE`, with --node")
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "an attribute's value, as in `NAME=VALUE`")
 	cmd.Flags().BoolVar(&f.merge, "merge", false, "keep attributes that are not named")
@@ -111,7 +111,7 @@ func assignments(ctx context.Context, c *client.Client, keyspace string, set []s
 	for _, assignment := range set {
 		name, text, ok := strings.Cut(assignment, "=")
 		if !ok {
-			return nil, cairn.Invalid("set", "SET_MALFORMED", "%q is not an assignment; one looks like surface=ASPH", assignment)
+			return nil, cairn.Invalid("--set", "SET_MALFORMED", "%q is not an assignment; one looks like surface=ASPH", assignment)
 		}
 		if seen[name] {
 			return nil, cairn.Invalid("attributes."+name, "ATTRIBUTE_TWICE", "set twice")

@@ -42,7 +42,7 @@ removed all the same. "-" reads keys from standard input, one a line.`,
 				return err
 			}
 			if only.Present && len(keys) != 1 {
-				return cairn.Invalid("if-version", "IF_VERSION_KEYS", "--if-version is for one key, and there are %d", len(keys))
+				return cairn.Invalid("--if-version", "IF_VERSION_KEYS", "is for one key, and there are %d", len(keys))
 			}
 			return o.remove(cmd, args[0], keys, only)
 		},

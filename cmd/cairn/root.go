@@ -30,6 +30,7 @@ const (
 	groupDeclare = "declare"
 	groupEntries = "entries"
 	groupLook    = "look"
+	groupStart   = "start"
 )
 
 func newRoot() (*cobra.Command, *options) {
@@ -39,15 +40,23 @@ func newRoot() (*cobra.Command, *options) {
 		Short: "Where does key K live?",
 		Long: `Cairn answers where keys live in a fleet of database clusters.
 
-Try it:            cairn demo
-A stack to use:    cairn dev --data DIR     then, in another shell, the verbs below`,
+'cairn demo' is a guided tour. 'cairn dev --data DIR' is a stack to work with,
+which the other commands ask from another shell.
+
+Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 a precondition failed, 4 something
+was not found, 5 unavailable. 'diff' has those of diff(1): 0 same, 1 different,
+2 error.`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.PersistentFlags().VarP(&o.output, "output", "o", "how results are printed")
+	root.Version = builtFrom().String()
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetUsageFunc(usage)
+	root.PersistentFlags().VarP(&o.output, "output", "o", "format of the results")
 	must(root.RegisterFlagCompletionFunc("output", words(render.FormatNames()...)))
 	root.AddGroup(
+		&cobra.Group{ID: groupStart, Title: "To begin with:"},
 		&cobra.Group{ID: groupEntries, Title: "Entries:"},
 		&cobra.Group{ID: groupDeclare, Title: "Keyspaces and clusters:"},
 		&cobra.Group{ID: groupLook, Title: "Looking inside:"},
@@ -59,11 +68,13 @@ A stack to use:    cairn dev --data DIR     then, in another shell, the verbs be
 			root.AddCommand(c)
 		}
 	}
+	add(groupStart, newDemo(), newDev())
 	add(groupEntries, newLocate(o), newPut(o), newRemove(o), newImport(o), newExport(o), newWatch(o))
 	add(groupDeclare, newApply(o), newDiff(o), newGet(o), newDelete(o))
 	add(groupLook, newExplain(o), newShards(o), newCheck(o))
-	add(groupServe, newDev(), newRouter(), newIndex())
-	root.AddCommand(newDemo(), newVersion(o), newCompletion())
+	add(groupServe, newRouter(), newIndex())
+	root.AddCommand(newVersion(o), newCompletion())
+	root.SetHelpCommand(newHelp())
 	begin(root, o)
 	return root, o
 }
@@ -118,7 +129,7 @@ func flagError(flag string, err error) error {
 
 // keyFlag gives a verb that reads or prints keys its --key-encoding.
 func keyFlag(cmd *cobra.Command, o *options) {
-	cmd.Flags().Var(&o.keys, "key-encoding", "how keys are spelled, in what is read and what is printed")
+	cmd.Flags().Var(&o.keys, "key-encoding", "how keys are spelled in input and output")
 	must(cmd.RegisterFlagCompletionFunc("key-encoding", words(keytext.Names()...)))
 }
 

@@ -11,7 +11,7 @@ func newRouter() *cobra.Command {
 	var server serverFlags
 	cmd := &cobra.Command{
 		Use:   "router --etcd URLS",
-		Short: "Serve the API over the map in etcd",
+		Short: "Run a router, which serves the API",
 		Long: `Serve the API to data services and to these verbs, by the map in etcd and the
 index servers that its clusters name. With --data the map is kept on disk too,
 and a router that starts while etcd is down serves from there.`,
@@ -25,8 +25,8 @@ and a router that starts while etcd is down serves from there.`,
 		},
 	}
 	server.flags(cmd, &config.Common, daemon.DefaultListen, daemon.DefaultHTTP)
-	cmd.Flags().StringSliceVar(&config.Etcd, "etcd", nil, "the `URLS` of etcd, separated by commas")
-	cmd.Flags().StringVar(&config.Data, "data", "", "the `DIR`ectory of the map's journal")
+	cmd.Flags().StringSliceVar(&config.Etcd, "etcd", nil, "`URLS` of etcd, separated by commas")
+	cmd.Flags().StringVar(&config.Data, "data", "", "keep the map's journal in `DIR`; by default there is none")
 	must(cmd.MarkFlagRequired("etcd"))
 	must(cmd.MarkFlagDirname("data"))
 	return cmd

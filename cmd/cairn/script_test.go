@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -204,13 +205,14 @@ func narrow(ts *testscript.TestScript, neg bool, args []string) {
 
 // generate makes files: "generate keys FILE N" of N keys k-0, k-1, ..., one a
 // line; "generate csv FILE N" of N rows of id and n; "generate word NAME N"
-// sets an environment variable to N letters; "generate ids FILE CSV" is the
+// sets an environment variable to N letters; "generate gzip FILE N" is N lines,
+// compressed; "generate ids FILE CSV" is the
 // first column of a CSV file without its header; "generate wide NAME N" is a
 // keyspace of N attributes, NAME.yaml, and NAME.ndjson, whose second entry has
 // all of them at their longest.
 func generate(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
-		ts.Fatalf("usage: generate keys|csv|word|ids|wide NAME N")
+		ts.Fatalf("usage: generate keys|csv|word|gzip|ids|wide NAME N")
 	}
 	n, _ := strconv.Atoi(args[2])
 	var out bytes.Buffer
@@ -238,6 +240,10 @@ func generate(ts *testscript.TestScript, neg bool, args []string) {
 		out.WriteString("}}\n")
 		ts.Check(os.WriteFile(ts.MkAbs(args[1]+".yaml"), manifest.Bytes(), 0o600))
 		args[1] += ".ndjson"
+	case "gzip":
+		packed := gzip.NewWriter(&out)
+		_, err := packed.Write(bytes.Repeat([]byte("id,n\n"), n))
+		ts.Check(errors.Join(err, packed.Close()))
 	case "ids":
 		_, rows, _ := strings.Cut(ts.ReadFile(args[2]), "\n")
 		for line := range strings.Lines(rows) {

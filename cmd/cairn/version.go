@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"runtime"
@@ -17,35 +18,45 @@ type versionDocument struct {
 	Platform string `json:"platform"`
 }
 
+// builtFrom is what this binary was built from, as far as the build knew.
+func builtFrom() versionDocument {
+	d := versionDocument{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	build, ok := debug.ReadBuildInfo()
+	if !ok {
+		return d
+	}
+	d.Version = cmp.Or(build.Main.Version, d.Version)
+	for _, s := range build.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			d.Commit = s.Value
+		case "vcs.modified":
+			d.Modified = s.Value == "true"
+		}
+	}
+	return d
+}
+
+func (d versionDocument) String() string {
+	text := fmt.Sprintf("cairn %s %s %s", d.Version, d.Go, d.Platform)
+	if d.Commit != "" {
+		text += " commit " + d.Commit
+	}
+	if d.Modified {
+		text += " with changes"
+	}
+	return text
+}
+
 func newVersion(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print what was built, from what",
+		Short: "Print the version and what it was built from",
 		Args:  arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d := versionDocument{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
-			if build, ok := debug.ReadBuildInfo(); ok {
-				if build.Main.Version != "" {
-					d.Version = build.Main.Version
-				}
-				for _, s := range build.Settings {
-					switch s.Key {
-					case "vcs.revision":
-						d.Commit = s.Value
-					case "vcs.modified":
-						d.Modified = s.Value == "true"
-					}
-				}
-			}
+			d := builtFrom()
 			return o.print(cmd, d, func(out io.Writer) error {
-				text := fmt.Sprintf("cairn %s %s %s", d.Version, d.Go, d.Platform)
-				if d.Commit != "" {
-					text += " commit " + d.Commit
-				}
-				if d.Modified {
-					text += " with changes"
-				}
-				_, err := fmt.Fprintln(out, text)
+				_, err := fmt.Fprintln(out, d)
 				return err
 			})
 		},

@@ -45,11 +45,17 @@ func newWatch(o *options) *cobra.Command {
 once, a line each. With -o json each line is an object with the entry before
 and after; its token, where it has one, is what --from takes to go on after it.
 
+A TOKEN of another answer will do for --from too. It speaks of the clusters
+that answered; of the others all changes are printed that are still kept.
+
 It ends with Ctrl-C. If the router goes away it asks again until it is back.`,
 		Example: `  cairn watch runways
   cairn watch runways --from TOKEN -o json`,
 		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if limit < 0 {
+				return cairn.Invalid("--limit", "LIMIT_NEGATIVE", "%d; it is a number of changes, and 0 means no limit", limit)
+			}
 			token, err := cairn.ParseToken(from)
 			if err != nil {
 				return flagError("from", err)
@@ -60,7 +66,7 @@ It ends with Ctrl-C. If the router goes away it asks again until it is back.`,
 	clientFlags(cmd, o)
 	keyFlag(cmd, o)
 	cmd.Flags().StringVar(&from, "from", "", "print the changes after this `TOKEN`; without it, those from now on")
-	cmd.Flags().IntVar(&limit, "limit", 0, "end after so many changes; 0: never")
+	cmd.Flags().IntVar(&limit, "limit", 0, "end after this many changes; 0 means never")
 	return cmd
 }
 

@@ -32,7 +32,7 @@ func newDialer(local *hosts, log *slog.Logger) *dialer {
 }
 
 // dial is router.Config.Dial: it waits for nothing. Give the index back with
-// release. A cluster whose index has several replicas is asked at the first.
+// release.
 func (d *dialer) dial(cluster *catalog.Cluster) (router.Index, error) {
 	if len(cluster.IndexReplicas) == 0 {
 		if h, here := d.local.get(cluster.UID); here {
@@ -41,7 +41,7 @@ func (d *dialer) dial(cluster *catalog.Cluster) (router.Index, error) {
 		return nil, cairn.Errorf(cairn.KindUnavailable, "INDEX_NOT_RUNNING",
 			"cluster %s names no index replicas, and no index of it runs in this process; name them in its manifest, or use the development stack", cluster.Name)
 	}
-	address := cluster.IndexReplicas[0]
+	address := cluster.IndexReplicas[0] // the only one: catalog.MaxIndexReplicas
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	shared := d.peers[address]

@@ -95,6 +95,7 @@ func (e *edge) refuse() {
 
 // notReady answers a call of a server that does not serve yet.
 func (e *edge) notReady(any, grpc.ServerStream) error {
+	e.metrics.refused()
 	return rpcerr.ToStatus(cairn.Errorf(cairn.KindUnavailable, "NOT_READY", "the server does not serve: it is %s", e.state.notReady())).Err()
 }
 

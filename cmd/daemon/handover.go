@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"errors"
 	"net"
 	"sync"
+	"time"
 )
 
 // handover is a listener that one server after another may serve: closing it,
@@ -33,6 +35,15 @@ func (h *handover) accept() {
 	defer close(h.done)
 	for {
 		conn, err := h.listener.Accept()
+		if isTemporary(err) {
+			// As when the process has no file descriptors left: connections wait
+			// in the kernel until some have been closed.
+			select {
+			case <-time.After(acceptPause):
+				continue
+			case <-h.closing:
+			}
+		}
 		if err != nil {
 			h.err = err
 			return
@@ -43,6 +54,15 @@ func (h *handover) accept() {
 			conn.Close()
 		}
 	}
+}
+
+// acceptPause is how long to wait after a failure to accept that passes.
+const acceptPause = 20 * time.Millisecond
+
+// isTemporary tells whether a listener that failed to accept may accept later.
+func isTemporary(err error) bool {
+	failure, ok := errors.AsType[*net.OpError](err)
+	return ok && failure.Temporary()
 }
 
 // address is where the listener listens.

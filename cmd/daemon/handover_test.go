@@ -4,8 +4,43 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
+	"syscall"
 	"testing"
 )
+
+// exhausted is a listener that at first has no file descriptors left.
+type exhausted struct {
+	net.Listener
+	failures int
+}
+
+func (e *exhausted) Accept() (net.Conn, error) {
+	if e.failures > 0 {
+		e.failures--
+		return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	return e.Listener.Accept()
+}
+
+func TestHandoverOutlivesWantOfFileDescriptors(t *testing.T) {
+	listener, err := listen("listen", anyPort, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHandover(&exhausted{listener, 3})
+	defer h.close()
+	client, err := net.Dial("tcp", h.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	conn, err := h.next().Accept()
+	if err != nil {
+		t.Fatalf("%v; want the connection", err)
+	}
+	conn.Close()
+}
 
 func TestHandover(t *testing.T) {
 	listener, err := listen("listen", anyPort, false)

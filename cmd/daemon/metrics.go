@@ -3,9 +3,11 @@ package daemon
 import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"google.golang.org/grpc/codes"
 
 	"cairn"
 	"cairn/router"
+	"cairn/router/server"
 )
 
 // metrics is one server's registry and what feeds it. Nothing is registered
@@ -15,6 +17,7 @@ type metrics struct {
 	requests *prometheus.HistogramVec
 	keys     *prometheus.CounterVec
 	retries  *prometheus.CounterVec
+	calls    *prometheus.HistogramVec
 }
 
 // requestBuckets reach from a locate inside the process (3 µs) to the default
@@ -39,8 +42,14 @@ func newMetrics() *metrics {
 			Name: "cairn_retries_total",
 			Help: "Parts of requests that were tried again, by what was learnt from the refusal.",
 		}, []string{"verb", "cluster", "reason"}),
+		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "cairn_call_duration_seconds",
+			Help: "Calls of the public API by method and gRPC status code, those of Admin and those refused before any router was asked included. " +
+				"Each batch of a StreamLocate counts as a call. Calls that came before the server was ready have no method.",
+			Buckets: requestBuckets,
+		}, []string{"method", "code"}),
 	}
-	m.registry.MustRegister(m.requests, m.keys, m.retries,
+	m.registry.MustRegister(m.requests, m.keys, m.retries, m.calls,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewBuildInfoCollector())
@@ -71,6 +80,19 @@ func (m *metrics) events(known func(keyspace string) bool) router.Events {
 			m.retries.WithLabelValues(string(e.Verb), e.Cluster, cairn.KindOf(e.Err).String()).Inc()
 		},
 	}
+}
+
+// edgeEvents are the public edge's events, counted.
+func (m *metrics) edgeEvents() server.Events {
+	return server.Events{Call: func(e server.CallEvent) {
+		m.calls.WithLabelValues(e.Method, e.Code.String()).Observe(e.Duration.Seconds())
+	}}
+}
+
+// refused counts a call that came before the server was ready. Its method is
+// any that the caller likes, and so is no label.
+func (m *metrics) refused() {
+	m.calls.WithLabelValues("", codes.Unavailable.String()).Observe(0)
 }
 
 func outcome(err error) string {

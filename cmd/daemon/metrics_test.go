@@ -8,8 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
 	"cairn"
 	"cairn/router"
+	"cairn/router/server"
 )
 
 // expectMetrics checks that a scrape has all of these lines.
@@ -32,9 +35,16 @@ func TestRequestMetrics(t *testing.T) {
 	events.Request(router.RequestEvent{Verb: router.VerbBatchWrite, Keyspace: "orders", Keys: 10, Failed: 3, Duration: time.Millisecond})
 	events.Request(router.RequestEvent{Verb: router.VerbLocate, Keyspace: "invented", Keys: 1, Failed: 1, Duration: time.Millisecond,
 		Err: cairn.Errorf(cairn.KindNotFound, "KEYSPACE_UNKNOWN", "no such keyspace")})
+	edge := m.edgeEvents()
+	edge.Call(server.CallEvent{Method: "Admin/Apply", Code: codes.OK, Duration: time.Second})
+	edge.Call(server.CallEvent{Method: "Locator/Locate", Code: codes.InvalidArgument, Duration: time.Millisecond})
+	m.refused()
 	events.Retry(router.RetryEvent{Verb: router.VerbLocate, Cluster: "north", Err: cairn.Errorf(cairn.KindStale, "NOT_OWNED", "elsewhere")})
 
 	expectMetrics(t, m,
+		`cairn_call_duration_seconds_count{code="OK",method="Admin/Apply"} 1`,
+		`cairn_call_duration_seconds_count{code="InvalidArgument",method="Locator/Locate"} 1`,
+		`cairn_call_duration_seconds_count{code="Unavailable",method=""} 1`,
 		`cairn_request_duration_seconds_count{keyspace="",outcome="not found",verb="locate"} 1`,
 		`cairn_request_duration_seconds_count{keyspace="orders",outcome="ok",verb="batch_write"} 1`,
 		`cairn_request_keys_total{keyspace="",outcome="failed",verb="locate"} 1`,

@@ -3,6 +3,7 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -17,9 +18,10 @@ import (
 
 // routing is a router over a store's maps, and its public edge.
 type routing struct {
-	router *router.Router
-	admin  *admin.Admin
-	log    *slog.Logger
+	router  *router.Router
+	admin   *admin.Admin
+	metrics *metrics
+	log     *slog.Logger
 }
 
 // openRouting makes a router that finds indexes in local and behind the
@@ -39,12 +41,12 @@ func openRouting(store *mapStore, local *hosts, metrics *metrics, log *slog.Logg
 	if err != nil {
 		return nil, err
 	}
-	return &routing{made, admin.New(store, dialer.status), log}, nil
+	return &routing{made, admin.New(store, dialer.status), metrics, log}, nil
 }
 
 // services is for edge.serve.
 func (r *routing) services() (*grpc.Server, error) {
-	edge, err := server.New(server.Config{Router: r.router, Admin: r.admin, Log: r.log})
+	edge, err := server.New(server.Config{Router: r.router, Admin: r.admin, Log: r.log, Events: r.metrics.edgeEvents()})
 	if err != nil {
 		return nil, err
 	}
@@ -78,19 +80,28 @@ func (r *routing) logChanges(ctx context.Context, request any, info *grpc.UnaryS
 	return response, err
 }
 
-// named is the resources that an operation names.
+// loggedNames bounds what one line of the log repeats of a request's names, in
+// bytes: they may be any that a caller sends.
+const loggedNames = 1_000
+
+// named is the resources that an operation names, as far as they fit.
 func named(request any) string {
+	var names []string
 	switch r := request.(type) {
 	case interface{ GetName() string }:
-		return r.GetName()
+		names = append(names, r.GetName())
 	case *cairnv1.ApplyRequest:
-		var names []string
 		for _, each := range r.GetResources() {
 			names = append(names, cmp.Or(each.GetKeyspace().GetName(), each.GetCluster().GetName()))
 		}
-		return strings.Join(names, ",")
 	}
-	return ""
+	size := 0
+	for i, name := range names {
+		if size += len(name) + 1; size > loggedNames {
+			return fmt.Sprintf("%s and %d more", strings.Join(names[:i], ","), len(names)-i)
+		}
+	}
+	return strings.Join(names, ",")
 }
 
 func (r *routing) close() { r.router.Close() }

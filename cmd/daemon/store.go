@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -19,18 +18,11 @@ import (
 // deleted; they only take room.
 const sweepEvery = 10 * time.Minute
 
-// staleAfter is how long the map may go unproven before the log says so; it is
-// proven every second while etcd answers.
-const staleAfter = 5 * time.Second
-
 // mapStore is the shard map in etcd and the connection to it.
 type mapStore struct {
 	*etcdstore.Store
 	client *clientv3.Client
 	log    *slog.Logger
-
-	cancel context.CancelFunc
-	group  sync.WaitGroup
 }
 
 // storeConfig is what openStore needs.
@@ -71,37 +63,10 @@ func openStore(ctx context.Context, config storeConfig) (*mapStore, error) {
 		client.Close()
 		return nil, err
 	}
-	life, cancel := context.WithCancel(context.Background())
-	s := &mapStore{Store: store, client: client, log: config.log, cancel: cancel}
-	s.group.Go(func() { s.tellStaleness(life) })
-	return s, nil
-}
-
-// tellStaleness logs when the map can no longer be proven to be current, and
-// when it can again.
-func (s *mapStore) tellStaleness(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for stale := false; ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		age := s.Staleness()
-		switch {
-		case !stale && age > staleAfter:
-			s.log.Warn("the map may be out of date", "revision", s.Map().Revision(), "age", age.Round(time.Second))
-		case stale && age <= staleAfter:
-			s.log.Info("etcd answers again; the map is current", "revision", s.Map().Revision())
-		}
-		stale = age > staleAfter
-	}
+	return &mapStore{Store: store, client: client, log: config.log}, nil
 }
 
 func (s *mapStore) close() {
-	s.cancel()
-	s.group.Wait()
 	if err := errors.Join(s.Close(), s.client.Close()); err != nil {
 		s.log.Warn("the map's store did not close cleanly", "err", err)
 	}
@@ -118,6 +83,9 @@ func storeEvents(log *slog.Logger, etcd []string) etcdstore.Events {
 		},
 		Disconnected: func(err error) {
 			log.Warn("etcd does not answer; going on with the map there is, if any, and trying again", "err", err)
+		},
+		Recovered: func(revision uint64) {
+			log.Info("etcd answers again; the map is current", "revision", revision)
 		},
 		Refused: func(err error) {
 			log.Error("what etcd holds can't be used; going on with the map there is, and trying again", "err", err)

@@ -8,6 +8,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 
 	"cairn"
 	"cairn/shardmap/catalog"
@@ -141,10 +142,27 @@ func syntaxError(name string, line int, err error) error {
 	position, message := Position{name, line + 1, 1}, err.Error()
 	var detailed yaml.Error
 	if errors.As(err, &detailed) {
-		message = detailed.GetMessage()
-		if token := detailed.GetToken(); token != nil && token.Position != nil {
-			position.Line, position.Column = line+token.Position.Line, token.Position.Column
+		message = strings.ReplaceAll(detailed.GetMessage(), "'\t'", "tab")
+		if found := detailed.GetToken(); found != nil && found.Position != nil {
+			position.Line, position.Column = line+found.Position.Line, found.Position.Column
+			down, column := lastLine(found)
+			if position.Line += down; down > 0 {
+				position.Column = column
+			}
 		}
 	}
 	return at(position, cairn.Invalid("", "YAML_MALFORMED", "not YAML: %s; check quotes, brackets and indentation", message))
+}
+
+// lastLine is where the last line of a plain text begins, which is where the
+// trouble is if what was meant as a field has become more lines of the text
+// before it: how many lines below the token, and in which column.
+func lastLine(of *token.Token) (down, column int) {
+	if of.Type != token.StringType {
+		return 0, 0
+	}
+	text := strings.TrimSpace(of.Origin)
+	at := strings.LastIndexByte(text, '\n') + 1
+	last := text[at:]
+	return strings.Count(text, "\n"), len(last) - len(strings.TrimLeft(last, " ")) + 1
 }

@@ -96,7 +96,7 @@ func (r *Replica) checkpoint() bool {
 	taken, err := log.checkpoint()
 	if failure := r.outcome.take(); failure != nil && r.ctx.Err() == nil {
 		if cairn.KindOf(failure) == cairn.KindExhausted {
-			full := cairn.Errorf(cairn.KindExhausted, "DISK_FULL", "a checkpoint found the disk full: %w", failure)
+			full := cairn.Errorf(cairn.KindExhausted, "DISK_FULL", "a checkpoint found the disk full; make room, and writes go on by themselves: %w", failure)
 			r.refusals.setFull(full)
 			r.config.Logger.Error("checkpoint failed; writes are refused until there is space", "err", failure)
 			return false

@@ -69,6 +69,9 @@ func (c Config) completed() (Config, error) {
 	if c.CommandRequests < 0 || c.CommandBytes < 0 || c.QueueBytes < 0 || c.CheckpointBytes < 0 || c.OverlayBytes < 0 || c.SegmentBytes < 0 {
 		return c, cairn.Invalid("config", "BOUND_NEGATIVE", "a bound below zero")
 	}
+	if c.CheckpointAge < 0 || c.Heartbeat < 0 || c.ElectionTimeout < 0 {
+		return c, cairn.Invalid("config", "BOUND_NEGATIVE", "a time below zero")
+	}
 	setDefault(&c.Name, "in-process")
 	setDefault(&c.CommandRequests, 4096)
 	setDefault(&c.CommandBytes, 4<<20)
@@ -76,6 +79,8 @@ func (c Config) completed() (Config, error) {
 	setDefault(&c.CheckpointBytes, 64<<20)
 	setDefault(&c.CheckpointAge, 30*time.Second)
 	setDefault(&c.OverlayBytes, max(256<<20, 2*c.CheckpointBytes))
+	// Else writes would wait for a checkpoint that is not due.
+	c.CheckpointBytes = min(c.CheckpointBytes, c.OverlayBytes)
 	setDefault(&c.SegmentBytes, 64<<20)
 	setDefault(&c.DiskReserve, 128<<20)
 	setDefault(&c.Heartbeat, 500*time.Millisecond)

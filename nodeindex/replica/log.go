@@ -133,11 +133,24 @@ func (l *replicatedLog) lead() {
 // ask runs one question to raft. raft leaves some of those unanswered that it
 // has accepted when it is shut down, so close waits for them first.
 func (l *replicatedLog) ask(question func() error) error {
-	if !l.asking.begin() {
+	if l.store.err() != nil || !l.asking.begin() {
 		return raft.ErrNotLeader // surely not done
 	}
 	defer l.asking.end()
 	return question()
+}
+
+// askLeadership asks raft whether it leads. Where the store has failed meanwhile
+// raft's main goroutine may have ended, and nobody answers.
+func (l *replicatedLog) askLeadership() error {
+	answer := make(chan error, 1)
+	go func() { answer <- l.ask(func() error { return l.raft.VerifyLeader().Error() }) }()
+	select {
+	case err := <-answer:
+		return err
+	case <-l.store.failed:
+		return l.store.err()
+	}
 }
 
 // propose has a command appended and applied. KindUnavailable: it surely was
@@ -175,7 +188,7 @@ func (l *replicatedLog) verify(ctx context.Context) (uint64, error) {
 		return 0, cairn.Errorf(cairn.KindNotYet, "NO_LEADER", "no leader yet: %w", ctx.Err())
 	}
 	commit := l.raft.CommitIndex()
-	if err := l.ask(func() error { return l.raft.VerifyLeader().Error() }); err != nil {
+	if err := l.askLeadership(); err != nil {
 		if cause := l.store.err(); cause != nil {
 			return 0, errLogStopped(cause)
 		}

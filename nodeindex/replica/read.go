@@ -32,12 +32,15 @@ func (r *Replica) List(ctx context.Context, request *cairn.ListRequest) (*cairn.
 }
 
 // Status says how the replica does, once its log has noted the map revision
-// epoch. KindNotYet: ctx ended first.
+// epoch. KindNotYet: ctx ended first; KindUnavailable (CLOSED).
 func (r *Replica) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, error) {
 	if err := r.reach(ctx, epoch, 0); err != nil {
 		return cairn.IndexStatus{}, err
 	}
 	status := r.index.Status()
+	if r.ctx.Err() != nil { // what a closed index says of itself means nothing
+		return cairn.IndexStatus{}, errClosed()
+	}
 	status.Replica = r.config.Name
 	if refusal := r.refusals.get(); refusal != nil {
 		status.WriteRefusal = refusal.Error()

@@ -69,6 +69,7 @@ func Open(config Config) (*Replica, error) {
 	r.running.Go(r.tend)
 	r.running.Go(r.commit)
 	r.running.Go(r.checkpoints)
+	r.running.Go(r.keepKeys)
 	select {
 	case <-log.ready:
 	case <-log.store.failed:
@@ -101,6 +102,17 @@ func (r *Replica) Close() error {
 		r.refreshes.close()
 	})
 	return r.closing
+}
+
+// keepKeys reads the keys into memory. Until it has, they are read from the
+// file.
+func (r *Replica) keepKeys() {
+	start := time.Now()
+	if err := r.index.KeepKeys(r.ctx); err != nil && r.ctx.Err() == nil {
+		r.config.Logger.Error("the keys could not be read into memory; locates go on from the file", "err", err)
+		return
+	}
+	r.config.Logger.Debug("keys in memory", "took", time.Since(start))
 }
 
 // tend looks after the disk and the log until the replica closes.

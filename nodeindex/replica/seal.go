@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/raft-wal/fs"
@@ -27,6 +28,27 @@ type sealingMeta struct {
 // frameHeader is the size of raft-wal's frame headers; frames are padded to
 // multiples of it.
 const frameHeader = 8
+
+// CommitState keeps the metadata.
+func (m *sealingMeta) CommitState(state types.PersistentState) error {
+	return m.synced(m.MetaStore.CommitState(state))
+}
+
+// SetStable keeps a value of raft's own.
+func (m *sealingMeta) SetStable(key, value []byte) error {
+	return m.synced(m.MetaStore.SetStable(key, value))
+}
+
+// synced says of a bare error number, which is how bbolt returns that of a
+// sync, what it is.
+func (m *sealingMeta) synced(err error) error {
+	var number syscall.Errno
+	var path *os.PathError
+	if errors.As(err, &number) && !errors.As(err, &path) {
+		return &os.PathError{Op: "sync", Path: m.dir, Err: number}
+	}
+	return err
+}
 
 // Load loads the metadata, after it has been put right.
 func (m *sealingMeta) Load(dir string) (types.PersistentState, error) {

@@ -104,9 +104,6 @@ func (j *locateJob) decode() error {
 		return err
 	}
 	j.request = cairn.LocateRequest{Read: read, WithAttributes: j.message.GetWithAttributes(), Keys: keys}
-	if len(keys) > cairn.MaxBatch {
-		return cairn.Invalid("keys", "BATCH_TOO_LARGE", "%d keys; a request has at most %d", len(keys), cairn.MaxBatch)
-	}
 	return nil
 }
 

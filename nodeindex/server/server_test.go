@@ -2,7 +2,9 @@ package server_test
 
 import (
 	"context"
+	"encoding/binary"
 	"net"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -147,5 +149,103 @@ func TestBrokenRequestsAreAnswered(t *testing.T) {
 	edge.Drain()
 	if response, err := writes.Recv(); err != nil || response.GetId() != 0 || rpcerr.FromProto(response.GetError()).Reason != "SHUTTING_DOWN" {
 		t.Errorf("draining: %v, %v", response, err)
+	}
+}
+
+// TestHugeCounts sends messages that name millions of items and have next to
+// nothing of each: they must be refused before memory is made for them.
+func TestHugeCounts(t *testing.T) {
+	client, _ := start(t, &counting{})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	const items = 4 << 20
+	packed := append(binary.AppendUvarint(nil, items), make([]byte, items)...)
+	locates, err := client.Locate(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := allocated()
+	if err := locates.Send(&indexv1.LocateRequest{Id: 1, Keys: packed}); err != nil {
+		t.Fatal(err)
+	}
+	if response, err := locates.Recv(); err != nil || rpcerr.FromProto(response.GetError()).Reason != "BATCH_TOO_LARGE" {
+		t.Errorf("%v, %v", response.GetError(), err)
+	}
+	writes, err := client.Write(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed = binary.AppendUvarint(nil, items/2)
+	for range items / 2 {
+		packed = append(packed, byte(cairn.Delete), 0)
+	}
+	if err := writes.Send(&indexv1.WriteRequest{Id: 1, Mutations: packed}); err != nil {
+		t.Fatal(err)
+	}
+	if response, err := writes.Recv(); err != nil || rpcerr.FromProto(response.GetError()).Reason != "BATCH_TOO_LARGE" {
+		t.Errorf("%v, %v", response.GetError(), err)
+	}
+	if used := allocated() - before; used > 100<<20 {
+		t.Errorf("%d MiB for two messages of 4", used>>20)
+	}
+}
+
+// allocated is how many bytes were ever allocated.
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
+}
+
+// watched delivers batches to every watch.
+type watched struct {
+	server.Index
+	batches []cairn.WatchBatch
+}
+
+func (x *watched) Watch(_ context.Context, _ cairn.WatchRequest, deliver func(cairn.WatchBatch) error) error {
+	for _, batch := range x.batches {
+		if err := deliver(batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestWatchSplitsBatches: a message with a part of a batch must not have the
+// batch's revision, for who follows a former owner stops once that has noted
+// the change.
+func TestWatchSplitsBatches(t *testing.T) {
+	index := &watched{batches: []cairn.WatchBatch{{Answer: cairn.Answer{Index: 5, Revision: 10}}}}
+	var changes []cairn.Change
+	for i := range 1000 {
+		changes = append(changes, cairn.Change{
+			Key: cairn.Key("k"), After: &cairn.Entry{Key: cairn.Key("k"), Nodes: []cairn.NodeID{1}, Attributes: make(cairn.Attributes, 4000)},
+			Stamp: cairn.Stamp{Epoch: 1, Index: uint64(6 + i/2)},
+		})
+	}
+	last := uint64(6 + 999/2)
+	index.batches = append(index.batches, cairn.WatchBatch{Answer: cairn.Answer{Index: last, Revision: 20}, Changes: changes})
+	client, _ := start(t, index)
+	stream, err := client.Watch(t.Context(), &indexv1.WatchRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages := 0
+	for {
+		response, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages++
+		if (response.GetIndex() == last) != (response.GetRevision() == 20) || response.GetRevision() < 10 {
+			t.Errorf("message %d, up to %d, has revision %d", messages, response.GetIndex(), response.GetRevision())
+		}
+		if response.GetIndex() == last {
+			break
+		}
+	}
+	if messages < 4 {
+		t.Errorf("%d messages", messages)
 	}
 }

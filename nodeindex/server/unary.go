@@ -54,7 +54,7 @@ func (s *Server) Watch(message *indexv1.WatchRequest, stream grpc.ServerStreamin
 	defer cancel()
 	defer context.AfterFunc(s.draining, cancel)()
 	request := cairn.WatchRequest{Keyspace: cairn.UID(message.GetKeyspace()), After: message.GetAfter()}
-	sent := message.GetAfter()
+	sent, revision := message.GetAfter(), uint64(0)
 	err := s.index.Watch(ctx, request, func(batch cairn.WatchBatch) error {
 		for len(batch.Changes) > 0 {
 			chunk, n := chunkOf(batch.Changes)
@@ -64,16 +64,20 @@ func (s *Server) Watch(message *indexv1.WatchRequest, stream grpc.ServerStreamin
 				// The next change may be of the same log entry, so the index is
 				// complete only up to the one before.
 				upTo = max(sent, batch.Changes[0].Stamp.Index-1)
+			} else {
+				// Only now: who follows a former owner stops at the revision
+				// by which it owns nothing any more.
+				revision = batch.Revision
 			}
 			sent = upTo
-			if err := stream.Send(&indexv1.WatchResponse{Index: upTo, Revision: batch.Revision, Changes: chunk}); err != nil {
+			if err := stream.Send(&indexv1.WatchResponse{Index: upTo, Revision: revision, Changes: chunk}); err != nil {
 				return err
 			}
 			if len(batch.Changes) == 0 {
 				return nil
 			}
 		}
-		sent = batch.Index
+		sent, revision = batch.Index, batch.Revision
 		return stream.Send(&indexv1.WatchResponse{Index: batch.Index, Revision: batch.Revision})
 	})
 	if s.draining.Err() != nil && stream.Context().Err() == nil {
@@ -85,7 +89,7 @@ func (s *Server) Watch(message *indexv1.WatchRequest, stream grpc.ServerStreamin
 // chunkOf packs as many of the changes as make about a chunk, at least one.
 func chunkOf(changes []cairn.Change) (packed []byte, n int) {
 	bytes := 0
-	for n < len(changes) && (n == 0 || bytes < chunkBytes) {
+	for n < min(len(changes), cairn.MaxBatch) && (n == 0 || bytes < chunkBytes) {
 		bytes += len(changes[n].Key)
 		for _, side := range []*cairn.Entry{changes[n].Before, changes[n].After} {
 			if side != nil {

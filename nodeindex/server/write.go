@@ -58,9 +58,6 @@ func (s *Server) writeRequest(ctx context.Context, message *indexv1.WriteRequest
 	if err != nil {
 		return nil, err
 	}
-	if len(mutations) > cairn.MaxBatch {
-		return nil, cairn.Invalid("mutations", "BATCH_TOO_LARGE", "%d mutations; a request has at most %d", len(mutations), cairn.MaxBatch)
-	}
 	ctx, cancel := within(ctx, message.GetTimeoutMicros())
 	defer cancel()
 	return s.index.Write(ctx, &cairn.WriteRequest{

@@ -109,7 +109,7 @@ func foreignReason(code codes.Code) string {
 	case codes.Unavailable:
 		return "UNREACHABLE"
 	case codes.Canceled:
-		return "CANCELLED"
+		return reasonCancelled
 	case codes.DeadlineExceeded:
 		return "DEADLINE_EXCEEDED"
 	case codes.ResourceExhausted:

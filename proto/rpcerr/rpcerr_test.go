@@ -80,7 +80,7 @@ func TestCodes(t *testing.T) {
 	if got := rpcerr.ToStatus(errors.New("x")); got.Code() != codes.Internal {
 		t.Errorf("a foreign error: %s", got.Code())
 	}
-	if got := rpcerr.ToStatus(fmt.Errorf("x: %w", context.Canceled)); got.Code() != codes.DeadlineExceeded {
+	if got := rpcerr.ToStatus(fmt.Errorf("x: %w", context.Canceled)); got.Code() != codes.Canceled {
 		t.Errorf("a cancelled context: %s", got.Code())
 	}
 	if got := rpcerr.ToStatus(status.Error(codes.PermissionDenied, "no")); got.Code() != codes.PermissionDenied {
@@ -157,5 +157,43 @@ func TestInvalidUTF8Travels(t *testing.T) {
 	e := cairn.Invalid("attributes.\xff", "X", "bad \xff text")
 	if _, err := proto.Marshal(rpcerr.ToProto(e)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestWhatAnErrorRepeatsIsBounded(t *testing.T) {
+	long := strings.Repeat("\u20ac", 5_000)
+	e := &cairn.Error{Op: long, Kind: cairn.KindInvalid, Reason: "NAME_UNKNOWN", Field: "attributes." + long, Key: make(cairn.Key, 5_000), Err: errors.New(long)}
+	message := rpcerr.ToProto(e)
+	if size := proto.Size(message); size > 4<<10 {
+		t.Errorf("%d bytes", size)
+	}
+	got := rpcerr.FromProto(message)
+	if got.Kind != e.Kind || got.Reason != e.Reason || !strings.HasPrefix(got.Field, "attributes.\u20ac") || !strings.HasSuffix(got.Error(), "...") {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestShortenKeepsKindReasonAndField(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		e := genError().Draw(t, "error")
+		most := rapid.IntRange(0, 600).Draw(t, "most")
+		message := rpcerr.ToProto(e)
+		before := proto.Size(message)
+		rpcerr.Shorten(message, most)
+		if after := proto.Size(message); after > before || after > max(most, 200) {
+			t.Fatalf("%d bytes, of %d, for %d", after, before, most)
+		}
+		if got := rpcerr.FromProto(message); got.Kind != e.Kind || got.Reason != e.Reason || got.Field != e.Field {
+			t.Fatalf("got %#v, want %#v", got, e)
+		}
+	})
+}
+
+func TestCancelledIsItsOwnCode(t *testing.T) {
+	for err, code := range map[error]codes.Code{context.Canceled: codes.Canceled, context.DeadlineExceeded: codes.DeadlineExceeded} {
+		s := rpcerr.ToStatus(fmt.Errorf("wait: %w", err))
+		if s.Code() != code || rpcerr.FromError(s.Err()).Kind != cairn.KindDeadline {
+			t.Errorf("%v: %v", err, s)
+		}
 	}
 }

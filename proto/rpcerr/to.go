@@ -45,8 +45,10 @@ func ToStatus(err error) *status.Status {
 	return status.FromProto(ToProto(&cairn.Error{Kind: cairn.KindInternal, Reason: "INTERNAL", Err: err}))
 }
 
-// ToProto is e as the message in which it travels inside other messages.
+// ToProto is e as the message in which it travels inside other messages. What
+// it repeats of long input is cut.
 func ToProto(e *cairn.Error) *statuspb.Status {
+	e = bounded(e)
 	as := kinds[e.Kind]
 	info := &errdetails.ErrorInfo{Reason: text(e.Reason), Domain: Domain, Metadata: map[string]string{metadataKind: as.name}}
 	if e.Op != "" {
@@ -58,7 +60,10 @@ func ToProto(e *cairn.Error) *statuspb.Status {
 	if e.Field != "" && e.Kind != cairn.KindInvalid {
 		info.Metadata[metadataField] = text(e.Field)
 	}
-	message := text(e.Error())
+	message := cut(text(e.Error()), maxMessage)
+	if e.Reason == reasonCancelled {
+		as.code = codes.Canceled
+	}
 	out := &statuspb.Status{Code: int32(as.code), Message: message, Details: pack(nil, info)}
 	if e.Field != "" && e.Kind == cairn.KindInvalid {
 		out.Details = pack(out.Details, &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
@@ -90,9 +95,12 @@ func prefix(e *cairn.Error) string {
 // text is s as a protobuf string may hold it.
 func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
+// reasonCancelled is of a KindDeadline whose caller went away.
+const reasonCancelled = "CANCELLED"
+
 func reasonOfContext(err error) string {
 	if errors.Is(err, context.Canceled) {
-		return "CANCELLED"
+		return reasonCancelled
 	}
 	return "DEADLINE_EXCEEDED"
 }

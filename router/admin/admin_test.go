@@ -11,6 +11,7 @@ import (
 
 	"cairn"
 	"cairn/router/admin"
+	"cairn/shardmap"
 	"cairn/shardmap/catalog"
 	"cairn/shardmap/etcdstore"
 	"cairn/shardmap/etcdstore/etcdtest"
@@ -253,13 +254,13 @@ func TestSplitAndMerge(t *testing.T) {
 	if left.ClusterName != "north" || !left.EntriesKnown || left.Entries != 8 || right.Entries != 0 {
 		t.Errorf("%+v, %+v", left, right)
 	}
-	page, next, err := a.ListShards(ctx, "runways", nil, 3)
+	page, next, err := a.ListShards(ctx, "runways", admin.ShardsAfter{}, 3)
 	if err != nil || len(page) != 3 || next == nil || page[1].ID != 5 {
-		t.Errorf("%v, %x, %v", page, next, err)
+		t.Errorf("%v, %v, %v", page, next, err)
 	}
-	page, next, err = a.ListShards(ctx, "runways", next, 3)
+	page, next, err = a.ListShards(ctx, "runways", *next, 3)
 	if err != nil || len(page) != 2 || next != nil || page[1].ID != 4 {
-		t.Errorf("%v, %x, %v", page, next, err)
+		t.Errorf("%v, %v, %v", page, next, err)
 	}
 	merged, err := a.MergeShards(ctx, "runways", 1)
 	if err != nil || merged.ID != 1 || merged.End[0] != 0x40 || merged.Epoch <= left.Epoch {
@@ -270,7 +271,7 @@ func TestSplitAndMerge(t *testing.T) {
 		t.Errorf("%v, %v", right, err)
 	}
 	x.err = cairn.Errorf(cairn.KindUnavailable, "", "down")
-	if page, _, err := a.ListShards(ctx, "orders", nil, 10); err != nil || len(page) != 3 || page[0].EntriesKnown || page[0].ClusterName != "north" {
+	if page, _, err := a.ListShards(ctx, "orders", admin.ShardsAfter{}, 10); err != nil || len(page) != 3 || page[0].EntriesKnown || page[0].ClusterName != "north" {
 		t.Errorf("index down: %v, %v", page, err)
 	}
 	for reason, try := range map[string]func() error{
@@ -290,5 +291,88 @@ func TestSplitAndMerge(t *testing.T) {
 		if err := try(); cairn.ReasonOf(err) != reason {
 			t.Errorf("want %s, got %v", reason, err)
 		}
+	}
+}
+
+// TestShardPagesAcrossAMerge merges the shard at which the next page begins
+// into one that was shown already.
+func TestShardPagesAcrossAMerge(t *testing.T) {
+	a, _ := start(t)
+	ctx := bounded(t)
+	apply(t, a, cluster("north", "a"), hashed("runways", 4), hashed("orders", 4))
+	_, next, err := a.ListShards(ctx, "runways", admin.ShardsAfter{}, 2)
+	if err != nil || next == nil {
+		t.Fatal(next, err)
+	}
+	if _, _, err := a.ListShards(ctx, "orders", *next, 2); cairn.ReasonOf(err) != "PAGE_TOKEN_MISMATCH" {
+		t.Errorf("of another keyspace: %v", err)
+	}
+	if _, err := a.MergeShards(ctx, "runways", 2); err != nil {
+		t.Fatal(err)
+	}
+	page, next, err := a.ListShards(ctx, "runways", *next, 2)
+	if err != nil || next != nil || len(page) != 1 || page[0].ID != 4 {
+		t.Errorf("%v, %v, %v; want shard 4 alone", page, next, err)
+	}
+}
+
+// flaky is a store whose refreshes fail from the one counted failAt on, until
+// it is mended.
+type flaky struct {
+	*etcdstore.Store
+	refreshes, failAt, mendAt int
+}
+
+func (f *flaky) Refresh(ctx context.Context) (*shardmap.Map, error) {
+	if f.refreshes++; f.refreshes >= f.failAt && f.refreshes < f.mendAt {
+		return nil, cairn.Errorf(cairn.KindUnavailable, "ETCD_UNAVAILABLE", "etcd does not answer")
+	}
+	return f.Store.Refresh(ctx)
+}
+
+// TestDeletionThatBreaksOffTakesWritesAgain has etcd go away after the mark.
+func TestDeletionThatBreaksOffTakesWritesAgain(t *testing.T) {
+	a, x := start(t)
+	apply(t, a, cluster("north", "a"), hashed("runways", 4))
+	broken := admin.New(&flaky{Store: x.store, failAt: 2, mendAt: 3}, x.status)
+	if err := broken.DeleteKeyspace(bounded(t), "runways"); cairn.KindOf(err) != cairn.KindUnavailable {
+		t.Errorf("got %v", err)
+	}
+	if k, err := a.GetKeyspace(bounded(t), "runways"); err != nil || k.Deleting {
+		t.Errorf("it still refuses writes: %+v, %v", k, err)
+	}
+}
+
+// blind is a store that never sees what it has committed.
+type blind struct{ *etcdstore.Store }
+
+func (blind) Wait(context.Context, uint64) (*shardmap.Map, error) {
+	return nil, cairn.Errorf(cairn.KindDeadline, "ETCD_TIMEOUT", "no shard map of a new enough revision, and the time is up")
+}
+
+func TestApplyThatIsNotSeenSaysThatItIsDone(t *testing.T) {
+	a, x := start(t)
+	_, err := admin.New(blind{x.store}, x.status).Apply(bounded(t), []catalog.Resource{cluster("north", "a")}, admin.ApplyOptions{})
+	if cairn.KindOf(err) != cairn.KindUnknown || cairn.ReasonOf(err) != "DONE_NOT_SEEN" || !strings.Contains(err.Error(), "took effect") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := a.GetCluster(bounded(t), "north"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDeletionNeedsEveryShardCounted has an index answer that is not the
+// owner's, as behind a wrong address: it can't vouch for the shards.
+func TestDeletionNeedsEveryShardCounted(t *testing.T) {
+	a, x := start(t)
+	apply(t, a, cluster("north", "a"), hashed("runways", 4))
+	stranger := admin.New(x.store, func(context.Context, *catalog.Cluster, uint64) (cairn.IndexStatus, error) {
+		return cairn.IndexStatus{}, nil
+	})
+	if err := stranger.DeleteKeyspace(bounded(t), "runways"); cairn.ReasonOf(err) != "SHARDS_NOT_COUNTED" {
+		t.Errorf("got %v", err)
+	}
+	if k, err := a.GetKeyspace(bounded(t), "runways"); err != nil || k.Deleting {
+		t.Errorf("%+v, %v", k, err)
 	}
 }

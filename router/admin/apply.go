@@ -27,7 +27,7 @@ func (a *Admin) Apply(ctx context.Context, resources []catalog.Resource, options
 	if err := plan.Matches(options.Plan); err != nil {
 		return Applied{}, err
 	}
-	if err := plan.CheckRemovals(func(removal catalog.NodeRemoval) (uint64, error) { return a.entriesOn(ctx, removal) }); err != nil {
+	if err := plan.CheckRemovals(func(removal catalog.NodeRemoval) (uint64, error) { return a.entriesOn(ctx, m, removal) }); err != nil {
 		return Applied{}, err
 	}
 	applied := Applied{Changes: plan.Changes, Plan: plan.Fingerprint()}
@@ -48,12 +48,46 @@ func (a *Admin) Apply(ctx context.Context, resources []catalog.Resource, options
 
 // entriesOn counts the entries of a node that is to be removed, at a state of
 // its index that knows the node as draining: no new ones come after it.
-func (a *Admin) entriesOn(ctx context.Context, removal catalog.NodeRemoval) (uint64, error) {
-	status, err := a.status(ctx, removal.Cluster, removal.Cluster.Revision)
+func (a *Admin) entriesOn(ctx context.Context, m *shardmap.Map, removal catalog.NodeRemoval) (uint64, error) {
+	status, err := a.vouched(ctx, m, removal.Cluster, removal.Cluster.Revision)
 	if err != nil {
-		return 0, askIndex(removal.Cluster, err)
+		return 0, err
 	}
 	return status.NodeEntries[removal.Node.ID], nil
+}
+
+// vouched is the status of a cluster's index once it has noted the map revision
+// epoch, from an index that holds every shard that the Map gives the cluster:
+// another one, behind a wrong address, would count nothing. KindUnavailable
+// (SHARDS_NOT_COUNTED) if it does not.
+func (a *Admin) vouched(ctx context.Context, m *shardmap.Map, cluster *catalog.Cluster, epoch uint64) (cairn.IndexStatus, error) {
+	given := m.Assignment(cluster.UID).Shards
+	for _, shard := range given {
+		epoch = max(epoch, shard.Epoch)
+	}
+	status, err := a.status(ctx, cluster, epoch)
+	if err != nil {
+		return cairn.IndexStatus{}, askIndex(cluster, err)
+	}
+	held := make(map[shardRef]bool, len(status.Shards))
+	for _, s := range status.Shards {
+		held[shardRef{s.Keyspace, s.Shard, s.Epoch}] = true
+	}
+	for _, shard := range given {
+		if !held[shardRef{shard.Keyspace, shard.ID, shard.Epoch}] {
+			return cairn.IndexStatus{}, cairn.Errorf(cairn.KindUnavailable, "SHARDS_NOT_COUNTED",
+				"the index that answers for cluster %s at %s does not hold shard %s as the map at revision %d has it: check the cluster's index address, or try again if shards have just changed",
+				cluster.Name, status.Replica, shard.ID, m.Revision())
+		}
+	}
+	return status, nil
+}
+
+// shardRef is a shard at one epoch.
+type shardRef struct {
+	keyspace cairn.UID
+	shard    cairn.ShardID
+	epoch    uint64
 }
 
 // changeOf is a plan as one change: what it sets, and the compares of all that
@@ -114,14 +148,25 @@ func clustersAfter(m *shardmap.Map, plan *catalog.Plan) []*catalog.Cluster {
 }
 
 // commit makes a change and waits until this process sees it, so that what the
-// caller asks next knows of it.
+// caller asks next knows of it. KindUnknown (DONE_NOT_SEEN) if it does not
+// see it in time: the change is made all the same.
 func (a *Admin) commit(ctx context.Context, change shardmap.Change) (uint64, error) {
 	revision, err := a.store.Commit(ctx, change)
 	if err != nil {
 		return 0, err
 	}
-	_, err = a.store.Wait(ctx, revision)
+	_, err = a.await(ctx, revision)
 	return revision, err
+}
+
+// await is the Map after a change that was made at a revision.
+func (a *Admin) await(ctx context.Context, revision uint64) (*shardmap.Map, error) {
+	m, err := a.store.Wait(ctx, revision)
+	if err != nil {
+		return nil, cairn.Errorf(cairn.KindUnknown, "DONE_NOT_SEEN",
+			"the change took effect at revision %d, but this router has not seen it yet (%w); do not repeat it", revision, err)
+	}
+	return m, nil
 }
 
 // askIndex says which index an error is of.

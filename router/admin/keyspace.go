@@ -51,12 +51,16 @@ func (a *Admin) DeleteKeyspace(ctx context.Context, name string) error {
 	}
 	if !k.Deleting { // else an earlier attempt did not come to its end
 		if err := a.mark(ctx, k, true); err != nil {
-			return err
+			if cairn.KindOf(err) == cairn.KindConflict {
+				return err // nothing was marked
+			}
+			return a.lift(ctx, k, err)
 		}
 	}
+	marked := k
 	m, k, err := a.keyspace(ctx, name)
 	if err != nil {
-		return err
+		return a.lift(ctx, marked, err)
 	}
 	if !k.Deleting {
 		return cairn.Errorf(cairn.KindConflict, "MAP_CHANGED", "another attempt to delete the keyspace was given up meanwhile; try again")
@@ -77,9 +81,9 @@ func (a *Admin) checkUnused(ctx context.Context, m *shardmap.Map, k *catalog.Key
 		if !found {
 			continue // no index, no entries
 		}
-		status, err := a.status(ctx, cluster, max(k.Revision, owner.MaxEpoch))
+		status, err := a.vouched(ctx, m, cluster, max(k.Revision, owner.MaxEpoch))
 		if err != nil {
-			return askIndex(cluster, err)
+			return err
 		}
 		for _, shard := range status.Shards {
 			if shard.Keyspace == k.UID {
@@ -108,7 +112,17 @@ func (a *Admin) mark(ctx context.Context, k *catalog.Keyspace, deleting bool) er
 func (a *Admin) lift(ctx context.Context, k *catalog.Keyspace, refused error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), liftTimeout)
 	defer cancel()
-	if err := a.mark(ctx, k, false); err != nil && cairn.KindOf(err) != cairn.KindConflict {
+	// As it stands now: whether the mark was set may not be known.
+	_, now, err := a.keyspace(ctx, k.Name)
+	switch {
+	case err != nil && cairn.KindOf(err) == cairn.KindNotFound:
+		return refused
+	case err == nil && (now.UID != k.UID || !now.Deleting):
+		return refused
+	case err == nil:
+		err = a.mark(ctx, now, false)
+	}
+	if err != nil && cairn.KindOf(err) != cairn.KindConflict {
 		return cairn.Errorf(cairn.KindOf(refused), cairn.ReasonOf(refused), "%w; and it still refuses writes, since %w: delete it again", refused, err)
 	}
 	return refused

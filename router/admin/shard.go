@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 
 	"golang.org/x/sync/errgroup"
@@ -11,19 +12,43 @@ import (
 	"cairn/shardmap/placement"
 )
 
-// ListShards shows a page of a keyspace's shards in placement order, beginning
-// with the one that the placement key start is in: at most size. next is where
-// the next page starts, nil after the last shard. How many entries a shard has
-// is asked of its owner; where the owner can't be asked, it is not known.
-// KindNotFound if there is no keyspace of that name.
-func (a *Admin) ListShards(ctx context.Context, keyspace string, start []byte, size int) (page []ShardInfo, next []byte, err error) {
+// ShardsAfter is where a page of shards begins: at the first shard that starts
+// at Start or after it. The zero ShardsAfter is the beginning.
+type ShardsAfter struct {
+	// Keyspace tells the keyspace from another of its name.
+	Keyspace cairn.UID
+	Start    []byte
+}
+
+// maxPageBytes bounds the bounds of a page's shards, which are the most of it.
+const maxPageBytes = 512 << 10
+
+// ListShards shows a page of a keyspace's shards in placement order: at most
+// size, and fewer where their bounds are long, from where the page before said. next is where the next page begins,
+// nil after the last shard. A listing shows no shard twice, and each that
+// stands throughout once. How many entries a shard has is asked of its owner;
+// where the owner can't be asked, it is not known.
+//
+// KindNotFound if there is no keyspace of that name; KindInvalid
+// (PAGE_TOKEN_MISMATCH) if from is of another keyspace.
+func (a *Admin) ListShards(ctx context.Context, keyspace string, from ShardsAfter, size int) (page []ShardInfo, next *ShardsAfter, err error) {
 	m, k, err := a.keyspace(ctx, keyspace)
 	if err != nil {
 		return nil, nil, err
 	}
-	for shard := range m.ShardsFrom(k.UID, start) {
-		if len(page) == size {
-			next = shard.Start
+	if from.Keyspace != 0 && from.Keyspace != k.UID {
+		return nil, nil, cairn.Invalid("page_token", "PAGE_TOKEN_MISMATCH", "the page token is of another keyspace, or of one that had this name before")
+	}
+	room := maxPageBytes
+	for shard := range m.ShardsFrom(k.UID, from.Start) {
+		if bytes.Compare(shard.Start, from.Start) < 0 {
+			// What began the page has since been merged into a shard that the
+			// page before has shown.
+			continue
+		}
+		room -= len(shard.Start) + len(shard.End)
+		if len(page) == size || len(page) > 0 && room < 0 {
+			next = &ShardsAfter{k.UID, shard.Start}
 			break
 		}
 		page = append(page, ShardInfo{Shard: shard})
@@ -108,7 +133,7 @@ func (a *Admin) commitShards(ctx context.Context, k *catalog.Keyspace, change sh
 	if err != nil {
 		return nil, err
 	}
-	m, err := a.store.Wait(ctx, revision)
+	m, err := a.await(ctx, revision)
 	if err != nil {
 		return nil, err
 	}
@@ -157,18 +182,13 @@ func (a *Admin) describeOwned(ctx context.Context, cluster *catalog.Cluster, sha
 	if err != nil {
 		return
 	}
-	type ref struct {
-		keyspace cairn.UID
-		shard    cairn.ShardID
-		epoch    uint64
-	}
-	held := make(map[ref]uint64, len(status.Shards))
+	held := make(map[shardRef]uint64, len(status.Shards))
 	for _, s := range status.Shards {
-		held[ref{s.Keyspace, s.Shard, s.Epoch}] = s.Entries
+		held[shardRef{s.Keyspace, s.Shard, s.Epoch}] = s.Entries
 	}
 	for _, i := range places {
 		s := &shards[i]
-		s.Entries, s.EntriesKnown = held[ref{s.Keyspace, s.ID, s.Epoch}]
+		s.Entries, s.EntriesKnown = held[shardRef{s.Keyspace, s.ID, s.Epoch}]
 	}
 }
 

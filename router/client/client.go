@@ -22,6 +22,9 @@ const DefaultTimeout = 5 * time.Second
 // MaxMessageBytes is how large a request a server takes by default.
 const MaxMessageBytes = 1 << 20
 
+// maxAnswerBytes is how large an answer is taken.
+const maxAnswerBytes = 16 << 20
+
 // Options are how to reach a router; the zero Options are good on loopback.
 type Options struct {
 	// Timeout bounds calls that have no deadline; 0 for DefaultTimeout.
@@ -51,6 +54,9 @@ func Dial(address string, options Options) (*Client, error) {
 	}
 	dial := append([]grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		// Routers keep their answers below the 4 MiB that gRPC takes by default.
+		// An answer to a write must not be lost for its size in any case.
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswerBytes)),
 		// A router that restarts is back within a second.
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
@@ -142,7 +148,10 @@ func write[Req, Resp any](ctx context.Context, c *Client, req *Req, call func(co
 		return resp, nil
 	}
 	refusal := rpcerr.From(c.address, err)
-	lost := refusal.Kind == cairn.KindDeadline || refusal.Kind == cairn.KindUnavailable && refusal.Reason == "UNREACHABLE"
+	// Answers that a router gives are to be believed, but for a defect; what
+	// comes of the transport says nothing of the write.
+	lost := refusal.Kind == cairn.KindDeadline || refusal.Kind == cairn.KindInternal ||
+		refusal.Kind == cairn.KindUnavailable && refusal.Reason == "UNREACHABLE"
 	if lost && sentTo.Addr != nil {
 		return nil, cairn.Errorf(cairn.KindUnknown, "OUTCOME_UNKNOWN", "the write may or may not have taken effect; read the key to find out: %w", refusal)
 	}

@@ -158,6 +158,17 @@ func TestBrokenWritesAreUnknown(t *testing.T) {
 	<-stopped
 }
 
+// TestWritesThatTheServerFailedOnAreUnknown has the router fail once the index
+// may have the write.
+func TestWritesThatTheServerFailedOnAreUnknown(t *testing.T) {
+	b := newBed(t)
+	b.Faults = func(string, bed.Call) bed.Fault { panic("a defect") }
+	c := dial(t, newHost(t, b), 5*time.Second)
+	if err := putOne(c, "k"); cairn.KindOf(err) != cairn.KindUnknown || cairn.ReasonOf(err) != "OUTCOME_UNKNOWN" {
+		t.Error(err)
+	}
+}
+
 func TestLargeBatchesAreRefusedInWords(t *testing.T) {
 	h := newHost(t, newBed(t))
 	c := dial(t, h, time.Second)

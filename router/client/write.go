@@ -71,7 +71,7 @@ func (c *Client) BatchWrite(ctx context.Context, keyspace string, writes []cairn
 		return nil, cairn.Token{}, broken(err)
 	}
 	if len(resp.GetResults()) != len(writes) {
-		return nil, cairn.Token{}, cairn.Errorf(cairn.KindInternal, "ANSWER_BROKEN", "the server gave %d results to a batch of %d", len(resp.GetResults()), len(writes))
+		return nil, cairn.Token{}, cairn.Errorf(cairn.KindUnknown, "OUTCOME_UNKNOWN", "the server gave %d results to a batch of %d", len(resp.GetResults()), len(writes))
 	}
 	nodes := tableOf(resp.GetNodes())
 	out := make([]cairn.WriteOutcome, len(writes))

@@ -2,7 +2,7 @@ package server
 
 import (
 	"context"
-	"encoding/base64"
+	"errors"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -10,7 +10,6 @@ import (
 	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
 	"cairn/router/admin"
-	"cairn/shardmap/catalog"
 )
 
 type administration struct {
@@ -18,49 +17,16 @@ type administration struct {
 	admin *admin.Admin
 }
 
-// Page sizes.
-const (
-	defaultResources = 100
-	maxResources     = 1_000
-	defaultShards    = 1_000
-	maxShards        = 10_000
-)
-
-func pageSize(asked int32, usual, most int) (int, error) {
-	switch {
-	case asked == 0:
-		return usual, nil
-	case asked < 0 || int(asked) > most:
-		return 0, cairn.Invalid("page_size", "PAGE_SIZE", "a page size of %d; it is 1 to %d, or 0 for %d", asked, most, usual)
+// inField names the request's field in an error that does not say which part
+// of the input it is about: that the resource is not there, mostly.
+func inField(field string, err error) error {
+	e, ok := errors.AsType[*cairn.Error](err)
+	if !ok || e.Field != "" || e.Kind != cairn.KindNotFound {
+		return err
 	}
-	return int(asked), nil
-}
-
-// The page tokens of Admin are where the next page begins.
-
-func pageToken(position []byte) string { return base64.RawURLEncoding.EncodeToString(position) }
-
-func parsePageToken(text string) ([]byte, error) {
-	position, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(position) > cairn.MaxKeyLength {
-		return nil, cairn.Invalid("page_token", "PAGE_TOKEN_MALFORMED", "not a page token of this service; pass page tokens on as they came")
-	}
-	return position, nil
-}
-
-// namePage reads the page of a listing by name.
-func namePage(size int32, token string) (after string, limit int, err error) {
-	if limit, err = pageSize(size, defaultResources, maxResources); err != nil {
-		return "", 0, err
-	}
-	position, err := parsePageToken(token)
-	if err != nil {
-		return "", 0, err
-	}
-	if len(position) > 0 && catalog.ValidateName(string(position)) != nil {
-		return "", 0, cairn.Invalid("page_token", "PAGE_TOKEN_MALFORMED", "not a page token of this service; pass page tokens on as they came")
-	}
-	return string(position), limit, nil
+	named := *e
+	named.Field = field
+	return &named
 }
 
 func (a *administration) Apply(ctx context.Context, req *cairnv1.ApplyRequest) (*cairnv1.ApplyResponse, error) {
@@ -82,13 +48,13 @@ func (a *administration) GetKeyspace(ctx context.Context, req *cairnv1.GetKeyspa
 	}
 	info, err := a.admin.GetKeyspace(ctx, name)
 	if err != nil {
-		return nil, err
+		return nil, inField("name", err)
 	}
 	return keyspaceMessage(info), nil
 }
 
 func (a *administration) ListKeyspaces(ctx context.Context, req *cairnv1.ListKeyspacesRequest) (*cairnv1.ListKeyspacesResponse, error) {
-	after, limit, err := namePage(req.GetPageSize(), req.GetPageToken())
+	after, limit, err := namePage(keyspacesPage, req.GetPageSize(), req.GetPageToken())
 	if err != nil {
 		return nil, err
 	}
@@ -97,11 +63,17 @@ func (a *administration) ListKeyspaces(ctx context.Context, req *cairnv1.ListKey
 		return nil, err
 	}
 	out := new(cairnv1.ListKeyspacesResponse)
-	for _, info := range page {
-		out.Keyspaces = append(out.Keyspaces, keyspaceMessage(info))
+	var fits pageRoom
+	for i, info := range page {
+		message := keyspaceMessage(info)
+		if !fits.take(message) {
+			page, more = page[:i], true
+			break
+		}
+		out.Keyspaces = append(out.Keyspaces, message)
 	}
 	if more {
-		out.NextPageToken = pageToken([]byte(page[len(page)-1].Name))
+		out.NextPageToken = nameToken(keyspacesPage, page[len(page)-1].Name)
 	}
 	return out, nil
 }
@@ -111,7 +83,7 @@ func (a *administration) DeleteKeyspace(ctx context.Context, req *cairnv1.Delete
 	if err != nil {
 		return nil, err
 	}
-	return new(cairnv1.DeleteKeyspaceResponse), a.admin.DeleteKeyspace(ctx, name)
+	return new(cairnv1.DeleteKeyspaceResponse), inField("name", a.admin.DeleteKeyspace(ctx, name))
 }
 
 func (a *administration) GetCluster(ctx context.Context, req *cairnv1.GetClusterRequest) (*cairnv1.Cluster, error) {
@@ -121,13 +93,13 @@ func (a *administration) GetCluster(ctx context.Context, req *cairnv1.GetCluster
 	}
 	info, err := a.admin.GetCluster(ctx, name)
 	if err != nil {
-		return nil, err
+		return nil, inField("name", err)
 	}
 	return clusterMessage(info), nil
 }
 
 func (a *administration) ListClusters(ctx context.Context, req *cairnv1.ListClustersRequest) (*cairnv1.ListClustersResponse, error) {
-	after, limit, err := namePage(req.GetPageSize(), req.GetPageToken())
+	after, limit, err := namePage(clustersPage, req.GetPageSize(), req.GetPageToken())
 	if err != nil {
 		return nil, err
 	}
@@ -136,11 +108,17 @@ func (a *administration) ListClusters(ctx context.Context, req *cairnv1.ListClus
 		return nil, err
 	}
 	out := new(cairnv1.ListClustersResponse)
-	for _, info := range page {
-		out.Clusters = append(out.Clusters, clusterMessage(info))
+	var fits pageRoom
+	for i, info := range page {
+		message := clusterMessage(info)
+		if !fits.take(message) {
+			page, more = page[:i], true
+			break
+		}
+		out.Clusters = append(out.Clusters, message)
 	}
 	if more {
-		out.NextPageToken = pageToken([]byte(page[len(page)-1].Name))
+		out.NextPageToken = nameToken(clustersPage, page[len(page)-1].Name)
 	}
 	return out, nil
 }
@@ -150,7 +128,7 @@ func (a *administration) DeleteCluster(ctx context.Context, req *cairnv1.DeleteC
 	if err != nil {
 		return nil, err
 	}
-	return new(cairnv1.DeleteClusterResponse), a.admin.DeleteCluster(ctx, name)
+	return new(cairnv1.DeleteClusterResponse), inField("name", a.admin.DeleteCluster(ctx, name))
 }
 
 func (a *administration) ListShards(ctx context.Context, req *cairnv1.ListShardsRequest) (*cairnv1.ListShardsResponse, error) {
@@ -162,15 +140,15 @@ func (a *administration) ListShards(ctx context.Context, req *cairnv1.ListShards
 	if err != nil {
 		return nil, err
 	}
-	start, err := parsePageToken(req.GetPageToken())
+	from, err := shardsAfter(req.GetPageToken())
 	if err != nil {
 		return nil, err
 	}
-	page, next, err := a.admin.ListShards(ctx, keyspace, start, limit)
+	page, next, err := a.admin.ListShards(ctx, keyspace, from, limit)
 	if err != nil {
-		return nil, err
+		return nil, inField("parent", err)
 	}
-	out := &cairnv1.ListShardsResponse{NextPageToken: pageToken(next)}
+	out := &cairnv1.ListShardsResponse{NextPageToken: shardsToken(next)}
 	for _, info := range page {
 		out.Shards = append(out.Shards, shardMessage(keyspace, info))
 	}
@@ -191,7 +169,7 @@ func (a *administration) SplitShard(ctx context.Context, req *cairnv1.SplitShard
 	}
 	left, right, err := a.admin.SplitShard(ctx, keyspace, id, at)
 	if err != nil {
-		return nil, err
+		return nil, inField("name", err)
 	}
 	return &cairnv1.SplitShardResponse{Left: shardMessage(keyspace, left), Right: shardMessage(keyspace, right)}, nil
 }
@@ -211,7 +189,7 @@ func (a *administration) MergeShards(ctx context.Context, req *cairnv1.MergeShar
 	}
 	info, err := a.admin.MergeShards(ctx, keyspace, id)
 	if err != nil {
-		return nil, err
+		return nil, inField("name", err)
 	}
 	return &cairnv1.MergeShardsResponse{Shard: shardMessage(keyspace, info)}, nil
 }
@@ -223,7 +201,7 @@ func (a *administration) GetIndexStatus(ctx context.Context, req *cairnv1.GetInd
 	}
 	status, cluster, err := a.admin.IndexStatus(ctx, name)
 	if err != nil {
-		return nil, err
+		return nil, inField("cluster", err)
 	}
 	out := &cairnv1.IndexStatus{
 		Replica: status.Replica, AppliedIndex: status.AppliedIndex, CheckpointIndex: status.CheckpointIndex,

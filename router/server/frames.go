@@ -19,8 +19,10 @@ import (
 type streamRequest struct {
 	id       uint64
 	keyspace string
-	keys     []cairn.Key
-	read     cairn.Reading
+	// keys are the first cairn.MaxBatch keys; count is how many there are.
+	keys  []cairn.Key
+	count int
+	read  cairn.Reading
 	// err is why the batch can't be asked although the message is whole.
 	err    error
 	buffer mem.Buffer
@@ -63,6 +65,14 @@ func (r *streamRequest) decode(buffer mem.Buffer) error {
 	return nil
 }
 
+// size is how many bytes the message has.
+func (r *streamRequest) size() int {
+	if r.buffer == nil {
+		return 0
+	}
+	return r.buffer.Len()
+}
+
 // broken gives the buffer back: a message that can't be read ends the stream.
 func (r *streamRequest) broken(err error) error {
 	r.buffer.Free()
@@ -87,7 +97,11 @@ func (r *streamRequest) decodeBatch(batch []byte, into *batchFields) error {
 				return errNotUTF8
 			}
 		case batchKey:
-			r.keys = append(r.keys, bytes)
+			// A message has room for a million empty keys: what no batch may
+			// have is not kept.
+			if r.count++; r.count <= cairn.MaxBatch {
+				r.keys = append(r.keys, bytes)
+			}
 		case batchView:
 			into.view = cairnv1.LocationView(value)
 		case batchFreshness:
@@ -118,7 +132,7 @@ var (
 )
 
 var (
-	errNotUTF8     = errors.New("batch.keyspace is not UTF-8")
+	errNotUTF8     = errors.New("the batch's keyspace is not UTF-8")
 	errFieldNumber = errors.New("a field number that can't be")
 )
 
@@ -198,8 +212,9 @@ func (r *streamResponse) fill(locations []cairn.Location, token cairn.Token) err
 	buffer := responsePool.Get(1024 + bytesEach*len(locations))
 	out := (*buffer)[:0]
 	var table nodeTable
+	errors := newErrorBudget(countErrors(locations))
 	for i := range locations {
-		out = appendLocation(out, &locations[i], &table)
+		out = appendLocation(out, &locations[i], &table, errors)
 	}
 	for _, ref := range table.refs {
 		out = protowire.AppendTag(out, 2, protowire.BytesType)
@@ -219,11 +234,12 @@ func (r *streamResponse) fill(locations []cairn.Location, token cairn.Token) err
 
 // appendLocation writes field 1 of a BatchLocateResponse. The locations of a
 // basic view, which are many, have few small fields.
-func appendLocation(out []byte, location *cairn.Location, table *nodeTable) []byte {
+func appendLocation(out []byte, location *cairn.Location, table *nodeTable, errors errorBudget) []byte {
 	out = protowire.AppendTag(out, 1, protowire.BytesType)
 	if location.Err != nil || location.Attributes != nil || !location.Version.IsZero() {
 		var full cairnv1.Location
 		fillLocation(&full, location, table)
+		errors.shorten(full.GetError())
 		out = protowire.AppendVarint(out, uint64(proto.Size(&full)))
 		out, _ = proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(out, &full)
 		return out

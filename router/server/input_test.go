@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
@@ -35,6 +37,11 @@ func TestBadInput(t *testing.T) {
 	}
 	value := func(v *cairnv1.Value) error {
 		return put(&cairnv1.Put{Key: key, Attributes: map[string]*cairnv1.Value{"weight": v}})
+	}
+	since := func(seconds int64, nanos int32) error {
+		return put(&cairnv1.Put{Key: key, Attributes: map[string]*cairnv1.Value{
+			"since": {Kind: &cairnv1.Value_TimestampValue{TimestampValue: &timestamppb.Timestamp{Seconds: seconds, Nanos: nanos}}},
+		}})
 	}
 	keys := func(n, size int) [][]byte {
 		out := make([][]byte, n)
@@ -67,6 +74,20 @@ func TestBadInput(t *testing.T) {
 		"10,001 keys":         {second(locator.BatchLocate(timeout(t), &cairnv1.BatchLocateRequest{Keyspace: things, Keys: keys(10_001, 2)})), codes.InvalidArgument, "BATCH_TOO_LARGE", "keys"},
 		"large message":       {second(locator.BatchLocate(timeout(t), &cairnv1.BatchLocateRequest{Keyspace: things, Keys: keys(10_000, 1024)})), codes.ResourceExhausted, "MESSAGE_TOO_LARGE", ""},
 		"one bad key":         {second(locator.BatchLocate(timeout(t), &cairnv1.BatchLocateRequest{Keyspace: things, Keys: keys(1, 0)})), codes.InvalidArgument, "KEY_EMPTY", "keys[0]"},
+		"unknown attribute":   {put(&cairnv1.Put{Key: key, Attributes: map[string]*cairnv1.Value{"no": {Kind: &cairnv1.Value_BoolValue{}}}}), codes.InvalidArgument, "ATTRIBUTE_UNKNOWN", "attributes.no"},
+		"year 10000":          {since(253402300800, 0), codes.InvalidArgument, "TIMESTAMP_OUT_OF_RANGE", "attributes.since"},
+		"year 0":              {since(-62135596801, 0), codes.InvalidArgument, "TIMESTAMP_OUT_OF_RANGE", "attributes.since"},
+		"too many nanos":      {since(0, 1_000_000_000), codes.InvalidArgument, "TIMESTAMP_OUT_OF_RANGE", "attributes.since"},
+		"infinity":            {value(&cairnv1.Value{Kind: &cairnv1.Value_FloatValue{FloatValue: math.Inf(-1)}}), codes.InvalidArgument, "FLOAT_NOT_FINITE", "attributes.weight"},
+		"put of an empty key": {put(&cairnv1.Put{}), codes.InvalidArgument, "KEY_EMPTY", "key"},
+		"put of a long key":   {put(&cairnv1.Put{Key: keys(1, 1025)[0]}), codes.InvalidArgument, "KEY_TOO_LONG", "key"},
+		"delete a long key":   {second(writer.Delete(timeout(t), &cairnv1.DeleteRequest{Keyspace: things, Key: keys(1, 1025)[0]})), codes.InvalidArgument, "KEY_TOO_LONG", "key"},
+		"explain a long key":  {second(locator.ExplainKey(timeout(t), &cairnv1.ExplainKeyRequest{Keyspace: things, Key: keys(1, 1025)[0]})), codes.InvalidArgument, "KEY_TOO_LONG", "key"},
+		"unknown node":        {put(&cairnv1.Put{Key: key, Node: "nobody"}), codes.InvalidArgument, "NODE_UNKNOWN", "node"},
+		"replicas alone":      {put(&cairnv1.Put{Key: key, Replicas: []string{"a"}}), codes.InvalidArgument, "REPLICAS_WITHOUT_NODE", "replicas"},
+		"10,001 writes":       {second(writer.BatchWrite(timeout(t), &cairnv1.BatchWriteRequest{Keyspace: things, Writes: make([]*cairnv1.Write, 10_001)})), codes.InvalidArgument, "BATCH_TOO_LARGE", "writes"},
+		"list of a shard":     {second(locator.ListEntries(timeout(t), &cairnv1.ListEntriesRequest{Parent: things + "/shards/1"})), codes.InvalidArgument, "RESOURCE_NAME", "parent"},
+		"long start":          {second(locator.ListEntries(timeout(t), &cairnv1.ListEntriesRequest{Parent: things, StartKey: keys(1, 1025)[0]})), codes.InvalidArgument, "KEY_TOO_LONG", "start_key"},
 		"page size":           {second(locator.ListEntries(timeout(t), &cairnv1.ListEntriesRequest{Parent: things, PageSize: 10_001})), codes.InvalidArgument, "PAGE_SIZE", "page_size"},
 		"negative page size":  {second(locator.ListEntries(timeout(t), &cairnv1.ListEntriesRequest{Parent: things, PageSize: -1})), codes.InvalidArgument, "PAGE_SIZE", "page_size"},
 		"page token":          {second(locator.ListEntries(timeout(t), &cairnv1.ListEntriesRequest{Parent: things, PageToken: "x"})), codes.InvalidArgument, "PAGE_TOKEN_MALFORMED", "page_token"},
@@ -76,6 +97,9 @@ func TestBadInput(t *testing.T) {
 		"empty batch of puts": {second(writer.BatchWrite(timeout(t), &cairnv1.BatchWriteRequest{Keyspace: things})), codes.InvalidArgument, "BATCH_EMPTY", "writes"},
 	} {
 		typed := rpcerr.FromError(each.err)
+		if name != "large message" {
+			hasDetails(t, name, status.Convert(each.err), each.code, each.reason)
+		}
 		if status.Code(each.err) != each.code || typed == nil || typed.Reason != each.reason || typed.Field != each.field {
 			t.Errorf("%s: got %v (%+v); want %s, %s, field %q", name, each.err, typed, each.code, each.reason, each.field)
 		}
@@ -165,12 +189,12 @@ func TestStreamSurvivesBadBatches(t *testing.T) {
 	if got := fmt.Sprint(results); got != "map[0:RESOURCE_NAME 1:RESOURCE_NAME 2:VIEW_UNKNOWN 3:NOT_FOUND ERROR ]" {
 		t.Error(got)
 	}
-	// A message over the size ends the stream.
+	// A message that gRPC refuses to read ends the stream.
 	stream, err = cairnv1.NewLocatorClient(s.raw(t)).StreamLocate(timeout(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	large := &cairnv1.BatchLocateRequest{Keyspace: "keyspaces/things", Keys: [][]byte{make([]byte, 2<<20)}}
+	large := &cairnv1.BatchLocateRequest{Keyspace: "keyspaces/things", Keys: [][]byte{make([]byte, 5<<20)}}
 	if err := stream.Send(&cairnv1.StreamLocateRequest{Batch: large}); err != nil {
 		t.Fatal(err)
 	}

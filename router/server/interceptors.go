@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"cairn"
 	"cairn/proto/rpcerr"
@@ -15,13 +16,20 @@ const adminMethods = "/cairn.v1.Admin/"
 
 // unary is around every unary call.
 func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (resp any, err error) {
+	began := s.config.Events.began()
 	defer func() {
 		if recovered := recover(); recovered != nil {
 			resp, err = nil, s.panicked(ctx, info.FullMethod, recovered)
 		}
+		s.config.Events.ended(info.FullMethod, began, err)
 	}()
 	if ctx, err = s.identified(ctx); err != nil {
 		return nil, asStatus(err)
+	}
+	if message, ok := req.(proto.Message); ok {
+		if err := s.checkRequest(proto.Size(message)); err != nil {
+			return nil, asStatus(err)
+		}
 	}
 	// A router bounds its requests by itself, and without a timer for each.
 	if _, has := ctx.Deadline(); !has && strings.HasPrefix(info.FullMethod, adminMethods) {
@@ -39,24 +47,60 @@ func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 // stream is around every streaming call.
 func (s *Server) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
 	ctx := stream.Context()
+	began := s.config.Events.began()
 	defer func() {
 		if recovered := recover(); recovered != nil {
 			err = s.panicked(ctx, info.FullMethod, recovered)
+		}
+		if err != nil || !info.IsClientStream {
+			s.config.Events.ended(info.FullMethod, began, err)
 		}
 	}()
 	if ctx, err = s.identified(ctx); err != nil {
 		return asStatus(err)
 	}
-	return asStatus(handle(srv, identifiedStream{stream, ctx}))
+	return asStatus(handle(srv, servedStream{stream, ctx, s}))
 }
 
-// identifiedStream is a stream whose context knows the caller.
-type identifiedStream struct {
+// servedStream is a stream whose context knows the caller, and which refuses
+// requests over the limit.
+type servedStream struct {
 	grpc.ServerStream
-	ctx context.Context
+	ctx    context.Context
+	server *Server
 }
 
-func (s identifiedStream) Context() context.Context { return s.ctx }
+func (s servedStream) Context() context.Context { return s.ctx }
+
+// RecvMsg refuses a request over the limit, which ends the stream. Those of
+// StreamLocate are refused each by itself, see answering.
+func (s servedStream) RecvMsg(m any) error {
+	if err := s.ServerStream.RecvMsg(m); err != nil {
+		return err
+	}
+	if message, ok := m.(proto.Message); ok {
+		return s.server.checkRequest(proto.Size(message))
+	}
+	return nil
+}
+
+// checkRequest refuses a request that was read although it is over the limit.
+func (s *Server) checkRequest(size int) error {
+	if size > s.config.MaxMessageBytes {
+		return cairn.Errorf(cairn.KindExhausted, "MESSAGE_TOO_LARGE",
+			"the request has %d bytes; a request has at most %d: send fewer keys, writes or resources at once", size, s.config.MaxMessageBytes)
+	}
+	return nil
+}
+
+// checkCount refuses a batch of more than cairn.MaxBatch before it is looked
+// into.
+func checkCount(field string, count int) error {
+	if count > cairn.MaxBatch {
+		return cairn.Invalid(field, "BATCH_TOO_LARGE", "a batch of %d; a batch has 1 to %d", count, cairn.MaxBatch)
+	}
+	return nil
+}
 
 func (s *Server) identified(ctx context.Context) (context.Context, error) {
 	caller, err := s.config.Authenticator.Authenticate(ctx)

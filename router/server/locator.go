@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 
+	statuspb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -16,8 +17,7 @@ import (
 type locator struct {
 	cairnv1.UnimplementedLocatorServer
 	router *router.Router
-	// panicked logs a panic and is the error to answer with.
-	panicked func(ctx context.Context, method string, recovered any) error
+	server *Server
 }
 
 func (l *locator) Locate(ctx context.Context, req *cairnv1.LocateRequest) (*cairnv1.LocateResponse, error) {
@@ -50,10 +50,8 @@ func (l *locator) BatchLocate(ctx context.Context, req *cairnv1.BatchLocateReque
 		return nil, err
 	}
 	out := batchResponse(locations, token)
-	if read.WithAttributes {
-		if err := checkResponse(proto.Size(out)); err != nil {
-			return nil, err
-		}
+	if err := checkResponse(proto.Size(out)); err != nil {
+		return nil, err
 	}
 	return out, nil
 }
@@ -77,6 +75,9 @@ func batch(req *cairnv1.BatchLocateRequest) (keyspace string, keys []cairn.Key, 
 	if read, err = reading(req.GetFreshness(), req.GetView()); err != nil {
 		return "", nil, read, err
 	}
+	if err := checkCount("keys", len(req.GetKeys())); err != nil {
+		return "", nil, read, err
+	}
 	keys = make([]cairn.Key, len(req.GetKeys()))
 	for i, key := range req.GetKeys() {
 		keys[i] = key
@@ -92,6 +93,7 @@ func batchResponse(locations []cairn.Location, token cairn.Token) *cairnv1.Batch
 		fillLocation(&slab[i], &locations[i], &table)
 		out.Locations[i] = &slab[i]
 	}
+	shortenErrors(len(locations), func(i int) *statuspb.Status { return slab[i].GetError() })
 	out.Nodes = table.refs
 	return out
 }

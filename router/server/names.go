@@ -41,7 +41,8 @@ func parseShardName(field, resource string) (string, cairn.ShardID, error) {
 	parent, number, ok := strings.Cut(resource, shardInfix)
 	keyspace, err := keyspaceName(field, parent)
 	id, parseErr := strconv.ParseUint(number, 10, 64)
-	if !ok || err != nil || parseErr != nil {
+	// One name a shard: "017" is none.
+	if !ok || err != nil || parseErr != nil || cairn.ShardID(id).String() != number {
 		return "", 0, cairn.Invalid(field, "RESOURCE_NAME", "%q is not a shard's name; one looks like %q", resource, "keyspaces/name/shards/17")
 	}
 	return keyspace, cairn.ShardID(id), nil

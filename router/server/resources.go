@@ -14,6 +14,9 @@ import (
 // declared are an apply's resources as declarations. What only their meaning
 // can be wrong about is left to the catalog.
 func declared(resources []*cairnv1.Resource) ([]catalog.Resource, error) {
+	if len(resources) == 0 {
+		return nil, cairn.Invalid("resources", "RESOURCES_MISSING", "nothing is declared; an apply takes 1 to %d resources", catalog.MaxResources)
+	}
 	out := make([]catalog.Resource, 0, len(resources))
 	for i, resource := range resources {
 		var err error

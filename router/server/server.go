@@ -15,6 +15,11 @@ import (
 // MaxMessageBytes is how large a request may be by default.
 const MaxMessageBytes = 1 << 20
 
+// explainedFactor is how many times the limit a request may have and still be
+// read, so that the refusal can say what to do. What is larger gRPC refuses by
+// itself, unread and without details.
+const explainedFactor = 4
+
 // Config is what a Server needs.
 type Config struct {
 	Router *router.Router
@@ -29,6 +34,8 @@ type Config struct {
 	// Timeout bounds a call of Admin that has no deadline; 0 for
 	// router.DefaultTimeout. The others are bounded by the Router.
 	Timeout time.Duration
+	// Events are told what happens; the zero Events are not.
+	Events Events
 }
 
 // Server is the public gRPC edge.
@@ -59,7 +66,7 @@ func New(config Config) (*Server, error) {
 // Options are what a grpc.Server for Register must be made with.
 func (s *Server) Options() []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.MaxRecvMsgSize(s.config.MaxMessageBytes),
+		grpc.MaxRecvMsgSize(explainedFactor * s.config.MaxMessageBytes),
 		grpc.ForceServerCodecV2(codec{}),
 		grpc.ChainUnaryInterceptor(s.unary),
 		grpc.ChainStreamInterceptor(s.stream),
@@ -68,7 +75,7 @@ func (s *Server) Options() []grpc.ServerOption {
 
 // Register adds the services.
 func (s *Server) Register(to grpc.ServiceRegistrar) {
-	cairnv1.RegisterLocatorServer(to, &locator{router: s.config.Router, panicked: s.panicked})
+	cairnv1.RegisterLocatorServer(to, &locator{router: s.config.Router, server: s})
 	cairnv1.RegisterWriterServer(to, &writer{router: s.config.Router})
 	cairnv1.RegisterChangesServer(to, &changes{router: s.config.Router})
 	if s.config.Admin != nil {

@@ -86,17 +86,15 @@ func (a *answering) answer(idle chan<- struct{}) {
 // answerOne answers one batch.
 func (a *answering) answerOne(request *streamRequest) {
 	defer request.release()
+	events := a.locator.server.config.Events
+	began := events.began()
 	response := &streamResponse{id: request.id}
-	keyspace, err := keyspaceName("batch.keyspace", request.keyspace)
-	if err == nil {
-		err = request.err
-	}
-	if err == nil {
-		err = a.locate(keyspace, request, response)
-	}
+	err := a.locate(request, response)
 	if err != nil {
 		response.fail(rpcerr.ToProto(rpcerr.FromError(err)))
+		err = asStatus(err)
 	}
+	events.ended(cairnv1.Locator_StreamLocate_FullMethodName, began, err)
 	a.sending.Lock()
 	defer a.sending.Unlock()
 	if a.err == nil {
@@ -104,12 +102,27 @@ func (a *answering) answerOne(request *streamRequest) {
 	}
 }
 
-func (a *answering) locate(keyspace string, request *streamRequest, response *streamResponse) (err error) {
+// locate fills in the response. The fields that its errors name are those of
+// the batch.
+func (a *answering) locate(request *streamRequest, response *streamResponse) (err error) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
-			err = a.locator.panicked(a.ctx, cairnv1.Locator_StreamLocate_FullMethodName, recovered)
+			err = a.locator.server.panicked(a.ctx, cairnv1.Locator_StreamLocate_FullMethodName, recovered)
 		}
 	}()
+	if err := a.locator.server.checkRequest(request.size()); err != nil {
+		return err
+	}
+	keyspace, err := keyspaceName("keyspace", request.keyspace)
+	if err != nil {
+		return err
+	}
+	if request.err != nil {
+		return request.err
+	}
+	if err := checkCount("keys", request.count); err != nil {
+		return err
+	}
 	locations, token, err := a.locator.router.BatchLocate(a.ctx, keyspace, request.keys, request.read)
 	if err != nil {
 		return err

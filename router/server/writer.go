@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	statuspb "google.golang.org/genproto/googleapis/rpc/status"
+
 	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
 	"cairn/proto/rpcerr"
@@ -64,6 +66,9 @@ func (w *writer) BatchWrite(ctx context.Context, req *cairnv1.BatchWriteRequest)
 	if err != nil {
 		return nil, err
 	}
+	if err := checkCount("writes", len(req.GetWrites())); err != nil {
+		return nil, err
+	}
 	results := make([]cairnv1.WriteResult, len(req.GetWrites()))
 	// Only what can be read as a write goes on; the others have their errors
 	// in their place already.
@@ -95,6 +100,7 @@ func (w *writer) BatchWrite(ctx context.Context, req *cairnv1.BatchWriteRequest)
 	for i := range results {
 		out.Results[i] = &results[i]
 	}
+	shortenErrors(len(results), func(i int) *statuspb.Status { return results[i].GetError() })
 	return out, nil
 }
 

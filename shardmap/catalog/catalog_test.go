@@ -165,6 +165,11 @@ func TestPlanRefuses(t *testing.T) {
 			}
 		})
 	}
+	other := func(index string) Resource {
+		resource := newCluster("east", "a", "b")
+		resource.Cluster.IndexReplicas = []string{index}
+		return resource
+	}
 	for name, test := range map[string]struct {
 		desired []Resource
 		field   string
@@ -182,7 +187,8 @@ func TestPlanRefuses(t *testing.T) {
 		"zone with a space":  {cluster(func(c *ClusterSpec) { c.Zone = "eu 1" }), "clusters/west.zone", "TEXT_NOT_PRINTABLE"},
 		"replica no port":    {cluster(func(c *ClusterSpec) { c.IndexReplicas = []string{"127.0.0.1"} }), "clusters/west.index.replicas[0]", "ADDRESS_MALFORMED"},
 		"replica port 0":     {cluster(func(c *ClusterSpec) { c.IndexReplicas = []string{"a:0"} }), "clusters/west.index.replicas[0]", "ADDRESS_MALFORMED"},
-		"replica twice":      {cluster(func(c *ClusterSpec) { c.IndexReplicas = []string{"a:1", "a:1"} }), "clusters/west.index.replicas[1]", "INDEX_REPLICA_TWICE"},
+		"two replicas":       {cluster(func(c *ClusterSpec) { c.IndexReplicas = []string{"a:1", "a:2"} }), "clusters/west.index.replicas", "INDEX_REPLICAS_TOO_MANY"},
+		"replica of another": {[]Resource{cluster(func(c *ClusterSpec) { c.IndexReplicas = []string{"a:1"} })[0], other("a:1")}, "clusters/west.index.replicas[0]", "INDEX_REPLICA_TWICE"},
 		"scheme":             {keyspace(func(k *KeyspaceSpec) { k.Placement.Scheme = 0 }), "keyspaces/roads.placement.scheme", "SCHEME_UNKNOWN"},
 		"too many shards":    {keyspace(func(k *KeyspaceSpec) { k.InitialShards = 65_537 }), "keyspaces/roads.placement.initial_shards", "INITIAL_SHARDS_OUT_OF_RANGE"},
 		"unsorted":           {ranged("b", "a"), "keyspaces/roads.placement.initial_splits[1]", "INITIAL_SPLITS_UNSORTED"},

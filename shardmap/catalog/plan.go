@@ -3,6 +3,7 @@ package catalog
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"cairn"
@@ -114,7 +115,7 @@ type planner struct {
 // that desired does not name stay as they are. newUID names new resources.
 //
 // Refused with KindInvalid and the field: more than MaxResources, a resource
-// named twice, and every declaration that is wrong by itself, such as a bad
+// named twice, two clusters with one index, and every declaration that is wrong by itself, such as a bad
 // name, a cluster without nodes, two nodes of one name or address, splits out
 // of order. Refused with KindPrecondition and the field: what the present
 // state does not allow, such as a changed attribute type or placement, a
@@ -143,6 +144,9 @@ func (c *Catalog) Plan(desired []Resource, newUID func() cairn.UID) (*Plan, erro
 		}
 	}
 	if err := p.checkReplicas(); err != nil {
+		return nil, err
+	}
+	if err := p.checkIndexes(); err != nil {
 		return nil, err
 	}
 	for name, revision := range p.touched {
@@ -229,6 +233,31 @@ func (p *planner) checkReplicas() error {
 				return err
 			}
 			p.touch(KeyspaceName(k.Name), k.ModRevision)
+		}
+	}
+	return nil
+}
+
+// checkIndexes refuses an index address that two clusters would have: one
+// would be asked for what the other owns.
+func (p *planner) checkIndexes() error {
+	byAddress := map[string]*Cluster{}
+	for _, cluster := range p.clustersByName() {
+		for i, address := range cluster.IndexReplicas {
+			if first, taken := byAddress[address]; taken {
+				return cairn.Invalid(ClusterName(cluster.Name)+".index.replicas["+strconv.Itoa(i)+"]", "INDEX_REPLICA_TWICE",
+					"%s is the index of cluster %s too; each cluster has its own", address, first.Name)
+			}
+			byAddress[address] = cluster
+		}
+	}
+	for _, cluster := range p.plan.SetClusters {
+		before, stood := p.now.ClusterByUID(cluster.UID)
+		if len(cluster.IndexReplicas) == 0 || stood && slices.Equal(before.IndexReplicas, cluster.IndexReplicas) {
+			continue
+		}
+		for _, with := range byAddress {
+			p.touch(ClusterName(with.Name), with.Revision)
 		}
 	}
 	return nil

@@ -20,6 +20,11 @@ const (
 // MaxInitialShards is how many shards a keyspace may begin with.
 const MaxInitialShards = 65_536
 
+// MaxIndexReplicas is how many replicas a node index may have. Each keeps a log
+// of its own in this version, so that a second one would be a second, empty
+// index of the cluster, and asking it gives wrong answers.
+const MaxIndexReplicas = 1
+
 // MaxResources is how many resources one apply may declare.
 const MaxResources = 1_000
 
@@ -74,7 +79,8 @@ type ClusterSpec struct {
 	Name string
 	Zone string
 	// Weight is nil for DefaultWeight.
-	Weight        *uint32
+	Weight *uint32
+	// IndexReplicas has at most MaxIndexReplicas addresses.
 	IndexReplicas []string
 	Nodes         []NodeSpec
 }

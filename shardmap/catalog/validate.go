@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net"
 	"regexp"
-	"slices"
 	"strconv"
 	"unicode"
 	"unicode/utf8"
@@ -115,13 +114,13 @@ func (s *ClusterSpec) validate() error {
 	if err := validateText("zone", s.Zone); err != nil {
 		return err
 	}
+	if len(s.IndexReplicas) > MaxIndexReplicas {
+		return cairn.Invalid("index.replicas", "INDEX_REPLICAS_TOO_MANY",
+			"%d addresses; in this version a node index has %d replica: name one address, or none for the development stack", len(s.IndexReplicas), MaxIndexReplicas)
+	}
 	for i, address := range s.IndexReplicas {
-		field := "index.replicas[" + strconv.Itoa(i) + "]"
 		if !isHostPort(address) {
-			return cairn.Invalid(field, "ADDRESS_MALFORMED", "%q is not host:port, as in 127.0.0.1:7711", address)
-		}
-		if slices.Contains(s.IndexReplicas[:i], address) {
-			return cairn.Invalid(field, "INDEX_REPLICA_TWICE", "%s stands twice", address)
+			return cairn.Invalid("index.replicas["+strconv.Itoa(i)+"]", "ADDRESS_MALFORMED", "%q is not host:port, as in 127.0.0.1:7711", address)
 		}
 	}
 	if len(s.Nodes) == 0 {

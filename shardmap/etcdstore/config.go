@@ -50,6 +50,9 @@ type Events struct {
 	// what was published already (KindStale). The Store goes on with the Map
 	// it has and tries again.
 	Refused func(err error)
+	// Recovered: etcd answers again after Disconnected or Refused, and the Map
+	// is current.
+	Recovered func(revision uint64)
 	// StartedFromJournal: etcd did not answer at start, and this is how old the
 	// Map from the journal is.
 	StartedFromJournal func(revision uint64, age time.Duration)

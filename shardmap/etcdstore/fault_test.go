@@ -20,9 +20,13 @@ import (
 func TestSurvivesRestartOfEtcd(t *testing.T) {
 	server := etcdtest.Start(t)
 	disconnected := make(chan error, 100)
+	recovered := make(chan uint64, 100)
 	// etcd's shutdown waits some seconds for open streams: cut them first.
 	p := newProxy(t, server.Endpoint())
-	s := open(t, etcdstore.Config{Client: p.client(t), Events: etcdstore.Events{Disconnected: func(err error) { disconnected <- err }}})
+	s := open(t, etcdstore.Config{Client: p.client(t), Events: etcdstore.Events{
+		Disconnected: func(err error) { disconnected <- err },
+		Recovered:    func(revision uint64) { recovered <- revision },
+	}})
 	other := newProxy(t, server.Endpoint())
 	addCluster(t, s, "north")
 	before := commit(t, s, newKeyspace(t, s, "runways", 8))
@@ -44,6 +48,14 @@ func TestSurvivesRestartOfEtcd(t *testing.T) {
 		p.setCut(false)
 		other.setCut(false)
 		eventually(t, "the map is proven again", func() bool { return s.Staleness() < 200*time.Millisecond })
+		select {
+		case revision := <-recovered:
+			if revision < before.Revision() {
+				t.Errorf("recovered at %d, of %d", revision, before.Revision())
+			}
+		case <-time.After(10 * time.Second):
+			t.Error("nobody was told that etcd answers again")
+		}
 		// What somebody else changes is followed again.
 		name := fmt.Sprintf("c%d", round)
 		second := open(t, etcdstore.Config{Client: other.client(t)})

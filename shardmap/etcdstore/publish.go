@@ -94,11 +94,15 @@ func (s *Store) failed(err error) {
 	}
 }
 
-// recovered notes that etcd answers again.
+// recovered notes that etcd answers again, and says so when it is news.
 func (s *Store) recovered() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	news := s.lastErr != nil
 	s.lastErr = nil
+	s.mu.Unlock()
+	if news && s.config.Events.Recovered != nil {
+		s.config.Events.Recovered(s.Map().Revision())
+	}
 }
 
 // etcdError is an error of the etcd client in Cairn's terms.

@@ -123,7 +123,7 @@ func (l *Load) located(row records.Row, refusal *cairn.Error) *records.BadRow {
 	if _, field, inBatch := strings.Cut(err.Field, "]."); inBatch && strings.HasPrefix(err.Field, "writes[") {
 		err.Field = field
 	}
-	return &records.BadRow{File: l.config.File, Line: row.Line, Column: 1, Err: fmt.Errorf("refused: %w", &err)}
+	return &records.BadRow{File: l.config.File, Line: row.Line, Column: 1, Refused: true, Err: fmt.Errorf("refused: %w", &err)}
 }
 
 func (c *Counts) add(outcome cairn.WriteOutcome, placed bool) {

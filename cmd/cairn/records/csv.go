@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"cairn"
@@ -29,8 +30,12 @@ type CSV struct {
 // header has twice. file is what errors call it.
 func NewCSV(file string, in io.Reader, mapping Mapping) (*CSV, error) {
 	buffered := bufio.NewReaderSize(in, 1<<16)
-	if mark, _ := buffered.Peek(3); bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
-		_, _ = buffered.Discard(3) // as spreadsheets begin their files; buffered, so it can't fail
+	mark, _ := buffered.Peek(len(byteOrderMark))
+	if compressed(mark) {
+		return nil, errCompressed(file)
+	}
+	if bytes.Equal(mark, byteOrderMark) {
+		_, _ = buffered.Discard(len(byteOrderMark)) // it is buffered, so this can't fail
 	}
 	c := &CSV{file: file, mapping: mapping, reader: csv.NewReader(buffered), node: -1}
 	c.reader.ReuseRecord = true
@@ -43,7 +48,7 @@ func NewCSV(file string, in io.Reader, mapping Mapping) (*CSV, error) {
 	}
 	header = slices.Clone(header)
 	if mapping.Key == "" {
-		return nil, cairn.Invalid("key", "KEY_COLUMN_MISSING", "which column is the key? Say --key COLUMN; %s has %s", file, list(header))
+		return nil, cairn.Invalid("", "KEY_COLUMN_MISSING", "which column is the key? Say --key COLUMN; %s has %s", file, list(header))
 	}
 	if c.key, err = c.column(header, "--key", mapping.Key); err != nil {
 		return nil, err
@@ -72,20 +77,35 @@ func (c *CSV) Missing() []string { return c.missing }
 func (c *CSV) column(header []string, asked, name string) (int, error) {
 	at := slices.Index(header, name)
 	if at < 0 {
-		return -1, cairn.Invalid("column", "COLUMN_MISSING", "%s has no column %q (%s); it has %s", c.file, name, asked, list(header))
+		return -1, cairn.Invalid("", "COLUMN_MISSING", "%s has no column %q (%s); it has %s", c.file, name, asked, list(header))
 	}
 	if slices.Contains(header[at+1:], name) {
-		return -1, cairn.Invalid("column", "COLUMN_TWICE", "%s has two columns %q; rename one", c.file, name)
+		return -1, cairn.Invalid("", "COLUMN_TWICE", "%s has two columns %q; rename one", c.file, name)
 	}
 	return at, nil
 }
 
+// list is a header as an error shows it: what does not print is escaped.
 func list(names []string) string {
 	const most = 24
-	if len(names) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	shown := make([]string, 0, most)
+	for _, name := range names[:min(len(names), most)] {
+		if quoted := strconv.Quote(name); name == "" || quoted != `"`+name+`"` {
+			name = quoted
+		}
+		shown = append(shown, name)
 	}
-	return strings.Join(names, ", ")
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(shown, ", "), len(names)-most)
+	}
+	return strings.Join(shown, ", ")
+}
+
+// compressed reports whether data begins as gzip does.
+func compressed(data []byte) bool { return bytes.HasPrefix(data, []byte("\x1f\x8b")) }
+
+func errCompressed(file string) error {
+	return cairn.Invalid("", "FILE_COMPRESSED", "%s is compressed; unpack it first, as in: gunzip -c FILE | cairn import KEYSPACE - --format csv|ndjson", file)
 }
 
 // Next is the next row; see Reader.

@@ -14,8 +14,8 @@ import (
 // MaxLine is the longest a line of NDJSON may be, in bytes.
 const MaxLine = 4 << 20
 
-// NDJSON reads one JSON object a line: records, or flat objects whose fields
-// are columns. Empty lines are skipped; null is an absent attribute. A file
+// NDJSON reads one JSON object a line: records, or, where the mapping names
+// the key's field, also flat objects whose fields are columns. Empty lines are skipped; null is an absent attribute. A file
 // may have both sorts.
 type NDJSON struct {
 	file     string
@@ -25,6 +25,10 @@ type NDJSON struct {
 	lines    *bufio.Scanner
 	line     int
 }
+
+// byteOrderMark is what spreadsheets and some editors begin a file with. It
+// is no part of what the file says.
+var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // NewNDJSON reads lines from in. file is what errors call it.
 func NewNDJSON(file string, in io.Reader, mapping Mapping) *NDJSON {
@@ -44,7 +48,11 @@ func NewNDJSON(file string, in io.Reader, mapping Mapping) *NDJSON {
 func (n *NDJSON) Next() (Row, error) {
 	for n.lines.Scan() {
 		n.line++
-		if line := n.lines.Bytes(); len(bytes.TrimSpace(line)) > 0 {
+		line := n.lines.Bytes()
+		if n.line == 1 {
+			line = bytes.TrimPrefix(line, byteOrderMark)
+		}
+		if len(bytes.TrimSpace(line)) > 0 {
 			return n.row(line)
 		}
 	}
@@ -58,6 +66,9 @@ func (n *NDJSON) Next() (Row, error) {
 }
 
 func (n *NDJSON) row(line []byte) (Row, error) {
+	if compressed(line) {
+		return Row{}, errCompressed(n.file)
+	}
 	if at := invalidText(line); at >= 0 {
 		return Row{}, n.bad(at, "", cairn.Invalid("", "JSON_NOT_UTF8", "text that is not UTF-8, or half of a surrogate pair"))
 	}
@@ -71,6 +82,9 @@ func (n *NDJSON) row(line []byte) (Row, error) {
 	fields, err := n.fields(line, start)
 	if err != nil {
 		return Row{}, err
+	}
+	if n.mapping.Key == "" {
+		return n.record(line, fields)
 	}
 	for _, f := range fields {
 		if f.name == "attributes" && f.value[0] == '{' {
@@ -129,16 +143,16 @@ func (n *NDJSON) record(line []byte, fields []field) (Row, error) {
 				err = cairn.Invalid("", "VALUE_TYPE", "not a list of node names")
 			}
 		case "attributes":
-			row.Attributes, err = n.attributes(line, f.at)
+			row.Attributes, err = n.attributes(line, f)
 		default:
-			err = cairn.Invalid("", "FIELD_UNKNOWN", "a record has no such field; its fields are key, key_encoding, node, replicas and attributes")
+			err = cairn.Invalid("", "FIELD_UNKNOWN", "a record has no such field; its fields are key, key_encoding, node, replicas and attributes%s", n.otherwise())
 		}
 		if err != nil {
 			return Row{}, n.bad(f.at, f.name, err)
 		}
 	}
 	if key.value == nil {
-		return Row{}, n.bad(0, "", cairn.Invalid("", "KEY_MISSING", "a record without a key"))
+		return Row{}, n.bad(0, "", cairn.Invalid("", "KEY_MISSING", "a record without a key%s", n.otherwise()))
 	}
 	var err error
 	if row.Key, err = keytext.ParseJSON(keyText, keyEncoding); err != nil {
@@ -147,8 +161,20 @@ func (n *NDJSON) record(line []byte, fields []field) (Row, error) {
 	return row, nil
 }
 
-func (n *NDJSON) attributes(line []byte, at int) (cairn.NamedValues, error) {
-	fields, err := n.fields(line, at)
+// otherwise says what to do about an object that was taken for a record
+// because nobody has said where its key is.
+func (n *NDJSON) otherwise() string {
+	if n.mapping.Key != "" {
+		return ""
+	}
+	return "; for objects of another form say --key FIELD"
+}
+
+func (n *NDJSON) attributes(line []byte, of field) (cairn.NamedValues, error) {
+	if of.value[0] != '{' {
+		return nil, cairn.Invalid("", "VALUE_TYPE", "%s where an object of attributes is wanted", describe(of.value))
+	}
+	fields, err := n.fields(line, of.at)
 	if err != nil {
 		return nil, err
 	}
@@ -168,9 +194,6 @@ func (n *NDJSON) attributes(line []byte, at int) (cairn.NamedValues, error) {
 
 // flat reads an object whose fields are columns.
 func (n *NDJSON) flat(fields []field) (Row, error) {
-	if n.mapping.Key == "" {
-		return Row{}, n.bad(0, "", cairn.Invalid("key", "KEY_COLUMN_MISSING", "which field is the key? Say --key FIELD"))
-	}
 	row := Row{Line: n.line, Attributes: make(cairn.NamedValues, 0, len(n.mapping.Attributes))}
 	found := false
 	for _, f := range fields {

@@ -188,7 +188,7 @@ bad f.ndjson:23:7: column "id": the key is empty; a key has 1 to 1024 bytes
 		t.Error(diff)
 	}
 	got = outcomes(records.NewNDJSON("f.ndjson", strings.NewReader("{\"id\":1}\n"+strings.Repeat(" ", records.MaxLine)+"{}\n"), mapping(t, "", nil)))
-	const wantLong = `bad f.ndjson:1:1: which field is the key? Say --key FIELD
+	const wantLong = `bad f.ndjson:1:7: column "id": a record has no such field; its fields are key, key_encoding, node, replicas and attributes; for objects of another form say --key FIELD
 end f.ndjson:2: a line of more than 4194304 bytes; NDJSON has one object a line
 `
 	if got != wantLong {

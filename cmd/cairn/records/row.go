@@ -37,7 +37,10 @@ type BadRow struct {
 	Line, Column int
 	// Name is the column's or field's name; empty where it is the whole row.
 	Name string
-	Err  error
+	// Refused says that the row could be read and was refused by whoever was
+	// to take it. Rows behind it may have been taken by then.
+	Refused bool
+	Err     error
 }
 
 func (b *BadRow) Error() string {

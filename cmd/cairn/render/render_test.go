@@ -185,3 +185,20 @@ func TestNumbers(t *testing.T) {
 		}
 	}
 }
+
+// A float is a number to readers of YAML whatever its size.
+func TestYAMLFloats(t *testing.T) {
+	for _, number := range []float64{math.MinInt64, -1e19, 2e19, 1e300, 0.5, -0.25, 7} {
+		var out bytes.Buffer
+		if err := render.Write(&out, render.YAML, map[string]any{"n": number}, nil); err != nil {
+			t.Fatal(err)
+		}
+		var read struct{ N any }
+		if err := yaml.Unmarshal(out.Bytes(), &read); err != nil {
+			t.Fatal(err)
+		}
+		if _, text := read.N.(string); text {
+			t.Errorf("%g is printed as %swhich is text", number, out.String())
+		}
+	}
+}

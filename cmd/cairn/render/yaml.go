@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -114,12 +115,20 @@ func (y *yamlWriter) scalar(token json.Token) {
 	}
 }
 
-// number is a number of JSON as all readers of YAML know one: without a point
-// in it, one with an exponent is text to those of 1.1.
+// number is a number of JSON as all readers of YAML know one. Without a point
+// in it, one with an exponent is text to readers of 1.1, and a float that is
+// too big for an integer is text to others.
 func number(text string) string {
-	at := strings.IndexAny(text, "eE")
-	if at < 0 || strings.Contains(text, ".") {
+	if strings.Contains(text, ".") {
 		return text
 	}
-	return text[:at] + ".0" + text[at:]
+	if at := strings.IndexAny(text, "eE"); at >= 0 {
+		return text[:at] + ".0" + text[at:]
+	}
+	_, signed := strconv.ParseInt(text, 10, 64)
+	_, unsigned := strconv.ParseUint(text, 10, 64)
+	if signed != nil && unsigned != nil {
+		return text + ".0"
+	}
+	return text
 }

@@ -532,7 +532,8 @@ type StreamLocateResponse_Batch struct {
 }
 
 type StreamLocateResponse_Error struct {
-	// The batch failed as a whole; the stream goes on.
+	// The batch failed as a whole; the stream goes on. The fields that the
+	// error names are those of the batch.
 	Error *status.Status `protobuf:"bytes,3,opt,name=error,proto3,oneof"`
 }
 

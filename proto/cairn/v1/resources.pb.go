@@ -418,8 +418,8 @@ type Cluster struct {
 	Zone string `protobuf:"bytes,2,opt,name=zone,proto3" json:"zone,omitempty"`
 	// Its share of new shards, relative to other clusters; 1 when unset.
 	Weight *uint32 `protobuf:"varint,3,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
-	// The addresses of the node index's replicas. Empty: the development stack
-	// runs the index.
+	// The addresses of the node index's replicas: at most one in this version.
+	// Empty: the development stack runs the index.
 	IndexReplicas []string `protobuf:"bytes,4,rep,name=index_replicas,json=indexReplicas,proto3" json:"index_replicas,omitempty"`
 	// At least one.
 	Nodes         []*Node `protobuf:"bytes,5,rep,name=nodes,proto3" json:"nodes,omitempty"`

@@ -27,6 +27,15 @@ func broken(what string) error {
 	return cairn.Errorf(cairn.KindCorrupt, "MESSAGE_BROKEN", "packed %s that are not in Cairn's encoding", what)
 }
 
+// checkBatch refuses more items than a request, and so its response, may have,
+// before memory is made for them.
+func checkBatch(field string, n int) error {
+	if n > cairn.MaxBatch {
+		return cairn.Invalid(field, "BATCH_TOO_LARGE", "%d %s; a message has at most %d", n, field, cairn.MaxBatch)
+	}
+	return nil
+}
+
 // reader reads a blob. After a failure every read yields zero, so that a
 // decoder need look at failed only once an item.
 type reader struct {

@@ -19,11 +19,13 @@ func AppendEntries(out []byte, entries []cairn.Entry) []byte {
 }
 
 // DecodeEntries appends what AppendEntries packed to entries. Keys and
-// attributes are slices of blob. It fails with KindCorrupt where blob is
-// broken.
+// attributes are slices of blob. It fails as DecodeKeys does.
 func DecodeEntries(blob []byte, entries []cairn.Entry) ([]cairn.Entry, error) {
 	r := reader{rest: blob}
 	n := r.count(6)
+	if err := checkBatch("entries", n); err != nil {
+		return nil, err
+	}
 	entries = slices.Grow(entries, n)
 	var arena []cairn.NodeID
 	for range n {
@@ -99,11 +101,14 @@ func AppendChanges(out []byte, changes []cairn.Change) []byte {
 }
 
 // DecodeChanges appends what AppendChanges packed to changes. Keys and
-// attributes are slices of blob; times are in UTC. It fails with KindCorrupt
-// where blob is broken.
+// attributes are slices of blob; times are in UTC. It fails as DecodeKeys
+// does.
 func DecodeChanges(blob []byte, changes []cairn.Change) ([]cairn.Change, error) {
 	r := reader{rest: blob}
 	n := r.count(6)
+	if err := checkBatch("changes", n); err != nil {
+		return nil, err
+	}
 	changes = slices.Grow(changes, n)
 	var arena []cairn.NodeID
 	var last cairn.Stamp

@@ -17,10 +17,14 @@ func AppendKeys(out []byte, keys []cairn.Key) []byte {
 }
 
 // DecodeKeys appends what AppendKeys packed to keys. They are slices of blob.
-// It fails with KindCorrupt where blob is broken.
+// It fails with KindCorrupt where blob is broken, and with KindInvalid
+// (BATCH_TOO_LARGE) for more than cairn.MaxBatch keys.
 func DecodeKeys(blob []byte, keys []cairn.Key) ([]cairn.Key, error) {
 	r := reader{rest: blob}
 	n := r.count(1)
+	if err := checkBatch("keys", n); err != nil {
+		return nil, err
+	}
 	keys = slices.Grow(keys, n)
 	for range n {
 		keys = append(keys, r.bytes())
@@ -71,11 +75,14 @@ func AppendLocated(out []byte, results []cairn.Located, withAttributes bool) []b
 }
 
 // DecodeLocated appends what AppendLocated packed to results. Attributes are
-// slices of blob; the nodes of all results share one allocation. It fails
-// with KindCorrupt where blob is broken.
+// slices of blob; the nodes of all results share one allocation. It fails as
+// DecodeKeys does.
 func DecodeLocated(blob []byte, withAttributes bool, results []cairn.Located) ([]cairn.Located, error) {
 	r := reader{rest: blob}
 	n := r.count(1)
+	if err := checkBatch("results", n); err != nil {
+		return nil, err
+	}
 	results = slices.Grow(results, n)
 	// Most entries have one node; more make the arena grow.
 	var arena []cairn.NodeID

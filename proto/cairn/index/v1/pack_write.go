@@ -42,11 +42,13 @@ func AppendMutations(out []byte, mutations []cairn.Mutation) []byte {
 }
 
 // DecodeMutations appends what AppendMutations packed to mutations. Keys and
-// attributes are slices of blob. It fails with KindCorrupt where blob is
-// broken.
+// attributes are slices of blob. It fails as DecodeKeys does.
 func DecodeMutations(blob []byte, mutations []cairn.Mutation) ([]cairn.Mutation, error) {
 	r := reader{rest: blob}
 	n := r.count(2)
+	if err := checkBatch("mutations", n); err != nil {
+		return nil, err
+	}
 	mutations = slices.Grow(mutations, n)
 	var arena []cairn.NodeID
 	for range n {
@@ -120,11 +122,13 @@ func AppendWritten(out []byte, results []cairn.Written) []byte {
 }
 
 // DecodeWritten appends what AppendWritten packed to results. Nothing of it
-// refers to blob but the keys of errors. It fails with KindCorrupt where blob
-// is broken.
+// refers to blob but the keys of errors. It fails as DecodeKeys does.
 func DecodeWritten(blob []byte, results []cairn.Written) ([]cairn.Written, error) {
 	r := reader{rest: blob}
 	n := r.count(2)
+	if err := checkBatch("results", n); err != nil {
+		return nil, err
+	}
 	results = slices.Grow(results, n)
 	var arena []cairn.NodeID
 	var last cairn.Stamp

@@ -1,0 +1,206 @@
+package nodeindex
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"hash/maphash"
+	"math/bits"
+	"slices"
+)
+
+// keyTable holds what stands under each key of one keyspace's bucket, as one
+// checkpoint left it. Finding a key in a B+tree takes about ten waits for
+// memory, one after another; here it takes two or three. A table is immutable:
+// the next checkpoint's shares the pages that did not change.
+type keyTable struct {
+	seed maphash.Seed
+	// pages by the first bits of the keys' hashes, a power of two of them.
+	pages []keyPage
+	shift int // of a hash, to its page
+	count int
+	bytes int64
+}
+
+// keyPage is some entries, in no order: their number n (2 bytes), n tags (2
+// bytes each: the last bits of the hashes), n ends (4 bytes each: where in
+// what follows each entry ends), and the entries: the length of the key (2
+// bytes), the key, the value. Nil has none.
+type keyPage []byte
+
+// keysAPage is how many entries a page has on average, at the most, before the
+// table is made anew with twice as many.
+const keysAPage = 32
+
+// keyChange is what a checkpoint makes of a key; a nil value takes it away.
+type keyChange struct {
+	key, value []byte
+}
+
+// newKeyTable makes a table of about count entries, each of which it copies;
+// it may go through all of them twice. It is nil if they take more than most
+// bytes, or if all ends with false.
+func newKeyTable(count int, most int64, all func(yield func(key, value []byte) bool) bool) *keyTable {
+	pageBits := bits.Len(uint(count / (keysAPage / 2)))
+	t := &keyTable{seed: maphash.MakeSeed(), pages: make([]keyPage, 1<<pageBits), shift: 64 - pageBits}
+	drafts := make([]keyDraft, len(t.pages))
+	whole := all(func(key, value []byte) bool {
+		hash := maphash.Bytes(t.seed, key)
+		t.bytes += drafts[hash>>t.shift].add(uint16(hash), key, value)
+		t.count++
+		return t.bytes <= most
+	})
+	if !whole || t.bytes > most {
+		return nil
+	}
+	if t.count > keysAPage*len(t.pages) {
+		return newKeyTable(t.count, most, all)
+	}
+	for i := range drafts {
+		t.pages[i] = drafts[i].page()
+		drafts[i] = keyDraft{}
+	}
+	return t
+}
+
+// find is what stands under a key, nil if nothing does.
+func (t *keyTable) find(key []byte) []byte {
+	hash := maphash.Bytes(t.seed, key)
+	return t.pages[hash>>t.shift].find(uint16(hash), key)
+}
+
+func (p keyPage) find(tag uint16, key []byte) []byte {
+	n := p.entries()
+	if n == 0 {
+		return nil
+	}
+	tags := p[2 : 2+2*n]
+	for i := 0; i < len(tags); i += 2 {
+		if binary.LittleEndian.Uint16(tags[i:]) != tag {
+			continue
+		}
+		if found, value := p.entry(i/2, n); bytes.Equal(found, key) {
+			return value
+		}
+	}
+	return nil
+}
+
+func (p keyPage) entries() int {
+	if p == nil {
+		return 0
+	}
+	return int(binary.LittleEndian.Uint16(p))
+}
+
+// entry is the i-th of n.
+func (p keyPage) entry(i, n int) (key, value []byte) {
+	ends := p[2+2*n : 2+6*n]
+	first, end := 0, int(binary.LittleEndian.Uint32(ends[4*i:]))
+	if i > 0 {
+		first = int(binary.LittleEndian.Uint32(ends[4*i-4:]))
+	}
+	body := p[2+6*n:][first:end:end]
+	length := int(binary.LittleEndian.Uint16(body))
+	return body[2 : 2+length : 2+length], body[2+length:]
+}
+
+// keyDraft is a page in the making.
+type keyDraft struct {
+	tags []uint16
+	ends []uint32
+	body []byte
+}
+
+// add copies an entry and returns the bytes that it takes.
+func (d *keyDraft) add(tag uint16, key, value []byte) int64 {
+	d.tags = append(d.tags, tag)
+	d.body = binary.LittleEndian.AppendUint16(d.body, uint16(len(key)))
+	d.body = append(append(d.body, key...), value...)
+	d.ends = append(d.ends, uint32(len(d.body)))
+	return int64(2 + 4 + 2 + len(key) + len(value))
+}
+
+func (d *keyDraft) page() keyPage {
+	if len(d.tags) == 0 {
+		return nil
+	}
+	p := make(keyPage, 0, 2+6*len(d.tags)+len(d.body))
+	p = binary.LittleEndian.AppendUint16(p, uint16(len(d.tags)))
+	for _, tag := range d.tags {
+		p = binary.LittleEndian.AppendUint16(p, tag)
+	}
+	for _, end := range d.ends {
+		p = binary.LittleEndian.AppendUint32(p, end)
+	}
+	return append(p, d.body...)
+}
+
+// with is the table after changes, of which a later one of a key prevails. It
+// is nil if it would take more than most bytes.
+func (t *keyTable) with(changes []keyChange, most int64) *keyTable {
+	type placed struct {
+		keyChange
+		page uint64
+		tag  uint16
+	}
+	order := make([]placed, len(changes))
+	for i, c := range changes {
+		hash := maphash.Bytes(t.seed, c.key)
+		order[i] = placed{c, hash >> t.shift, uint16(hash)}
+	}
+	slices.SortStableFunc(order, func(a, b placed) int { return cmp.Compare(a.page, b.page) })
+
+	next := *t
+	next.pages = slices.Clone(t.pages)
+	for len(order) > 0 {
+		n := 1
+		for n < len(order) && order[n].page == order[0].page {
+			n++
+		}
+		number, of := order[0].page, order[:n]
+		order = order[n:]
+
+		latest := make(map[string]bool, n)
+		var draft keyDraft
+		var size int64
+		for _, c := range slices.Backward(of) {
+			if !latest[string(c.key)] {
+				latest[string(c.key)] = true
+				if c.value != nil {
+					size += draft.add(c.tag, c.key, c.value)
+				}
+			}
+		}
+		old := t.pages[number]
+		for i, entries := 0, old.entries(); i < entries; i++ {
+			key, value := old.entry(i, entries)
+			next.bytes -= int64(2 + 4 + 2 + len(key) + len(value))
+			if !latest[string(key)] {
+				size += draft.add(binary.LittleEndian.Uint16(old[2+2*i:]), key, value)
+			}
+		}
+		next.bytes += size
+		next.count += len(draft.tags) - old.entries()
+		next.pages[number] = draft.page()
+	}
+	if next.bytes > most {
+		return nil
+	}
+	if next.count > keysAPage*len(next.pages) {
+		return newKeyTable(next.count, most, next.all)
+	}
+	return &next
+}
+
+// all yields every entry, in no order, and tells whether to go on.
+func (t *keyTable) all(yield func(key, value []byte) bool) bool {
+	for _, p := range t.pages {
+		for i, n := 0, p.entries(); i < n; i++ {
+			if !yield(p.entry(i, n)) {
+				return false
+			}
+		}
+	}
+	return true
+}
