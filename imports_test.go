@@ -86,6 +86,11 @@ var importTable = map[string]may{
 		modules:  []string{grpcModule, protobufModule, genproto},
 	},
 
+	"views/order":  {packages: []string{"."}, modules: []string{roaring}},
+	"views/filter": {packages: []string{"."}, modules: []string{roaring, "cel.dev/cel-go"}},
+	"views/page":   {packages: []string{"."}},
+	"views":        {packages: []string{".", "views/order", "views/filter", "views/page"}, modules: []string{roaring}},
+
 	"cmd/manifest": {packages: []string{".", "shardmap/catalog"}, modules: []string{"github.com/goccy/go-yaml"}},
 	"cmd/daemon": {
 		packages: []string{"*"},

@@ -150,6 +150,9 @@ type IndexStatus struct {
 	// OverlayBytes is about how much memory the changes take that are in no
 	// checkpoint yet; 0 where the index was asked over the wire.
 	OverlayBytes int64
+	// KeyBytes is the memory of the keys that locates find without the file; 0
+	// where they are read from it.
+	KeyBytes int64
 	// WriteRefusal says why writes are refused; empty while they are taken.
 	WriteRefusal string
 }

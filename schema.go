@@ -27,9 +27,20 @@ const MaxAttributes = 256
 
 var attributeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
 
+// reservedNames are CEL's literals, operators and reserved words, and the
+// functions of filters: a filter could never name an attribute called so.
+var reservedNames = func() map[string]bool {
+	reserved := map[string]bool{}
+	for word := range strings.FieldsSeq(`true false null in as break const continue else for function if import let loop
+		package namespace return var void while now has`) {
+		reserved[word] = true
+	}
+	return reserved
+}()
+
 // NewSchema makes a schema. Each attribute needs a type, an id and a name of
 // its own that is a CEL identifier of at most 63 letters, digits and
-// underscores.
+// underscores, and none that filters reserve (ATTRIBUTE_RESERVED).
 func NewSchema(attributes []AttributeSpec) (*Schema, error) {
 	if len(attributes) > MaxAttributes {
 		return nil, Invalid("attributes", "ATTRIBUTES_TOO_MANY", "%d attributes; a keyspace has at most %d", len(attributes), MaxAttributes)
@@ -40,6 +51,9 @@ func NewSchema(attributes []AttributeSpec) (*Schema, error) {
 		field := "attributes." + a.Name
 		if !attributeName.MatchString(a.Name) {
 			return nil, Invalid(field, "ATTRIBUTE_NAME", "%q is not a name; use letters, digits and underscores, at most 63, not a digit first", a.Name)
+		}
+		if reservedNames[a.Name] {
+			return nil, Invalid(field, "ATTRIBUTE_RESERVED", "the word %s has a meaning of its own in filters, which could not name the attribute; choose another name", a.Name)
 		}
 		if i > 0 && s.byName[i-1].Name == a.Name {
 			return nil, Invalid(field, "ATTRIBUTE_TWICE", "declared twice")

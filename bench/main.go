@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -107,7 +108,7 @@ func parse(args []string) (s settings, done func() error, err error) {
 	flags.DurationVar(&s.warmup, "warmup", time.Second, "how long each run goes on before it counts")
 	flags.DurationVar(&s.length, "length", 3*time.Second, "how long each run counts")
 	flags.DurationVar(&s.settle, "settle", time.Minute, "how long a filled index may take to write it all to its file")
-	out := flags.String("out", "", "a file that gets a copy of the output")
+	out := flags.String("out", "", "a `FILE` that gets a copy of the output; its folder is made if it is not there")
 	if err := flags.Parse(args[1:]); err != nil {
 		return s, nil, err
 	}
@@ -126,6 +127,9 @@ func parse(args []string) (s settings, done func() error, err error) {
 	s.out = os.Stdout
 	if *out == "" {
 		return s, func() error { return nil }, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(*out), 0o755); err != nil {
+		return s, nil, err
 	}
 	file, err := os.Create(*out)
 	if err != nil {

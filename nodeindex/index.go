@@ -200,6 +200,7 @@ func (x *Index) Status() cairn.IndexStatus {
 		FileBytes:       int64(s.readers.fileBytes),
 	}
 	_, status.OverlayBytes = x.Pending()
+	status.KeyBytes = s.readers.keys.bytes()
 	for _, n := range s.nodes {
 		status.NodeEntries[n.ID] = 0
 	}

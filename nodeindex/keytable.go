@@ -7,6 +7,8 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"slices"
+
+	"cairn"
 )
 
 // keyTable holds what stands under each key of one keyspace's bucket, as one
@@ -67,6 +69,48 @@ func newKeyTable(count int, most int64, all func(yield func(key, value []byte) b
 func (t *keyTable) find(key []byte) []byte {
 	hash := maphash.Bytes(t.seed, key)
 	return t.pages[hash>>t.shift].find(uint16(hash), key)
+}
+
+// together is how many keys warm asks memory for at once.
+const together = 32
+
+// warm has the memory fetched that finding keys will read. A find waits for
+// memory two or three times, each time for where the next wait is; many keys'
+// waits, none of which needs another's outcome, pass together. What it returns
+// means nothing; it is there so that the reads are not left out.
+func (t *keyTable) warm(keys []cairn.Key) (sum int) {
+	var pages [together]keyPage
+	var tags [together]uint16
+	for len(keys) > 0 {
+		n := min(len(keys), together)
+		for i, key := range keys[:n] {
+			hash := maphash.Bytes(t.seed, key)
+			pages[i], tags[i] = t.pages[hash>>t.shift], uint16(hash)
+		}
+		for _, p := range pages[:n] {
+			sum += p.entries()
+		}
+		for i, p := range pages[:n] {
+			sum += int(p.touch(tags[i]))
+		}
+		keys = keys[n:]
+	}
+	return sum
+}
+
+// touch reads a byte of the first entry with a tag.
+func (p keyPage) touch(tag uint16) byte {
+	n := p.entries()
+	if n == 0 {
+		return 0
+	}
+	for i := range n {
+		if binary.LittleEndian.Uint16(p[2+2*i:]) == tag {
+			key, _ := p.entry(i, n)
+			return key[len(key)-1]
+		}
+	}
+	return 0
 }
 
 func (p keyPage) find(tag uint16, key []byte) []byte {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"cairn"
 )
 
 func keyTableOf(model map[string]string) *keyTable {
@@ -104,19 +106,37 @@ func BenchmarkKeyTable(b *testing.B) {
 	})
 	b.Run("find", func(b *testing.B) {
 		random := rand.New(rand.NewPCG(1, 2))
-		keys := make([][]byte, 1<<16)
-		for i := range keys {
-			keys[i] = key(nil, random.Uint64N(entries))
-		}
-		i := 0
+		buffer := make([]byte, 0, 32)
 		for b.Loop() {
-			if table.find(keys[i&(1<<16-1)]) == nil {
+			if table.find(key(buffer, random.Uint64N(entries))) == nil {
 				b.Fatal("not found")
 			}
-			i++
 		}
 		b.ReportMetric(float64(table.bytes)/entries, "B/entry")
 	})
+	for _, warm := range []bool{false, true} {
+		b.Run(fmt.Sprintf("find-128/warm=%t", warm), func(b *testing.B) {
+			random := rand.New(rand.NewPCG(1, 2))
+			keys := make([]cairn.Key, 128)
+			for i := range keys {
+				keys[i] = make(cairn.Key, 0, 32)
+			}
+			for b.Loop() {
+				for i := range keys {
+					keys[i] = key(keys[i][:0], random.Uint64N(entries))
+				}
+				if warm {
+					table.warm(keys)
+				}
+				for _, key := range keys {
+					if table.find(key) == nil {
+						b.Fatal("not found")
+					}
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/128, "ns/key")
+		})
+	}
 	b.Run("with-200k", func(b *testing.B) {
 		random := rand.New(rand.NewPCG(1, 2))
 		changes := make([]keyChange, 200_000)

@@ -34,6 +34,7 @@ func (x *Index) Locate(req *cairn.LocateRequest, reply *cairn.LocateReply) (err 
 		return nil
 	}
 	l := locator{view: s.view(k, r), attributes: req.WithAttributes, applied: applied, keys: len(req.Keys)}
+	r.warm(req.Keyspace, req.Keys)
 	for i, key := range req.Keys {
 		results[i], err = l.locate(key)
 		if err != nil {

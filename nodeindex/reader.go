@@ -37,6 +37,7 @@ type reader struct {
 	lastCursor *bbolt.Cursor
 
 	placement [16]byte // for placement keys
+	warmed    int      // see keyTable.warm
 }
 
 func newReader(pool *readers, tx *bbolt.Tx) *reader {
@@ -83,6 +84,13 @@ func (r *reader) find(uid cairn.UID, key []byte) []byte {
 		return nil
 	}
 	return value
+}
+
+// warm prepares for finding many keys.
+func (r *reader) warm(uid cairn.UID, keys []cairn.Key) {
+	if t := r.pool.keys[uid]; t != nil && len(keys) > 1 {
+		r.warmed += t.warm(keys)
+	}
 }
 
 // record is the checked record of an entry, given what stands under its key.

@@ -64,6 +64,23 @@ func BenchmarkLookup(b *testing.B) {
 	}
 }
 
+// BenchmarkMemoryWait is what a lookup in a large Map can't be faster than:
+// one random read, which the next one's place depends on, of as much memory.
+func BenchmarkMemoryWait(b *testing.B) {
+	lines := make([][8]uint64, benchShards)
+	for i := range lines {
+		lines[i][1] = 1 // or all of it would be one page of zeros
+	}
+	random := rand.NewPCG(1, 2)
+	var last uint64
+	for b.Loop() {
+		last = lines[(random.Uint64()+last)%benchShards][0]
+	}
+	if last != 0 {
+		b.Fatal("not what was written")
+	}
+}
+
 func BenchmarkShardByID(b *testing.B) {
 	for _, scheme := range schemes {
 		b.Run(scheme.name, func(b *testing.B) {

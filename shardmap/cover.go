@@ -42,8 +42,8 @@ func checkRecord(keyspace *catalog.Keyspace, s Shard, revision uint64) error {
 // shards and their bounds.
 func checkCover(keyspace *catalog.Keyspace, shards []Shard) error {
 	hole := func(from, to []byte, where string) error {
-		return cairn.Errorf(cairn.KindCorrupt, "SHARDS_HOLE", "keyspace %s: no shard owns [%s, %s)%s; restore the missing record",
-			keyspace.Name, describeStart(from), describeEnd(to), where)
+		return cairn.Errorf(cairn.KindCorrupt, "SHARDS_HOLE", "keyspace %s: no shard owns %s%s; restore the missing record",
+			keyspace.Name, interval(keyspace.Placement.Scheme, from, to), where)
 	}
 	if len(shards) == 0 {
 		return hole(nil, nil, ", which is all of it")
@@ -57,7 +57,7 @@ func checkCover(keyspace *catalog.Keyspace, shards []Shard) error {
 		switch {
 		case len(before.End) == 0 || order > 0:
 			return cairn.Errorf(cairn.KindCorrupt, "SHARDS_OVERLAP", "keyspace %s: shard %s %s and shard %s %s overlap; correct their records",
-				keyspace.Name, before.ID, before.bounds(), s.ID, s.bounds())
+				keyspace.Name, before.ID, before.bounds(keyspace.Placement.Scheme), s.ID, s.bounds(keyspace.Placement.Scheme))
 		case order < 0:
 			return hole(before.End, s.Start, ", between shard "+before.ID.String()+" and shard "+s.ID.String())
 		}

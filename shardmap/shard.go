@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"cairn"
+	"cairn/shardmap/placement"
 )
 
 // Shard is a shard with its owner.
@@ -24,27 +25,26 @@ func (s Shard) Contains(placementKey []byte) bool {
 	return bytes.Compare(s.Start, placementKey) <= 0 && (len(s.End) == 0 || bytes.Compare(placementKey, s.End) < 0)
 }
 
-// String describes the shard by its id, bounds, owner and epoch.
+// String describes the shard by its id, bounds, owner and epoch. Not knowing
+// its keyspace's scheme it shows the bounds as it would keys.
 func (s Shard) String() string {
 	pinned := ""
 	if s.Pinned {
 		pinned = ", pinned"
 	}
-	return fmt.Sprintf("shard %s %s of cluster %s, epoch %d%s", s.ID, s.bounds(), s.Cluster, s.Epoch, pinned)
+	return fmt.Sprintf("shard %s %s of cluster %s, epoch %d%s", s.ID, s.bounds(cairn.SchemeRange), s.Cluster, s.Epoch, pinned)
 }
 
-func (s Shard) bounds() string { return "[" + describeStart(s.Start) + ", " + describeEnd(s.End) + ")" }
+func (s Shard) bounds(scheme cairn.Scheme) string { return interval(scheme, s.Start, s.End) }
 
-func describeStart(start []byte) string {
-	if len(start) == 0 {
-		return "first"
+// interval is the placement keys from start up to end as a person reads them.
+func interval(scheme cairn.Scheme, start, end []byte) string {
+	from, to := "first", "end"
+	if len(start) > 0 {
+		from = placement.Text(scheme, start)
 	}
-	return cairn.Key(start).String()
-}
-
-func describeEnd(end []byte) string {
-	if len(end) == 0 {
-		return "end"
+	if len(end) > 0 {
+		to = placement.Text(scheme, end)
 	}
-	return cairn.Key(end).String()
+	return "[" + from + ", " + to + ")"
 }

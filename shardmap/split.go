@@ -25,10 +25,11 @@ func Split(m *Map, keyspace cairn.UID, id cairn.ShardID, at []byte) (Change, err
 		return Change{}, cairn.InField("at", err)
 	}
 	if !shard.Contains(at) {
-		return Change{}, cairn.Invalid("at", "SPLIT_OUTSIDE", "%s is not in shard %s %s", cairn.Key(at), id, shard.bounds())
+		return Change{}, cairn.Invalid("at", "SPLIT_OUTSIDE", "%s is not in shard %s %s",
+			placement.Text(k.Placement.Scheme, at), id, shard.bounds(k.Placement.Scheme))
 	}
 	if bytes.Equal(at, shard.Start) {
-		return Change{}, cairn.Invalid("at", "SPLIT_AT_START", "shard %s begins at %s; the left half would be empty", id, cairn.Key(at))
+		return Change{}, cairn.Invalid("at", "SPLIT_AT_START", "shard %s begins at %s; the left half would be empty", id, placement.Text(k.Placement.Scheme, at))
 	}
 	left, right := shard, shard
 	right.ID = k.NextShard

@@ -24,7 +24,7 @@ on SIGTERM and Ctrl-C.`,
 			if err := server.complete(cmd, &config.Common); err != nil {
 				return err
 			}
-			return daemon.RunDev(cmd.Context(), config)
+			return asFlag(cmd, daemon.RunDev(cmd.Context(), config))
 		},
 	}
 	server.flags(cmd, &config.Common, daemon.DefaultListen, daemon.DefaultHTTP)

@@ -21,7 +21,7 @@ server waits.`,
 			if err := server.complete(cmd, &config.Common); err != nil {
 				return err
 			}
-			return daemon.RunIndex(cmd.Context(), config)
+			return asFlag(cmd, daemon.RunIndex(cmd.Context(), config))
 		},
 	}
 	server.flags(cmd, &config.Common, daemon.DefaultIndexListen, daemon.DefaultIndexHTTP)

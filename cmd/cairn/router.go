@@ -21,7 +21,7 @@ and a router that starts while etcd is down serves from there.`,
 			if err := server.complete(cmd, &config.Common); err != nil {
 				return err
 			}
-			return daemon.RunRouter(cmd.Context(), config)
+			return asFlag(cmd, daemon.RunRouter(cmd.Context(), config))
 		},
 	}
 	server.flags(cmd, &config.Common, daemon.DefaultListen, daemon.DefaultHTTP)

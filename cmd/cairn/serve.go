@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
+	"cairn"
 	"cairn/cmd/daemon"
 )
 
@@ -25,5 +28,17 @@ func (f *serverFlags) flags(cmd *cobra.Command, common *daemon.Common, listen, h
 func (f *serverFlags) complete(cmd *cobra.Command, common *daemon.Common) (err error) {
 	common.Log, err = daemon.NewLogger(cmd.ErrOrStderr(), f.logFormat, f.logLevel)
 	common.Stdout = cmd.OutOrStdout()
-	return err
+	return asFlag(cmd, err)
+}
+
+// asFlag names the flag of cmd where err names the field of a Config that the
+// flag sets.
+func asFlag(cmd *cobra.Command, err error) error {
+	e, ok := errors.AsType[*cairn.Error](err)
+	if !ok || cmd.Flags().Lookup(e.Field) == nil {
+		return err
+	}
+	named := *e
+	named.Field = "--" + e.Field
+	return &named
 }

@@ -58,7 +58,7 @@ func startSpread(t *testing.T) *spread {
 	s.routerAt = s.router.ready()
 	s.caller = call(t, s.routerAt.Listen)
 	for name, index := range s.indexes {
-		index.says("waiting for the cluster " + name + " to be applied")
+		index.says("waiting for the cluster " + name + " to be applied; no cluster is applied yet")
 	}
 	s.apply(append(clusters, orders())...)
 	for _, index := range s.indexes {

@@ -3,7 +3,6 @@ package daemon
 import (
 	"io"
 	"log/slog"
-	"strings"
 	"time"
 
 	"cairn"
@@ -105,18 +104,6 @@ func (c *Common) prepare() {
 func (c *Common) validate() error {
 	if c.Listen == "" {
 		return cairn.Invalid("listen", "LISTEN_MISSING", "no address to listen on; one looks like %s", DefaultListen)
-	}
-	return nil
-}
-
-func validateEtcd(urls []string) error {
-	if len(urls) == 0 {
-		return cairn.Invalid("etcd", "ETCD_MISSING", "no etcd named; one looks like http://127.0.0.1:2379")
-	}
-	for _, url := range urls {
-		if strings.TrimSpace(url) == "" {
-			return cairn.Invalid("etcd", "ETCD_MALFORMED", "an empty URL; one looks like http://127.0.0.1:2379")
-		}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -36,8 +37,7 @@ func RunIndex(ctx context.Context, config IndexConfig) error {
 	}
 	defer edge.close()
 
-	edge.waitFor("etcd at " + strings.Join(config.Etcd, ","))
-	store, err := openStore(ctx, storeConfig{etcd: config.Etcd, log: config.Log})
+	store, err := awaitStore(ctx, edge, storeConfig{etcd: config.Etcd, log: config.Log})
 	if err != nil {
 		return unlessEnded(ctx, err)
 	}
@@ -75,16 +75,19 @@ func RunIndex(ctx context.Context, config IndexConfig) error {
 	return err
 }
 
-// awaitCluster returns the Cluster of a name as soon as it is applied.
+// awaitCluster returns the Cluster of a name as soon as it is applied. Until
+// then it tells which there are: the name may be misspelled.
 func awaitCluster(ctx context.Context, store *mapStore, name string, edge *edge) (*catalog.Cluster, error) {
 	changed, cancel := store.Subscribe()
 	defer cancel()
-	for said := false; ; said = true {
-		if cluster, applied := store.Map().Catalog().ClusterByName(name); applied {
+	for said := ""; ; {
+		known := store.Map().Catalog()
+		if cluster, applied := known.ClusterByName(name); applied {
 			return cluster, nil
 		}
-		if !said {
-			edge.waitFor("the cluster " + name + " to be applied")
+		if what := "the cluster " + name + " to be applied; " + describeClusters(known.Clusters()); what != said {
+			edge.waitFor(what)
+			said = what
 		}
 		select {
 		case <-changed:
@@ -92,4 +95,23 @@ func awaitCluster(ctx context.Context, store *mapStore, name string, edge *edge)
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// mostNamed is how many clusters a message names.
+const mostNamed = 10
+
+// describeClusters names the clusters that there are, or the first of many.
+func describeClusters(clusters []*catalog.Cluster) string {
+	if len(clusters) == 0 {
+		return "no cluster is applied yet"
+	}
+	names := make([]string, min(len(clusters), mostNamed))
+	for i := range names {
+		names[i] = clusters[i].Name
+	}
+	text := "those applied are " + strings.Join(names, ", ")
+	if more := len(clusters) - len(names); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }

@@ -43,6 +43,8 @@ var indexMetrics = []struct {
 		func(s cairn.IndexStatus) float64 { return float64(len(s.Shards)) }},
 	{indexDesc("file_bytes", "The size of the index's file."),
 		func(s cairn.IndexStatus) float64 { return float64(s.FileBytes) }},
+	{indexDesc("key_bytes", "Memory of the keys that locates find without the file; 0 where they are read from it."),
+		func(s cairn.IndexStatus) float64 { return float64(s.KeyBytes) }},
 	{indexDesc("overlay_bytes", "About how much memory the changes take that are in no checkpoint yet."),
 		func(s cairn.IndexStatus) float64 { return float64(s.OverlayBytes) }},
 	{indexDesc("writes_refused", "1 while the index refuses writes, as with a full disk; 0 otherwise."),

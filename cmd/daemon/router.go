@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"path/filepath"
-	"strings"
 )
 
 // RunRouter serves the public API over the map in etcd and the index servers
@@ -37,8 +36,7 @@ func RunRouter(ctx context.Context, config RouterConfig) error {
 	defer edge.close()
 
 	edge.refuse()
-	edge.waitFor("etcd at " + strings.Join(config.Etcd, ","))
-	store, err := openStore(ctx, storeConfig{etcd: config.Etcd, journal: journal, sweep: true, log: config.Log})
+	store, err := awaitStore(ctx, edge, storeConfig{etcd: config.Etcd, journal: journal, sweep: true, log: config.Log})
 	if err != nil {
 		return unlessEnded(ctx, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -64,6 +65,24 @@ func openStore(ctx context.Context, config storeConfig) (*mapStore, error) {
 		return nil, err
 	}
 	return &mapStore{Store: store, client: client, log: config.log}, nil
+}
+
+// awaitStore is openStore with an etcd that others run. Where that can't be
+// reached it says why at once: the store learns no more in seconds than that
+// there is no answer.
+func awaitStore(ctx context.Context, edge *edge, config storeConfig) (*mapStore, error) {
+	what := "etcd at " + strings.Join(config.etcd, ",")
+	edge.waitFor(what)
+	waiting, opened := context.WithCancel(ctx)
+	var reaching sync.WaitGroup
+	reaching.Go(func() {
+		if err := reachEtcd(waiting, config.etcd); err != nil && waiting.Err() == nil {
+			edge.waitFor(what + ", which can't be reached: " + strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
+	})
+	defer reaching.Wait()
+	defer opened()
+	return openStore(ctx, config)
 }
 
 func (s *mapStore) close() {

@@ -12,4 +12,5 @@
 //
 // What comes from gRPC itself has no details: a server that can't be reached
 // becomes KindUnavailable, a deadline or a cancelled call KindDeadline.
+// IsAnswer tells the two apart.
 package rpcerr

@@ -38,6 +38,18 @@ func From(target string, err error) *cairn.Error {
 	return &cairn.Error{Kind: cairn.KindInternal, Reason: "INTERNAL", Err: err}
 }
 
+// IsAnswer tells whether err is a status that a server of Cairn's has written,
+// so that its kind is to be believed. It is false for what gRPC, or something
+// between client and server, has raised.
+func IsAnswer(err error) bool {
+	s, ok := status.FromError(err)
+	if !ok {
+		return false
+	}
+	info, _ := details(s.Proto())
+	return info != nil
+}
+
 // FromProto is what ToProto wrote. It is nil for nil and for an OK status.
 func FromProto(s *statuspb.Status) *cairn.Error { return fromProto("", s) }
 
@@ -45,24 +57,7 @@ func fromProto(target string, s *statuspb.Status) *cairn.Error {
 	if s == nil || codes.Code(s.GetCode()) == codes.OK {
 		return nil
 	}
-	var info *errdetails.ErrorInfo
-	var violation *errdetails.BadRequest_FieldViolation
-	for _, packed := range s.GetDetails() {
-		detail, err := packed.UnmarshalNew()
-		if err != nil {
-			continue
-		}
-		switch detail := detail.(type) {
-		case *errdetails.ErrorInfo:
-			if detail.GetDomain() == Domain {
-				info = detail
-			}
-		case *errdetails.BadRequest:
-			if violations := detail.GetFieldViolations(); len(violations) > 0 {
-				violation = violations[0]
-			}
-		}
-	}
+	info, violation := details(s)
 	if info == nil {
 		return fromForeign(target, s)
 	}
@@ -86,19 +81,41 @@ func fromProto(target string, s *statuspb.Status) *cairn.Error {
 	return e
 }
 
+// details are those that ToProto packs, nil where there are none.
+func details(s *statuspb.Status) (info *errdetails.ErrorInfo, violation *errdetails.BadRequest_FieldViolation) {
+	for _, packed := range s.GetDetails() {
+		detail, err := packed.UnmarshalNew()
+		if err != nil {
+			continue
+		}
+		switch detail := detail.(type) {
+		case *errdetails.ErrorInfo:
+			if detail.GetDomain() == Domain {
+				info = detail
+			}
+		case *errdetails.BadRequest:
+			if violations := detail.GetFieldViolations(); len(violations) > 0 {
+				violation = violations[0]
+			}
+		}
+	}
+	return info, violation
+}
+
 // fromForeign is an error that Cairn has not raised: gRPC itself, or a proxy.
 func fromForeign(target string, s *statuspb.Status) *cairn.Error {
 	code := codes.Code(s.GetCode())
 	e := &cairn.Error{Kind: kindByCode[code], Reason: foreignReason(code)}
+	message := plain(s.GetMessage())
 	switch {
 	case e.Kind == cairn.KindUnavailable && target != "":
-		e.Err = fmt.Errorf("can't reach the server at %s: %s", target, s.GetMessage())
+		e.Err = fmt.Errorf("can't reach the server at %s: %s", target, message)
 	case e.Kind == cairn.KindUnavailable:
-		e.Err = fmt.Errorf("can't reach the server: %s", s.GetMessage())
+		e.Err = fmt.Errorf("can't reach the server: %s", message)
 	case target != "":
-		e.Err = fmt.Errorf("server at %s: %s", target, s.GetMessage())
+		e.Err = fmt.Errorf("server at %s: %s", target, message)
 	default:
-		e.Err = errors.New(s.GetMessage())
+		e.Err = errors.New(message)
 	}
 	return e
 }

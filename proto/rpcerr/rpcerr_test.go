@@ -139,8 +139,14 @@ func TestErrorsOfGRPC(t *testing.T) {
 	if got.Kind != cairn.KindUnavailable || got.Reason != "UNREACHABLE" || !strings.Contains(got.Error(), address) {
 		t.Errorf("a refused connection: %s %s %q", got.Kind, got.Reason, got)
 	}
+	if want := "can't reach the server at " + address + ": dial tcp " + address + ": connect: connection refused"; got.Error() != want {
+		t.Errorf("a refused connection: %q, want %q", got, want)
+	}
 	if got := rpcerr.FromError(err); got.Kind != cairn.KindUnavailable {
 		t.Errorf("a refused connection: %s", got.Kind)
+	}
+	if rpcerr.IsAnswer(err) || !rpcerr.IsAnswer(rpcerr.ToStatus(got).Err()) || rpcerr.IsAnswer(errors.New("x")) || rpcerr.IsAnswer(nil) {
+		t.Error("only what a server of Cairn's has written is an answer")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
 	defer cancel()

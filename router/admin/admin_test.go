@@ -294,6 +294,26 @@ func TestSplitAndMerge(t *testing.T) {
 	}
 }
 
+// TestSplitErrorsAreReadable has bounds of a hash keyspace in hexadecimal, and
+// names what is missing as a router does.
+func TestSplitErrorsAreReadable(t *testing.T) {
+	a, _ := start(t)
+	apply(t, a, cluster("north", "a"), hashed("runways", 4))
+	for want, try := range map[string]struct {
+		keyspace string
+		at       byte
+	}{
+		"at: 8000000000000000 is not in shard 2 [4000000000000000, 8000000000000000)": {"runways", 0x80},
+		"at: shard 2 begins at 4000000000000000; the left half would be empty":        {"runways", 0x40},
+		`there is no keyspace "nowhere"`:                                              {"nowhere", 0x60},
+	} {
+		_, _, err := a.SplitShard(bounded(t), try.keyspace, 2, admin.SplitAt{PlacementKey: []byte{try.at, 0, 0, 0, 0, 0, 0, 0}})
+		if err == nil || err.Error() != want {
+			t.Errorf("%v; want %s", err, want)
+		}
+	}
+}
+
 // TestShardPagesAcrossAMerge merges the shard at which the next page begins
 // into one that was shown already.
 func TestShardPagesAcrossAMerge(t *testing.T) {

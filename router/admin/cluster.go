@@ -86,7 +86,7 @@ func (a *Admin) cluster(ctx context.Context, name string) (*shardmap.Map, *catal
 	}
 	c, found := m.Catalog().ClusterByName(name)
 	if !found {
-		return nil, nil, cairn.Errorf(cairn.KindNotFound, "CLUSTER_NOT_FOUND", "there is no cluster %s", name)
+		return nil, nil, cairn.Errorf(cairn.KindNotFound, "CLUSTER_NOT_FOUND", "there is no cluster %q", name)
 	}
 	return m, c, nil
 }

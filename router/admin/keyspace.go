@@ -136,7 +136,7 @@ func (a *Admin) keyspace(ctx context.Context, name string) (*shardmap.Map, *cata
 	}
 	k, found := m.Catalog().KeyspaceByName(name)
 	if !found {
-		return nil, nil, cairn.Errorf(cairn.KindNotFound, "KEYSPACE_NOT_FOUND", "there is no keyspace %s", name)
+		return nil, nil, cairn.Errorf(cairn.KindNotFound, "KEYSPACE_NOT_FOUND", "there is no keyspace %q", name)
 	}
 	return m, k, nil
 }

@@ -148,10 +148,10 @@ func write[Req, Resp any](ctx context.Context, c *Client, req *Req, call func(co
 		return resp, nil
 	}
 	refusal := rpcerr.From(c.address, err)
-	// Answers that a router gives are to be believed, but for a defect; what
-	// comes of the transport says nothing of the write.
-	lost := refusal.Kind == cairn.KindDeadline || refusal.Kind == cairn.KindInternal ||
-		refusal.Kind == cairn.KindUnavailable && refusal.Reason == "UNREACHABLE"
+	// What a router answers is to be believed, but for a defect; what comes of
+	// the transport says nothing of the write.
+	lost := refusal.Kind == cairn.KindInternal ||
+		!rpcerr.IsAnswer(err) && (refusal.Kind == cairn.KindDeadline || refusal.Kind == cairn.KindUnavailable)
 	if lost && sentTo.Addr != nil {
 		return nil, cairn.Errorf(cairn.KindUnknown, "OUTCOME_UNKNOWN", "the write may or may not have taken effect; read the key to find out: %w", refusal)
 	}

@@ -8,8 +8,9 @@
 // Every error is a *cairn.Error. A read that finds no server is tried again,
 // with growing pauses, until its deadline, or Options.Timeout after it began;
 // so is a watch, for as long as it lives. A write is sent once: if the
-// connection breaks under it, or its deadline passes, its outcome is
-// KindUnknown with the reason OUTCOME_UNKNOWN.
+// connection breaks under it, its deadline passes, or the router fails on it,
+// its outcome is KindUnknown with the reason OUTCOME_UNKNOWN. What the router
+// itself answers is passed on as it is: KindUnavailable is not carried out.
 //
 // For many locates a Stream saves the cost of a call for each: batches of any
 // number of goroutines share it without waiting for each other.

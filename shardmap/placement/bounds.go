@@ -2,6 +2,7 @@ package placement
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"math/bits"
 
 	"cairn"
@@ -22,6 +23,15 @@ func Validate(scheme cairn.Scheme, placementKey []byte) error {
 		return cairn.Invalid("", "PLACEMENT_KEY_LENGTH", "a placement key of %d bytes; with the scheme hash it has %d", len(placementKey), HashLength)
 	}
 	return nil
+}
+
+// Text is a placement key as a person reads it: under cairn.SchemeHash in
+// hexadecimal, under cairn.SchemeRange as the key that it is.
+func Text(scheme cairn.Scheme, placementKey []byte) string {
+	if scheme == cairn.SchemeHash {
+		return hex.EncodeToString(placementKey)
+	}
+	return cairn.Key(placementKey).String()
 }
 
 // Divide cuts the hashes into n even parts and returns where the second and

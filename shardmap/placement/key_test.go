@@ -178,3 +178,11 @@ func BenchmarkKey(b *testing.B) {
 		buffer = placement.Key(p, key, buffer)
 	}
 }
+
+func TestText(t *testing.T) {
+	for scheme, want := range map[cairn.Scheme]string{cairn.SchemeHash: "4100000000000000", cairn.SchemeRange: `A\x00\x00\x00\x00\x00\x00\x00`} {
+		if got := placement.Text(scheme, []byte{0x41, 0, 0, 0, 0, 0, 0, 0}); got != want {
+			t.Errorf("%s: %s; want %s", scheme, got, want)
+		}
+	}
+}
