@@ -1,0 +1,62 @@
+package views
+
+import (
+	"slices"
+
+	"cairn/views/order"
+)
+
+// maxAligned is how many distinct values an attribute may have for each to
+// have a bitset in every order, beside the views'. A page of a view narrowed
+// to one such value is then read off the order like a page of a view, however
+// the value and the order are correlated.
+const maxAligned = 16
+
+// aligns reports whether an attribute's values have bitsets in the orders.
+func (a *attribute) aligns() bool { return a.indexed && !a.unaligned }
+
+// unalign gives up the bitsets of an attribute that has too many values by
+// now. It does not get them back: it would lose them again.
+func (v *Views) unalign(index int) {
+	v.present.attributes[index].unaligned = true
+	for _, o := range v.orders {
+		if o == nil || index >= len(o.values) {
+			continue
+		}
+		for _, number := range o.values[index] {
+			if number != 0 {
+				o.tree.DropView(number)
+			}
+		}
+		o.values = slices.Clone(o.values)
+		o.values[index] = nil
+	}
+}
+
+// aligned is the bitset of an attribute's value in an order, made if there is
+// none; none is 0, which is the bitset of all entries. A value that is gone
+// leaves an empty bitset behind, for the value that takes its code.
+func (o *sorted) aligned(index int, code uint32) order.View {
+	if index < len(o.values) && int(code) < len(o.values[index]) && o.values[index][code] != 0 {
+		return o.values[index][code]
+	}
+	number, err := o.tree.AddView()
+	if err != nil {
+		return everything // an order full of views has no room for what only makes it faster
+	}
+	// Snapshots have the old slices.
+	o.values = slices.Clone(o.values)
+	for index >= len(o.values) {
+		o.values = append(o.values, nil)
+	}
+	codes := slices.Clone(o.values[index])
+	for int(code) >= len(codes) {
+		codes = append(codes, 0)
+	}
+	codes[code] = number
+	o.values[index] = codes
+	return number
+}
+
+// everything is the view of an order that has all its entries.
+const everything order.View = 0

@@ -1,0 +1,79 @@
+package views
+
+import (
+	"cairn"
+	"cairn/views/filter"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// Count is how many entries a selection has: from kept counts if nothing
+// narrows the view, from the order's if a range of its first field does. A condition is refused as in Page, and one on an
+// attribute without an index also where more than Budget entries would have
+// to be tested.
+func (s *Snapshot) Count(sel Selection) (int, error) {
+	slot, w, err := s.view(sel.View, sel.Version)
+	if err != nil {
+		return 0, err
+	}
+	if sel.Where == nil {
+		return s.kept(slot), nil
+	}
+	if o := s.orders[w.order]; s.masked() == nil {
+		if part, found := stretchOf(&o.comparer, &o.reader, w.number, sel.Where); found && part.alone {
+			return part.to - part.from, nil
+		}
+	}
+	if sel.Where.Plan().Exact() {
+		return int(sel.Where.Plan().Count(&resolver{state: &s.state}, s.members(slot))), nil
+	}
+	selected, err := s.selected(&sel, slot)
+	if err != nil {
+		return 0, err
+	}
+	return int(selected.GetCardinality()), nil
+}
+
+// selected is the entries of a selection.
+func (s *Snapshot) selected(sel *Selection, slot int) (*roaring.Bitmap, error) {
+	if err := sel.usable(); err != nil {
+		return nil, err
+	}
+	members := s.members(slot)
+	if sel.Where == nil {
+		return members, nil
+	}
+	members = sel.Where.Plan().Select(&resolver{state: &s.state}, members)
+	if sel.Where.Plan().Exact() {
+		return members, nil
+	}
+	return s.test(sel, members, &Plan{})
+}
+
+// Explanation is why an entry is in a view or not.
+type Explanation struct {
+	// Member tells whether it is; Hidden that it is not seen because its
+	// shard is not.
+	Member, Hidden bool
+	// Filter says which clauses decide; nil if the view has no filter.
+	Filter *filter.Explanation
+}
+
+// Explain says why an entry is in a view or not. Attributes are the entry's,
+// of the snapshot's state. It is refused as Count is. An ordinal without an
+// entry is no member of anything.
+func (s *Snapshot) Explain(uid cairn.UID, version uint64, ordinal uint32, attributes cairn.Attributes) (Explanation, error) {
+	slot, w, err := s.view(uid, version)
+	if err != nil {
+		return Explanation{}, err
+	}
+	var out Explanation
+	masked := s.masked()
+	out.Hidden = masked != nil && masked.Contains(ordinal)
+	out.Member = !out.Hidden && s.state.members[slot].contains(ordinal)
+	if w.Filter != nil {
+		why := w.Filter.Explain(attributes)
+		out.Filter = &why
+	}
+	return out, nil
+}

@@ -1,0 +1,53 @@
+// Package views is the projections of one keyspace in one node index: which
+// entries are in which view, in which order, and the answers to questions
+// about them. It holds everything in memory and does no I/O; whoever owns it
+// keeps it beside the entries and rebuilds it from them.
+//
+// One goroutine writes:
+//
+//	v := views.New(schema)
+//	err := v.Define(views.Definition{View: uid, Version: 1, Filter: f, Sort: sort})
+//	v.Put(ordinal, shard, key, attributes)
+//	for v.Build(1000) {
+//		// other work between the steps; the view is seen when it is complete
+//	}
+//
+// Any number of goroutines read snapshots, which never change:
+//
+//	s := v.Snapshot()
+//	page, err := s.Page(views.Query{Selection: views.Selection{View: uid, Version: 1}, Limit: 50})
+//
+// # What is kept
+//
+// Of each indexed attribute a column: numbers in as many bytes as the values
+// of 128 neighbouring ordinals need, strings as codes of a dictionary that
+// knows their order. Strings and bools of up to 1,024 distinct values have a
+// bitmap a value, and of up to 16 a bitset a value in every order as well, so
+// that a page of a view narrowed to such a value is read off the order however
+// the two are correlated. Of each view the bitmap of its members, and how many
+// there are in each shard. Of each sort spec one order, shared by its views.
+//
+// Wide numeric attributes have no index beside the column: reading the column
+// of a million entries takes about a millisecond, bit slices would take five
+// bytes an entry and forty bitmaps an update.
+//
+// # Copy-on-write
+//
+// Everything carries the generation that made it. Snapshot ends a generation;
+// the writer changes what is of the present one in place and copies older
+// parts first: 128 items of an array, a leaf of an order. Bitmaps go another
+// way, since a container has 8 KB: the first 128 changes after a snapshot are
+// noted beside the bitmap, and the first reader of a snapshot joins the two.
+//
+// # Shards
+//
+// A hidden shard's entries are kept up like all others and masked in every
+// answer, so that a shard arrives unseen and is shown, or leaves, in one step.
+//
+// # Caveats
+//
+// Ordinals are expected to be dense in blocks. A float's negative zero is
+// returned as zero, to which it is equal. An attribute that once had more
+// distinct values than its index allows stays without it until the
+// projections are built anew.
+package views

@@ -1,0 +1,164 @@
+package views
+
+import (
+	"slices"
+
+	"cairn"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// MaxGroups is how many groups a group count may have.
+const MaxGroups = 10_000
+
+// Group is the entries with the same values of the attributes grouped by.
+type Group struct {
+	// Values are one an attribute, null where it is absent.
+	Values []cairn.Value
+	Count  int
+}
+
+// GroupCount counts the entries of a selection by the values of one or two
+// attributes, exactly. Groups are in order of their values, absent ones last.
+// It is refused as Count is, and
+//
+//   - with no attributes or more than two, one twice, or one that is not
+//     indexed (KindInvalid, field "group_by", GROUP_BY_ATTRIBUTES,
+//     ATTRIBUTE_UNKNOWN)
+//   - with more than MaxGroups groups (KindExhausted, field "group_by",
+//     GROUPS_TOO_MANY)
+func (s *Snapshot) GroupCount(sel Selection, by ...cairn.AttributeID) ([]Group, error) {
+	if len(by) < 1 || len(by) > 2 || len(by) == 2 && by[0] == by[1] {
+		return nil, cairn.Invalid("group_by", "GROUP_BY_ATTRIBUTES", "%d attributes; group by one or by two different ones", len(by))
+	}
+	attributes := make([]*attribute, len(by))
+	for i, id := range by {
+		if attributes[i] = s.state.attribute(id); attributes[i] == nil {
+			return nil, cairn.Invalid("group_by", "ATTRIBUTE_UNKNOWN", "there is no indexed attribute number %d", id)
+		}
+	}
+	slot, _, err := s.view(sel.View, sel.Version)
+	if err != nil {
+		return nil, err
+	}
+	set, err := s.selected(&sel, slot)
+	if err != nil {
+		return nil, err
+	}
+	var groups []Group
+	if byBitmaps(attributes, set) {
+		groups = groupByBitmaps(attributes, set)
+	} else if groups, err = groupByColumns(attributes, set); err != nil {
+		return nil, err
+	}
+	if len(groups) > MaxGroups {
+		return nil, tooManyGroups()
+	}
+	slices.SortFunc(groups, func(a, b Group) int {
+		for i := range a.Values {
+			if order := compareAbsentLast(a.Values[i], b.Values[i]); order != 0 {
+				return order
+			}
+		}
+		return 0
+	})
+	return groups, nil
+}
+
+func tooManyGroups() error {
+	return &cairn.Error{Kind: cairn.KindExhausted, Reason: "GROUPS_TOO_MANY", Field: "group_by",
+		Err: cairn.Errorf(cairn.KindExhausted, "", "more than %d groups; narrow the selection or group by an attribute with fewer values", MaxGroups)}
+}
+
+func compareAbsentLast(a, b cairn.Value) int {
+	if a.Type() == cairn.TypeNull || b.Type() == cairn.TypeNull {
+		return absentLast(a.Type() != cairn.TypeNull, b.Type() != cairn.TypeNull)
+	}
+	return a.Compare(b)
+}
+
+// byBitmaps reports whether intersecting the values' bitmaps is cheaper than
+// reading the columns of each entry.
+func byBitmaps(attributes []*attribute, set *roaring.Bitmap) bool {
+	size := int(set.GetCardinality())
+	intersections := 1
+	for _, a := range attributes {
+		if !a.indexed {
+			return false
+		}
+		values := 2
+		if a.spec.Type == cairn.TypeString {
+			values = a.dictionary.distinct()
+		}
+		intersections *= values + 1
+	}
+	return intersections <= MaxGroups && intersections*(size>>16+1)*costContainer < size*costGather
+}
+
+// groupByBitmaps counts by the bitmaps of the values.
+func groupByBitmaps(attributes []*attribute, set *roaring.Bitmap) (groups []Group) {
+	a := attributes[0]
+	if len(attributes) == 1 {
+		left := int(set.GetCardinality())
+		for _, code := range a.allCodes() {
+			n := int(a.values.get(code).read().AndCardinality(set))
+			groups = appendGroup(groups, n, a.ofNumber(uint64(code)))
+			left -= n
+		}
+		return appendGroup(groups, left, cairn.Value{})
+	}
+	part := func(first cairn.Value, set *roaring.Bitmap) {
+		for _, g := range groupByBitmaps(attributes[1:], set) {
+			groups = appendGroup(groups, g.Count, first, g.Values[0])
+		}
+	}
+	left := set
+	for _, code := range a.allCodes() {
+		with := a.values.get(code).read()
+		part(a.ofNumber(uint64(code)), roaring.And(set, with))
+		left = roaring.AndNot(left, with)
+	}
+	part(cairn.Value{}, left)
+	return groups
+}
+
+func appendGroup(groups []Group, n int, values ...cairn.Value) []Group {
+	if n == 0 {
+		return groups
+	}
+	return append(groups, Group{Values: values, Count: n})
+}
+
+// cell is an entry's number of an attribute, or that it has none.
+type cell struct {
+	number  uint64
+	present bool
+}
+
+// groupByColumns counts by reading the columns of each entry.
+func groupByColumns(attributes []*attribute, set *roaring.Bitmap) ([]Group, error) {
+	counts := map[[2]cell]int{}
+	for it := set.Iterator(); it.HasNext(); {
+		ordinal := it.Next()
+		var at [2]cell
+		for i, a := range attributes {
+			at[i].number, at[i].present = a.column.get(ordinal)
+		}
+		if counts[at]++; len(counts) > MaxGroups {
+			return nil, tooManyGroups()
+		}
+	}
+	groups := make([]Group, 0, len(counts))
+	for at, n := range counts {
+		g := Group{Count: n}
+		for i, a := range attributes {
+			var v cairn.Value
+			if at[i].present {
+				v = a.ofNumber(at[i].number)
+			}
+			g.Values = append(g.Values, v)
+		}
+		groups = append(groups, g)
+	}
+	return groups, nil
+}

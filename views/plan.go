@@ -1,0 +1,296 @@
+package views
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"cairn"
+	"cairn/views/filter"
+	"cairn/views/order"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// Method is how a page is found.
+type Method uint8
+
+// The methods.
+const (
+	// WalkView reads the page off the order, at the view's bitset.
+	WalkView Method = iota + 1
+	// WalkBoth reads it off the order where the bitsets of the view and of an
+	// attribute's value agree, testing the rest of the condition, if any.
+	WalkBoth
+	// WalkRange reads it off the stretch of the order that a range of the
+	// first sort field confines it to, testing the rest of the condition, if
+	// any.
+	WalkRange
+	// WalkTest walks the view in order and tests each entry.
+	WalkTest
+	// WalkOrder walks an order that is not the view's and tests each entry.
+	WalkOrder
+	// SelectTop gathers all entries of the selection and selects the first.
+	SelectTop
+)
+
+var methodNames = [...]string{"", "walk the view", "walk the view and a value", "walk a range of the view", "walk the view and test",
+	"walk another order and test", "gather and select"}
+
+func (m Method) String() string { return methodNames[m] }
+
+// Plan says how a page was found: what was expected, and what was touched.
+type Plan struct {
+	Method Method
+	// Members is how many members the view has, Matches about how many of
+	// them the condition is expected to be true of.
+	Members, Matches int
+	// WalkCost and SelectCost are what walking and selecting were expected to
+	// take, in nanoseconds; 0 where that was not considered.
+	WalkCost, SelectCost int
+	// Walked entries were tested in order, Scanned ones had a column read for
+	// a condition, Gathered ones were candidates for the first rows. Tested
+	// ones were looked up, for a condition without an index.
+	Walked, Scanned, Gathered, Tested int
+	// FellBack is set if a walk was given up after Walked entries.
+	FellBack bool
+}
+
+// String is the plan in one line.
+func (p Plan) String() string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s: of %d members about %d expected", p.Method, p.Members, p.Matches)
+	if p.WalkCost > 0 || p.SelectCost > 0 {
+		fmt.Fprintf(&out, " (walk %d ns, select %d ns)", p.WalkCost, p.SelectCost)
+	}
+	for _, touched := range []struct {
+		what string
+		n    int
+	}{{"walked", p.Walked}, {"scanned", p.Scanned}, {"gathered", p.Gathered}, {"tested", p.Tested}} {
+		if touched.n > 0 {
+			fmt.Fprintf(&out, ", %s %d", touched.what, touched.n)
+		}
+	}
+	if p.FellBack {
+		out.WriteString(", after giving up a walk")
+	}
+	return out.String()
+}
+
+// What steps take, in nanoseconds, about: of walking to an entry and testing
+// it, of reading one number of a column for all entries, of comparing a
+// gathered entry with the last of the page, of an operation on a container of
+// a bitmap.
+const (
+	costWalk      = 80
+	costScan      = 1
+	costGather    = 10
+	costContainer = 300
+)
+
+// planned is a query with what was found out about it.
+type planned struct {
+	Plan
+	snapshot *Snapshot
+	query    *Query
+	slot     int
+	order    *comparer
+	// reader is of the order, if there is one to walk; walks is the view in
+	// it that has all members, and own whether it has no others.
+	reader *order.Reader
+	walks  order.View
+	own    bool
+	// value is the bitset of a value that the condition asks for, if has is
+	// set; alone says that it is the whole condition.
+	value      order.View
+	has, alone bool
+	// part is what a range confines the walk to, if confined is set.
+	part     stretch
+	confined bool
+	masked   *roaring.Bitmap
+	resolver resolver
+	// need is up to which row of the order the page goes, and one more.
+	need int
+}
+
+// plan checks a query and decides how to answer it.
+func (s *Snapshot) plan(q *Query) (*planned, error) {
+	slot, w, err := s.view(q.View, q.Version)
+	if err != nil {
+		return nil, err
+	}
+	p := &planned{snapshot: s, query: q, slot: slot, masked: s.masked(), resolver: resolver{state: &s.state}, need: q.Offset + q.Limit + 1}
+	if err := p.chooseOrder(w); err != nil {
+		return nil, err
+	}
+	if err := s.check(q, p.order); err != nil {
+		return nil, err
+	}
+	if err := q.usable(); err != nil {
+		return nil, err
+	}
+	p.Members = s.kept(slot)
+	p.Matches = p.Members
+	if q.Where != nil && p.reader != nil {
+		p.chooseValue()
+		p.part, p.confined = stretchOf(p.order, p.reader, p.walks, q.Where)
+		// One of the two leads the walk: the one that leaves less.
+		if p.confined && p.has {
+			p.confined = p.part.to-p.part.from < p.reader.Count(p.value)
+			p.has = !p.confined
+		}
+	}
+	p.chooseMethod()
+	return p, nil
+}
+
+// chooseOrder finds the order that the query's rows have, if it is kept.
+func (p *planned) chooseOrder(w *view) error {
+	s := p.snapshot
+	if len(p.query.OrderBy) == 0 {
+		o := s.orders[w.order]
+		p.order, p.reader, p.walks, p.own = &o.comparer, &o.reader, w.number, true
+		return nil
+	}
+	fields, err := s.state.sortFields("order_by", p.query.OrderBy)
+	if err != nil {
+		return err
+	}
+	p.order = &comparer{state: &s.state, sort: p.query.OrderBy, fields: fields}
+	for number, o := range s.orders {
+		if o != nil && o.usable && slices.Equal(o.sort, p.query.OrderBy) {
+			p.order, p.reader = &o.comparer, &o.reader
+			if number == w.order {
+				p.walks, p.own = w.number, true
+			} else {
+				p.walks = everything
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// chooseValue looks for the rarest value with a bitset in the order that the
+// condition asks for.
+func (p *planned) chooseValue() {
+	root := p.query.Where.Root()
+	tests := []*filter.Node{root}
+	if root.Kind() == filter.And {
+		tests = root.Children()
+	}
+	rarest := -1
+	for _, test := range tests {
+		if test.Kind() != filter.Test {
+			continue
+		}
+		index, code, found := p.alignedValue(test.Leaf())
+		if !found {
+			continue
+		}
+		if size := p.snapshot.state.attributes[index].values.get(code).size(); rarest < 0 || size < rarest {
+			rarest = size
+			p.value, p.has = p.values()[index][code], true
+		}
+	}
+	p.alone = p.has && root.Kind() == filter.Test
+}
+
+// values is the bitsets of values in the order that is walked.
+func (p *planned) values() [][]order.View {
+	for _, o := range p.snapshot.orders {
+		if o != nil && &o.reader == p.reader {
+			return o.values
+		}
+	}
+	return nil
+}
+
+// alignedValue is the value that a condition asks for, if it is one value with
+// a bitset in the order.
+func (p *planned) alignedValue(leaf *filter.Leaf) (index int, code uint32, found bool) {
+	index, found = p.snapshot.state.index(leaf.Attribute().ID)
+	if !found || leaf.Absent() || len(leaf.Ranges()) != 1 {
+		return 0, 0, false
+	}
+	v, single := leaf.Ranges()[0].Single()
+	if !single || !p.snapshot.state.attributes[index].aligns() {
+		return 0, 0, false
+	}
+	if v.Type() == cairn.TypeString {
+		if code, found = p.snapshot.state.attributes[index].dictionary.find(v.Text()); !found {
+			return 0, 0, false
+		}
+	} else {
+		code = uint32(rank(v))
+	}
+	values := p.values()
+	if index >= len(values) || int(code) >= len(values[index]) || values[index][code] == 0 {
+		return 0, 0, false
+	}
+	return index, code, true
+}
+
+// chooseMethod decides by what the methods are expected to take.
+func (p *planned) chooseMethod() {
+	entries := max(p.snapshot.state.entries.size(), 1)
+	where := p.query.Where
+	if where != nil {
+		about := min(int(where.Plan().Estimate(&p.resolver)), entries)
+		p.Matches = int(float64(p.Members) * float64(about) / float64(entries))
+	}
+	switch {
+	case p.reader == nil:
+		p.Method = SelectTop
+		return
+	case p.own && where == nil && p.masked == nil:
+		p.Method = WalkView
+		return
+	case p.own && p.has && p.alone && p.masked == nil:
+		p.Method = WalkBoth
+		return
+	case p.own && p.confined && p.part.alone && p.masked == nil:
+		p.Method, p.Matches = WalkRange, p.part.to-p.part.from
+		return
+	}
+	walked := p.Members
+	p.Method = WalkTest
+	switch {
+	case p.confined:
+		p.Method, walked = WalkRange, p.part.to-p.part.from
+		p.Matches = min(p.Matches, walked)
+	case !p.own:
+		p.Method, walked = WalkOrder, entries
+	case p.has:
+		p.Method = WalkBoth
+		walked = min(walked, p.reader.Count(p.value))
+	}
+	looked := min(float64(p.need)*float64(max(walked, 1))/float64(max(p.Matches, 1)), float64(walked))
+	p.WalkCost = int(looked * costWalk)
+	p.SelectCost = p.costOfSelecting(where)
+	if p.WalkCost > p.SelectCost && (where == nil || where.Plan().Exact()) {
+		p.Method = SelectTop
+	}
+}
+
+// costOfSelecting is about what it takes to gather the matches and select the
+// first of them.
+func (p *planned) costOfSelecting(where *filter.Filter) int {
+	entries := p.snapshot.state.entries.size()
+	containers := entries>>16 + 1
+	cost := p.Matches*costGather + containers*costContainer
+	if where == nil {
+		return cost
+	}
+	for _, leaf := range where.Leaves() {
+		a := p.snapshot.state.attribute(leaf.Attribute().ID)
+		switch {
+		case a == nil:
+		case a.indexed:
+			cost += containers * costContainer * max(len(leaf.Ranges()), 1)
+		default:
+			cost += entries * costScan * max(len(leaf.Ranges()), 1)
+		}
+	}
+	return cost
+}

@@ -1,0 +1,171 @@
+package views
+
+import (
+	"cairn"
+	"cairn/views/filter"
+	"cairn/views/page"
+)
+
+// Selection is which entries a question is about: the members of a version of
+// a view that are seen and of which a condition is true.
+type Selection struct {
+	View    cairn.UID
+	Version uint64
+	// Where narrows the view; nil does not. It is parsed as filter.Where
+	// against the keyspace's schema.
+	Where *filter.Filter
+	// Attributes gives an entry's encoded attributes: what conditions on
+	// attributes without an index are tested on. Nil refuses such conditions.
+	// What it returns must be of the snapshot's state.
+	Attributes func(ordinal uint32) cairn.Attributes
+	// Budget is for how many entries Attributes is called at most; 0 for
+	// DefaultBudget.
+	Budget int
+}
+
+// DefaultBudget is how many entries a condition on an attribute without an
+// index is tested on before the question is refused.
+const DefaultBudget = 10_000
+
+// Query asks for a page.
+type Query struct {
+	Selection
+	// OrderBy is the order of the rows; empty for the view's.
+	OrderBy []SortField
+	// After is the position after which the page begins; nil for the first
+	// row. It has one value a field of the order, of its type or null.
+	After *page.Position
+	// Offset is how many rows are passed over; only without After.
+	Offset int
+	// Limit is how many rows there are at most, 1 to cairn.MaxBatch.
+	Limit int
+	// Fields are the attributes to return; only indexed ones are held here.
+	Fields []cairn.AttributeID
+}
+
+// Row is one entry of a page.
+type Row struct {
+	Ordinal uint32
+	// Position is the row's sort values and key; see page.Cursor.
+	page.Position
+	// Fields are the values asked for, in their order; null where absent.
+	Fields []cairn.Value
+}
+
+// Page is what a query found.
+type Page struct {
+	Rows []Row
+	// More tells whether there are rows after these.
+	More bool
+	// Plan is how they were found.
+	Plan Plan
+}
+
+// Page answers a query. It refuses
+//
+//   - a version of a view that is not here (KindNotFound,
+//     VIEW_VERSION_UNKNOWN) or not complete (KindUnavailable, VIEW_BUILDING)
+//   - a limit or offset out of range (KindInvalid, field "limit" or "offset",
+//     LIMIT_OUT_OF_RANGE, OFFSET_OUT_OF_RANGE, OFFSET_WITH_CURSOR)
+//   - an order as Define refuses a sort, in the field "order_by"
+//   - a position that is not of this order (KindInvalid, field "cursor",
+//     CURSOR_MISMATCH)
+//   - fields that are not indexed attributes (KindInvalid, field "fields",
+//     ATTRIBUTE_UNKNOWN)
+//   - a condition on an attribute without an index if there are no Attributes
+//     (KindInvalid, field "where", ATTRIBUTE_UNINDEXED) or if Budget entries
+//     were tested and the page was not full (KindExhausted, field "where",
+//     WHERE_OVER_BUDGET)
+func (s *Snapshot) Page(q Query) (Page, error) {
+	p, err := s.plan(&q)
+	if err != nil {
+		return Page{}, err
+	}
+	var out Page
+	ordinals, err := p.run()
+	if err != nil {
+		return out, err
+	}
+	if len(ordinals) > q.Limit {
+		ordinals, out.More = ordinals[:q.Limit], true
+	}
+	out.Plan = p.Plan
+	out.Rows, err = s.rows(&q, p.order, ordinals)
+	return out, err
+}
+
+// rows is what a page shows of its entries.
+func (s *Snapshot) rows(q *Query, order *comparer, ordinals []uint32) ([]Row, error) {
+	fields := make([]int, len(q.Fields))
+	for i, id := range q.Fields {
+		index, indexed := s.state.index(id)
+		if !indexed {
+			return nil, cairn.Invalid("fields", "ATTRIBUTE_UNKNOWN", "there is no indexed attribute number %d", id)
+		}
+		fields[i] = index
+	}
+	rows := make([]Row, len(ordinals))
+	width := len(order.fields) + len(fields)
+	values := make([]cairn.Value, 0, width*len(ordinals))
+	for i, ordinal := range ordinals {
+		start := len(values)
+		for _, field := range order.fields {
+			values = append(values, s.state.attributes[field].value(ordinal))
+		}
+		middle := len(values)
+		for _, field := range fields {
+			values = append(values, s.state.attributes[field].value(ordinal))
+		}
+		rows[i].Ordinal = ordinal
+		rows[i].Key = s.state.keys.get(ordinal)
+		rows[i].Values = values[start:middle:middle]
+		rows[i].Fields = values[middle:len(values):len(values)]
+	}
+	return rows, nil
+}
+
+// check refuses what no plan can answer.
+func (s *Snapshot) check(q *Query, order *comparer) error {
+	switch {
+	case q.Limit < 1 || q.Limit > cairn.MaxBatch:
+		return cairn.Invalid("limit", "LIMIT_OUT_OF_RANGE", "a limit of %d; a page has 1 to %d rows", q.Limit, cairn.MaxBatch)
+	case q.Offset < 0:
+		return cairn.Invalid("offset", "OFFSET_OUT_OF_RANGE", "an offset of %d", q.Offset)
+	case q.Offset > 0 && q.After != nil:
+		return cairn.Invalid("offset", "OFFSET_WITH_CURSOR", "an offset counts from the first row, so it does not go with a cursor")
+	}
+	if q.After != nil {
+		fits := len(q.After.Values) == len(order.fields)
+		for i := 0; fits && i < len(order.fields); i++ {
+			kind := q.After.Values[i].Type()
+			fits = kind == cairn.TypeNull || kind == s.state.attributes[order.fields[i]].spec.Type
+		}
+		if !fits {
+			return cairn.Invalid("cursor", "CURSOR_MISMATCH", "the cursor is of another order; start again without a cursor")
+		}
+	}
+	return nil
+}
+
+// usable refuses a condition that can't be tested.
+func (sel *Selection) usable() error {
+	if sel.Where == nil || sel.Where.Plan().Exact() || sel.Attributes != nil {
+		return nil
+	}
+	return cairn.Invalid("where", "ATTRIBUTE_UNINDEXED", "%s has no index, and here is no way to look it up; leave it out",
+		sel.Where.Unindexed()[0].Attribute().Name)
+}
+
+// budget is how many entries may be tested.
+func (sel *Selection) budget() int {
+	if sel.Budget > 0 {
+		return sel.Budget
+	}
+	return DefaultBudget
+}
+
+func (sel *Selection) overBudget() error {
+	return &cairn.Error{Kind: cairn.KindExhausted, Reason: "WHERE_OVER_BUDGET", Field: "where",
+		Err: cairn.Errorf(cairn.KindExhausted, "", "%s has no index, and %d entries were tested without an end; narrow the condition by an indexed attribute, or index that one",
+			sel.Where.Unindexed()[0].Attribute().Name, sel.budget())}
+}

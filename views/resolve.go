@@ -1,0 +1,218 @@
+package views
+
+import (
+	"math"
+
+	"cairn"
+	"cairn/views/filter"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// resolver gives a filter's plan the bitmaps of a state: those of values
+// where there are, else what reading a column finds. It notes what was read.
+type resolver struct {
+	*state
+	scanned int // entries whose column was read
+}
+
+// All are the entries.
+func (r *resolver) All() *roaring.Bitmap { return r.entries.read() }
+
+// Present are the entries with an attribute.
+func (r *resolver) Present(id cairn.AttributeID) *roaring.Bitmap {
+	a := r.attribute(id)
+	switch {
+	case a == nil:
+		return nil
+	case a.indexed:
+		return a.withCodes(a.allCodes())
+	default:
+		return a.column.has()
+	}
+}
+
+// Equal are the entries with a value.
+func (r *resolver) Equal(id cairn.AttributeID, v cairn.Value) *roaring.Bitmap {
+	a := r.attribute(id)
+	if a == nil {
+		return nil
+	}
+	number := rank(v)
+	if a.spec.Type == cairn.TypeString {
+		code, found := a.dictionary.find(v.Text())
+		if !found {
+			return nil
+		}
+		number = uint64(code)
+	}
+	if a.indexed {
+		return a.values.get(uint32(number)).read()
+	}
+	r.scanned += r.entries.size()
+	return a.column.within(span{number, number})
+}
+
+// fewCandidates is how many times fewer candidates there must be than entries
+// for it to be cheaper to look each up in the column than to read it all.
+const fewCandidates = 32
+
+// Range are the entries with a value in a range.
+func (r *resolver) Range(id cairn.AttributeID, values filter.Range, within *roaring.Bitmap) *roaring.Bitmap {
+	a := r.attribute(id)
+	if a == nil {
+		return nil
+	}
+	if a.indexed {
+		return a.withCodes(a.codesIn(values))
+	}
+	in := a.tester(values)
+	if within != nil {
+		if n := int(within.GetCardinality()); n*fewCandidates < r.entries.size() {
+			r.scanned += n
+			return a.column.pick(within, in)
+		}
+	}
+	r.scanned += r.entries.size()
+	if in.codes != nil {
+		return a.column.among(in.codes)
+	}
+	return a.column.within(in.span)
+}
+
+// tester says which numbers of a column are in a range.
+type tester struct {
+	span  span
+	codes []uint64 // of strings, a bit each, in place of span
+}
+
+func (t *tester) test(number uint64) bool {
+	if t.codes != nil {
+		return t.codes[number/64]>>(number%64)&1 != 0
+	}
+	return number-t.span.low <= t.span.high-t.span.low
+}
+
+func (a *attribute) tester(values filter.Range) tester {
+	if a.spec.Type != cairn.TypeString {
+		return tester{span: spanOf(values)}
+	}
+	codes := make([]uint64, len(a.dictionary.counts)/64+1)
+	for _, code := range a.codesIn(values) {
+		codes[code/64] |= 1 << (code % 64)
+	}
+	return tester{codes: codes}
+}
+
+// spanOf is the numbers of a column whose values are in a range.
+func spanOf(values filter.Range) span {
+	switch values.Type() {
+	case cairn.TypeFloat:
+		low, high := values.Floats()
+		return span{rankOfFloat(low), rankOfFloat(high)}
+	case cairn.TypeBool:
+		low, high := values.Numbers()
+		return span{uint64(low), uint64(high)}
+	default:
+		low, high := values.Numbers()
+		return span{uint64(low) ^ signBit, uint64(high) ^ signBit}
+	}
+}
+
+// codesIn is the codes, in order of the values, of those in a range.
+func (a *attribute) codesIn(values filter.Range) []uint32 {
+	var out []uint32
+	if a.spec.Type == cairn.TypeBool {
+		for s := spanOf(values); s.low <= s.high; s.low++ {
+			out = append(out, uint32(s.low))
+		}
+		return out
+	}
+	low, high, bounded := values.Strings()
+	for code := range a.dictionary.between(low, high, bounded) {
+		out = append(out, code)
+	}
+	return out
+}
+
+// allCodes is the codes of an attribute with bitmaps, in order of the values.
+func (a *attribute) allCodes() []uint32 {
+	if a.spec.Type == cairn.TypeBool {
+		return []uint32{0, 1}
+	}
+	out := make([]uint32, 0, a.dictionary.distinct())
+	for code := range a.dictionary.all() {
+		out = append(out, code)
+	}
+	return out
+}
+
+// withCodes is the entries that have one of some codes.
+func (a *attribute) withCodes(codes []uint32) *roaring.Bitmap {
+	each := make([]*roaring.Bitmap, len(codes))
+	for i, code := range codes {
+		each[i] = a.values.get(code).read()
+	}
+	return union(each)
+}
+
+// union is the union of bitmaps, that bitmap itself where there is one.
+func union(each []*roaring.Bitmap) *roaring.Bitmap {
+	if len(each) == 1 {
+		return each[0]
+	}
+	return roaring.FastOr(each...)
+}
+
+// Estimate is about how many entries have a value in a range.
+func (r *resolver) Estimate(id cairn.AttributeID, values filter.Range) uint64 {
+	a := r.attribute(id)
+	switch {
+	case a == nil:
+		return 0
+	case a.indexed:
+		total := 0
+		if v, single := values.Single(); single && a.spec.Type == cairn.TypeString {
+			if code, found := a.dictionary.find(v.Text()); found {
+				total = a.values.get(code).size()
+			}
+			return uint64(total)
+		}
+		for _, code := range a.codesIn(values) {
+			total += a.values.get(code).size()
+		}
+		return uint64(total)
+	case a.spec.Type == cairn.TypeString:
+		// The strings of a range that has all of them have all entries.
+		in, of := 0, max(a.dictionary.distinct(), 1)
+		for range a.codesIn(values) {
+			in++
+		}
+		return uint64(r.entries.size()) * uint64(in) / uint64(of)
+	default:
+		return uint64(a.column.share(spanOf(values)) * float64(r.entries.size()))
+	}
+}
+
+// sampledChunks is how many chunks an estimate looks at.
+const sampledChunks = 32
+
+// share is about which part of a column's ordinals have a number in a span.
+func (c *column) share(s span) float64 {
+	in, of := 0, 0
+	total := len(c.chunks.pages) * pageSize
+	step := max(total/sampledChunks, 1)
+	for i := 0; i < total; i += step {
+		page := c.chunks.pages[i/pageSize]
+		if page == nil || page.items[i%pageSize] == nil {
+			continue
+		}
+		chunk := page.items[i%pageSize]
+		in += onesIn(chunk.within(s))
+		of += onesIn(chunk.present)
+	}
+	if of == 0 {
+		return 0
+	}
+	return math.Max(float64(in), 0.5) / float64(of)
+}

@@ -1,0 +1,179 @@
+package views
+
+import (
+	"cairn/views/order"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// run finds the ordinals of a page, in order, and one more if there is one.
+func (p *planned) run() ([]uint32, error) {
+	where := p.query.Where
+	if where != nil && !where.Plan().Exact() {
+		return p.runTesting()
+	}
+	if p.Method != SelectTop {
+		if ordinals, done := p.walk(); done {
+			return ordinals, nil
+		}
+		p.FellBack, p.Method = true, SelectTop
+	}
+	members := p.snapshot.members(p.slot)
+	if where != nil {
+		members = where.Plan().Select(&p.resolver, members)
+	}
+	return p.top(members), nil
+}
+
+// runTesting finds a page where the condition asks for an attribute without
+// an index: among the candidates that the rest of the condition leaves, if
+// they are few, else by walking the order.
+func (p *planned) runTesting() ([]uint32, error) {
+	sel := &p.query.Selection
+	candidates := sel.Where.Plan().Select(&p.resolver, p.snapshot.members(p.slot))
+	if n := int(candidates.GetCardinality()); n <= sel.budget() || p.reader == nil {
+		p.Method = SelectTop
+		found, err := p.snapshot.test(sel, candidates, &p.Plan)
+		if err != nil {
+			return nil, err
+		}
+		return p.top(found), nil
+	}
+	it := p.start(p.walks)
+	ordinals, kept, over := make([]uint32, p.need), 0, false
+	for kept < p.need && !over {
+		n, looked := it.Select(ordinals[kept:], leastWalk, func(ordinal uint32) bool {
+			if over || !candidates.Contains(ordinal) {
+				return false
+			}
+			if over = p.Tested == sel.budget(); over {
+				return false
+			}
+			p.Tested++
+			return sel.Where.Match(sel.Attributes(ordinal))
+		})
+		kept += n
+		p.Walked += looked
+		if looked < leastWalk {
+			break // that was all
+		}
+	}
+	if over && kept < p.need {
+		return nil, sel.overBudget()
+	}
+	return ordinals[min(p.query.Offset, kept):kept], nil
+}
+
+// start is where the page begins in a view of the order.
+func (p *planned) start(view order.View) order.Iterator {
+	if p.query.After != nil {
+		return p.reader.SeekPast(view, position{comparer: p.order, values: p.query.After.Values, key: p.query.After.Key})
+	}
+	return p.reader.First(view)
+}
+
+// leastWalk is how many entries a walk may test in any case: so few are
+// cheaper than any other way.
+const leastWalk = 512
+
+// walk reads the page off the order. It is not done if it has tested so many
+// entries in vain that another way would have been cheaper.
+func (p *planned) walk() (ordinals []uint32, done bool) {
+	if p.Method == WalkView && p.query.Offset > 0 {
+		// The order's counts lead straight to an offset.
+		ordinals, it := make([]uint32, p.query.Limit+1), p.reader.At(p.walks, p.query.Offset)
+		return ordinals[:it.Fill(ordinals)], true
+	}
+	ordinals = make([]uint32, p.need)
+	it := p.start(p.walks)
+	keep := p.keep()
+	if p.Method == WalkBoth {
+		it = it.And(p.value)
+	}
+	end := p.reader.Count(p.walks)
+	if p.Method == WalkRange {
+		if end = p.part.to; it.Rank() < p.part.from {
+			it = p.reader.At(p.walks, p.part.from)
+		}
+	}
+	if keep == nil {
+		if p.Method == WalkRange {
+			ordinals = ordinals[:min(len(ordinals), max(end-it.Rank(), 0))]
+		}
+		n := it.Fill(ordinals)
+		return ordinals[min(p.query.Offset, n):n], true
+	}
+	most, n := max(p.SelectCost/costWalk, leastWalk), 0
+	for n < p.need {
+		kept, looked := it.Select(ordinals[n:], leastWalk, keep)
+		n += kept
+		p.Walked += looked
+		if looked < leastWalk && n < p.need || p.Method == WalkRange && it.Rank() >= end {
+			break // that was all
+		}
+		if n < p.need && p.Walked >= most {
+			return nil, false
+		}
+	}
+	return ordinals[min(p.query.Offset, n):n], true
+}
+
+// keep tests what the bitsets that are walked leave open; nil if nothing.
+func (p *planned) keep() func(ordinal uint32) bool {
+	var tests []func(ordinal uint32) bool
+	if p.masked != nil {
+		tests = append(tests, func(ordinal uint32) bool { return !p.masked.Contains(ordinal) })
+	}
+	if !p.own {
+		members := p.snapshot.state.members[p.slot].read()
+		tests = append(tests, members.Contains)
+	}
+	// Behind the end of a range it is tested after all, if anything is.
+	decided := p.Method == WalkBoth && p.alone || p.Method == WalkRange && p.part.alone && len(tests) == 0
+	if where := p.query.Where; where != nil && !decided {
+		tests = append(tests, func(ordinal uint32) bool { return where.MatchOrdinal(&p.snapshot.state, ordinal) })
+	}
+	switch len(tests) {
+	case 0:
+		return nil
+	case 1:
+		return tests[0]
+	}
+	return func(ordinal uint32) bool {
+		for _, test := range tests {
+			if !test(ordinal) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// top is the first of a set after the query's position.
+func (p *planned) top(set *roaring.Bitmap) []uint32 {
+	p.Gathered = int(set.GetCardinality())
+	p.Scanned = p.resolver.scanned
+	t := newTop(p.order, min(p.need, p.Gathered))
+	if after := p.query.After; after != nil {
+		t.after = &position{comparer: p.order, values: after.Values, key: after.Key}
+	}
+	ordinals := t.of(set)
+	return ordinals[min(p.query.Offset, len(ordinals)):]
+}
+
+// test is the candidates of which a condition is true, by their attributes.
+// It is refused if they are more than the budget.
+func (s *Snapshot) test(sel *Selection, candidates *roaring.Bitmap, plan *Plan) (*roaring.Bitmap, error) {
+	if int(candidates.GetCardinality()) > sel.budget() {
+		return nil, sel.overBudget()
+	}
+	found := roaring.New()
+	for it := candidates.Iterator(); it.HasNext(); {
+		ordinal := it.Next()
+		plan.Tested++
+		if sel.Where.Match(sel.Attributes(ordinal)) {
+			found.Add(ordinal)
+		}
+	}
+	return found, nil
+}

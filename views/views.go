@@ -1,0 +1,95 @@
+package views
+
+import (
+	"slices"
+
+	"cairn"
+	"cairn/views/order"
+)
+
+// Views are the projections of one keyspace in one node index. One goroutine
+// calls its methods; the Snapshots it hands out are for any.
+type Views struct {
+	schema *cairn.Schema
+	// bitmaps and present are all there is; the rest finds things in them.
+	bitmaps bitmaps
+	present state
+	orders  []*sorted
+	shards  map[cairn.ShardID]uint32 // slots in present.shards
+	row     []cairn.Value            // of the entry being put, by attribute
+	viewSet order.ViewSet
+	moved   []int // orders in which an entry became a member of other views
+	known   []knowledge
+}
+
+// state is what a snapshot is of. Every part of it is copied before it is
+// changed if a snapshot may have it.
+type state struct {
+	keys       keys
+	entries    *bitmap
+	attributes []attribute         // ascending by id
+	ids        []cairn.AttributeID // of attributes
+	// views are by slot, nil where a slot is free; members are their members.
+	views     []*view
+	members   []*bitmap
+	shards    paged[*shard]
+	shardSize uint32 // slots in use or free, all below it
+	hidden    []uint32
+	// totals counts the members of each view in all shards, by slot.
+	totals   []int
+	totalsOf uint64 // the generation that made totals and members
+}
+
+// New makes the projections of a keyspace without entries or views. Attributes
+// that are not indexed are passed over.
+func New(schema *cairn.Schema) *Views {
+	v := &Views{schema: schema, shards: map[cairn.ShardID]uint32{}}
+	v.bitmaps.generation = 1
+	for _, spec := range schema.Attributes() {
+		if !spec.Unindexed {
+			v.present.attributes = append(v.present.attributes, newAttribute(spec))
+		}
+	}
+	slices.SortFunc(v.present.attributes, func(a, b attribute) int { return int(a.spec.ID) - int(b.spec.ID) })
+	for _, a := range v.present.attributes {
+		v.present.ids = append(v.present.ids, a.spec.ID)
+	}
+	v.row = make([]cairn.Value, len(v.present.attributes))
+	return v
+}
+
+// index is where an attribute stands among the attributes.
+func (s *state) index(id cairn.AttributeID) (int, bool) {
+	return slices.BinarySearch(s.ids, id)
+}
+
+// attribute finds the attribute with an id; nil if there is none.
+func (s *state) attribute(id cairn.AttributeID) *attribute {
+	if i, found := s.index(id); found {
+		return &s.attributes[i]
+	}
+	return nil
+}
+
+// ownCounts readies totals and members for being changed.
+func (v *Views) ownCounts() {
+	if s := &v.present; s.totalsOf != v.bitmaps.generation {
+		s.totals, s.members = slices.Clone(s.totals), slices.Clone(s.members)
+		s.totalsOf = v.bitmaps.generation
+	}
+}
+
+// attributeSet is a set of attributes by where they stand.
+type attributeSet [cairn.MaxAttributes / 64]uint64
+
+func (s *attributeSet) add(index int)      { s[index/64] |= 1 << (index % 64) }
+func (s *attributeSet) has(index int) bool { return s[index/64]>>(index%64)&1 != 0 }
+
+func (s *attributeSet) meets(other *attributeSet) bool {
+	for i, word := range s {
+		if word&other[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
