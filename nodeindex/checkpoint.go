@@ -125,6 +125,11 @@ func (c *Checkpoint) Write(meta CheckpointMeta) error {
 		x.shut() // nothing can be read any more; the log has everything
 		return storageError("begin reading", err)
 	}
+	if written != nil && pool.txid != s.readers.txid {
+		// What failed is in the file all the same, or some of it is not as it
+		// was: the file alone knows.
+		pool.keys = nil
+	}
 	// What bbolt maps at least; never more, or a pool that lasts would meet a
 	// map that must grow.
 	x.mapped = max(x.mapped, mapSize(pool.fileBytes))

@@ -26,11 +26,11 @@ const (
 // commit writes the checkpoint in one transaction, and returns what that
 // changes in bucketEntries. After an error the file may hold the checkpoint or
 // what it held before.
-func (c *Checkpoint) commit(meta CheckpointMeta) (changes map[cairn.UID][]keyChange, err error) {
+func (c *Checkpoint) commit(meta CheckpointMeta) (changes keyChanges, err error) {
 	defer recovered(&err)
 	tx, err := c.x.db.Begin(true)
 	if err != nil {
-		return nil, storageError("write checkpoint", err)
+		return changes, storageError("write checkpoint", err)
 	}
 	defer func() { _ = tx.Rollback() }() // of what is not committed
 	w := checkpointWriter{
@@ -38,7 +38,7 @@ func (c *Checkpoint) commit(meta CheckpointMeta) (changes map[cairn.UID][]keyCha
 		entries: tx.Bucket(bucketEntries),
 		records: tx.Bucket(bucketRecords),
 		shards:  tx.Bucket(bucketShards),
-		changes: make(map[cairn.UID][]keyChange),
+		changes: keyChanges{byKeyspace: make(map[cairn.UID][]keyChange)},
 	}
 	w.records.FillPercent = recordsFill
 	steps := []func(*Checkpoint) error{w.sweep, w.overlays, w.populations, w.departed, func(c *Checkpoint) error {
@@ -46,11 +46,11 @@ func (c *Checkpoint) commit(meta CheckpointMeta) (changes map[cairn.UID][]keyCha
 	}}
 	for _, step := range steps {
 		if err := step(c); err != nil {
-			return nil, storageError("write checkpoint", err)
+			return changes, storageError("write checkpoint", err)
 		}
 	}
 	if err := tx.Commit(); err != nil {
-		return nil, storageError("write checkpoint", err)
+		return changes, storageError("write checkpoint", err)
 	}
 	return w.changes, nil
 }
@@ -62,18 +62,18 @@ type checkpointWriter struct {
 
 	keyspaces map[cairn.UID]*bbolt.Bucket
 	slab      []byte // values must stay until the commit
-	changes   map[cairn.UID][]keyChange
+	changes   keyChanges
 }
 
 // put and remove change what stands under a key, in the bucket of its
 // keyspace.
 func (w *checkpointWriter) put(uid cairn.UID, bucket *bbolt.Bucket, key, value []byte) error {
-	w.changes[uid] = append(w.changes[uid], keyChange{key, value})
+	w.changes.byKeyspace[uid] = append(w.changes.byKeyspace[uid], keyChange{key, value})
 	return bucket.Put(key, value)
 }
 
 func (w *checkpointWriter) remove(uid cairn.UID, bucket *bbolt.Bucket, key []byte) error {
-	w.changes[uid] = append(w.changes[uid], keyChange{key: key})
+	w.changes.byKeyspace[uid] = append(w.changes.byKeyspace[uid], keyChange{key: key})
 	return bucket.Delete(key)
 }
 
@@ -140,6 +140,7 @@ func (w *checkpointWriter) sweep(c *Checkpoint) error {
 		if c.assignment.keyspaces[uid] == nil && now == all {
 			key := uidKey(uid)
 			delete(w.keyspaces, uid)
+			w.changes.dropped = append(w.changes.dropped, uid)
 			if err := w.entries.DeleteBucket(key[:]); err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"go.etcd.io/bbolt"
 	"pgregory.net/rapid"
 
 	"cairn"
@@ -90,6 +91,68 @@ func TestKeyTableOverItsBound(t *testing.T) {
 	}
 	if newKeyTable(2, table.bytes-1, table.all) != nil {
 		t.Error("a table over its bound was made anew")
+	}
+}
+
+// TestKeysAfterAFailureThatLanded: a checkpoint that fails after the file has
+// changed leaves nobody who knows what the file has but the file.
+func TestKeysAfterAFailureThatLanded(t *testing.T) {
+	r := openReplica(t, Options{})
+	r.assign(testAssignment(t, cairn.SchemeHash, 4))
+	r.write(put("a"), put("b"))
+	r.checkpoint()
+	if r.x.Status().KeyBytes == 0 {
+		t.Fatal("no keys in memory")
+	}
+	fail := func() {
+		t.Helper()
+		c, err := r.x.Freeze()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.x.db.MaxSize = 1
+		defer func() { r.x.db.MaxSize = 0 }()
+		index, term := c.Position()
+		wantError(t, c.Write(CheckpointMeta{Index: index, Term: term}), cairn.KindUnavailable, "STORAGE_FAILED")
+	}
+	check := func() {
+		t.Helper()
+		for key, want := range map[string]cairn.LocateState{"a": cairn.Found, "b": cairn.Absent, "c": cairn.Found} {
+			if got := r.locate(key); got.State != want {
+				t.Errorf("%s: %+v", key, got)
+			}
+		}
+	}
+	for i := range 2000 {
+		r.write(put(testKey(i), name(fmt.Sprintf("%0100d", i))))
+	}
+	r.write(remove("b"), put("c"))
+	fail()
+	check()
+	if r.x.Status().KeyBytes == 0 {
+		t.Error("the file did not change, and the keys were given up")
+	}
+
+	if err := r.x.db.Update(func(*bbolt.Tx) error { return nil }); err != nil { // the file moves on
+		t.Fatal(err)
+	}
+	fail()
+	check()
+	if n := r.x.Status().KeyBytes; n != 0 {
+		t.Errorf("%d bytes of keys that may not be the file's", n)
+	}
+	r.checkpoint()
+	check()
+}
+
+func TestKeysOfADroppedKeyspace(t *testing.T) {
+	table := keyTableOf(map[string]string{"a": "1"})
+	keys := keyTables{1: table, 2: table}.with(keyChanges{
+		dropped:    []cairn.UID{1, 2},
+		byKeyspace: map[cairn.UID][]keyChange{2: {{key: []byte("b"), value: []byte("2")}}},
+	}, math.MaxInt64)
+	if keys[1] != nil || keys[2].find([]byte("a")) != nil || string(keys[2].find([]byte("b"))) != "2" {
+		t.Errorf("%v", keys)
 	}
 }
 

@@ -11,14 +11,24 @@ import (
 // keyTables are the tables of all keyspaces of a file. Nil: they are not kept.
 type keyTables map[cairn.UID]*keyTable
 
+// keyChanges are what a checkpoint changes in bucketEntries: first it drops the
+// buckets of keyspaces that have left, then come the changes of keys.
+type keyChanges struct {
+	dropped    []cairn.UID
+	byKeyspace map[cairn.UID][]keyChange
+}
+
 // with are the tables after a checkpoint's changes; nil if t is, or if they
 // would take more than most bytes.
-func (t keyTables) with(changes map[cairn.UID][]keyChange, most int64) keyTables {
+func (t keyTables) with(changes keyChanges, most int64) keyTables {
 	if t == nil {
 		return nil
 	}
 	next := maps.Clone(t)
-	for uid, of := range changes {
+	for _, uid := range changes.dropped {
+		delete(next, uid)
+	}
+	for uid, of := range changes.byKeyspace {
 		table := next[uid]
 		if table == nil {
 			table = newKeyTable(len(of), most, func(func(key, value []byte) bool) bool { return true })
