@@ -146,7 +146,11 @@ type IndexStatus struct {
 	Entries       uint64
 	NodeEntries   map[NodeID]uint64
 	Shards        []ShardStatus
-	FileBytes     int64
+	Views         []ViewState
+	// ViewBytes is the memory that all views and their attributes take, keys
+	// included.
+	ViewBytes int64
+	FileBytes int64
 	// OverlayBytes is about how much memory the changes take that are in no
 	// checkpoint yet; 0 where the index was asked over the wire.
 	OverlayBytes int64

@@ -96,4 +96,6 @@ type Assignment struct {
 	Keyspaces []Keyspace
 	Nodes     []Node
 	Shards    []Shard
+	// Views are every version to be kept of the views of Keyspaces.
+	Views []View
 }

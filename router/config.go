@@ -48,6 +48,22 @@ type Index interface {
 	// Status tells how the index is, once its log has noted the map revision
 	// epoch.
 	Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, error)
+	ViewIndex
+}
+
+// ViewIndex is the views of one cluster's node index. Like Index.
+type ViewIndex interface {
+	// AskView answers a question from one state of the index, about exactly
+	// the shards that the reply's fingerprint names. It fails as Locate does,
+	// with KindNotFound (VIEW_VERSION_UNKNOWN) for a version that its log does
+	// not know, with KindUnavailable (VIEW_BUILDING) for one that is not
+	// complete, with KindInvalid for a question that can't be, and with
+	// KindExhausted for one that would cost too much; the reply's Answer, if
+	// set, then says by which map revision.
+	AskView(ctx context.Context, req *cairn.ViewRequest) (*cairn.ViewReply, error)
+	// ExportView delivers all members of a view, in pieces. It fails as
+	// AskView does, and with the error of deliver.
+	ExportView(ctx context.Context, req *cairn.ExportRequest, deliver func(cairn.ExportPiece) error) error
 }
 
 // DefaultTimeout is how long a request without a deadline may take.

@@ -81,6 +81,7 @@ type Resource struct {
 	//
 	//	*Resource_Keyspace
 	//	*Resource_Cluster
+	//	*Resource_View
 	Resource      isResource_Resource `protobuf_oneof:"resource"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -141,6 +142,15 @@ func (x *Resource) GetCluster() *Cluster {
 	return nil
 }
 
+func (x *Resource) GetView() *View {
+	if x != nil {
+		if x, ok := x.Resource.(*Resource_View); ok {
+			return x.View
+		}
+	}
+	return nil
+}
+
 type isResource_Resource interface {
 	isResource_Resource()
 }
@@ -153,9 +163,15 @@ type Resource_Cluster struct {
 	Cluster *Cluster `protobuf:"bytes,2,opt,name=cluster,proto3,oneof"`
 }
 
+type Resource_View struct {
+	View *View `protobuf:"bytes,3,opt,name=view,proto3,oneof"`
+}
+
 func (*Resource_Keyspace) isResource_Resource() {}
 
 func (*Resource_Cluster) isResource_Resource() {}
+
+func (*Resource_View) isResource_Resource() {}
 
 type ApplyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -290,7 +306,10 @@ type ResourceChange struct {
 	Action ResourceChange_Action `protobuf:"varint,2,opt,name=action,proto3,enum=cairn.v1.ResourceChange_Action" json:"action,omitempty"`
 	Fields []*FieldChange        `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty"`
 	// What the operator should know, such as an attribute whose values vanish.
-	Warnings      []string `protobuf:"bytes,4,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Warnings []string `protobuf:"bytes,4,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// Of a view whose filter changes: how many entries it would gain and lose,
+	// over all clusters at the time of the call. Only with validate_only.
+	Membership    *MembershipChange `protobuf:"bytes,5,opt,name=membership,proto3" json:"membership,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -353,6 +372,65 @@ func (x *ResourceChange) GetWarnings() []string {
 	return nil
 }
 
+func (x *ResourceChange) GetMembership() *MembershipChange {
+	if x != nil {
+		return x.Membership
+	}
+	return nil
+}
+
+type MembershipChange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Gained        uint64                 `protobuf:"varint,1,opt,name=gained,proto3" json:"gained,omitempty"`
+	Lost          uint64                 `protobuf:"varint,2,opt,name=lost,proto3" json:"lost,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MembershipChange) Reset() {
+	*x = MembershipChange{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MembershipChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MembershipChange) ProtoMessage() {}
+
+func (x *MembershipChange) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MembershipChange.ProtoReflect.Descriptor instead.
+func (*MembershipChange) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *MembershipChange) GetGained() uint64 {
+	if x != nil {
+		return x.Gained
+	}
+	return 0
+}
+
+func (x *MembershipChange) GetLost() uint64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
 type FieldChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// As in "attributes.surface.type".
@@ -366,7 +444,7 @@ type FieldChange struct {
 
 func (x *FieldChange) Reset() {
 	*x = FieldChange{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[4]
+	mi := &file_cairn_v1_admin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -378,7 +456,7 @@ func (x *FieldChange) String() string {
 func (*FieldChange) ProtoMessage() {}
 
 func (x *FieldChange) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[4]
+	mi := &file_cairn_v1_admin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -391,7 +469,7 @@ func (x *FieldChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldChange.ProtoReflect.Descriptor instead.
 func (*FieldChange) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{4}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *FieldChange) GetField() string {
@@ -424,7 +502,7 @@ type GetKeyspaceRequest struct {
 
 func (x *GetKeyspaceRequest) Reset() {
 	*x = GetKeyspaceRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[5]
+	mi := &file_cairn_v1_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -436,7 +514,7 @@ func (x *GetKeyspaceRequest) String() string {
 func (*GetKeyspaceRequest) ProtoMessage() {}
 
 func (x *GetKeyspaceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[5]
+	mi := &file_cairn_v1_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -449,7 +527,7 @@ func (x *GetKeyspaceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetKeyspaceRequest.ProtoReflect.Descriptor instead.
 func (*GetKeyspaceRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetKeyspaceRequest) GetName() string {
@@ -470,7 +548,7 @@ type ListKeyspacesRequest struct {
 
 func (x *ListKeyspacesRequest) Reset() {
 	*x = ListKeyspacesRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[6]
+	mi := &file_cairn_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -482,7 +560,7 @@ func (x *ListKeyspacesRequest) String() string {
 func (*ListKeyspacesRequest) ProtoMessage() {}
 
 func (x *ListKeyspacesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[6]
+	mi := &file_cairn_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -495,7 +573,7 @@ func (x *ListKeyspacesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKeyspacesRequest.ProtoReflect.Descriptor instead.
 func (*ListKeyspacesRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListKeyspacesRequest) GetPageSize() int32 {
@@ -522,7 +600,7 @@ type ListKeyspacesResponse struct {
 
 func (x *ListKeyspacesResponse) Reset() {
 	*x = ListKeyspacesResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[7]
+	mi := &file_cairn_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -534,7 +612,7 @@ func (x *ListKeyspacesResponse) String() string {
 func (*ListKeyspacesResponse) ProtoMessage() {}
 
 func (x *ListKeyspacesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[7]
+	mi := &file_cairn_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -547,7 +625,7 @@ func (x *ListKeyspacesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKeyspacesResponse.ProtoReflect.Descriptor instead.
 func (*ListKeyspacesResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListKeyspacesResponse) GetKeyspaces() []*Keyspace {
@@ -573,7 +651,7 @@ type DeleteKeyspaceRequest struct {
 
 func (x *DeleteKeyspaceRequest) Reset() {
 	*x = DeleteKeyspaceRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[8]
+	mi := &file_cairn_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -585,7 +663,7 @@ func (x *DeleteKeyspaceRequest) String() string {
 func (*DeleteKeyspaceRequest) ProtoMessage() {}
 
 func (x *DeleteKeyspaceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[8]
+	mi := &file_cairn_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -598,7 +676,7 @@ func (x *DeleteKeyspaceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteKeyspaceRequest.ProtoReflect.Descriptor instead.
 func (*DeleteKeyspaceRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DeleteKeyspaceRequest) GetName() string {
@@ -616,7 +694,7 @@ type DeleteKeyspaceResponse struct {
 
 func (x *DeleteKeyspaceResponse) Reset() {
 	*x = DeleteKeyspaceResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[9]
+	mi := &file_cairn_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -628,7 +706,7 @@ func (x *DeleteKeyspaceResponse) String() string {
 func (*DeleteKeyspaceResponse) ProtoMessage() {}
 
 func (x *DeleteKeyspaceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[9]
+	mi := &file_cairn_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -641,7 +719,7 @@ func (x *DeleteKeyspaceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteKeyspaceResponse.ProtoReflect.Descriptor instead.
 func (*DeleteKeyspaceResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 type GetClusterRequest struct {
@@ -653,7 +731,7 @@ type GetClusterRequest struct {
 
 func (x *GetClusterRequest) Reset() {
 	*x = GetClusterRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[10]
+	mi := &file_cairn_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -665,7 +743,7 @@ func (x *GetClusterRequest) String() string {
 func (*GetClusterRequest) ProtoMessage() {}
 
 func (x *GetClusterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[10]
+	mi := &file_cairn_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -678,7 +756,7 @@ func (x *GetClusterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetClusterRequest.ProtoReflect.Descriptor instead.
 func (*GetClusterRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetClusterRequest) GetName() string {
@@ -699,7 +777,7 @@ type ListClustersRequest struct {
 
 func (x *ListClustersRequest) Reset() {
 	*x = ListClustersRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[11]
+	mi := &file_cairn_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -711,7 +789,7 @@ func (x *ListClustersRequest) String() string {
 func (*ListClustersRequest) ProtoMessage() {}
 
 func (x *ListClustersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[11]
+	mi := &file_cairn_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -724,7 +802,7 @@ func (x *ListClustersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListClustersRequest.ProtoReflect.Descriptor instead.
 func (*ListClustersRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListClustersRequest) GetPageSize() int32 {
@@ -751,7 +829,7 @@ type ListClustersResponse struct {
 
 func (x *ListClustersResponse) Reset() {
 	*x = ListClustersResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[12]
+	mi := &file_cairn_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -763,7 +841,7 @@ func (x *ListClustersResponse) String() string {
 func (*ListClustersResponse) ProtoMessage() {}
 
 func (x *ListClustersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[12]
+	mi := &file_cairn_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -776,7 +854,7 @@ func (x *ListClustersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListClustersResponse.ProtoReflect.Descriptor instead.
 func (*ListClustersResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListClustersResponse) GetClusters() []*Cluster {
@@ -802,7 +880,7 @@ type DeleteClusterRequest struct {
 
 func (x *DeleteClusterRequest) Reset() {
 	*x = DeleteClusterRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[13]
+	mi := &file_cairn_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -814,7 +892,7 @@ func (x *DeleteClusterRequest) String() string {
 func (*DeleteClusterRequest) ProtoMessage() {}
 
 func (x *DeleteClusterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[13]
+	mi := &file_cairn_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -827,7 +905,7 @@ func (x *DeleteClusterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteClusterRequest.ProtoReflect.Descriptor instead.
 func (*DeleteClusterRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DeleteClusterRequest) GetName() string {
@@ -845,7 +923,7 @@ type DeleteClusterResponse struct {
 
 func (x *DeleteClusterResponse) Reset() {
 	*x = DeleteClusterResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[14]
+	mi := &file_cairn_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -857,7 +935,7 @@ func (x *DeleteClusterResponse) String() string {
 func (*DeleteClusterResponse) ProtoMessage() {}
 
 func (x *DeleteClusterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[14]
+	mi := &file_cairn_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -870,7 +948,353 @@ func (x *DeleteClusterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteClusterResponse.ProtoReflect.Descriptor instead.
 func (*DeleteClusterResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{15}
+}
+
+type GetViewRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetViewRequest) Reset() {
+	*x = GetViewRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetViewRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetViewRequest) ProtoMessage() {}
+
+func (x *GetViewRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetViewRequest.ProtoReflect.Descriptor instead.
+func (*GetViewRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *GetViewRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type ListViewsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to 1,000; 100 when unset.
+	PageSize      int32  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListViewsRequest) Reset() {
+	*x = ListViewsRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListViewsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListViewsRequest) ProtoMessage() {}
+
+func (x *ListViewsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListViewsRequest.ProtoReflect.Descriptor instead.
+func (*ListViewsRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ListViewsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListViewsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListViewsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Views         []*View                `protobuf:"bytes,1,rep,name=views,proto3" json:"views,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListViewsResponse) Reset() {
+	*x = ListViewsResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListViewsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListViewsResponse) ProtoMessage() {}
+
+func (x *ListViewsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListViewsResponse.ProtoReflect.Descriptor instead.
+func (*ListViewsResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ListViewsResponse) GetViews() []*View {
+	if x != nil {
+		return x.Views
+	}
+	return nil
+}
+
+func (x *ListViewsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type DeleteViewRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteViewRequest) Reset() {
+	*x = DeleteViewRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteViewRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteViewRequest) ProtoMessage() {}
+
+func (x *DeleteViewRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteViewRequest.ProtoReflect.Descriptor instead.
+func (*DeleteViewRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *DeleteViewRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type DeleteViewResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteViewResponse) Reset() {
+	*x = DeleteViewResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteViewResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteViewResponse) ProtoMessage() {}
+
+func (x *DeleteViewResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteViewResponse.ProtoReflect.Descriptor instead.
+func (*DeleteViewResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{20}
+}
+
+type ExportViewRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "views/long-lighted".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// As in "clusters/north".
+	Cluster       string `protobuf:"bytes,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportViewRequest) Reset() {
+	*x = ExportViewRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportViewRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportViewRequest) ProtoMessage() {}
+
+func (x *ExportViewRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportViewRequest.ProtoReflect.Descriptor instead.
+func (*ExportViewRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ExportViewRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ExportViewRequest) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+type ExportViewResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The bitmap, in pieces; they come before the keys.
+	Bitmap []byte `protobuf:"bytes,1,opt,name=bitmap,proto3" json:"bitmap,omitempty"`
+	// The next keys, of the bitmap's ordinals in ascending order.
+	Keys [][]byte `protobuf:"bytes,2,rep,name=keys,proto3" json:"keys,omitempty"`
+	// The log index that the export is of.
+	Index         uint64 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportViewResponse) Reset() {
+	*x = ExportViewResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportViewResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportViewResponse) ProtoMessage() {}
+
+func (x *ExportViewResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportViewResponse.ProtoReflect.Descriptor instead.
+func (*ExportViewResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ExportViewResponse) GetBitmap() []byte {
+	if x != nil {
+		return x.Bitmap
+	}
+	return nil
+}
+
+func (x *ExportViewResponse) GetKeys() [][]byte {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *ExportViewResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
 }
 
 type ListShardsRequest struct {
@@ -886,7 +1310,7 @@ type ListShardsRequest struct {
 
 func (x *ListShardsRequest) Reset() {
 	*x = ListShardsRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[15]
+	mi := &file_cairn_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -898,7 +1322,7 @@ func (x *ListShardsRequest) String() string {
 func (*ListShardsRequest) ProtoMessage() {}
 
 func (x *ListShardsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[15]
+	mi := &file_cairn_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -911,7 +1335,7 @@ func (x *ListShardsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListShardsRequest.ProtoReflect.Descriptor instead.
 func (*ListShardsRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListShardsRequest) GetParent() string {
@@ -945,7 +1369,7 @@ type ListShardsResponse struct {
 
 func (x *ListShardsResponse) Reset() {
 	*x = ListShardsResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[16]
+	mi := &file_cairn_v1_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -957,7 +1381,7 @@ func (x *ListShardsResponse) String() string {
 func (*ListShardsResponse) ProtoMessage() {}
 
 func (x *ListShardsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[16]
+	mi := &file_cairn_v1_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -970,7 +1394,7 @@ func (x *ListShardsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListShardsResponse.ProtoReflect.Descriptor instead.
 func (*ListShardsResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListShardsResponse) GetShards() []*Shard {
@@ -1005,7 +1429,7 @@ type SplitShardRequest struct {
 
 func (x *SplitShardRequest) Reset() {
 	*x = SplitShardRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[17]
+	mi := &file_cairn_v1_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1017,7 +1441,7 @@ func (x *SplitShardRequest) String() string {
 func (*SplitShardRequest) ProtoMessage() {}
 
 func (x *SplitShardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[17]
+	mi := &file_cairn_v1_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1030,7 +1454,7 @@ func (x *SplitShardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitShardRequest.ProtoReflect.Descriptor instead.
 func (*SplitShardRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SplitShardRequest) GetName() string {
@@ -1092,7 +1516,7 @@ type SplitShardResponse struct {
 
 func (x *SplitShardResponse) Reset() {
 	*x = SplitShardResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[18]
+	mi := &file_cairn_v1_admin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1104,7 +1528,7 @@ func (x *SplitShardResponse) String() string {
 func (*SplitShardResponse) ProtoMessage() {}
 
 func (x *SplitShardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[18]
+	mi := &file_cairn_v1_admin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1117,7 +1541,7 @@ func (x *SplitShardResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitShardResponse.ProtoReflect.Descriptor instead.
 func (*SplitShardResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SplitShardResponse) GetLeft() *Shard {
@@ -1144,7 +1568,7 @@ type MergeShardsRequest struct {
 
 func (x *MergeShardsRequest) Reset() {
 	*x = MergeShardsRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[19]
+	mi := &file_cairn_v1_admin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1156,7 +1580,7 @@ func (x *MergeShardsRequest) String() string {
 func (*MergeShardsRequest) ProtoMessage() {}
 
 func (x *MergeShardsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[19]
+	mi := &file_cairn_v1_admin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1169,7 +1593,7 @@ func (x *MergeShardsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeShardsRequest.ProtoReflect.Descriptor instead.
 func (*MergeShardsRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *MergeShardsRequest) GetName() string {
@@ -1188,7 +1612,7 @@ type MergeShardsResponse struct {
 
 func (x *MergeShardsResponse) Reset() {
 	*x = MergeShardsResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[20]
+	mi := &file_cairn_v1_admin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1200,7 +1624,7 @@ func (x *MergeShardsResponse) String() string {
 func (*MergeShardsResponse) ProtoMessage() {}
 
 func (x *MergeShardsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[20]
+	mi := &file_cairn_v1_admin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1213,7 +1637,7 @@ func (x *MergeShardsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeShardsResponse.ProtoReflect.Descriptor instead.
 func (*MergeShardsResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *MergeShardsResponse) GetShard() *Shard {
@@ -1233,7 +1657,7 @@ type GetIndexStatusRequest struct {
 
 func (x *GetIndexStatusRequest) Reset() {
 	*x = GetIndexStatusRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[21]
+	mi := &file_cairn_v1_admin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1245,7 +1669,7 @@ func (x *GetIndexStatusRequest) String() string {
 func (*GetIndexStatusRequest) ProtoMessage() {}
 
 func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[21]
+	mi := &file_cairn_v1_admin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1258,7 +1682,7 @@ func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIndexStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetIndexStatusRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetIndexStatusRequest) GetCluster() string {
@@ -1284,14 +1708,16 @@ type IndexStatus struct {
 	NodeEntries map[string]uint64 `protobuf:"bytes,7,rep,name=node_entries,json=nodeEntries,proto3" json:"node_entries,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	FileBytes   uint64            `protobuf:"varint,8,opt,name=file_bytes,json=fileBytes,proto3" json:"file_bytes,omitempty"`
 	// Why writes are refused, such as a full disk; empty while they are taken.
-	WriteRefusal  string `protobuf:"bytes,9,opt,name=write_refusal,json=writeRefusal,proto3" json:"write_refusal,omitempty"`
+	WriteRefusal string `protobuf:"bytes,9,opt,name=write_refusal,json=writeRefusal,proto3" json:"write_refusal,omitempty"`
+	// The memory of all views and their attributes, keys included.
+	ViewBytes     uint64 `protobuf:"varint,10,opt,name=view_bytes,json=viewBytes,proto3" json:"view_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *IndexStatus) Reset() {
 	*x = IndexStatus{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[22]
+	mi := &file_cairn_v1_admin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1303,7 +1729,7 @@ func (x *IndexStatus) String() string {
 func (*IndexStatus) ProtoMessage() {}
 
 func (x *IndexStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[22]
+	mi := &file_cairn_v1_admin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1316,7 +1742,7 @@ func (x *IndexStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IndexStatus.ProtoReflect.Descriptor instead.
 func (*IndexStatus) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{22}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *IndexStatus) GetReplica() string {
@@ -1382,14 +1808,22 @@ func (x *IndexStatus) GetWriteRefusal() string {
 	return ""
 }
 
+func (x *IndexStatus) GetViewBytes() uint64 {
+	if x != nil {
+		return x.ViewBytes
+	}
+	return 0
+}
+
 var File_cairn_v1_admin_proto protoreflect.FileDescriptor
 
 const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x14cairn/v1/admin.proto\x12\bcairn.v1\x1a\x18cairn/v1/resources.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\"w\n" +
+	"\x14cairn/v1/admin.proto\x12\bcairn.v1\x1a\x18cairn/v1/resources.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9d\x01\n" +
 	"\bResource\x120\n" +
 	"\bkeyspace\x18\x01 \x01(\v2\x12.cairn.v1.KeyspaceH\x00R\bkeyspace\x12-\n" +
-	"\acluster\x18\x02 \x01(\v2\x11.cairn.v1.ClusterH\x00R\aclusterB\n" +
+	"\acluster\x18\x02 \x01(\v2\x11.cairn.v1.ClusterH\x00R\acluster\x12$\n" +
+	"\x04view\x18\x03 \x01(\v2\x0e.cairn.v1.ViewH\x00R\x04viewB\n" +
 	"\n" +
 	"\bresource\"~\n" +
 	"\fApplyRequest\x125\n" +
@@ -1399,19 +1833,25 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\rApplyResponse\x122\n" +
 	"\achanges\x18\x01 \x03(\v2\x18.cairn.v1.ResourceChangeR\achanges\x12\x12\n" +
 	"\x04plan\x18\x02 \x01(\tR\x04plan\x12\x1a\n" +
-	"\brevision\x18\x03 \x01(\x04R\brevision\"\xf1\x01\n" +
+	"\brevision\x18\x03 \x01(\x04R\brevision\"\xad\x02\n" +
 	"\x0eResourceChange\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x127\n" +
 	"\x06action\x18\x02 \x01(\x0e2\x1f.cairn.v1.ResourceChange.ActionR\x06action\x12-\n" +
 	"\x06fields\x18\x03 \x03(\v2\x15.cairn.v1.FieldChangeR\x06fields\x12\x1a\n" +
-	"\bwarnings\x18\x04 \x03(\tR\bwarnings\"G\n" +
+	"\bwarnings\x18\x04 \x03(\tR\bwarnings\x12:\n" +
+	"\n" +
+	"membership\x18\x05 \x01(\v2\x1a.cairn.v1.MembershipChangeR\n" +
+	"membership\"G\n" +
 	"\x06Action\x12\x16\n" +
 	"\x12ACTION_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tUNCHANGED\x10\x01\x12\n" +
 	"\n" +
 	"\x06CREATE\x10\x02\x12\n" +
 	"\n" +
-	"\x06UPDATE\x10\x03\"Q\n" +
+	"\x06UPDATE\x10\x03\">\n" +
+	"\x10MembershipChange\x12\x16\n" +
+	"\x06gained\x18\x01 \x01(\x04R\x06gained\x12\x12\n" +
+	"\x04lost\x18\x02 \x01(\x04R\x04lost\"Q\n" +
 	"\vFieldChange\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\tR\x06before\x12\x14\n" +
@@ -1443,7 +1883,33 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\x14DeleteClusterRequest\x12)\n" +
 	"\x04name\x18\x01 \x01(\tB\x15\xe0A\x02\xfaA\x0f\n" +
 	"\rcairn/ClusterR\x04name\"\x17\n" +
-	"\x15DeleteClusterResponse\"\x7f\n" +
+	"\x15DeleteClusterResponse\"8\n" +
+	"\x0eGetViewRequest\x12&\n" +
+	"\x04name\x18\x01 \x01(\tB\x12\xe0A\x02\xfaA\f\n" +
+	"\n" +
+	"cairn/ViewR\x04name\"N\n" +
+	"\x10ListViewsRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"a\n" +
+	"\x11ListViewsResponse\x12$\n" +
+	"\x05views\x18\x01 \x03(\v2\x0e.cairn.v1.ViewR\x05views\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\";\n" +
+	"\x11DeleteViewRequest\x12&\n" +
+	"\x04name\x18\x01 \x01(\tB\x12\xe0A\x02\xfaA\f\n" +
+	"\n" +
+	"cairn/ViewR\x04name\"\x14\n" +
+	"\x12DeleteViewResponse\"l\n" +
+	"\x11ExportViewRequest\x12&\n" +
+	"\x04name\x18\x01 \x01(\tB\x12\xe0A\x02\xfaA\f\n" +
+	"\n" +
+	"cairn/ViewR\x04name\x12/\n" +
+	"\acluster\x18\x02 \x01(\tB\x15\xe0A\x02\xfaA\x0f\n" +
+	"\rcairn/ClusterR\acluster\"V\n" +
+	"\x12ExportViewResponse\x12\x16\n" +
+	"\x06bitmap\x18\x01 \x01(\fR\x06bitmap\x12\x12\n" +
+	"\x04keys\x18\x02 \x03(\fR\x04keys\x12\x14\n" +
+	"\x05index\x18\x03 \x01(\x04R\x05index\"\x7f\n" +
 	"\x11ListShardsRequest\x12.\n" +
 	"\x06parent\x18\x01 \x01(\tB\x16\xe0A\x02\xfaA\x10\n" +
 	"\x0ecairn/KeyspaceR\x06parent\x12\x1b\n" +
@@ -1469,7 +1935,7 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\x05shard\x18\x01 \x01(\v2\x0f.cairn.v1.ShardR\x05shard\"H\n" +
 	"\x15GetIndexStatusRequest\x12/\n" +
 	"\acluster\x18\x01 \x01(\tB\x15\xe0A\x02\xfaA\x0f\n" +
-	"\rcairn/ClusterR\acluster\"\xc5\x03\n" +
+	"\rcairn/ClusterR\acluster\"\xe4\x03\n" +
 	"\vIndexStatus\x12\x18\n" +
 	"\areplica\x18\x01 \x01(\tR\areplica\x12#\n" +
 	"\rapplied_index\x18\x02 \x01(\x04R\fappliedIndex\x12)\n" +
@@ -1480,10 +1946,13 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\fnode_entries\x18\a \x03(\v2&.cairn.v1.IndexStatus.NodeEntriesEntryR\vnodeEntries\x12\x1d\n" +
 	"\n" +
 	"file_bytes\x18\b \x01(\x04R\tfileBytes\x12#\n" +
-	"\rwrite_refusal\x18\t \x01(\tR\fwriteRefusal\x1a>\n" +
+	"\rwrite_refusal\x18\t \x01(\tR\fwriteRefusal\x12\x1d\n" +
+	"\n" +
+	"view_bytes\x18\n" +
+	" \x01(\x04R\tviewBytes\x1a>\n" +
 	"\x10NodeEntriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\xb0\x06\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\xbf\b\n" +
 	"\x05Admin\x128\n" +
 	"\x05Apply\x12\x16.cairn.v1.ApplyRequest\x1a\x17.cairn.v1.ApplyResponse\x12?\n" +
 	"\vGetKeyspace\x12\x1c.cairn.v1.GetKeyspaceRequest\x1a\x12.cairn.v1.Keyspace\x12P\n" +
@@ -1492,7 +1961,13 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"GetCluster\x12\x1b.cairn.v1.GetClusterRequest\x1a\x11.cairn.v1.Cluster\x12M\n" +
 	"\fListClusters\x12\x1d.cairn.v1.ListClustersRequest\x1a\x1e.cairn.v1.ListClustersResponse\x12P\n" +
-	"\rDeleteCluster\x12\x1e.cairn.v1.DeleteClusterRequest\x1a\x1f.cairn.v1.DeleteClusterResponse\x12G\n" +
+	"\rDeleteCluster\x12\x1e.cairn.v1.DeleteClusterRequest\x1a\x1f.cairn.v1.DeleteClusterResponse\x123\n" +
+	"\aGetView\x12\x18.cairn.v1.GetViewRequest\x1a\x0e.cairn.v1.View\x12D\n" +
+	"\tListViews\x12\x1a.cairn.v1.ListViewsRequest\x1a\x1b.cairn.v1.ListViewsResponse\x12G\n" +
+	"\n" +
+	"DeleteView\x12\x1b.cairn.v1.DeleteViewRequest\x1a\x1c.cairn.v1.DeleteViewResponse\x12I\n" +
+	"\n" +
+	"ExportView\x12\x1b.cairn.v1.ExportViewRequest\x1a\x1c.cairn.v1.ExportViewResponse0\x01\x12G\n" +
 	"\n" +
 	"ListShards\x12\x1b.cairn.v1.ListShardsRequest\x1a\x1c.cairn.v1.ListShardsResponse\x12G\n" +
 	"\n" +
@@ -1513,80 +1988,100 @@ func file_cairn_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_cairn_v1_admin_proto_goTypes = []any{
 	(ResourceChange_Action)(0),     // 0: cairn.v1.ResourceChange.Action
 	(*Resource)(nil),               // 1: cairn.v1.Resource
 	(*ApplyRequest)(nil),           // 2: cairn.v1.ApplyRequest
 	(*ApplyResponse)(nil),          // 3: cairn.v1.ApplyResponse
 	(*ResourceChange)(nil),         // 4: cairn.v1.ResourceChange
-	(*FieldChange)(nil),            // 5: cairn.v1.FieldChange
-	(*GetKeyspaceRequest)(nil),     // 6: cairn.v1.GetKeyspaceRequest
-	(*ListKeyspacesRequest)(nil),   // 7: cairn.v1.ListKeyspacesRequest
-	(*ListKeyspacesResponse)(nil),  // 8: cairn.v1.ListKeyspacesResponse
-	(*DeleteKeyspaceRequest)(nil),  // 9: cairn.v1.DeleteKeyspaceRequest
-	(*DeleteKeyspaceResponse)(nil), // 10: cairn.v1.DeleteKeyspaceResponse
-	(*GetClusterRequest)(nil),      // 11: cairn.v1.GetClusterRequest
-	(*ListClustersRequest)(nil),    // 12: cairn.v1.ListClustersRequest
-	(*ListClustersResponse)(nil),   // 13: cairn.v1.ListClustersResponse
-	(*DeleteClusterRequest)(nil),   // 14: cairn.v1.DeleteClusterRequest
-	(*DeleteClusterResponse)(nil),  // 15: cairn.v1.DeleteClusterResponse
-	(*ListShardsRequest)(nil),      // 16: cairn.v1.ListShardsRequest
-	(*ListShardsResponse)(nil),     // 17: cairn.v1.ListShardsResponse
-	(*SplitShardRequest)(nil),      // 18: cairn.v1.SplitShardRequest
-	(*SplitShardResponse)(nil),     // 19: cairn.v1.SplitShardResponse
-	(*MergeShardsRequest)(nil),     // 20: cairn.v1.MergeShardsRequest
-	(*MergeShardsResponse)(nil),    // 21: cairn.v1.MergeShardsResponse
-	(*GetIndexStatusRequest)(nil),  // 22: cairn.v1.GetIndexStatusRequest
-	(*IndexStatus)(nil),            // 23: cairn.v1.IndexStatus
-	nil,                            // 24: cairn.v1.IndexStatus.NodeEntriesEntry
-	(*Keyspace)(nil),               // 25: cairn.v1.Keyspace
-	(*Cluster)(nil),                // 26: cairn.v1.Cluster
-	(*Shard)(nil),                  // 27: cairn.v1.Shard
-	(*durationpb.Duration)(nil),    // 28: google.protobuf.Duration
+	(*MembershipChange)(nil),       // 5: cairn.v1.MembershipChange
+	(*FieldChange)(nil),            // 6: cairn.v1.FieldChange
+	(*GetKeyspaceRequest)(nil),     // 7: cairn.v1.GetKeyspaceRequest
+	(*ListKeyspacesRequest)(nil),   // 8: cairn.v1.ListKeyspacesRequest
+	(*ListKeyspacesResponse)(nil),  // 9: cairn.v1.ListKeyspacesResponse
+	(*DeleteKeyspaceRequest)(nil),  // 10: cairn.v1.DeleteKeyspaceRequest
+	(*DeleteKeyspaceResponse)(nil), // 11: cairn.v1.DeleteKeyspaceResponse
+	(*GetClusterRequest)(nil),      // 12: cairn.v1.GetClusterRequest
+	(*ListClustersRequest)(nil),    // 13: cairn.v1.ListClustersRequest
+	(*ListClustersResponse)(nil),   // 14: cairn.v1.ListClustersResponse
+	(*DeleteClusterRequest)(nil),   // 15: cairn.v1.DeleteClusterRequest
+	(*DeleteClusterResponse)(nil),  // 16: cairn.v1.DeleteClusterResponse
+	(*GetViewRequest)(nil),         // 17: cairn.v1.GetViewRequest
+	(*ListViewsRequest)(nil),       // 18: cairn.v1.ListViewsRequest
+	(*ListViewsResponse)(nil),      // 19: cairn.v1.ListViewsResponse
+	(*DeleteViewRequest)(nil),      // 20: cairn.v1.DeleteViewRequest
+	(*DeleteViewResponse)(nil),     // 21: cairn.v1.DeleteViewResponse
+	(*ExportViewRequest)(nil),      // 22: cairn.v1.ExportViewRequest
+	(*ExportViewResponse)(nil),     // 23: cairn.v1.ExportViewResponse
+	(*ListShardsRequest)(nil),      // 24: cairn.v1.ListShardsRequest
+	(*ListShardsResponse)(nil),     // 25: cairn.v1.ListShardsResponse
+	(*SplitShardRequest)(nil),      // 26: cairn.v1.SplitShardRequest
+	(*SplitShardResponse)(nil),     // 27: cairn.v1.SplitShardResponse
+	(*MergeShardsRequest)(nil),     // 28: cairn.v1.MergeShardsRequest
+	(*MergeShardsResponse)(nil),    // 29: cairn.v1.MergeShardsResponse
+	(*GetIndexStatusRequest)(nil),  // 30: cairn.v1.GetIndexStatusRequest
+	(*IndexStatus)(nil),            // 31: cairn.v1.IndexStatus
+	nil,                            // 32: cairn.v1.IndexStatus.NodeEntriesEntry
+	(*Keyspace)(nil),               // 33: cairn.v1.Keyspace
+	(*Cluster)(nil),                // 34: cairn.v1.Cluster
+	(*View)(nil),                   // 35: cairn.v1.View
+	(*Shard)(nil),                  // 36: cairn.v1.Shard
+	(*durationpb.Duration)(nil),    // 37: google.protobuf.Duration
 }
 var file_cairn_v1_admin_proto_depIdxs = []int32{
-	25, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
-	26, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
-	1,  // 2: cairn.v1.ApplyRequest.resources:type_name -> cairn.v1.Resource
-	4,  // 3: cairn.v1.ApplyResponse.changes:type_name -> cairn.v1.ResourceChange
-	0,  // 4: cairn.v1.ResourceChange.action:type_name -> cairn.v1.ResourceChange.Action
-	5,  // 5: cairn.v1.ResourceChange.fields:type_name -> cairn.v1.FieldChange
-	25, // 6: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
-	26, // 7: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
-	27, // 8: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
-	27, // 9: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
-	27, // 10: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
-	27, // 11: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
-	28, // 12: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
-	24, // 13: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
-	2,  // 14: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
-	6,  // 15: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
-	7,  // 16: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
-	9,  // 17: cairn.v1.Admin.DeleteKeyspace:input_type -> cairn.v1.DeleteKeyspaceRequest
-	11, // 18: cairn.v1.Admin.GetCluster:input_type -> cairn.v1.GetClusterRequest
-	12, // 19: cairn.v1.Admin.ListClusters:input_type -> cairn.v1.ListClustersRequest
-	14, // 20: cairn.v1.Admin.DeleteCluster:input_type -> cairn.v1.DeleteClusterRequest
-	16, // 21: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
-	18, // 22: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
-	20, // 23: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
-	22, // 24: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
-	3,  // 25: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
-	25, // 26: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
-	8,  // 27: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
-	10, // 28: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
-	26, // 29: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
-	13, // 30: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
-	15, // 31: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
-	17, // 32: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
-	19, // 33: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
-	21, // 34: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
-	23, // 35: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
-	25, // [25:36] is the sub-list for method output_type
-	14, // [14:25] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	33, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
+	34, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
+	35, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
+	1,  // 3: cairn.v1.ApplyRequest.resources:type_name -> cairn.v1.Resource
+	4,  // 4: cairn.v1.ApplyResponse.changes:type_name -> cairn.v1.ResourceChange
+	0,  // 5: cairn.v1.ResourceChange.action:type_name -> cairn.v1.ResourceChange.Action
+	6,  // 6: cairn.v1.ResourceChange.fields:type_name -> cairn.v1.FieldChange
+	5,  // 7: cairn.v1.ResourceChange.membership:type_name -> cairn.v1.MembershipChange
+	33, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
+	34, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
+	35, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
+	36, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
+	36, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
+	36, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
+	36, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
+	37, // 15: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
+	32, // 16: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
+	2,  // 17: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
+	7,  // 18: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
+	8,  // 19: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
+	10, // 20: cairn.v1.Admin.DeleteKeyspace:input_type -> cairn.v1.DeleteKeyspaceRequest
+	12, // 21: cairn.v1.Admin.GetCluster:input_type -> cairn.v1.GetClusterRequest
+	13, // 22: cairn.v1.Admin.ListClusters:input_type -> cairn.v1.ListClustersRequest
+	15, // 23: cairn.v1.Admin.DeleteCluster:input_type -> cairn.v1.DeleteClusterRequest
+	17, // 24: cairn.v1.Admin.GetView:input_type -> cairn.v1.GetViewRequest
+	18, // 25: cairn.v1.Admin.ListViews:input_type -> cairn.v1.ListViewsRequest
+	20, // 26: cairn.v1.Admin.DeleteView:input_type -> cairn.v1.DeleteViewRequest
+	22, // 27: cairn.v1.Admin.ExportView:input_type -> cairn.v1.ExportViewRequest
+	24, // 28: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
+	26, // 29: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
+	28, // 30: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
+	30, // 31: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
+	3,  // 32: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
+	33, // 33: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
+	9,  // 34: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
+	11, // 35: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
+	34, // 36: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
+	14, // 37: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
+	16, // 38: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
+	35, // 39: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
+	19, // 40: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
+	21, // 41: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
+	23, // 42: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
+	25, // 43: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
+	27, // 44: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
+	29, // 45: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
+	31, // 46: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
+	32, // [32:47] is the sub-list for method output_type
+	17, // [17:32] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_admin_proto_init() }
@@ -1598,8 +2093,9 @@ func file_cairn_v1_admin_proto_init() {
 	file_cairn_v1_admin_proto_msgTypes[0].OneofWrappers = []any{
 		(*Resource_Keyspace)(nil),
 		(*Resource_Cluster)(nil),
+		(*Resource_View)(nil),
 	}
-	file_cairn_v1_admin_proto_msgTypes[17].OneofWrappers = []any{
+	file_cairn_v1_admin_proto_msgTypes[25].OneofWrappers = []any{
 		(*SplitShardRequest_PlacementKey)(nil),
 		(*SplitShardRequest_Key)(nil),
 	}
@@ -1609,7 +2105,7 @@ func file_cairn_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_admin_proto_rawDesc), len(file_cairn_v1_admin_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   24,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

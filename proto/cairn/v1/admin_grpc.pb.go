@@ -26,6 +26,10 @@ const (
 	Admin_GetCluster_FullMethodName     = "/cairn.v1.Admin/GetCluster"
 	Admin_ListClusters_FullMethodName   = "/cairn.v1.Admin/ListClusters"
 	Admin_DeleteCluster_FullMethodName  = "/cairn.v1.Admin/DeleteCluster"
+	Admin_GetView_FullMethodName        = "/cairn.v1.Admin/GetView"
+	Admin_ListViews_FullMethodName      = "/cairn.v1.Admin/ListViews"
+	Admin_DeleteView_FullMethodName     = "/cairn.v1.Admin/DeleteView"
+	Admin_ExportView_FullMethodName     = "/cairn.v1.Admin/ExportView"
 	Admin_ListShards_FullMethodName     = "/cairn.v1.Admin/ListShards"
 	Admin_SplitShard_FullMethodName     = "/cairn.v1.Admin/SplitShard"
 	Admin_MergeShards_FullMethodName    = "/cairn.v1.Admin/MergeShards"
@@ -51,6 +55,12 @@ type AdminClient interface {
 	// DeleteCluster refuses (FAILED_PRECONDITION, IN_USE) while the cluster owns
 	// shards.
 	DeleteCluster(ctx context.Context, in *DeleteClusterRequest, opts ...grpc.CallOption) (*DeleteClusterResponse, error)
+	GetView(ctx context.Context, in *GetViewRequest, opts ...grpc.CallOption) (*View, error)
+	ListViews(ctx context.Context, in *ListViewsRequest, opts ...grpc.CallOption) (*ListViewsResponse, error)
+	DeleteView(ctx context.Context, in *DeleteViewRequest, opts ...grpc.CallOption) (*DeleteViewResponse, error)
+	// ExportView streams one cluster's part of a view: the members as a bitmap
+	// in the portable 32-bit format of Roaring, and the keys of its ordinals.
+	ExportView(ctx context.Context, in *ExportViewRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportViewResponse], error)
 	// ListShards lists a keyspace's shards in placement order.
 	ListShards(ctx context.Context, in *ListShardsRequest, opts ...grpc.CallOption) (*ListShardsResponse, error)
 	// SplitShard divides a shard in two; both stay with its cluster.
@@ -139,6 +149,55 @@ func (c *adminClient) DeleteCluster(ctx context.Context, in *DeleteClusterReques
 	return out, nil
 }
 
+func (c *adminClient) GetView(ctx context.Context, in *GetViewRequest, opts ...grpc.CallOption) (*View, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(View)
+	err := c.cc.Invoke(ctx, Admin_GetView_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) ListViews(ctx context.Context, in *ListViewsRequest, opts ...grpc.CallOption) (*ListViewsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListViewsResponse)
+	err := c.cc.Invoke(ctx, Admin_ListViews_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) DeleteView(ctx context.Context, in *DeleteViewRequest, opts ...grpc.CallOption) (*DeleteViewResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteViewResponse)
+	err := c.cc.Invoke(ctx, Admin_DeleteView_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) ExportView(ctx context.Context, in *ExportViewRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportViewResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Admin_ServiceDesc.Streams[0], Admin_ExportView_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ExportViewRequest, ExportViewResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Admin_ExportViewClient = grpc.ServerStreamingClient[ExportViewResponse]
+
 func (c *adminClient) ListShards(ctx context.Context, in *ListShardsRequest, opts ...grpc.CallOption) (*ListShardsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListShardsResponse)
@@ -198,6 +257,12 @@ type AdminServer interface {
 	// DeleteCluster refuses (FAILED_PRECONDITION, IN_USE) while the cluster owns
 	// shards.
 	DeleteCluster(context.Context, *DeleteClusterRequest) (*DeleteClusterResponse, error)
+	GetView(context.Context, *GetViewRequest) (*View, error)
+	ListViews(context.Context, *ListViewsRequest) (*ListViewsResponse, error)
+	DeleteView(context.Context, *DeleteViewRequest) (*DeleteViewResponse, error)
+	// ExportView streams one cluster's part of a view: the members as a bitmap
+	// in the portable 32-bit format of Roaring, and the keys of its ordinals.
+	ExportView(*ExportViewRequest, grpc.ServerStreamingServer[ExportViewResponse]) error
 	// ListShards lists a keyspace's shards in placement order.
 	ListShards(context.Context, *ListShardsRequest) (*ListShardsResponse, error)
 	// SplitShard divides a shard in two; both stay with its cluster.
@@ -236,6 +301,18 @@ func (UnimplementedAdminServer) ListClusters(context.Context, *ListClustersReque
 }
 func (UnimplementedAdminServer) DeleteCluster(context.Context, *DeleteClusterRequest) (*DeleteClusterResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteCluster not implemented")
+}
+func (UnimplementedAdminServer) GetView(context.Context, *GetViewRequest) (*View, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetView not implemented")
+}
+func (UnimplementedAdminServer) ListViews(context.Context, *ListViewsRequest) (*ListViewsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListViews not implemented")
+}
+func (UnimplementedAdminServer) DeleteView(context.Context, *DeleteViewRequest) (*DeleteViewResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteView not implemented")
+}
+func (UnimplementedAdminServer) ExportView(*ExportViewRequest, grpc.ServerStreamingServer[ExportViewResponse]) error {
+	return status.Error(codes.Unimplemented, "method ExportView not implemented")
 }
 func (UnimplementedAdminServer) ListShards(context.Context, *ListShardsRequest) (*ListShardsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListShards not implemented")
@@ -396,6 +473,71 @@ func _Admin_DeleteCluster_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Admin_GetView_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetViewRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).GetView(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_GetView_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).GetView(ctx, req.(*GetViewRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_ListViews_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListViewsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).ListViews(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_ListViews_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).ListViews(ctx, req.(*ListViewsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_DeleteView_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteViewRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).DeleteView(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_DeleteView_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).DeleteView(ctx, req.(*DeleteViewRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_ExportView_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ExportViewRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServer).ExportView(m, &grpc.GenericServerStream[ExportViewRequest, ExportViewResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Admin_ExportViewServer = grpc.ServerStreamingServer[ExportViewResponse]
+
 func _Admin_ListShards_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListShardsRequest)
 	if err := dec(in); err != nil {
@@ -504,6 +646,18 @@ var Admin_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Admin_DeleteCluster_Handler,
 		},
 		{
+			MethodName: "GetView",
+			Handler:    _Admin_GetView_Handler,
+		},
+		{
+			MethodName: "ListViews",
+			Handler:    _Admin_ListViews_Handler,
+		},
+		{
+			MethodName: "DeleteView",
+			Handler:    _Admin_DeleteView_Handler,
+		},
+		{
 			MethodName: "ListShards",
 			Handler:    _Admin_ListShards_Handler,
 		},
@@ -520,6 +674,12 @@ var Admin_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Admin_GetIndexStatus_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "ExportView",
+			Handler:       _Admin_ExportView_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "cairn/v1/admin.proto",
 }

@@ -185,6 +185,61 @@ func (Node_State) EnumDescriptor() ([]byte, []int) {
 	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{4, 0}
 }
 
+type View_State int32
+
+const (
+	View_STATE_UNSPECIFIED View_State = 0
+	// No version is complete in every cluster yet; there is nothing to ask.
+	View_BUILDING View_State = 1
+	// The declared version answers.
+	View_SERVING View_State = 2
+	// A former version answers, while the declared one is built.
+	View_REPLACING View_State = 3
+)
+
+// Enum value maps for View_State.
+var (
+	View_State_name = map[int32]string{
+		0: "STATE_UNSPECIFIED",
+		1: "BUILDING",
+		2: "SERVING",
+		3: "REPLACING",
+	}
+	View_State_value = map[string]int32{
+		"STATE_UNSPECIFIED": 0,
+		"BUILDING":          1,
+		"SERVING":           2,
+		"REPLACING":         3,
+	}
+)
+
+func (x View_State) Enum() *View_State {
+	p := new(View_State)
+	*p = x
+	return p
+}
+
+func (x View_State) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (View_State) Descriptor() protoreflect.EnumDescriptor {
+	return file_cairn_v1_resources_proto_enumTypes[3].Descriptor()
+}
+
+func (View_State) Type() protoreflect.EnumType {
+	return &file_cairn_v1_resources_proto_enumTypes[3]
+}
+
+func (x View_State) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use View_State.Descriptor instead.
+func (View_State) EnumDescriptor() ([]byte, []int) {
+	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{6, 0}
+}
+
 // Keyspace is a named set of keys with one placement scheme and one attribute
 // schema.
 type Keyspace struct {
@@ -690,6 +745,175 @@ func (x *Shard) GetEntries() uint64 {
 	return 0
 }
 
+// View is a declared filter and sort over a keyspace's entries.
+type View struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "views/long-lighted": unique over all keyspaces.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// As in "keyspaces/runways".
+	Keyspace string `protobuf:"bytes,2,opt,name=keyspace,proto3" json:"keyspace,omitempty"`
+	// CEL over the keyspace's attributes; unset: all entries.
+	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Attributes, with a minus in front for descending; unset: by key. At most
+	// 4; an absent value comes last in either direction.
+	Sort []string `protobuf:"bytes,4,rep,name=sort,proto3" json:"sort,omitempty"`
+	// The attributes that a page shows; unset: all.
+	Fields   []string   `protobuf:"bytes,5,rep,name=fields,proto3" json:"fields,omitempty"`
+	Uid      string     `protobuf:"bytes,6,opt,name=uid,proto3" json:"uid,omitempty"`
+	Revision uint64     `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`
+	State    View_State `protobuf:"varint,8,opt,name=state,proto3,enum=cairn.v1.View_State" json:"state,omitempty"`
+	// The version that answers, and the one that is being built; 0 for none.
+	ServingVersion  uint64 `protobuf:"varint,9,opt,name=serving_version,json=servingVersion,proto3" json:"serving_version,omitempty"`
+	BuildingVersion uint64 `protobuf:"varint,10,opt,name=building_version,json=buildingVersion,proto3" json:"building_version,omitempty"`
+	// How far the building version is, over all clusters: of total entries.
+	Built uint64 `protobuf:"varint,11,opt,name=built,proto3" json:"built,omitempty"`
+	Total uint64 `protobuf:"varint,12,opt,name=total,proto3" json:"total,omitempty"`
+	// Of the serving version, over all clusters.
+	Members uint64 `protobuf:"varint,13,opt,name=members,proto3" json:"members,omitempty"`
+	// About how much memory it takes, what views share left out.
+	Bytes uint64 `protobuf:"varint,14,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// Why it can't be built, or which cluster could not be asked; empty if all
+	// is well.
+	Problem       string `protobuf:"bytes,15,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *View) Reset() {
+	*x = View{}
+	mi := &file_cairn_v1_resources_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *View) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*View) ProtoMessage() {}
+
+func (x *View) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_resources_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use View.ProtoReflect.Descriptor instead.
+func (*View) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *View) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *View) GetKeyspace() string {
+	if x != nil {
+		return x.Keyspace
+	}
+	return ""
+}
+
+func (x *View) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *View) GetSort() []string {
+	if x != nil {
+		return x.Sort
+	}
+	return nil
+}
+
+func (x *View) GetFields() []string {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *View) GetUid() string {
+	if x != nil {
+		return x.Uid
+	}
+	return ""
+}
+
+func (x *View) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *View) GetState() View_State {
+	if x != nil {
+		return x.State
+	}
+	return View_STATE_UNSPECIFIED
+}
+
+func (x *View) GetServingVersion() uint64 {
+	if x != nil {
+		return x.ServingVersion
+	}
+	return 0
+}
+
+func (x *View) GetBuildingVersion() uint64 {
+	if x != nil {
+		return x.BuildingVersion
+	}
+	return 0
+}
+
+func (x *View) GetBuilt() uint64 {
+	if x != nil {
+		return x.Built
+	}
+	return 0
+}
+
+func (x *View) GetTotal() uint64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *View) GetMembers() uint64 {
+	if x != nil {
+		return x.Members
+	}
+	return 0
+}
+
+func (x *View) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *View) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 var File_cairn_v1_resources_proto protoreflect.FileDescriptor
 
 const file_cairn_v1_resources_proto_rawDesc = "" +
@@ -765,7 +989,32 @@ const file_cairn_v1_resources_proto_rawDesc = "" +
 	"\aentries\x18\x06 \x01(\x04B\x03\xe0A\x03H\x00R\aentries\x88\x01\x01:D\xeaAA\n" +
 	"\vcairn/Shard\x12#keyspaces/{keyspace}/shards/{shard}*\x06shards2\x05shardB\n" +
 	"\n" +
-	"\b_entriesB\x1eZ\x1ccairn/proto/cairn/v1;cairnv1b\x06proto3"
+	"\b_entries\"\xe3\x04\n" +
+	"\x04View\x12\x17\n" +
+	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x122\n" +
+	"\bkeyspace\x18\x02 \x01(\tB\x16\xe0A\x02\xfaA\x10\n" +
+	"\x0ecairn/KeyspaceR\bkeyspace\x12\x16\n" +
+	"\x06filter\x18\x03 \x01(\tR\x06filter\x12\x12\n" +
+	"\x04sort\x18\x04 \x03(\tR\x04sort\x12\x16\n" +
+	"\x06fields\x18\x05 \x03(\tR\x06fields\x12\x15\n" +
+	"\x03uid\x18\x06 \x01(\tB\x03\xe0A\x03R\x03uid\x12\x1f\n" +
+	"\brevision\x18\a \x01(\x04B\x03\xe0A\x03R\brevision\x12/\n" +
+	"\x05state\x18\b \x01(\x0e2\x14.cairn.v1.View.StateB\x03\xe0A\x03R\x05state\x12,\n" +
+	"\x0fserving_version\x18\t \x01(\x04B\x03\xe0A\x03R\x0eservingVersion\x12.\n" +
+	"\x10building_version\x18\n" +
+	" \x01(\x04B\x03\xe0A\x03R\x0fbuildingVersion\x12\x19\n" +
+	"\x05built\x18\v \x01(\x04B\x03\xe0A\x03R\x05built\x12\x19\n" +
+	"\x05total\x18\f \x01(\x04B\x03\xe0A\x03R\x05total\x12\x1d\n" +
+	"\amembers\x18\r \x01(\x04B\x03\xe0A\x03R\amembers\x12\x19\n" +
+	"\x05bytes\x18\x0e \x01(\x04B\x03\xe0A\x03R\x05bytes\x12\x1d\n" +
+	"\aproblem\x18\x0f \x01(\tB\x03\xe0A\x03R\aproblem\"H\n" +
+	"\x05State\x12\x15\n" +
+	"\x11STATE_UNSPECIFIED\x10\x00\x12\f\n" +
+	"\bBUILDING\x10\x01\x12\v\n" +
+	"\aSERVING\x10\x02\x12\r\n" +
+	"\tREPLACING\x10\x03:*\xeaA'\n" +
+	"\n" +
+	"cairn/View\x12\fviews/{view}*\x05views2\x04viewB\x1eZ\x1ccairn/proto/cairn/v1;cairnv1b\x06proto3"
 
 var (
 	file_cairn_v1_resources_proto_rawDescOnce sync.Once
@@ -779,33 +1028,36 @@ func file_cairn_v1_resources_proto_rawDescGZIP() []byte {
 	return file_cairn_v1_resources_proto_rawDescData
 }
 
-var file_cairn_v1_resources_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_cairn_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_cairn_v1_resources_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_cairn_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_cairn_v1_resources_proto_goTypes = []any{
 	(Placement_Scheme)(0), // 0: cairn.v1.Placement.Scheme
 	(Attribute_Type)(0),   // 1: cairn.v1.Attribute.Type
 	(Node_State)(0),       // 2: cairn.v1.Node.State
-	(*Keyspace)(nil),      // 3: cairn.v1.Keyspace
-	(*Placement)(nil),     // 4: cairn.v1.Placement
-	(*Attribute)(nil),     // 5: cairn.v1.Attribute
-	(*Cluster)(nil),       // 6: cairn.v1.Cluster
-	(*Node)(nil),          // 7: cairn.v1.Node
-	(*Shard)(nil),         // 8: cairn.v1.Shard
-	nil,                   // 9: cairn.v1.Keyspace.AttributesEntry
+	(View_State)(0),       // 3: cairn.v1.View.State
+	(*Keyspace)(nil),      // 4: cairn.v1.Keyspace
+	(*Placement)(nil),     // 5: cairn.v1.Placement
+	(*Attribute)(nil),     // 6: cairn.v1.Attribute
+	(*Cluster)(nil),       // 7: cairn.v1.Cluster
+	(*Node)(nil),          // 8: cairn.v1.Node
+	(*Shard)(nil),         // 9: cairn.v1.Shard
+	(*View)(nil),          // 10: cairn.v1.View
+	nil,                   // 11: cairn.v1.Keyspace.AttributesEntry
 }
 var file_cairn_v1_resources_proto_depIdxs = []int32{
-	4, // 0: cairn.v1.Keyspace.placement:type_name -> cairn.v1.Placement
-	9, // 1: cairn.v1.Keyspace.attributes:type_name -> cairn.v1.Keyspace.AttributesEntry
-	0, // 2: cairn.v1.Placement.scheme:type_name -> cairn.v1.Placement.Scheme
-	1, // 3: cairn.v1.Attribute.type:type_name -> cairn.v1.Attribute.Type
-	7, // 4: cairn.v1.Cluster.nodes:type_name -> cairn.v1.Node
-	2, // 5: cairn.v1.Node.state:type_name -> cairn.v1.Node.State
-	5, // 6: cairn.v1.Keyspace.AttributesEntry.value:type_name -> cairn.v1.Attribute
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	5,  // 0: cairn.v1.Keyspace.placement:type_name -> cairn.v1.Placement
+	11, // 1: cairn.v1.Keyspace.attributes:type_name -> cairn.v1.Keyspace.AttributesEntry
+	0,  // 2: cairn.v1.Placement.scheme:type_name -> cairn.v1.Placement.Scheme
+	1,  // 3: cairn.v1.Attribute.type:type_name -> cairn.v1.Attribute.Type
+	8,  // 4: cairn.v1.Cluster.nodes:type_name -> cairn.v1.Node
+	2,  // 5: cairn.v1.Node.state:type_name -> cairn.v1.Node.State
+	3,  // 6: cairn.v1.View.state:type_name -> cairn.v1.View.State
+	6,  // 7: cairn.v1.Keyspace.AttributesEntry.value:type_name -> cairn.v1.Attribute
+	8,  // [8:8] is the sub-list for method output_type
+	8,  // [8:8] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_resources_proto_init() }
@@ -821,8 +1073,8 @@ func file_cairn_v1_resources_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_resources_proto_rawDesc), len(file_cairn_v1_resources_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   7,
+			NumEnums:      4,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

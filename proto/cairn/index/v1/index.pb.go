@@ -450,6 +450,1129 @@ func (x *WriteResponse) GetError() *status.Status {
 	return nil
 }
 
+type AskViewRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Read  *Read                  `protobuf:"bytes,2,opt,name=read,proto3" json:"read,omitempty"`
+	// 0: all entries of the keyspace.
+	View    uint64 `protobuf:"fixed64,3,opt,name=view,proto3" json:"view,omitempty"`
+	Version uint64 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
+	Where   string `protobuf:"bytes,5,opt,name=where,proto3" json:"where,omitempty"`
+	// What the condition means by now, in microseconds since 1970.
+	NowMicros int64 `protobuf:"zigzag64,6,opt,name=now_micros,json=nowMicros,proto3" json:"now_micros,omitempty"`
+	WithPlan  bool  `protobuf:"varint,7,opt,name=with_plan,json=withPlan,proto3" json:"with_plan,omitempty"`
+	// Types that are valid to be assigned to Question:
+	//
+	//	*AskViewRequest_Page
+	//	*AskViewRequest_Count
+	//	*AskViewRequest_Groups
+	//	*AskViewRequest_Aggregate
+	//	*AskViewRequest_Membership
+	Question      isAskViewRequest_Question `protobuf_oneof:"question"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskViewRequest) Reset() {
+	*x = AskViewRequest{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskViewRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AskViewRequest) ProtoMessage() {}
+
+func (x *AskViewRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskViewRequest.ProtoReflect.Descriptor instead.
+func (*AskViewRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *AskViewRequest) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *AskViewRequest) GetRead() *Read {
+	if x != nil {
+		return x.Read
+	}
+	return nil
+}
+
+func (x *AskViewRequest) GetView() uint64 {
+	if x != nil {
+		return x.View
+	}
+	return 0
+}
+
+func (x *AskViewRequest) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *AskViewRequest) GetWhere() string {
+	if x != nil {
+		return x.Where
+	}
+	return ""
+}
+
+func (x *AskViewRequest) GetNowMicros() int64 {
+	if x != nil {
+		return x.NowMicros
+	}
+	return 0
+}
+
+func (x *AskViewRequest) GetWithPlan() bool {
+	if x != nil {
+		return x.WithPlan
+	}
+	return false
+}
+
+func (x *AskViewRequest) GetQuestion() isAskViewRequest_Question {
+	if x != nil {
+		return x.Question
+	}
+	return nil
+}
+
+func (x *AskViewRequest) GetPage() *PageQuestion {
+	if x != nil {
+		if x, ok := x.Question.(*AskViewRequest_Page); ok {
+			return x.Page
+		}
+	}
+	return nil
+}
+
+func (x *AskViewRequest) GetCount() *CountQuestion {
+	if x != nil {
+		if x, ok := x.Question.(*AskViewRequest_Count); ok {
+			return x.Count
+		}
+	}
+	return nil
+}
+
+func (x *AskViewRequest) GetGroups() *GroupsQuestion {
+	if x != nil {
+		if x, ok := x.Question.(*AskViewRequest_Groups); ok {
+			return x.Groups
+		}
+	}
+	return nil
+}
+
+func (x *AskViewRequest) GetAggregate() *AggregateQuestion {
+	if x != nil {
+		if x, ok := x.Question.(*AskViewRequest_Aggregate); ok {
+			return x.Aggregate
+		}
+	}
+	return nil
+}
+
+func (x *AskViewRequest) GetMembership() *MembershipQuestion {
+	if x != nil {
+		if x, ok := x.Question.(*AskViewRequest_Membership); ok {
+			return x.Membership
+		}
+	}
+	return nil
+}
+
+type isAskViewRequest_Question interface {
+	isAskViewRequest_Question()
+}
+
+type AskViewRequest_Page struct {
+	Page *PageQuestion `protobuf:"bytes,8,opt,name=page,proto3,oneof"`
+}
+
+type AskViewRequest_Count struct {
+	Count *CountQuestion `protobuf:"bytes,9,opt,name=count,proto3,oneof"`
+}
+
+type AskViewRequest_Groups struct {
+	Groups *GroupsQuestion `protobuf:"bytes,10,opt,name=groups,proto3,oneof"`
+}
+
+type AskViewRequest_Aggregate struct {
+	Aggregate *AggregateQuestion `protobuf:"bytes,11,opt,name=aggregate,proto3,oneof"`
+}
+
+type AskViewRequest_Membership struct {
+	Membership *MembershipQuestion `protobuf:"bytes,12,opt,name=membership,proto3,oneof"`
+}
+
+func (*AskViewRequest_Page) isAskViewRequest_Question() {}
+
+func (*AskViewRequest_Count) isAskViewRequest_Question() {}
+
+func (*AskViewRequest_Groups) isAskViewRequest_Question() {}
+
+func (*AskViewRequest_Aggregate) isAskViewRequest_Question() {}
+
+func (*AskViewRequest_Membership) isAskViewRequest_Question() {}
+
+type PageQuestion struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	OrderBy []*SortField           `protobuf:"bytes,1,rep,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
+	// A position in that order, packed; empty for the first row.
+	After         []byte   `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`
+	Offset        uint64   `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
+	Limit         uint32   `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
+	Fields        []uint32 `protobuf:"varint,5,rep,packed,name=fields,proto3" json:"fields,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PageQuestion) Reset() {
+	*x = PageQuestion{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PageQuestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PageQuestion) ProtoMessage() {}
+
+func (x *PageQuestion) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PageQuestion.ProtoReflect.Descriptor instead.
+func (*PageQuestion) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PageQuestion) GetOrderBy() []*SortField {
+	if x != nil {
+		return x.OrderBy
+	}
+	return nil
+}
+
+func (x *PageQuestion) GetAfter() []byte {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+func (x *PageQuestion) GetOffset() uint64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *PageQuestion) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *PageQuestion) GetFields() []uint32 {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+type SortField struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attribute     uint32                 `protobuf:"varint,1,opt,name=attribute,proto3" json:"attribute,omitempty"`
+	Descending    bool                   `protobuf:"varint,2,opt,name=descending,proto3" json:"descending,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SortField) Reset() {
+	*x = SortField{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SortField) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SortField) ProtoMessage() {}
+
+func (x *SortField) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SortField.ProtoReflect.Descriptor instead.
+func (*SortField) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *SortField) GetAttribute() uint32 {
+	if x != nil {
+		return x.Attribute
+	}
+	return 0
+}
+
+func (x *SortField) GetDescending() bool {
+	if x != nil {
+		return x.Descending
+	}
+	return false
+}
+
+type CountQuestion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountQuestion) Reset() {
+	*x = CountQuestion{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountQuestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountQuestion) ProtoMessage() {}
+
+func (x *CountQuestion) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountQuestion.ProtoReflect.Descriptor instead.
+func (*CountQuestion) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{8}
+}
+
+type GroupsQuestion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attributes    []uint32               `protobuf:"varint,1,rep,packed,name=attributes,proto3" json:"attributes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupsQuestion) Reset() {
+	*x = GroupsQuestion{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupsQuestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupsQuestion) ProtoMessage() {}
+
+func (x *GroupsQuestion) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupsQuestion.ProtoReflect.Descriptor instead.
+func (*GroupsQuestion) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *GroupsQuestion) GetAttributes() []uint32 {
+	if x != nil {
+		return x.Attributes
+	}
+	return nil
+}
+
+type AggregateQuestion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attribute     uint32                 `protobuf:"varint,1,opt,name=attribute,proto3" json:"attribute,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AggregateQuestion) Reset() {
+	*x = AggregateQuestion{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AggregateQuestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AggregateQuestion) ProtoMessage() {}
+
+func (x *AggregateQuestion) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AggregateQuestion.ProtoReflect.Descriptor instead.
+func (*AggregateQuestion) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *AggregateQuestion) GetAttribute() uint32 {
+	if x != nil {
+		return x.Attribute
+	}
+	return 0
+}
+
+type MembershipQuestion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           []byte                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MembershipQuestion) Reset() {
+	*x = MembershipQuestion{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MembershipQuestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MembershipQuestion) ProtoMessage() {}
+
+func (x *MembershipQuestion) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MembershipQuestion.ProtoReflect.Descriptor instead.
+func (*MembershipQuestion) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *MembershipQuestion) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+type AskViewResponse struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Id          uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Revision    uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	Index       uint64                 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
+	Fingerprint uint64                 `protobuf:"fixed64,4,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	Plan        string                 `protobuf:"bytes,5,opt,name=plan,proto3" json:"plan,omitempty"`
+	Error       *status.Status         `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
+	// Types that are valid to be assigned to Answer:
+	//
+	//	*AskViewResponse_Page
+	//	*AskViewResponse_Count
+	//	*AskViewResponse_Groups
+	//	*AskViewResponse_Aggregate
+	//	*AskViewResponse_Membership
+	Answer        isAskViewResponse_Answer `protobuf_oneof:"answer"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskViewResponse) Reset() {
+	*x = AskViewResponse{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskViewResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AskViewResponse) ProtoMessage() {}
+
+func (x *AskViewResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskViewResponse.ProtoReflect.Descriptor instead.
+func (*AskViewResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *AskViewResponse) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *AskViewResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *AskViewResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *AskViewResponse) GetFingerprint() uint64 {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return 0
+}
+
+func (x *AskViewResponse) GetPlan() string {
+	if x != nil {
+		return x.Plan
+	}
+	return ""
+}
+
+func (x *AskViewResponse) GetError() *status.Status {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *AskViewResponse) GetAnswer() isAskViewResponse_Answer {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+func (x *AskViewResponse) GetPage() *PageAnswer {
+	if x != nil {
+		if x, ok := x.Answer.(*AskViewResponse_Page); ok {
+			return x.Page
+		}
+	}
+	return nil
+}
+
+func (x *AskViewResponse) GetCount() uint64 {
+	if x != nil {
+		if x, ok := x.Answer.(*AskViewResponse_Count); ok {
+			return x.Count
+		}
+	}
+	return 0
+}
+
+func (x *AskViewResponse) GetGroups() *GroupsAnswer {
+	if x != nil {
+		if x, ok := x.Answer.(*AskViewResponse_Groups); ok {
+			return x.Groups
+		}
+	}
+	return nil
+}
+
+func (x *AskViewResponse) GetAggregate() *AggregateAnswer {
+	if x != nil {
+		if x, ok := x.Answer.(*AskViewResponse_Aggregate); ok {
+			return x.Aggregate
+		}
+	}
+	return nil
+}
+
+func (x *AskViewResponse) GetMembership() *MembershipAnswer {
+	if x != nil {
+		if x, ok := x.Answer.(*AskViewResponse_Membership); ok {
+			return x.Membership
+		}
+	}
+	return nil
+}
+
+type isAskViewResponse_Answer interface {
+	isAskViewResponse_Answer()
+}
+
+type AskViewResponse_Page struct {
+	Page *PageAnswer `protobuf:"bytes,7,opt,name=page,proto3,oneof"`
+}
+
+type AskViewResponse_Count struct {
+	Count uint64 `protobuf:"varint,8,opt,name=count,proto3,oneof"`
+}
+
+type AskViewResponse_Groups struct {
+	Groups *GroupsAnswer `protobuf:"bytes,9,opt,name=groups,proto3,oneof"`
+}
+
+type AskViewResponse_Aggregate struct {
+	Aggregate *AggregateAnswer `protobuf:"bytes,10,opt,name=aggregate,proto3,oneof"`
+}
+
+type AskViewResponse_Membership struct {
+	Membership *MembershipAnswer `protobuf:"bytes,11,opt,name=membership,proto3,oneof"`
+}
+
+func (*AskViewResponse_Page) isAskViewResponse_Answer() {}
+
+func (*AskViewResponse_Count) isAskViewResponse_Answer() {}
+
+func (*AskViewResponse_Groups) isAskViewResponse_Answer() {}
+
+func (*AskViewResponse_Aggregate) isAskViewResponse_Answer() {}
+
+func (*AskViewResponse_Membership) isAskViewResponse_Answer() {}
+
+type PageAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rows, packed.
+	Rows          []byte `protobuf:"bytes,1,opt,name=rows,proto3" json:"rows,omitempty"`
+	More          bool   `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PageAnswer) Reset() {
+	*x = PageAnswer{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PageAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PageAnswer) ProtoMessage() {}
+
+func (x *PageAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PageAnswer.ProtoReflect.Descriptor instead.
+func (*PageAnswer) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *PageAnswer) GetRows() []byte {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+func (x *PageAnswer) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+type GroupsAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The groups, packed.
+	Groups        []byte `protobuf:"bytes,1,opt,name=groups,proto3" json:"groups,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupsAnswer) Reset() {
+	*x = GroupsAnswer{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupsAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupsAnswer) ProtoMessage() {}
+
+func (x *GroupsAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupsAnswer.ProtoReflect.Descriptor instead.
+func (*GroupsAnswer) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GroupsAnswer) GetGroups() []byte {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+type AggregateAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Count uint64                 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// The least and the greatest value, packed.
+	Bounds []byte `protobuf:"bytes,2,opt,name=bounds,proto3" json:"bounds,omitempty"`
+	// The exact sum of ints, 128 bits.
+	SumHigh int64  `protobuf:"fixed64,3,opt,name=sum_high,json=sumHigh,proto3" json:"sum_high,omitempty"`
+	SumLow  uint64 `protobuf:"fixed64,4,opt,name=sum_low,json=sumLow,proto3" json:"sum_low,omitempty"`
+	// The sum of floats.
+	Sum           float64 `protobuf:"fixed64,5,opt,name=sum,proto3" json:"sum,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AggregateAnswer) Reset() {
+	*x = AggregateAnswer{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AggregateAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AggregateAnswer) ProtoMessage() {}
+
+func (x *AggregateAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AggregateAnswer.ProtoReflect.Descriptor instead.
+func (*AggregateAnswer) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *AggregateAnswer) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *AggregateAnswer) GetBounds() []byte {
+	if x != nil {
+		return x.Bounds
+	}
+	return nil
+}
+
+func (x *AggregateAnswer) GetSumHigh() int64 {
+	if x != nil {
+		return x.SumHigh
+	}
+	return 0
+}
+
+func (x *AggregateAnswer) GetSumLow() uint64 {
+	if x != nil {
+		return x.SumLow
+	}
+	return 0
+}
+
+func (x *AggregateAnswer) GetSum() float64 {
+	if x != nil {
+		return x.Sum
+	}
+	return 0
+}
+
+type MembershipAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Found         bool                   `protobuf:"varint,1,opt,name=found,proto3" json:"found,omitempty"`
+	Member        bool                   `protobuf:"varint,2,opt,name=member,proto3" json:"member,omitempty"`
+	Truth         string                 `protobuf:"bytes,3,opt,name=truth,proto3" json:"truth,omitempty"`
+	Decisions     []*Decision            `protobuf:"bytes,4,rep,name=decisions,proto3" json:"decisions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MembershipAnswer) Reset() {
+	*x = MembershipAnswer{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MembershipAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MembershipAnswer) ProtoMessage() {}
+
+func (x *MembershipAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MembershipAnswer.ProtoReflect.Descriptor instead.
+func (*MembershipAnswer) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *MembershipAnswer) GetFound() bool {
+	if x != nil {
+		return x.Found
+	}
+	return false
+}
+
+func (x *MembershipAnswer) GetMember() bool {
+	if x != nil {
+		return x.Member
+	}
+	return false
+}
+
+func (x *MembershipAnswer) GetTruth() string {
+	if x != nil {
+		return x.Truth
+	}
+	return ""
+}
+
+func (x *MembershipAnswer) GetDecisions() []*Decision {
+	if x != nil {
+		return x.Decisions
+	}
+	return nil
+}
+
+type Decision struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Truth     string                 `protobuf:"bytes,1,opt,name=truth,proto3" json:"truth,omitempty"`
+	Text      string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	Line      uint32                 `protobuf:"varint,3,opt,name=line,proto3" json:"line,omitempty"`
+	Column    uint32                 `protobuf:"varint,4,opt,name=column,proto3" json:"column,omitempty"`
+	Attribute uint32                 `protobuf:"varint,5,opt,name=attribute,proto3" json:"attribute,omitempty"`
+	// The value, packed.
+	Value         []byte `protobuf:"bytes,6,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Decision) Reset() {
+	*x = Decision{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Decision) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Decision) ProtoMessage() {}
+
+func (x *Decision) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Decision.ProtoReflect.Descriptor instead.
+func (*Decision) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Decision) GetTruth() string {
+	if x != nil {
+		return x.Truth
+	}
+	return ""
+}
+
+func (x *Decision) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Decision) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *Decision) GetColumn() uint32 {
+	if x != nil {
+		return x.Column
+	}
+	return 0
+}
+
+func (x *Decision) GetAttribute() uint32 {
+	if x != nil {
+		return x.Attribute
+	}
+	return 0
+}
+
+func (x *Decision) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+type ExportViewRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Read          *Read                  `protobuf:"bytes,1,opt,name=read,proto3" json:"read,omitempty"`
+	View          uint64                 `protobuf:"fixed64,2,opt,name=view,proto3" json:"view,omitempty"`
+	Version       uint64                 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportViewRequest) Reset() {
+	*x = ExportViewRequest{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportViewRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportViewRequest) ProtoMessage() {}
+
+func (x *ExportViewRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportViewRequest.ProtoReflect.Descriptor instead.
+func (*ExportViewRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ExportViewRequest) GetRead() *Read {
+	if x != nil {
+		return x.Read
+	}
+	return nil
+}
+
+func (x *ExportViewRequest) GetView() uint64 {
+	if x != nil {
+		return x.View
+	}
+	return 0
+}
+
+func (x *ExportViewRequest) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+type ExportViewResponse struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Revision uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	Index    uint64                 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
+	// The bitmap in Roaring's portable format, in pieces, before the keys.
+	Bitmap []byte `protobuf:"bytes,3,opt,name=bitmap,proto3" json:"bitmap,omitempty"`
+	// Keys of the bitmap's ordinals in ascending order, packed.
+	Keys          []byte `protobuf:"bytes,4,opt,name=keys,proto3" json:"keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportViewResponse) Reset() {
+	*x = ExportViewResponse{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportViewResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportViewResponse) ProtoMessage() {}
+
+func (x *ExportViewResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportViewResponse.ProtoReflect.Descriptor instead.
+func (*ExportViewResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ExportViewResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *ExportViewResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *ExportViewResponse) GetBitmap() []byte {
+	if x != nil {
+		return x.Bitmap
+	}
+	return nil
+}
+
+func (x *ExportViewResponse) GetKeys() []byte {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
 type ListRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Read  *Read                  `protobuf:"bytes,1,opt,name=read,proto3" json:"read,omitempty"`
@@ -464,7 +1587,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[5]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -476,7 +1599,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[5]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -489,7 +1612,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{5}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListRequest) GetRead() *Read {
@@ -543,7 +1666,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[6]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -555,7 +1678,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[6]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -568,7 +1691,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{6}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListResponse) GetRevision() uint64 {
@@ -617,7 +1740,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[7]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -629,7 +1752,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[7]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -642,7 +1765,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{7}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WatchRequest) GetKeyspace() uint64 {
@@ -671,7 +1794,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[8]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -683,7 +1806,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[8]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -696,7 +1819,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{8}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *WatchResponse) GetIndex() uint64 {
@@ -730,7 +1853,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[9]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -742,7 +1865,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[9]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -755,7 +1878,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{9}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *StatusRequest) GetEpoch() uint64 {
@@ -776,13 +1899,15 @@ type StatusResponse struct {
 	Shards              []*ShardEntries        `protobuf:"bytes,7,rep,name=shards,proto3" json:"shards,omitempty"`
 	FileBytes           uint64                 `protobuf:"varint,8,opt,name=file_bytes,json=fileBytes,proto3" json:"file_bytes,omitempty"`
 	WriteRefusal        string                 `protobuf:"bytes,9,opt,name=write_refusal,json=writeRefusal,proto3" json:"write_refusal,omitempty"`
+	Views               []*ViewState           `protobuf:"bytes,10,rep,name=views,proto3" json:"views,omitempty"`
+	ViewBytes           uint64                 `protobuf:"varint,11,opt,name=view_bytes,json=viewBytes,proto3" json:"view_bytes,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[10]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -794,7 +1919,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[10]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -807,7 +1932,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{10}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StatusResponse) GetAppliedIndex() uint64 {
@@ -873,6 +1998,120 @@ func (x *StatusResponse) GetWriteRefusal() string {
 	return ""
 }
 
+func (x *StatusResponse) GetViews() []*ViewState {
+	if x != nil {
+		return x.Views
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetViewBytes() uint64 {
+	if x != nil {
+		return x.ViewBytes
+	}
+	return 0
+}
+
+type ViewState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	View          uint64                 `protobuf:"fixed64,1,opt,name=view,proto3" json:"view,omitempty"`
+	Version       uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	Complete      bool                   `protobuf:"varint,3,opt,name=complete,proto3" json:"complete,omitempty"`
+	Done          uint64                 `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
+	Total         uint64                 `protobuf:"varint,5,opt,name=total,proto3" json:"total,omitempty"`
+	Members       uint64                 `protobuf:"varint,6,opt,name=members,proto3" json:"members,omitempty"`
+	Bytes         uint64                 `protobuf:"varint,7,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Refusal       string                 `protobuf:"bytes,8,opt,name=refusal,proto3" json:"refusal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ViewState) Reset() {
+	*x = ViewState{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ViewState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ViewState) ProtoMessage() {}
+
+func (x *ViewState) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ViewState.ProtoReflect.Descriptor instead.
+func (*ViewState) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ViewState) GetView() uint64 {
+	if x != nil {
+		return x.View
+	}
+	return 0
+}
+
+func (x *ViewState) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *ViewState) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
+}
+
+func (x *ViewState) GetDone() uint64 {
+	if x != nil {
+		return x.Done
+	}
+	return 0
+}
+
+func (x *ViewState) GetTotal() uint64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *ViewState) GetMembers() uint64 {
+	if x != nil {
+		return x.Members
+	}
+	return 0
+}
+
+func (x *ViewState) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *ViewState) GetRefusal() string {
+	if x != nil {
+		return x.Refusal
+	}
+	return ""
+}
+
 type ShardEntries struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Keyspace      uint64                 `protobuf:"fixed64,1,opt,name=keyspace,proto3" json:"keyspace,omitempty"`
@@ -885,7 +2124,7 @@ type ShardEntries struct {
 
 func (x *ShardEntries) Reset() {
 	*x = ShardEntries{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[11]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -897,7 +2136,7 @@ func (x *ShardEntries) String() string {
 func (*ShardEntries) ProtoMessage() {}
 
 func (x *ShardEntries) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[11]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -910,7 +2149,7 @@ func (x *ShardEntries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShardEntries.ProtoReflect.Descriptor instead.
 func (*ShardEntries) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{11}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ShardEntries) GetKeyspace() uint64 {
@@ -974,7 +2213,95 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x14\n" +
 	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x18\n" +
 	"\aresults\x18\x04 \x01(\fR\aresults\x12(\n" +
-	"\x05error\x18\x05 \x01(\v2\x12.google.rpc.StatusR\x05error\"\x92\x01\n" +
+	"\x05error\x18\x05 \x01(\v2\x12.google.rpc.StatusR\x05error\"\x84\x04\n" +
+	"\x0eAskViewRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12(\n" +
+	"\x04read\x18\x02 \x01(\v2\x14.cairn.index.v1.ReadR\x04read\x12\x12\n" +
+	"\x04view\x18\x03 \x01(\x06R\x04view\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\x04R\aversion\x12\x14\n" +
+	"\x05where\x18\x05 \x01(\tR\x05where\x12\x1d\n" +
+	"\n" +
+	"now_micros\x18\x06 \x01(\x12R\tnowMicros\x12\x1b\n" +
+	"\twith_plan\x18\a \x01(\bR\bwithPlan\x122\n" +
+	"\x04page\x18\b \x01(\v2\x1c.cairn.index.v1.PageQuestionH\x00R\x04page\x125\n" +
+	"\x05count\x18\t \x01(\v2\x1d.cairn.index.v1.CountQuestionH\x00R\x05count\x128\n" +
+	"\x06groups\x18\n" +
+	" \x01(\v2\x1e.cairn.index.v1.GroupsQuestionH\x00R\x06groups\x12A\n" +
+	"\taggregate\x18\v \x01(\v2!.cairn.index.v1.AggregateQuestionH\x00R\taggregate\x12D\n" +
+	"\n" +
+	"membership\x18\f \x01(\v2\".cairn.index.v1.MembershipQuestionH\x00R\n" +
+	"membershipB\n" +
+	"\n" +
+	"\bquestion\"\xa0\x01\n" +
+	"\fPageQuestion\x124\n" +
+	"\border_by\x18\x01 \x03(\v2\x19.cairn.index.v1.SortFieldR\aorderBy\x12\x14\n" +
+	"\x05after\x18\x02 \x01(\fR\x05after\x12\x16\n" +
+	"\x06offset\x18\x03 \x01(\x04R\x06offset\x12\x14\n" +
+	"\x05limit\x18\x04 \x01(\rR\x05limit\x12\x16\n" +
+	"\x06fields\x18\x05 \x03(\rR\x06fields\"I\n" +
+	"\tSortField\x12\x1c\n" +
+	"\tattribute\x18\x01 \x01(\rR\tattribute\x12\x1e\n" +
+	"\n" +
+	"descending\x18\x02 \x01(\bR\n" +
+	"descending\"\x0f\n" +
+	"\rCountQuestion\"0\n" +
+	"\x0eGroupsQuestion\x12\x1e\n" +
+	"\n" +
+	"attributes\x18\x01 \x03(\rR\n" +
+	"attributes\"1\n" +
+	"\x11AggregateQuestion\x12\x1c\n" +
+	"\tattribute\x18\x01 \x01(\rR\tattribute\"&\n" +
+	"\x12MembershipQuestion\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\"\xc4\x03\n" +
+	"\x0fAskViewResponse\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x14\n" +
+	"\x05index\x18\x03 \x01(\x04R\x05index\x12 \n" +
+	"\vfingerprint\x18\x04 \x01(\x06R\vfingerprint\x12\x12\n" +
+	"\x04plan\x18\x05 \x01(\tR\x04plan\x12(\n" +
+	"\x05error\x18\x06 \x01(\v2\x12.google.rpc.StatusR\x05error\x120\n" +
+	"\x04page\x18\a \x01(\v2\x1a.cairn.index.v1.PageAnswerH\x00R\x04page\x12\x16\n" +
+	"\x05count\x18\b \x01(\x04H\x00R\x05count\x126\n" +
+	"\x06groups\x18\t \x01(\v2\x1c.cairn.index.v1.GroupsAnswerH\x00R\x06groups\x12?\n" +
+	"\taggregate\x18\n" +
+	" \x01(\v2\x1f.cairn.index.v1.AggregateAnswerH\x00R\taggregate\x12B\n" +
+	"\n" +
+	"membership\x18\v \x01(\v2 .cairn.index.v1.MembershipAnswerH\x00R\n" +
+	"membershipB\b\n" +
+	"\x06answer\"4\n" +
+	"\n" +
+	"PageAnswer\x12\x12\n" +
+	"\x04rows\x18\x01 \x01(\fR\x04rows\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"&\n" +
+	"\fGroupsAnswer\x12\x16\n" +
+	"\x06groups\x18\x01 \x01(\fR\x06groups\"\x85\x01\n" +
+	"\x0fAggregateAnswer\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x04R\x05count\x12\x16\n" +
+	"\x06bounds\x18\x02 \x01(\fR\x06bounds\x12\x19\n" +
+	"\bsum_high\x18\x03 \x01(\x10R\asumHigh\x12\x17\n" +
+	"\asum_low\x18\x04 \x01(\x06R\x06sumLow\x12\x10\n" +
+	"\x03sum\x18\x05 \x01(\x01R\x03sum\"\x8e\x01\n" +
+	"\x10MembershipAnswer\x12\x14\n" +
+	"\x05found\x18\x01 \x01(\bR\x05found\x12\x16\n" +
+	"\x06member\x18\x02 \x01(\bR\x06member\x12\x14\n" +
+	"\x05truth\x18\x03 \x01(\tR\x05truth\x126\n" +
+	"\tdecisions\x18\x04 \x03(\v2\x18.cairn.index.v1.DecisionR\tdecisions\"\x94\x01\n" +
+	"\bDecision\x12\x14\n" +
+	"\x05truth\x18\x01 \x01(\tR\x05truth\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x12\n" +
+	"\x04line\x18\x03 \x01(\rR\x04line\x12\x16\n" +
+	"\x06column\x18\x04 \x01(\rR\x06column\x12\x1c\n" +
+	"\tattribute\x18\x05 \x01(\rR\tattribute\x12\x14\n" +
+	"\x05value\x18\x06 \x01(\fR\x05value\"k\n" +
+	"\x11ExportViewRequest\x12(\n" +
+	"\x04read\x18\x01 \x01(\v2\x14.cairn.index.v1.ReadR\x04read\x12\x12\n" +
+	"\x04view\x18\x02 \x01(\x06R\x04view\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x04R\aversion\"r\n" +
+	"\x12ExportViewResponse\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x16\n" +
+	"\x06bitmap\x18\x03 \x01(\fR\x06bitmap\x12\x12\n" +
+	"\x04keys\x18\x04 \x01(\fR\x04keys\"\x92\x01\n" +
 	"\vListRequest\x12(\n" +
 	"\x04read\x18\x01 \x01(\v2\x14.cairn.index.v1.ReadR\x04read\x12\x14\n" +
 	"\x05start\x18\x02 \x01(\fR\x05start\x12\x10\n" +
@@ -995,7 +2322,7 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x18\n" +
 	"\achanges\x18\x03 \x01(\fR\achanges\"%\n" +
 	"\rStatusRequest\x12\x14\n" +
-	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\"\xd8\x03\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\"\xa8\x04\n" +
 	"\x0eStatusResponse\x12#\n" +
 	"\rapplied_index\x18\x01 \x01(\x04R\fappliedIndex\x12)\n" +
 	"\x10checkpoint_index\x18\x02 \x01(\x04R\x0fcheckpointIndex\x122\n" +
@@ -1006,10 +2333,23 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x06shards\x18\a \x03(\v2\x1c.cairn.index.v1.ShardEntriesR\x06shards\x12\x1d\n" +
 	"\n" +
 	"file_bytes\x18\b \x01(\x04R\tfileBytes\x12#\n" +
-	"\rwrite_refusal\x18\t \x01(\tR\fwriteRefusal\x1a>\n" +
+	"\rwrite_refusal\x18\t \x01(\tR\fwriteRefusal\x12/\n" +
+	"\x05views\x18\n" +
+	" \x03(\v2\x19.cairn.index.v1.ViewStateR\x05views\x12\x1d\n" +
+	"\n" +
+	"view_bytes\x18\v \x01(\x04R\tviewBytes\x1a>\n" +
 	"\x10NodeEntriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"p\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xc9\x01\n" +
+	"\tViewState\x12\x12\n" +
+	"\x04view\x18\x01 \x01(\x06R\x04view\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1a\n" +
+	"\bcomplete\x18\x03 \x01(\bR\bcomplete\x12\x12\n" +
+	"\x04done\x18\x04 \x01(\x04R\x04done\x12\x14\n" +
+	"\x05total\x18\x05 \x01(\x04R\x05total\x12\x18\n" +
+	"\amembers\x18\x06 \x01(\x04R\amembers\x12\x14\n" +
+	"\x05bytes\x18\a \x01(\x04R\x05bytes\x12\x18\n" +
+	"\arefusal\x18\b \x01(\tR\arefusal\"p\n" +
 	"\fShardEntries\x12\x1a\n" +
 	"\bkeyspace\x18\x01 \x01(\x06R\bkeyspace\x12\x14\n" +
 	"\x05shard\x18\x02 \x01(\x04R\x05shard\x12\x14\n" +
@@ -1019,10 +2359,13 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x11LEVEL_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eLEVEL_EVENTUAL\x10\x01\x12\x12\n" +
 	"\x0eLEVEL_AT_LEAST\x10\x02\x12\x16\n" +
-	"\x12LEVEL_LINEARIZABLE\x10\x032\xf2\x02\n" +
+	"\x12LEVEL_LINEARIZABLE\x10\x032\x99\x04\n" +
 	"\x05Index\x12K\n" +
 	"\x06Locate\x12\x1d.cairn.index.v1.LocateRequest\x1a\x1e.cairn.index.v1.LocateResponse(\x010\x01\x12H\n" +
-	"\x05Write\x12\x1c.cairn.index.v1.WriteRequest\x1a\x1d.cairn.index.v1.WriteResponse(\x010\x01\x12A\n" +
+	"\x05Write\x12\x1c.cairn.index.v1.WriteRequest\x1a\x1d.cairn.index.v1.WriteResponse(\x010\x01\x12N\n" +
+	"\aAskView\x12\x1e.cairn.index.v1.AskViewRequest\x1a\x1f.cairn.index.v1.AskViewResponse(\x010\x01\x12U\n" +
+	"\n" +
+	"ExportView\x12!.cairn.index.v1.ExportViewRequest\x1a\".cairn.index.v1.ExportViewResponse0\x01\x12A\n" +
 	"\x04List\x12\x1b.cairn.index.v1.ListRequest\x1a\x1c.cairn.index.v1.ListResponse\x12F\n" +
 	"\x05Watch\x12\x1c.cairn.index.v1.WatchRequest\x1a\x1d.cairn.index.v1.WatchResponse0\x01\x12G\n" +
 	"\x06Status\x12\x1d.cairn.index.v1.StatusRequest\x1a\x1e.cairn.index.v1.StatusResponseB$Z\"cairn/proto/cairn/index/v1;indexv1b\x06proto3"
@@ -1040,47 +2383,82 @@ func file_cairn_index_v1_index_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_index_v1_index_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_cairn_index_v1_index_proto_goTypes = []any{
-	(Level)(0),             // 0: cairn.index.v1.Level
-	(*Read)(nil),           // 1: cairn.index.v1.Read
-	(*LocateRequest)(nil),  // 2: cairn.index.v1.LocateRequest
-	(*LocateResponse)(nil), // 3: cairn.index.v1.LocateResponse
-	(*WriteRequest)(nil),   // 4: cairn.index.v1.WriteRequest
-	(*WriteResponse)(nil),  // 5: cairn.index.v1.WriteResponse
-	(*ListRequest)(nil),    // 6: cairn.index.v1.ListRequest
-	(*ListResponse)(nil),   // 7: cairn.index.v1.ListResponse
-	(*WatchRequest)(nil),   // 8: cairn.index.v1.WatchRequest
-	(*WatchResponse)(nil),  // 9: cairn.index.v1.WatchResponse
-	(*StatusRequest)(nil),  // 10: cairn.index.v1.StatusRequest
-	(*StatusResponse)(nil), // 11: cairn.index.v1.StatusResponse
-	(*ShardEntries)(nil),   // 12: cairn.index.v1.ShardEntries
-	nil,                    // 13: cairn.index.v1.StatusResponse.NodeEntriesEntry
-	(*status.Status)(nil),  // 14: google.rpc.Status
+	(Level)(0),                 // 0: cairn.index.v1.Level
+	(*Read)(nil),               // 1: cairn.index.v1.Read
+	(*LocateRequest)(nil),      // 2: cairn.index.v1.LocateRequest
+	(*LocateResponse)(nil),     // 3: cairn.index.v1.LocateResponse
+	(*WriteRequest)(nil),       // 4: cairn.index.v1.WriteRequest
+	(*WriteResponse)(nil),      // 5: cairn.index.v1.WriteResponse
+	(*AskViewRequest)(nil),     // 6: cairn.index.v1.AskViewRequest
+	(*PageQuestion)(nil),       // 7: cairn.index.v1.PageQuestion
+	(*SortField)(nil),          // 8: cairn.index.v1.SortField
+	(*CountQuestion)(nil),      // 9: cairn.index.v1.CountQuestion
+	(*GroupsQuestion)(nil),     // 10: cairn.index.v1.GroupsQuestion
+	(*AggregateQuestion)(nil),  // 11: cairn.index.v1.AggregateQuestion
+	(*MembershipQuestion)(nil), // 12: cairn.index.v1.MembershipQuestion
+	(*AskViewResponse)(nil),    // 13: cairn.index.v1.AskViewResponse
+	(*PageAnswer)(nil),         // 14: cairn.index.v1.PageAnswer
+	(*GroupsAnswer)(nil),       // 15: cairn.index.v1.GroupsAnswer
+	(*AggregateAnswer)(nil),    // 16: cairn.index.v1.AggregateAnswer
+	(*MembershipAnswer)(nil),   // 17: cairn.index.v1.MembershipAnswer
+	(*Decision)(nil),           // 18: cairn.index.v1.Decision
+	(*ExportViewRequest)(nil),  // 19: cairn.index.v1.ExportViewRequest
+	(*ExportViewResponse)(nil), // 20: cairn.index.v1.ExportViewResponse
+	(*ListRequest)(nil),        // 21: cairn.index.v1.ListRequest
+	(*ListResponse)(nil),       // 22: cairn.index.v1.ListResponse
+	(*WatchRequest)(nil),       // 23: cairn.index.v1.WatchRequest
+	(*WatchResponse)(nil),      // 24: cairn.index.v1.WatchResponse
+	(*StatusRequest)(nil),      // 25: cairn.index.v1.StatusRequest
+	(*StatusResponse)(nil),     // 26: cairn.index.v1.StatusResponse
+	(*ViewState)(nil),          // 27: cairn.index.v1.ViewState
+	(*ShardEntries)(nil),       // 28: cairn.index.v1.ShardEntries
+	nil,                        // 29: cairn.index.v1.StatusResponse.NodeEntriesEntry
+	(*status.Status)(nil),      // 30: google.rpc.Status
 }
 var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	0,  // 0: cairn.index.v1.Read.level:type_name -> cairn.index.v1.Level
 	1,  // 1: cairn.index.v1.LocateRequest.read:type_name -> cairn.index.v1.Read
-	14, // 2: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
-	14, // 3: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
-	1,  // 4: cairn.index.v1.ListRequest.read:type_name -> cairn.index.v1.Read
-	13, // 5: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
-	12, // 6: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
-	2,  // 7: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
-	4,  // 8: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
-	6,  // 9: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
-	8,  // 10: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
-	10, // 11: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
-	3,  // 12: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
-	5,  // 13: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
-	7,  // 14: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
-	9,  // 15: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
-	11, // 16: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
-	12, // [12:17] is the sub-list for method output_type
-	7,  // [7:12] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	30, // 2: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
+	30, // 3: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
+	1,  // 4: cairn.index.v1.AskViewRequest.read:type_name -> cairn.index.v1.Read
+	7,  // 5: cairn.index.v1.AskViewRequest.page:type_name -> cairn.index.v1.PageQuestion
+	9,  // 6: cairn.index.v1.AskViewRequest.count:type_name -> cairn.index.v1.CountQuestion
+	10, // 7: cairn.index.v1.AskViewRequest.groups:type_name -> cairn.index.v1.GroupsQuestion
+	11, // 8: cairn.index.v1.AskViewRequest.aggregate:type_name -> cairn.index.v1.AggregateQuestion
+	12, // 9: cairn.index.v1.AskViewRequest.membership:type_name -> cairn.index.v1.MembershipQuestion
+	8,  // 10: cairn.index.v1.PageQuestion.order_by:type_name -> cairn.index.v1.SortField
+	30, // 11: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
+	14, // 12: cairn.index.v1.AskViewResponse.page:type_name -> cairn.index.v1.PageAnswer
+	15, // 13: cairn.index.v1.AskViewResponse.groups:type_name -> cairn.index.v1.GroupsAnswer
+	16, // 14: cairn.index.v1.AskViewResponse.aggregate:type_name -> cairn.index.v1.AggregateAnswer
+	17, // 15: cairn.index.v1.AskViewResponse.membership:type_name -> cairn.index.v1.MembershipAnswer
+	18, // 16: cairn.index.v1.MembershipAnswer.decisions:type_name -> cairn.index.v1.Decision
+	1,  // 17: cairn.index.v1.ExportViewRequest.read:type_name -> cairn.index.v1.Read
+	1,  // 18: cairn.index.v1.ListRequest.read:type_name -> cairn.index.v1.Read
+	29, // 19: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
+	28, // 20: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
+	27, // 21: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
+	2,  // 22: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
+	4,  // 23: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
+	6,  // 24: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
+	19, // 25: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
+	21, // 26: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
+	23, // 27: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
+	25, // 28: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
+	3,  // 29: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
+	5,  // 30: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
+	13, // 31: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
+	20, // 32: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
+	22, // 33: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
+	24, // 34: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
+	26, // 35: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
+	29, // [29:36] is the sub-list for method output_type
+	22, // [22:29] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_cairn_index_v1_index_proto_init() }
@@ -1088,13 +2466,27 @@ func file_cairn_index_v1_index_proto_init() {
 	if File_cairn_index_v1_index_proto != nil {
 		return
 	}
+	file_cairn_index_v1_index_proto_msgTypes[5].OneofWrappers = []any{
+		(*AskViewRequest_Page)(nil),
+		(*AskViewRequest_Count)(nil),
+		(*AskViewRequest_Groups)(nil),
+		(*AskViewRequest_Aggregate)(nil),
+		(*AskViewRequest_Membership)(nil),
+	}
+	file_cairn_index_v1_index_proto_msgTypes[12].OneofWrappers = []any{
+		(*AskViewResponse_Page)(nil),
+		(*AskViewResponse_Count)(nil),
+		(*AskViewResponse_Groups)(nil),
+		(*AskViewResponse_Aggregate)(nil),
+		(*AskViewResponse_Membership)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_index_v1_index_proto_rawDesc), len(file_cairn_index_v1_index_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   13,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,11 +19,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Index_Locate_FullMethodName = "/cairn.index.v1.Index/Locate"
-	Index_Write_FullMethodName  = "/cairn.index.v1.Index/Write"
-	Index_List_FullMethodName   = "/cairn.index.v1.Index/List"
-	Index_Watch_FullMethodName  = "/cairn.index.v1.Index/Watch"
-	Index_Status_FullMethodName = "/cairn.index.v1.Index/Status"
+	Index_Locate_FullMethodName     = "/cairn.index.v1.Index/Locate"
+	Index_Write_FullMethodName      = "/cairn.index.v1.Index/Write"
+	Index_AskView_FullMethodName    = "/cairn.index.v1.Index/AskView"
+	Index_ExportView_FullMethodName = "/cairn.index.v1.Index/ExportView"
+	Index_List_FullMethodName       = "/cairn.index.v1.Index/List"
+	Index_Watch_FullMethodName      = "/cairn.index.v1.Index/Watch"
+	Index_Status_FullMethodName     = "/cairn.index.v1.Index/Status"
 )
 
 // IndexClient is the client API for Index service.
@@ -38,6 +40,10 @@ type IndexClient interface {
 	Locate(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[LocateRequest, LocateResponse], error)
 	// Write answers requests in any order, by id.
 	Write(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WriteRequest, WriteResponse], error)
+	// AskView answers questions about views in any order, by id.
+	AskView(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[AskViewRequest, AskViewResponse], error)
+	// ExportView streams a view's members and their keys.
+	ExportView(ctx context.Context, in *ExportViewRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportViewResponse], error)
 	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*ListResponse, error)
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusResponse, error)
@@ -77,6 +83,38 @@ func (c *indexClient) Write(ctx context.Context, opts ...grpc.CallOption) (grpc.
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Index_WriteClient = grpc.BidiStreamingClient[WriteRequest, WriteResponse]
 
+func (c *indexClient) AskView(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[AskViewRequest, AskViewResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Index_ServiceDesc.Streams[2], Index_AskView_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[AskViewRequest, AskViewResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Index_AskViewClient = grpc.BidiStreamingClient[AskViewRequest, AskViewResponse]
+
+func (c *indexClient) ExportView(ctx context.Context, in *ExportViewRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportViewResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Index_ServiceDesc.Streams[3], Index_ExportView_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ExportViewRequest, ExportViewResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Index_ExportViewClient = grpc.ServerStreamingClient[ExportViewResponse]
+
 func (c *indexClient) List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*ListResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListResponse)
@@ -89,7 +127,7 @@ func (c *indexClient) List(ctx context.Context, in *ListRequest, opts ...grpc.Ca
 
 func (c *indexClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Index_ServiceDesc.Streams[2], Index_Watch_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Index_ServiceDesc.Streams[4], Index_Watch_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +166,10 @@ type IndexServer interface {
 	Locate(grpc.BidiStreamingServer[LocateRequest, LocateResponse]) error
 	// Write answers requests in any order, by id.
 	Write(grpc.BidiStreamingServer[WriteRequest, WriteResponse]) error
+	// AskView answers questions about views in any order, by id.
+	AskView(grpc.BidiStreamingServer[AskViewRequest, AskViewResponse]) error
+	// ExportView streams a view's members and their keys.
+	ExportView(*ExportViewRequest, grpc.ServerStreamingServer[ExportViewResponse]) error
 	List(context.Context, *ListRequest) (*ListResponse, error)
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	Status(context.Context, *StatusRequest) (*StatusResponse, error)
@@ -146,6 +188,12 @@ func (UnimplementedIndexServer) Locate(grpc.BidiStreamingServer[LocateRequest, L
 }
 func (UnimplementedIndexServer) Write(grpc.BidiStreamingServer[WriteRequest, WriteResponse]) error {
 	return status.Error(codes.Unimplemented, "method Write not implemented")
+}
+func (UnimplementedIndexServer) AskView(grpc.BidiStreamingServer[AskViewRequest, AskViewResponse]) error {
+	return status.Error(codes.Unimplemented, "method AskView not implemented")
+}
+func (UnimplementedIndexServer) ExportView(*ExportViewRequest, grpc.ServerStreamingServer[ExportViewResponse]) error {
+	return status.Error(codes.Unimplemented, "method ExportView not implemented")
 }
 func (UnimplementedIndexServer) List(context.Context, *ListRequest) (*ListResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method List not implemented")
@@ -190,6 +238,24 @@ func _Index_Write_Handler(srv interface{}, stream grpc.ServerStream) error {
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Index_WriteServer = grpc.BidiStreamingServer[WriteRequest, WriteResponse]
+
+func _Index_AskView_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(IndexServer).AskView(&grpc.GenericServerStream[AskViewRequest, AskViewResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Index_AskViewServer = grpc.BidiStreamingServer[AskViewRequest, AskViewResponse]
+
+func _Index_ExportView_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ExportViewRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(IndexServer).ExportView(m, &grpc.GenericServerStream[ExportViewRequest, ExportViewResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Index_ExportViewServer = grpc.ServerStreamingServer[ExportViewResponse]
 
 func _Index_List_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListRequest)
@@ -266,6 +332,17 @@ var Index_ServiceDesc = grpc.ServiceDesc{
 			Handler:       _Index_Write_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "AskView",
+			Handler:       _Index_AskView_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "ExportView",
+			Handler:       _Index_ExportView_Handler,
+			ServerStreams: true,
 		},
 		{
 			StreamName:    "Watch",
