@@ -57,7 +57,7 @@ func TestCreateSpreads(t *testing.T) {
 }
 
 func checkCreated(t *rapid.T, change shardmap.Change, uid cairn.UID, n int, clusters []*catalog.Cluster) {
-	none, err := catalog.New(nil, clusters)
+	none, err := catalog.New(nil, clusters, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func checkCreated(t *rapid.T, change shardmap.Change, uid cairn.UID, n int, clus
 // TestCreateAlternates spreads neighbours, and the single shards of many
 // keyspaces.
 func TestCreateAlternates(t *testing.T) {
-	change, err := shardmap.Create(newHash(1, 8), newClusters(2))
+	change, err := shardmap.Create(newHash(1, 8), newClusters(2), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func (m *Map) Owner(keyspace, cluster cairn.UID) (Owner, bool) {
 
 // Assignment is what a cluster's node index needs to know at the Map's
 // revision: its nodes, and of each keyspace in which it owns shards the
-// keyspace and those shards, ascending by keyspace, in placement order. A
+// keyspace, its views and those shards, ascending by keyspace, in placement order. A
 // cluster that the catalog does not have has no nodes. It reads every shard of
 // these keyspaces, some milliseconds for a million.
 func (m *Map) Assignment(cluster cairn.UID) cairn.Assignment {
@@ -102,6 +102,9 @@ func (m *Map) Assignment(cluster cairn.UID) cairn.Assignment {
 		}
 		keyspace, _ := m.catalog.KeyspaceByUID(t.keyspace) // Apply and Build see to that
 		a.Keyspaces = append(a.Keyspaces, keyspace.Keyspace)
+		for _, view := range m.catalog.ViewsOf(t.keyspace) {
+			a.Views = append(a.Views, view.Versions()...)
+		}
 		a.Shards = slices.Grow(a.Shards, owner.Shards)
 		t.root.each(t.keyspace, nil, func(s Shard) bool {
 			if s.Cluster == cluster {

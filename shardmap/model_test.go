@@ -193,7 +193,7 @@ func beginModel(t *rapid.T, keyspace cairn.UID, n, clusters int) (*shardmap.Map,
 	}
 	k := newKeyspace(keyspace, scheme)
 	k.NextShard = cairn.ShardID(n + 1)
-	c, err := catalog.New([]*catalog.Keyspace{k}, newClusters(clusters))
+	c, err := catalog.New([]*catalog.Keyspace{k}, newClusters(clusters), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

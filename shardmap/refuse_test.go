@@ -19,7 +19,7 @@ func rangeShard(id cairn.ShardID, start, end string) shardmap.Shard {
 
 func rangeCatalog(t *testing.T) *catalog.Catalog {
 	t.Helper()
-	c, err := catalog.New([]*catalog.Keyspace{newKeyspace(ranged, cairn.SchemeRange)}, newClusters(2))
+	c, err := catalog.New([]*catalog.Keyspace{newKeyspace(ranged, cairn.SchemeRange)}, newClusters(2), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

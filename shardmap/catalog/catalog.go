@@ -61,30 +61,40 @@ func (c *Cluster) NodeByName(name string) (cairn.Node, bool) {
 	return cairn.Node{}, false
 }
 
-// Catalog is every keyspace and cluster at one revision. It is immutable; the
-// zero Catalog has none.
+// Catalog is every keyspace, cluster and view at one revision. It is
+// immutable; the zero Catalog has none.
 type Catalog struct {
 	keyspaces      []*Keyspace // ascending by name
 	clusters       []*Cluster  // ascending by name
+	views          []*View     // ascending by name
 	keyspaceByName map[string]*Keyspace
 	keyspaceByUID  map[cairn.UID]*Keyspace
 	clusterByName  map[string]*Cluster
 	clusterByUID   map[cairn.UID]*Cluster
+	viewByName     map[string]*View
+	viewByUID      map[cairn.UID]*View
+	viewsOf        map[cairn.UID][]*View // by keyspace, ascending by name
 }
 
-// New makes a catalog of keyspaces and clusters, in any order. A name or uid
-// that stands twice is refused as KindCorrupt: the store can't hold one.
-func New(keyspaces []*Keyspace, clusters []*Cluster) (*Catalog, error) {
+// New makes a catalog of keyspaces, clusters and views, in any order. A name
+// or uid that stands twice, and a view of a keyspace that is not there, are
+// refused as KindCorrupt: the store can't hold one.
+func New(keyspaces []*Keyspace, clusters []*Cluster, views []*View) (*Catalog, error) {
 	c := &Catalog{
 		keyspaces:      slices.Clone(keyspaces),
 		clusters:       slices.Clone(clusters),
+		views:          slices.Clone(views),
 		keyspaceByName: make(map[string]*Keyspace, len(keyspaces)),
 		keyspaceByUID:  make(map[cairn.UID]*Keyspace, len(keyspaces)),
 		clusterByName:  make(map[string]*Cluster, len(clusters)),
 		clusterByUID:   make(map[cairn.UID]*Cluster, len(clusters)),
+		viewByName:     make(map[string]*View, len(views)),
+		viewByUID:      make(map[cairn.UID]*View, len(views)),
+		viewsOf:        make(map[cairn.UID][]*View),
 	}
 	slices.SortFunc(c.keyspaces, func(a, b *Keyspace) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(c.clusters, func(a, b *Cluster) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(c.views, func(a, b *View) int { return strings.Compare(a.Name, b.Name) })
 	for _, k := range c.keyspaces {
 		c.keyspaceByName[k.Name], c.keyspaceByUID[k.UID] = k, k
 	}
@@ -96,6 +106,16 @@ func New(keyspaces []*Keyspace, clusters []*Cluster) (*Catalog, error) {
 	}
 	if len(c.clusterByName) != len(clusters) || len(c.clusterByUID) != len(clusters) {
 		return nil, cairn.Errorf(cairn.KindCorrupt, "CLUSTER_TWICE", "two clusters of one name or uid")
+	}
+	for _, v := range c.views {
+		if c.keyspaceByUID[v.Keyspace] == nil {
+			return nil, cairn.Errorf(cairn.KindCorrupt, "VIEW_WITHOUT_KEYSPACE", "view %s is of keyspace %s, which is not there", v.Name, v.Keyspace)
+		}
+		c.viewByName[v.Name], c.viewByUID[v.UID] = v, v
+		c.viewsOf[v.Keyspace] = append(c.viewsOf[v.Keyspace], v)
+	}
+	if len(c.viewByName) != len(views) || len(c.viewByUID) != len(views) {
+		return nil, cairn.Errorf(cairn.KindCorrupt, "VIEW_TWICE", "two views of one name or uid")
 	}
 	return c, nil
 }
@@ -130,13 +150,33 @@ func (c *Catalog) Keyspaces() []*Keyspace { return c.keyspaces }
 // Clusters are all clusters in ascending order of name.
 func (c *Catalog) Clusters() []*Cluster { return c.clusters }
 
-// Edit is what turns one catalog into the next. A keyspace or cluster that is
-// set replaces the one of its uid.
+// ViewByName finds a view by its name, which is unique over all keyspaces.
+func (c *Catalog) ViewByName(name string) (*View, bool) {
+	v, found := c.viewByName[name]
+	return v, found
+}
+
+// ViewByUID finds a view by its uid.
+func (c *Catalog) ViewByUID(uid cairn.UID) (*View, bool) {
+	v, found := c.viewByUID[uid]
+	return v, found
+}
+
+// Views are all views in ascending order of name.
+func (c *Catalog) Views() []*View { return c.views }
+
+// ViewsOf are a keyspace's views in ascending order of name.
+func (c *Catalog) ViewsOf(keyspace cairn.UID) []*View { return c.viewsOf[keyspace] }
+
+// Edit is what turns one catalog into the next. A keyspace, cluster or view
+// that is set replaces the one of its uid.
 type Edit struct {
 	SetKeyspaces    []*Keyspace
 	RemoveKeyspaces []cairn.UID
 	SetClusters     []*Cluster
 	RemoveClusters  []cairn.UID
+	SetViews        []*View
+	RemoveViews     []cairn.UID
 }
 
 // With is c with an edit made. Removing what is not there changes nothing;
@@ -150,5 +190,9 @@ func (c *Catalog) With(edit Edit) (*Catalog, error) {
 		return slices.Contains(edit.RemoveClusters, k.UID) ||
 			slices.ContainsFunc(edit.SetClusters, func(set *Cluster) bool { return set.UID == k.UID })
 	})
-	return New(append(keyspaces, edit.SetKeyspaces...), append(clusters, edit.SetClusters...))
+	views := slices.DeleteFunc(slices.Clone(c.views), func(v *View) bool {
+		return slices.Contains(edit.RemoveViews, v.UID) ||
+			slices.ContainsFunc(edit.SetViews, func(set *View) bool { return set.UID == v.UID })
+	})
+	return New(append(keyspaces, edit.SetKeyspaces...), append(clusters, edit.SetClusters...), append(views, edit.SetViews...))
 }

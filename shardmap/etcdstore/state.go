@@ -102,7 +102,7 @@ func (l *loader) addShard(r record) error {
 // begin makes the catalog, when all keyspaces are known.
 func (l *loader) begin() (err error) {
 	if l.catalog == nil {
-		l.catalog, err = catalog.New(l.keyspaces, l.clusters)
+		l.catalog, err = catalog.New(l.keyspaces, l.clusters, nil)
 	}
 	return err
 }

@@ -46,7 +46,7 @@ func New(clusters, shards int) (*Bed, error) {
 			},
 		}
 	}
-	none, err := catalog.New(nil, declared)
+	none, err := catalog.New(nil, declared, nil)
 	if err != nil {
 		return nil, err
 	}
