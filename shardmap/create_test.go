@@ -95,7 +95,7 @@ func checkCreated(t *rapid.T, change shardmap.Change, uid cairn.UID, n int, clus
 // TestCreateAlternates spreads neighbours, and the single shards of many
 // keyspaces.
 func TestCreateAlternates(t *testing.T) {
-	change, err := shardmap.Create(newHash(1, 8), newClusters(2), nil)
+	change, err := shardmap.Create(newHash(1, 8), newClusters(2))
 	if err != nil {
 		t.Fatal(err)
 	}
