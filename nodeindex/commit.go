@@ -119,8 +119,11 @@ func (w *checkpointWriter) sweep(c *Checkpoint) error {
 	for _, uid := range sortedUIDs(c.departed) {
 		all := c.departed[uid]
 		now := all
-		if all.GetCardinality() > budget {
-			now = firstOf(all, budget)
+		if held := c.unswept[uid]; held != nil {
+			now = roaring.AndNot(all, held)
+		}
+		if now.GetCardinality() > budget {
+			now = firstOf(now, budget)
 		}
 		budget -= now.GetCardinality()
 		if now.IsEmpty() {

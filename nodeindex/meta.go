@@ -63,6 +63,7 @@ func putMeta(tx *bbolt.Tx, meta CheckpointMeta, a *assignment) error {
 	out = binary.AppendUvarint(out, uint64(len(a.keyspaces)))
 	for _, uid := range sortedUIDs(a.keyspaces) {
 		out = appendKeyspace(out, &a.keyspaces[uid].Keyspace)
+		out = appendViews(out, a.keyspaces[uid].views)
 	}
 	return bucket.Put(metaAssignment, seal(out))
 }
@@ -82,8 +83,10 @@ func loadImage(tx *bbolt.Tx) (*image, error) {
 	i.assignment.revision = d.uvarint()
 	i.assignment.nodes = d.nodeList()
 	var definitions []cairn.Keyspace
+	views := make(map[cairn.UID][]cairn.View)
 	for range d.count(8) {
-		definitions = append(definitions, d.keyspace())
+		definition := d.keyspace()
+		definitions, views[definition.UID] = append(definitions, definition), d.views(definition.UID)
 	}
 	if !ok || !d.done() {
 		return nil, corrupt("META_DAMAGED", "the assignment is not what was written")
@@ -103,7 +106,7 @@ func loadImage(tx *bbolt.Tx) (*image, error) {
 	for _, definition := range definitions {
 		own := shards[definition.UID]
 		slices.SortFunc(own, func(a, b *shard) int { return bytes.Compare(a.Start, b.Start) })
-		i.assignment.keyspaces[definition.UID] = newKeyspace(definition, own)
+		i.assignment.keyspaces[definition.UID] = newKeyspace(definition, views[definition.UID], own)
 		delete(shards, definition.UID)
 	}
 	for uid := range shards {

@@ -90,7 +90,7 @@ func Open(dir string, options Options) (*Index, error) {
 	if err := verify(path, options); err != nil {
 		return nil, err
 	}
-	x := &Index{options: options, generation: 1, feeds: feeds{limit: options.FeedBytes}}
+	x := &Index{options: options, generation: 1, feeds: feeds{limit: options.FeedBytes}, work: make(chan struct{}, 1)}
 	if err := x.open(path); err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func syncDirectory(dir string) error {
 
 // load makes the state out of the file.
 func (x *Index) load() error {
-	pool, err := newReaders(x.db, nil, true)
+	pool, err := newReaders(x.db, nil, 0, true)
 	if err != nil {
 		return err
 	}
@@ -239,6 +239,7 @@ func (x *Index) load() error {
 		pool.retire()
 		return err
 	}
+	pool.index = image.meta.Index
 	if x.options.KeyBytes > 0 && image.inUse().IsEmpty() {
 		pool.keys = make(keyTables) // all keys, from the first one on
 	}
@@ -250,7 +251,10 @@ func (x *Index) load() error {
 	for uid := range image.assignment.keyspaces {
 		x.feeds.open(uid)
 	}
-	x.state.Store(&state{assignment: image.assignment, departed: image.departed, active: newOverlay(), readers: pool})
+	x.state.Store(&state{
+		assignment: image.assignment, projections: x.project(nil, image.assignment),
+		departed: image.departed, active: newOverlay(), readers: pool,
+	})
 	return nil
 }
 

@@ -8,15 +8,10 @@ import (
 	"cairn/views/order"
 )
 
-// maxSortFields is how many attributes a sort may have.
-const maxSortFields = 4
+const maxSortFields = cairn.MaxSortFields
 
-// SortField is one attribute of a sort and its direction. An absent value
-// comes last in either.
-type SortField struct {
-	Attribute  cairn.AttributeID
-	Descending bool
-}
+// SortField is one attribute of a sort and its direction.
+type SortField = cairn.SortField
 
 // Definition is one version of a view.
 type Definition struct {

@@ -10,12 +10,17 @@ import (
 // Put makes an entry what it is now: its key, its shard and its attributes.
 // The ordinal is either new or has been Put with the same key and shard
 // before; what has changed follows from what is held. Attributes must be
-// valid for the schema.
-func (v *Views) Put(ordinal uint32, shardID cairn.ShardID, key cairn.Key, attributes cairn.Attributes) {
+// valid for the schema; columns are values of the owner's own columns.
+func (v *Views) Put(ordinal uint32, shardID cairn.ShardID, key cairn.Key, attributes cairn.Attributes, columns ...cairn.Attribute) {
 	s := &v.present
 	clear(v.row)
 	for each := range attributes.All() {
 		if i, indexed := s.index(each.ID); indexed {
+			v.row[i] = each.Value
+		}
+	}
+	for _, each := range columns {
+		if i, known := s.index(each.ID); known {
 			v.row[i] = each.Value
 		}
 	}

@@ -19,13 +19,7 @@ const (
 type Sort []Direction
 
 // Position is where a row stands in a sorted view.
-type Position struct {
-	// Values are the row's sort values, one a field of the Sort; null where
-	// the attribute is absent.
-	Values []cairn.Value
-	// Key breaks ties.
-	Key cairn.Key
-}
+type Position = cairn.Position
 
 // Compare orders two positions: negative where a comes before b. Both must
 // have one value a field of the Sort, of the field's declared type or null.
