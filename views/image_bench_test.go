@@ -1,0 +1,80 @@
+package views
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"testing"
+
+	"cairn"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// imageSizes are how many entries the benchmarks of images and of bulk
+// building have; ten million take a few gigabytes, and so are asked for.
+func imageSizes() []int {
+	if os.Getenv("CAIRN_BENCH_LARGE") != "" {
+		return []int{1_000_000, 10_000_000}
+	}
+	return []int{1_000_000}
+}
+
+// benchShards are the shards of fill.
+func benchShards(entries int) map[cairn.ShardID]*roaring.Bitmap {
+	out := map[cairn.ShardID]*roaring.Bitmap{}
+	for i := range 16 {
+		b := roaring.New()
+		for ordinal := i; ordinal < entries; ordinal += 16 {
+			b.Add(uint32(ordinal))
+		}
+		out[cairn.ShardID(i)] = b
+	}
+	return out
+}
+
+// counting counts what is written.
+type counting struct{ bytes int64 }
+
+func (c *counting) Write(data []byte) (int, error) {
+	c.bytes += int64(len(data))
+	return len(data), nil
+}
+
+// BenchmarkImage saves and loads the projections of six attributes and three
+// views.
+func BenchmarkImage(b *testing.B) {
+	for _, entries := range imageSizes() {
+		var image bytes.Buffer
+		if !b.Run(fmt.Sprintf("save/entries=%d", entries), func(b *testing.B) {
+			s := fill(b, entries).Snapshot()
+			var n counting
+			for b.Loop() {
+				n.bytes = 0
+				if err := s.Save(&n); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.SetBytes(n.bytes)
+			b.ReportMetric(float64(n.bytes)/float64(entries), "B/entry")
+			image.Reset()
+			_ = s.Save(&image)
+		}) || image.Len() == 0 {
+			continue
+		}
+		b.Run(fmt.Sprintf("load/entries=%d", entries), func(b *testing.B) {
+			shards := benchShards(entries)
+			b.SetBytes(int64(image.Len()))
+			for b.Loop() {
+				r, err := Load(bytes.NewReader(image.Bytes()), benchSchema, benchDefinitions())
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := r.SetShards(shards); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
