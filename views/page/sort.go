@@ -18,6 +18,15 @@ const (
 // Sort is the directions of a sort's fields, in order of significance.
 type Sort []Direction
 
+// SortOf is the directions of a view's or a query's sort.
+func SortOf(fields []cairn.SortField) Sort {
+	s := make(Sort, len(fields))
+	for i, field := range fields {
+		s[i] = Direction(field.Descending)
+	}
+	return s
+}
+
 // Position is where a row stands in a sorted view.
 type Position = cairn.Position
 
