@@ -66,7 +66,7 @@ func BenchmarkImage(b *testing.B) {
 			shards := benchShards(entries)
 			b.SetBytes(int64(image.Len()))
 			for b.Loop() {
-				r, err := Load(bytes.NewReader(image.Bytes()), benchSchema, benchDefinitions())
+				r, err := Load(bytes.NewReader(image.Bytes()), benchSchema, nil, benchDefinitions())
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -163,7 +163,7 @@ func TestImageIsTheMaintainedState(t *testing.T) {
 		if rapid.Bool().Draw(t, "added") {
 			definitions = append(definitions, &Definition{View: 2, Version: 20, Sort: []SortField{{at, false}}})
 		}
-		r, err := Load(bytes.NewReader(image), testSchema, plain(definitions))
+		r, err := Load(bytes.NewReader(image), testSchema, nil, plain(definitions))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +176,7 @@ func TestImageIsTheMaintainedState(t *testing.T) {
 		// And what was read can be written again, and goes on being kept up.
 		w.views, w.definitions = v, definitions
 		w.change(t, roaring.New())
-		r, err = Load(bytes.NewReader(save(t, v.Snapshot())), testSchema, plain(definitions))
+		r, err = Load(bytes.NewReader(save(t, v.Snapshot())), testSchema, nil, plain(definitions))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -221,7 +221,7 @@ func TestTruncatedImagesAreRefused(t *testing.T) {
 	w, _ := filled(t, 60)
 	image := save(t, w.views.Snapshot())
 	for n := range len(image) {
-		_, err := Load(bytes.NewReader(image[:n]), testSchema, plain(w.definitions))
+		_, err := Load(bytes.NewReader(image[:n]), testSchema, nil, plain(w.definitions))
 		requireKind(t, err, cairn.KindCorrupt, "IMAGE_CORRUPT")
 	}
 }
@@ -232,7 +232,7 @@ func TestFlippedBitsAreRefused(t *testing.T) {
 	for i := range image {
 		changed := bytes.Clone(image)
 		changed[i] ^= 1 << (i % 8)
-		_, err := Load(bytes.NewReader(changed), testSchema, plain(w.definitions))
+		_, err := Load(bytes.NewReader(changed), testSchema, nil, plain(w.definitions))
 		requireKind(t, err, cairn.KindCorrupt, "IMAGE_CORRUPT")
 	}
 }
@@ -266,7 +266,7 @@ func TestImageOfAnotherSchemaIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := Load(bytes.NewReader(image), schema, nil)
+		r, err := Load(bytes.NewReader(image), schema, nil, nil)
 		if what == "nothing" || what == "renamed" || what == "unused more" {
 			if err != nil {
 				t.Errorf("%s: %v", what, err)
@@ -281,7 +281,7 @@ func TestImageOfAnotherSchemaIsRefused(t *testing.T) {
 
 func TestShardsThatAreNotTheEntriesAreRefused(t *testing.T) {
 	w, shards := filled(t, 100)
-	r, err := Load(bytes.NewReader(save(t, w.views.Snapshot())), testSchema, plain(w.definitions))
+	r, err := Load(bytes.NewReader(save(t, w.views.Snapshot())), nil, testSchema, plain(w.definitions))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,8 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// Load reads an image that Save wrote, for definitions that need not be those
+// Load reads an image that Save wrote, of a schema's attributes and the owner's
+// columns as with New, for definitions that need not be those
 // of then: a definition that the image has, by uid, version, filter and sort,
 // is complete; any other is as after Define, to be built; and what the image
 // has besides is passed over.
@@ -38,8 +39,8 @@ import (
 //   - a definition that Define refuses, as Define does
 //
 // and passes on that reading fails (KindUnavailable, IMAGE_UNREADABLE).
-func Load(image io.Reader, schema *cairn.Schema, definitions []Definition) (*Restored, error) {
-	l := &loader{imageReader: newImageReader(image), views: New(schema), jobs: newJobs()}
+func Load(image io.Reader, schema *cairn.Schema, columns []cairn.AttributeSpec, definitions []Definition) (*Restored, error) {
+	l := &loader{imageReader: newImageReader(image), views: New(schema, columns...), jobs: newJobs()}
 	defer l.jobs.wait()
 	for _, part := range []func(){l.header, l.entries, l.keys, l.attributes} {
 		if part(); l.err != nil {

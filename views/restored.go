@@ -24,12 +24,15 @@ const noShard cairn.ShardID = 0
 
 // Put makes an entry what it is now, whatever was restored under its ordinal:
 // nothing, an older state, or another entry that is gone.
-func (r *Restored) Put(ordinal uint32, key cairn.Key, attributes cairn.Attributes) {
+func (r *Restored) Put(ordinal uint32, key cairn.Key, attributes cairn.Attributes, columns ...cairn.Attribute) {
 	if old := r.views.present.keys.get(ordinal); old != nil && !bytes.Equal(old, key) {
 		r.Delete(ordinal)
 	}
-	r.views.Put(ordinal, noShard, key, attributes)
+	r.views.Put(ordinal, noShard, key, attributes, columns...)
 }
+
+// Entries are the ordinals that there are now. The bitmap is not to be modified.
+func (r *Restored) Entries() *roaring.Bitmap { return r.views.present.entries.read() }
 
 // Delete forgets an entry. An ordinal without an entry changes nothing.
 func (r *Restored) Delete(ordinal uint32) { r.views.Delete(ordinal, noShard) }
