@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"cairn"
+	"cairn/nodeindex/projection"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -33,8 +34,9 @@ type Checkpoint struct {
 	// unswept are departed ordinals that the views still have. They are not to
 	// be swept from the file, after which an ordinal is used again.
 	unswept map[cairn.UID]*roaring.Bitmap
-	frozen  []*overlay // newest first
-	shards  []shard    // those changed since the last checkpoint; copies
+	images  map[cairn.UID]projection.Image // of the views
+	frozen  []*overlay                     // newest first
+	shards  []shard                        // those changed since the last checkpoint; copies
 
 	// swept is what writing sweeps of departed.
 	swept map[cairn.UID]*roaring.Bitmap
@@ -63,7 +65,7 @@ func (x *Index) Freeze() (*Checkpoint, error) {
 	if before == nil {
 		return nil, errClosed
 	}
-	c.unswept = unswept(before.projections)
+	c.unswept, c.images = unswept(before.projections), imagesOf(before.projections)
 	for _, k := range c.assignment.keyspaces {
 		for _, s := range k.shards {
 			if s.changed > x.saved {
@@ -189,7 +191,7 @@ func (x *Index) finish(c *Checkpoint, meta CheckpointMeta) {
 		x.ordinals.release(swept.ToArray())
 	}
 	x.saved = c.generation
-	x.checkpointed = meta
+	x.checkpointed, x.savedImages = meta, c.images
 	x.checkpointAt = x.options.Now()
 	x.running = nil
 	x.wakeWork() // views may wait for what is in the file now

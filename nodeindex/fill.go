@@ -3,6 +3,7 @@ package nodeindex
 import (
 	"bytes"
 	"context"
+	"errors"
 
 	"cairn"
 	"cairn/nodeindex/projection"
@@ -91,18 +92,52 @@ func (j *fillJob) run(ctx context.Context) error {
 		s := j.x.state.Load()
 		return ctx.Err() != nil || s == nil || s.projections[j.keyspace] != j.project
 	}
-	it := j.ordinals.ManyIterator()
+	if err := j.begin(ended); err != nil {
+		return err
+	}
+	err := j.fill.TakeOver(j.shards, ended)
+	j.x.wakeWork()
+	return err
+}
+
+// begin fills in what the file has.
+func (j *fillJob) begin(ended func() bool) error {
+	if j.fill.Image() == "" {
+		return j.eachOf(j.ordinals, ended, j.fill.Add)
+	}
+	image, err := j.x.openImage(j.fill.Image())
+	if err == nil {
+		err = j.fill.Restore(image)
+		err = errors.Join(err, image.Close())
+	} else {
+		j.fill.Abandon()
+	}
+	if err != nil {
+		return err
+	}
+	dirty := j.x.dirtyOf(j.project)
+	// One that the file has nothing of is gone, or noted as changed.
+	left := dirty.Clone()
+	err = j.eachOf(dirty, ended, func(ordinal uint32, entry *cairn.Entry) {
+		left.Remove(ordinal)
+		j.fill.Replace(ordinal, entry)
+	})
+	for it := left.Iterator(); it.HasNext() && err == nil; {
+		j.fill.Replace(it.Next(), nil)
+	}
+	return err
+}
+
+// eachOf calls back for ordinals with the entries that the file has of them
+// now, in its own time; checkpoints go on meanwhile.
+func (j *fillJob) eachOf(ordinals *roaring.Bitmap, ended func() bool, each func(ordinal uint32, entry *cairn.Entry)) error {
+	it := ordinals.ManyIterator()
 	buffer := make([]uint32, fillAtOnce)
-	for n := it.NextMany(buffer); n > 0; n = it.NextMany(buffer) {
-		if ended() {
-			return nil
-		}
-		if err := j.read(buffer[:n]); err != nil {
+	for n := it.NextMany(buffer); n > 0 && !ended(); n = it.NextMany(buffer) {
+		if err := j.read(buffer[:n], each); err != nil {
 			return err
 		}
 	}
-	j.fill.TakeOver(j.shards, ended)
-	j.x.wakeWork()
 	return nil
 }
 
@@ -117,9 +152,9 @@ func (j *fillJob) shards() map[projection.Shard]*roaring.Bitmap {
 	return out
 }
 
-// read adds the entries of some ordinals as the file has them now. One that
+// read reads the entries of some ordinals as the file has them now. One that
 // has none there has been noted as changed, or has left.
-func (j *fillJob) read(ordinals []uint32) (err error) {
+func (j *fillJob) read(ordinals []uint32, each func(ordinal uint32, entry *cairn.Entry)) (err error) {
 	_, r, err := j.x.acquire()
 	if err != nil {
 		return err
@@ -158,7 +193,7 @@ func (j *fillJob) read(ordinals []uint32) (err error) {
 			return corrupt("RECORD_CHECKSUM", "the record of ordinal %d is not what was written", ordinal)
 		}
 		entry = cairn.Entry{Key: record.key, Nodes: nodes, Attributes: record.attributes, Version: record.version}
-		j.fill.Add(ordinal, &entry)
+		each(ordinal, &entry)
 	}
 	return nil
 }

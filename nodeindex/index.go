@@ -21,6 +21,7 @@ import (
 // the file that applying needs.
 type Index struct {
 	db       *bbolt.DB
+	dir      string
 	options  Options
 	state    atomic.Pointer[state] // nil once closed
 	position position
@@ -43,10 +44,11 @@ type Index struct {
 	running      *Checkpoint
 	checkpointed CheckpointMeta
 	checkpointAt time.Time
-	command      writeCommand     // reused from Apply to Apply
-	pending      pendingPuts      // likewise
-	populations  projection.Shard // how many have got a number
-	work         chan struct{}    // holds a value when there may be Work
+	command      writeCommand                   // reused from Apply to Apply
+	pending      pendingPuts                    // likewise
+	populations  projection.Shard               // how many have got a number
+	savedImages  map[cairn.UID]projection.Image // of views, that the file names
+	work         chan struct{}                  // holds a value when there may be Work
 }
 
 // state is what readers see: immutable, replaced as a whole.

@@ -21,7 +21,7 @@ var (
 // The format of the file: a name that no other program uses, and a version.
 const (
 	formatName    = "cairn node index"
-	formatVersion = 1
+	formatVersion = 2
 )
 
 func putFormat(tx *bbolt.Tx) error {
@@ -41,7 +41,7 @@ func checkFormat(tx *bbolt.Tx) error {
 	if number, n := binary.Uvarint(version); n <= 0 || number != formatVersion {
 		return corrupt("FILE_VERSION", "the file has format %d; this program reads %d", number, formatVersion)
 	}
-	for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketDeparted} {
+	for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketDeparted, bucketImages} {
 		if tx.Bucket(name) == nil {
 			return corrupt("FILE_DAMAGED", "the bucket %q is missing", name)
 		}
@@ -108,6 +108,9 @@ func loadImage(tx *bbolt.Tx) (*image, error) {
 		slices.SortFunc(own, func(a, b *shard) int { return bytes.Compare(a.Start, b.Start) })
 		i.assignment.keyspaces[definition.UID] = newKeyspace(definition, views[definition.UID], own)
 		delete(shards, definition.UID)
+	}
+	if i.images, err = loadImages(tx); err != nil {
+		return nil, err
 	}
 	for uid := range shards {
 		return nil, corrupt("SHARD_DAMAGED", "there are shards of keyspace %s, which the file does not know", uid)

@@ -366,8 +366,14 @@ func (m *machine) Checkpoint(t *rapid.T) {
 func (m *machine) Crash(t *rapid.T) {
 	file, err := os.ReadFile(filepath.Join(m.dir, FileName))
 	expect(t, err == nil, "copy: %v", err)
+	images := filepath.Join(m.dir, imagesFolder)
+	dir := m.newDir(t)
+	if _, err := os.Stat(images); err == nil && rapid.IntRange(0, 3).Draw(t, "images lost") > 0 {
+		err := os.CopyFS(filepath.Join(dir, imagesFolder), os.DirFS(images))
+		expect(t, err == nil, "copy: %v", err)
+	}
 	m.close(t)
-	m.dir = m.newDir(t)
+	m.dir = dir
 	err = os.WriteFile(filepath.Join(m.dir, FileName), file, 0o600)
 	expect(t, err == nil, "copy: %v", err)
 	m.open(t)
@@ -399,7 +405,8 @@ func TestModel(t *testing.T) {
 			// A map that is too small makes every checkpoint go the way of a
 			// file that must grow.
 			options: Options{
-				MapBytes: rapid.SampledFrom([]int{0, 1 << 15}).Draw(t, "map"),
+				MapBytes:     rapid.SampledFrom([]int{0, 1 << 15}).Draw(t, "map"),
+				ImageEntries: 5,
 				// All keys in memory, none, or until there are too many.
 				KeyBytes: rapid.SampledFrom([]int64{0, -1, 1 << 10}).Draw(t, "keys"),
 			},
@@ -422,6 +429,9 @@ func TestModel(t *testing.T) {
 			"crash":      m.Crash,
 			"reopen":     m.Reopen,
 			"settle":     m.Settle,
+			"save views": func(t *rapid.T) { expect(t, m.x.SaveViews() == nil, "save views") },
+			"fill views": func(t *rapid.T) { _ = m.x.FillViews(t.Context()) },
+			"work":       func(*rapid.T) { m.x.Work() },
 			"keep keys":  func(t *rapid.T) { expect(t, m.x.KeepKeys(t.Context()) == nil, "keep keys") },
 			"":           func(t *rapid.T) { m.compare(t, m.x) },
 		})

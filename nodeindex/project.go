@@ -24,7 +24,7 @@ func (x *Index) numberOf(p *population) projection.Shard {
 }
 
 // project brings the projections to an assignment: those of keyspaces that
-// have views, and no others. x.mu is held.
+// have views, and no others. Before is nil at the start. x.mu is held.
 func (x *Index) project(before map[cairn.UID]*projection.Projection, next *assignment) map[cairn.UID]*projection.Projection {
 	after := make(map[cairn.UID]*projection.Projection)
 	for uid, k := range next.keyspaces {
@@ -33,7 +33,10 @@ func (x *Index) project(before map[cairn.UID]*projection.Projection, next *assig
 		}
 		p := before[uid]
 		if p == nil {
-			p = projection.New(projection.Config{Lock: &x.mu, At: func() projection.At { return x.at(uid) }, Now: x.options.Now})
+			p = projection.New(projection.Config{Lock: &x.mu, At: func() projection.At { return x.at(uid) }, Now: x.options.Now, ImageEntries: x.options.ImageEntries})
+			if before == nil {
+				p.Restored(x.savedImages[uid]) // at the start
+			}
 		}
 		p.Define(k.Schema, k.views)
 		after[uid] = p

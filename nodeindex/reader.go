@@ -20,6 +20,9 @@ var (
 	bucketShards = []byte("shards")
 	// bucketDeparted: keyspace uid -> ordinals out of sight, to be swept.
 	bucketDeparted = []byte("departed")
+	// bucketImages: keyspace uid -> the image of its views, and the ordinals
+	// that have changed since.
+	bucketImages = []byte("images")
 	// bucketMeta: format, checkpoint, assignment.
 	bucketMeta = []byte("meta")
 )

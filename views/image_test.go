@@ -281,7 +281,7 @@ func TestImageOfAnotherSchemaIsRefused(t *testing.T) {
 
 func TestShardsThatAreNotTheEntriesAreRefused(t *testing.T) {
 	w, shards := filled(t, 100)
-	r, err := Load(bytes.NewReader(save(t, w.views.Snapshot())), nil, testSchema, plain(w.definitions))
+	r, err := Load(bytes.NewReader(save(t, w.views.Snapshot())), testSchema, nil, plain(w.definitions))
 	if err != nil {
 		t.Fatal(err)
 	}

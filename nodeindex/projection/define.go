@@ -40,7 +40,7 @@ func (p *Projection) Define(schema *cairn.Schema, wanted []cairn.View) {
 		p.defineBuilt()
 	}
 	if p.built == nil || !slices.Equal(p.built.attributes, indexed(schema)) {
-		if p.fill == nil || !slices.Equal(p.fill.made.attributes, indexed(schema)) {
+		if p.fill == nil || !slices.Equal(p.fill.attributes, indexed(schema)) {
 			p.refill()
 		}
 	} else {
@@ -58,16 +58,16 @@ func (p *Projection) defineBuilt() {
 		}
 	}
 	for i := range p.wanted {
-		if d := &p.wanted[i]; d.refusal == nil && p.built.has(d) {
-			d.refusal = p.built.define(d)
+		if d := &p.wanted[i]; d.refusal == nil && has(p.built.attributes, d) {
+			d.refusal = p.built.views.Define(d.definition())
 		}
 	}
 }
 
-// has tells whether the attributes are there that a definition needs.
-func (b *built) has(d *definition) bool {
+// has tells whether attributes have all that a definition needs.
+func has(attributes []cairn.AttributeSpec, d *definition) bool {
 	there := func(id cairn.AttributeID) bool {
-		return slices.ContainsFunc(b.attributes, func(spec cairn.AttributeSpec) bool { return spec.ID == id })
+		return slices.ContainsFunc(attributes, func(spec cairn.AttributeSpec) bool { return spec.ID == id })
 	}
 	if d.filter != nil {
 		for _, spec := range d.filter.Attributes() {
@@ -79,8 +79,8 @@ func (b *built) has(d *definition) bool {
 	return !slices.ContainsFunc(d.Sort, func(field cairn.SortField) bool { return !there(field.Attribute) })
 }
 
-func (b *built) define(d *definition) error {
-	return b.views.Define(views.Definition{View: d.UID, Version: d.Version, Filter: d.filter, Sort: d.Sort})
+func (d *definition) definition() views.Definition {
+	return views.Definition{View: d.UID, Version: d.Version, Filter: d.filter, Sort: d.Sort}
 }
 
 // States are how far every wanted version is. It is called with the lock held.

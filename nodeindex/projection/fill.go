@@ -1,20 +1,29 @@
 package projection
 
 import (
+	"bufio"
+	"io"
 	"sync/atomic"
 
 	"cairn"
+	"cairn/views"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// Fill makes projections out of entries, beside those that serve. One
-// goroutine of the owner's calls Add for every entry that its shards had when
-// the Fill began, and then TakeOver; it may see an entry as of then or later.
+// Fill makes projections anew, beside those that serve. One goroutine of the
+// owner's goes on with it: it calls Restore, or Add for every entry that its
+// shards had when the Fill began, in order of their ordinals; then Replace for
+// every entry that has changed since the image; then TakeOver. It may see an
+// entry as of when the Fill began or later.
 type Fill struct {
 	projection *Projection
-	made       *built
+	attributes []cairn.AttributeSpec
+	lists      *nodeLists
+	added      *views.Builder  // until it is restored
+	restored   *views.Restored // nil before
 	since      uint64
+	image      string
 	done       atomic.Int64
 	total      atomic.Int64
 
@@ -23,12 +32,13 @@ type Fill struct {
 	changed map[uint32]*cairn.Entry
 }
 
-// unplaced is the shard of all entries of a Fill until it takes over.
-const unplaced Shard = 0
-
-// refill begins to make the projections anew.
+// refill begins to make the projections anew. The owner's lock is held.
 func (p *Projection) refill() {
-	p.fill = &Fill{projection: p, made: newBuilt(p.declared.Load()), since: p.config.At().Index, changed: map[uint32]*cairn.Entry{}}
+	schema := p.declared.Load()
+	p.fill = &Fill{
+		projection: p, attributes: indexed(schema), lists: newNodeLists(), added: views.NewBuilder(schema, nodesColumn),
+		since: p.config.At().Index, image: p.image.Name, changed: map[uint32]*cairn.Entry{},
+	}
 }
 
 // Fill is the Fill that is needed, nil if none is. It is called with the lock
@@ -40,8 +50,8 @@ func (p *Projection) Fill() *Fill { return p.fill }
 // of a state at least as new.
 func (f *Fill) Since() uint64 { return f.since }
 
-// note keeps what has become of an entry. Entries do not change.
-func (f *Fill) note(ordinal uint32, entry *cairn.Entry) { f.changed[ordinal] = entry }
+// Image is the image to begin with; empty for the entries.
+func (f *Fill) Image() string { return f.image }
 
 // Expect tells how many entries there will be.
 func (f *Fill) Expect(total int) { f.total.Store(int64(total)) }
@@ -49,85 +59,140 @@ func (f *Fill) Expect(total int) { f.total.Store(int64(total)) }
 // Progress is how many entries have been added of those expected.
 func (f *Fill) Progress() (done, total int) { return int(f.done.Load()), int(f.total.Load()) }
 
-// Add is one entry.
+// note keeps what has become of an entry. Entries do not change.
+func (f *Fill) note(ordinal uint32, entry *cairn.Entry) { f.changed[ordinal] = entry }
+
+// Restore begins with an image that WriteImage wrote. After an error the Fill
+// is over, and another one begins with the entries.
+func (f *Fill) Restore(image io.Reader) error {
+	buffered := bufio.NewReaderSize(image, 1<<20)
+	lists, err := readLists(buffered)
+	if err == nil {
+		f.restored, err = views.Load(buffered, f.projection.declared.Load(), []cairn.AttributeSpec{nodesColumn}, f.definitions())
+	}
+	if err != nil {
+		f.Abandon()
+		return err
+	}
+	f.lists = lists
+	return nil
+}
+
+// Abandon begins anew with the entries, as after an image that turns out not
+// to be what it should.
+func (f *Fill) Abandon() {
+	p := f.projection
+	p.config.Lock.Lock()
+	defer p.config.Lock.Unlock()
+	if p.fill == f {
+		p.forgetImage()
+		p.refill()
+	}
+}
+
+// definitions are the versions that are wanted and can be built.
+func (f *Fill) definitions() (out []views.Definition) {
+	f.projection.config.Lock.Lock()
+	defer f.projection.config.Lock.Unlock()
+	for i := range f.projection.wanted {
+		if d := &f.projection.wanted[i]; d.refusal == nil && has(f.attributes, d) {
+			out = append(out, d.definition())
+		}
+	}
+	return out
+}
+
+// Add is one entry, with a higher ordinal than the one before.
 func (f *Fill) Add(ordinal uint32, entry *cairn.Entry) {
-	f.made.replace(ordinal, entry)
+	f.added.Add(ordinal, entry.Key, entry.Attributes, f.lists.value(entry.Nodes))
 	f.done.Add(1)
 }
 
-// replace makes an entry of no shard what it is now; nil deletes it.
-func (b *built) replace(ordinal uint32, entry *cairn.Entry) {
-	if key := b.views.Key(ordinal); entry == nil || key != nil && key.Compare(entry.Key) != 0 {
-		b.views.Delete(ordinal, unplaced)
+// Replace makes an entry what it is now; nil deletes it.
+func (f *Fill) Replace(ordinal uint32, entry *cairn.Entry) {
+	if entry == nil {
+		f.restored.Delete(ordinal)
+		return
 	}
-	if entry != nil {
-		b.put(unplaced, ordinal, entry)
-	}
+	f.restored.Put(ordinal, entry.Key, entry.Attributes, f.lists.value(entry.Nodes))
 }
 
-const (
-	// stepEntries is how many entries are gone through before somebody else
-	// gets a turn.
-	stepEntries = 4096
-	// catchUpLeast is how few changes are made up for in the last step, with
-	// the owner's lock held.
-	catchUpLeast = 512
-)
+// catchUpLeast is how few changes are made up for in the last step, with the
+// owner's lock held.
+const catchUpLeast = 512
 
 // TakeOver builds the views that are wanted, makes up for what has changed
-// since the Fill began and, in one step with the lock held, serves. Shards are
-// then asked for the ordinals of each by its number; entries of none of them
-// have left meanwhile. It ends without a change when ended says so or when
-// another Fill is needed.
-func (f *Fill) TakeOver(shards func() map[Shard]*roaring.Bitmap, ended func() bool) {
+// since the Fill began and, in one step with the lock held, serves. Shards, called
+// with the lock held, are the ordinals of each by its number; entries of none
+// of them have left meanwhile. It ends without a change when ended says so or
+// when another Fill is needed. Projections that turn out not to have what the
+// shards have are KindCorrupt, and are begun anew with the entries.
+func (f *Fill) TakeOver(shards func() map[Shard]*roaring.Bitmap, ended func() bool) error {
+	if f.restored == nil {
+		var err error
+		if f.restored, err = f.added.Finish(f.definitions()); err != nil {
+			return err
+		}
+	}
 	p := f.projection
-	p.config.Lock.Lock()
-	wanted := p.wanted
-	p.config.Lock.Unlock()
-	for i := range wanted {
-		if d := &wanted[i]; d.refusal == nil && f.made.has(d) {
-			_ = f.made.define(d) // asked again when it takes over, for all to see
-		}
-	}
-	for f.made.views.Build(stepEntries) {
-		if ended() {
-			return
-		}
-	}
 	for !ended() {
 		p.config.Lock.Lock()
 		if p.fill != f {
 			p.config.Lock.Unlock()
-			return
+			return nil
 		}
-		if len(f.changed) <= catchUpLeast {
-			f.takeOverLocked(shards())
+		now := shards()
+		changed, left := f.changed, f.departed(now)
+		if len(changed)+int(left.GetCardinality()) <= catchUpLeast {
+			f.makeUp(changed, left)
+			err := f.takeOverLocked(now)
 			p.config.Lock.Unlock()
-			return
+			return err
 		}
-		changed := f.changed
 		f.changed = map[uint32]*cairn.Entry{}
 		p.config.Lock.Unlock()
-		for ordinal, entry := range changed {
-			f.made.replace(ordinal, entry)
-		}
+		f.makeUp(changed, left)
+	}
+	return nil
+}
+
+// departed are the entries that no shard has any more, of those that have not
+// changed.
+func (f *Fill) departed(shards map[Shard]*roaring.Bitmap) *roaring.Bitmap {
+	all := make([]*roaring.Bitmap, 0, len(shards))
+	for _, ordinals := range shards {
+		all = append(all, ordinals)
+	}
+	return roaring.AndNot(f.restored.Entries(), roaring.FastOr(all...))
+}
+
+// makeUp makes up for changes. An ordinal that has departed may have got
+// another entry since, so what changed comes last.
+func (f *Fill) makeUp(changed map[uint32]*cairn.Entry, departed *roaring.Bitmap) {
+	for it := departed.Iterator(); it.HasNext(); {
+		f.restored.Delete(it.Next())
+	}
+	for ordinal, entry := range changed {
+		f.Replace(ordinal, entry)
 	}
 }
 
-func (f *Fill) takeOverLocked(shards map[Shard]*roaring.Bitmap) {
+func (f *Fill) takeOverLocked(shards map[Shard]*roaring.Bitmap) error {
 	p := f.projection
-	for ordinal, entry := range f.changed {
-		f.made.replace(ordinal, entry)
+	// What was noted of an entry may have departed with its shard.
+	f.makeUp(nil, f.departed(shards))
+	made, err := f.restored.SetShards(shards)
+	if err != nil {
+		p.forgetImage()
+		p.refill()
+		return err
 	}
-	for shard, ordinals := range shards {
-		f.made.views.MoveEntries(unplaced, shard, ordinals)
-	}
-	p.built, p.fill = f.made, nil
-	// What is left has departed since it was added. Its ordinals may be used
-	// again as soon as they are swept here.
+	p.built, p.fill = &built{views: made, attributes: f.attributes, lists: f.lists}, nil
 	p.leaving, p.unswept = nil, roaring.New()
-	p.Depart(unplaced, f.made.views.ShardOrdinals(unplaced))
+	if f.image == "" {
+		p.forgetImage()
+	}
 	p.defineBuilt()
-	p.image.forget()
 	p.Touched()
+	return nil
 }

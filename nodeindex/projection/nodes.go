@@ -17,6 +17,11 @@ type nodeLists struct {
 
 func newNodeLists() *nodeLists { return &nodeLists{codes: map[string]int64{}} }
 
+// value is a list's number in the column of nodes.
+func (l *nodeLists) value(nodes []cairn.NodeID) cairn.Attribute {
+	return cairn.Attribute{ID: nodesColumn.ID, Value: cairn.Int(l.code(nodes))}
+}
+
 // code is a list's number, a new one if the list is new.
 func (l *nodeLists) code(nodes []cairn.NodeID) int64 {
 	l.key = l.key[:0]

@@ -69,7 +69,7 @@ type shownField struct {
 }
 
 func (q *question) fields() pageFields {
-	f := pageFields{indexed: []cairn.AttributeID{nodesAttribute}}
+	f := pageFields{indexed: []cairn.AttributeID{nodesColumn.ID}}
 	for _, id := range q.request.Fields {
 		shown := shownField{id: id}
 		if q.snapshot.has(id) {

@@ -31,6 +31,8 @@ type Config struct {
 	At func() At
 	// Now is the clock, for the age of snapshots.
 	Now func() time.Time
+	// ImageEntries is how many entries must have changed for another image.
+	ImageEntries int
 }
 
 // Projection is the views of one keyspace.
@@ -66,14 +68,9 @@ type built struct {
 	lists      *nodeLists
 }
 
-// nodesAttribute is the number of a column of ours: which nodes an entry is
-// on, as a code of nodeLists.
-const nodesAttribute cairn.AttributeID = 1<<32 - 1
-
-func newBuilt(schema *cairn.Schema) *built {
-	nodes := cairn.AttributeSpec{ID: nodesAttribute, Type: cairn.TypeInt}
-	return &built{views: views.New(schema, nodes), attributes: indexed(schema), lists: newNodeLists()}
-}
+// nodesColumn is a column of ours: which nodes an entry is on, as a code of
+// nodeLists.
+var nodesColumn = cairn.AttributeSpec{ID: 1<<32 - 1, Type: cairn.TypeInt}
 
 // indexed are a schema's indexed attributes, ascending by id.
 func indexed(schema *cairn.Schema) []cairn.AttributeSpec {
@@ -115,8 +112,7 @@ func (p *Projection) Delete(shard Shard, ordinal uint32) {
 }
 
 func (b *built) put(shard Shard, ordinal uint32, entry *cairn.Entry) {
-	code := cairn.Attribute{ID: nodesAttribute, Value: cairn.Int(b.lists.code(entry.Nodes))}
-	b.views.Put(ordinal, shard, entry.Key, entry.Attributes, code)
+	b.views.Put(ordinal, shard, entry.Key, entry.Attributes, b.lists.value(entry.Nodes))
 }
 
 // Move notes that entries of one shard are another's from now on. Ordinals

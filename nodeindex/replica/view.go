@@ -44,7 +44,12 @@ func (r *Replica) tendViews() {
 			r.checkpointSoon()
 		}
 		if err := r.index.FillViews(r.ctx); err != nil && r.ctx.Err() == nil {
-			r.config.Logger.Error("the views could not be made from the entries; it will be tried again", "err", err)
+			r.config.Logger.Error("views could not be restored; they are made from the entries", "err", err)
+		}
+		if r.refusals.get() == nil {
+			if err := r.index.SaveViews(); err != nil {
+				r.config.Logger.Warn("an image of the views could not be written; the next start will take longer", "err", err)
+			}
 		}
 		select {
 		case <-r.index.WorkDue():
