@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"testing"
 
 	"cairn"
 
@@ -211,46 +210,5 @@ func askAtRandom(x *Index, uid cairn.UID, i int) error {
 		return nil
 	default:
 		return err
-	}
-}
-
-func TestViewsWhileWritesGoOn(t *testing.T) {
-	r := openReplica(t, Options{})
-	a := testAssignment(t, cairn.SchemeHash, 4)
-	r.assign(a)
-	for i := range 1000 {
-		r.write(put(testKey(i), size(int64(i))))
-	}
-	a.Revision++
-	a.Views = []cairn.View{{UID: 7, Name: "big", Keyspace: testKeyspace, Version: 1, Filter: "size >= 500", Sort: []cairn.SortField{{Attribute: 2}}}}
-	r.assign(a)
-	ask := func() (cairn.ViewReply, error) {
-		var reply cairn.ViewReply
-		err := r.x.AskView(askPage(a.Views[0], nil, 3), &reply)
-		return reply, err
-	}
-	_, err := ask()
-	wantError(t, err, cairn.KindUnavailable, "VIEW_BUILDING")
-	if !r.x.CheckpointWanted() {
-		t.Fatal("no checkpoint is wanted")
-	}
-	r.checkpoint()
-	r.write(remove(testKey(500)), put(testKey(2000), size(501)))
-	if err := r.x.FillViews(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	reply, err := ask()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, row := range reply.Rows {
-		got = append(got, string(row.Key))
-	}
-	if want := []string{testKey(501), testKey(2000), testKey(502)}; !slices.Equal(got, want) {
-		t.Errorf("the first rows are %v, want %v", got, want)
-	}
-	if reply.Index != r.index || !reply.More {
-		t.Errorf("the answer is of %d (more: %v), want %d", reply.Index, reply.More, r.index)
 	}
 }

@@ -32,10 +32,14 @@ func (r *Replica) ExportView(ctx context.Context, request *cairn.ExportRequest, 
 	})
 }
 
+// savePause is the wait after an image that could not be written.
+const savePause = time.Minute
+
 // tendViews builds views, and sweeps them, until the replica closes.
 func (r *Replica) tendViews() {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	var saveAfter time.Time
 	for {
 		for r.ctx.Err() == nil && r.index.Work() {
 			runtime.Gosched() // writes wait for the same lock
@@ -46,8 +50,9 @@ func (r *Replica) tendViews() {
 		if err := r.index.FillViews(r.ctx); err != nil && r.ctx.Err() == nil {
 			r.config.Logger.Error("views could not be restored; they are made from the entries", "err", err)
 		}
-		if r.refusals.get() == nil {
+		if now := time.Now(); r.refusals.get() == nil && now.After(saveAfter) {
 			if err := r.index.SaveViews(); err != nil {
+				saveAfter = now.Add(savePause)
 				r.config.Logger.Warn("an image of the views could not be written; the next start will take longer", "err", err)
 			}
 		}
