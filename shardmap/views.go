@@ -28,8 +28,8 @@ func Flip(m *Map, uid cairn.UID, version uint64) (Change, error) {
 // DeclareViews is what a declaration of views changes: the views, and the
 // records of their keyspaces, whose content stays. A change to a keyspace that
 // was decided without these views, such as the removal of an attribute that
-// they use, compares that record and loses. Keyspaces that the change puts
-// anyway, or that it creates, are left to it: set has their names.
+// they use, compares that record and loses. Keyspaces whose names in full are in
+// set are put already, or created; it adds those that it puts.
 func DeclareViews(m *Map, views []*catalog.View, set map[string]bool) Change {
 	var change Change
 	for _, view := range views {
@@ -39,10 +39,14 @@ func DeclareViews(m *Map, views []*catalog.View, set map[string]bool) Change {
 		}
 		change.Views = append(change.Views, ViewChange{Name: view.Name, Expected: expected, Put: view})
 		keyspace, found := m.Catalog().KeyspaceByUID(view.Keyspace)
-		if !found || set[keyspace.Name] {
+		if !found {
+			continue // it is created by the same change
+		}
+		name := catalog.KeyspaceName(keyspace.Name)
+		if set[name] {
 			continue
 		}
-		set[keyspace.Name] = true
+		set[name] = true
 		change.Keyspaces = append(change.Keyspaces, KeyspaceChange{Name: keyspace.Name, Expected: keyspace.ModRevision, Put: keyspace})
 	}
 	return change
