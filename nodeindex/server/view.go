@@ -108,31 +108,43 @@ func (j *viewJob) decode() error {
 	case *indexv1.AskViewRequest_Membership:
 		request.Asked = cairn.AskMembership
 		request.Key = question.Membership.GetKey()
+	case *indexv1.AskViewRequest_Rank:
+		request.Asked = cairn.AskRank
+		request.OrderBy = decodeSort(request.OrderBy, question.Rank.GetOrderBy())
+		request.After, err = decodeAfter(question.Rank.GetAfter())
+		return err
 	default:
 		return cairn.Invalid("question", "QUESTION_UNKNOWN", "no question, or one that this version does not know")
 	}
 	return nil
 }
 
-func decodePage(page *indexv1.PageQuestion, request *cairn.ViewRequest) error {
-	for _, field := range page.GetOrderBy() {
-		request.OrderBy = append(request.OrderBy, cairn.SortField{Attribute: cairn.AttributeID(field.GetAttribute()), Descending: field.GetDescending()})
-	}
+func decodePage(page *indexv1.PageQuestion, request *cairn.ViewRequest) (err error) {
+	request.OrderBy = decodeSort(request.OrderBy, page.GetOrderBy())
 	for _, id := range page.GetFields() {
 		request.Fields = append(request.Fields, cairn.AttributeID(id))
 	}
 	if page.GetOffset() > math.MaxInt {
-		return cairn.Invalid("offset", "OFFSET", "an offset of %d, which no view has", page.GetOffset())
+		return cairn.Invalid("offset", "OFFSET_OUT_OF_RANGE", "an offset of %d, which no view has", page.GetOffset())
 	}
 	request.Offset, request.Limit = int(page.GetOffset()), int(page.GetLimit())
-	if len(page.GetAfter()) > 0 {
-		after, err := indexv1.DecodePosition(page.GetAfter())
-		if err != nil {
-			return err
-		}
-		request.After = after
+	request.After, err = decodeAfter(page.GetAfter())
+	return err
+}
+
+func decodeSort(fields []cairn.SortField, message []*indexv1.SortField) []cairn.SortField {
+	for _, field := range message {
+		fields = append(fields, cairn.SortField{Attribute: cairn.AttributeID(field.GetAttribute()), Descending: field.GetDescending()})
 	}
-	return nil
+	return fields
+}
+
+// decodeAfter reads a position, nil where there is none.
+func decodeAfter(packed []byte) (*cairn.Position, error) {
+	if len(packed) == 0 {
+		return nil, nil
+	}
+	return indexv1.DecodePosition(packed)
 }
 
 // answer makes the response from a reply, or from err. The reply to a question
@@ -164,7 +176,7 @@ func (j *viewJob) fill(reply *cairn.ViewReply) error {
 		j.packed = indexv1.AppendRows(j.packed, reply.Rows[:n])
 		j.page.Rows, j.page.More = j.packed, reply.More || n < len(reply.Rows)
 		response.Answer = &indexv1.AskViewResponse_Page{Page: &j.page}
-	case cairn.AskCount:
+	case cairn.AskCount, cairn.AskRank:
 		response.Answer = &indexv1.AskViewResponse_Count{Count: reply.Count}
 	case cairn.AskGroups:
 		j.packed = indexv1.AppendGroups(j.packed, reply.Groups)

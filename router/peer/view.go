@@ -76,6 +76,8 @@ func newQuestion(ctx context.Context, req *cairn.ViewRequest) *question {
 		message.Question = &indexv1.AskViewRequest_Aggregate{Aggregate: aggregate}
 	case cairn.AskMembership:
 		message.Question = &indexv1.AskViewRequest_Membership{Membership: &indexv1.MembershipQuestion{Key: req.Key}}
+	case cairn.AskRank:
+		message.Question = &indexv1.AskViewRequest_Rank{Rank: &indexv1.RankQuestion{OrderBy: sortFields(req.OrderBy), After: packedPosition(req.After)}}
 	}
 	return q
 }
@@ -84,12 +86,27 @@ func (q *question) fillPage(req *cairn.ViewRequest) {
 	page := &q.page
 	page.Offset, page.Limit = uint64(max(0, req.Offset)), uint32(min(max(0, req.Limit), math.MaxUint32))
 	page.Fields = numbers(req.Fields)
-	for _, field := range req.OrderBy {
-		page.OrderBy = append(page.OrderBy, &indexv1.SortField{Attribute: uint32(field.Attribute), Descending: field.Descending})
+	page.OrderBy, page.After = sortFields(req.OrderBy), packedPosition(req.After)
+}
+
+func sortFields(fields []cairn.SortField) []*indexv1.SortField {
+	if len(fields) == 0 {
+		return nil
 	}
-	if req.After != nil {
-		page.After = indexv1.AppendPosition(nil, req.After)
+	slab, out := make([]indexv1.SortField, len(fields)), make([]*indexv1.SortField, len(fields))
+	for i, field := range fields {
+		slab[i].Attribute, slab[i].Descending = uint32(field.Attribute), field.Descending
+		out[i] = &slab[i]
 	}
+	return out
+}
+
+// packedPosition is a position as a field, empty where there is none.
+func packedPosition(position *cairn.Position) []byte {
+	if position == nil {
+		return nil
+	}
+	return indexv1.AppendPosition(nil, position)
 }
 
 func numbers(ids []cairn.AttributeID) []uint32 {
@@ -119,6 +136,9 @@ func fillReply(reply *cairn.ViewReply, asked cairn.Asked, response *indexv1.AskV
 		reply.Rows, err = indexv1.DecodeRows(answer.Page.GetRows(), nil)
 	case *indexv1.AskViewResponse_Count:
 		answered, reply.Count = cairn.AskCount, answer.Count
+		if asked == cairn.AskRank {
+			answered = asked
+		}
 	case *indexv1.AskViewResponse_Groups:
 		answered = cairn.AskGroups
 		reply.Groups, err = indexv1.DecodeGroups(answer.Groups.GetGroups(), nil)

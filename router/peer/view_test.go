@@ -68,6 +68,7 @@ func TestQuestionsCarryEverything(t *testing.T) {
 		},
 		"last page":   {cairn.ViewRequest{Asked: cairn.AskPage, Offset: 1 << 40, Limit: 10_000}, cairn.ViewReply{}},
 		"count":       {cairn.ViewRequest{Asked: cairn.AskCount, Where: "lighted"}, cairn.ViewReply{Count: 1 << 50}},
+		"rank":        {cairn.ViewRequest{Asked: cairn.AskRank, OrderBy: []cairn.SortField{{Attribute: 7, Descending: true}}, After: after}, cairn.ViewReply{Count: 12}},
 		"groups":      {cairn.ViewRequest{Asked: cairn.AskGroups, Attributes: []cairn.AttributeID{4, 2}}, cairn.ViewReply{Groups: []cairn.Group{{Values: []cairn.Value{text(t, "x"), {}}, Count: 3}}}},
 		"no groups":   {cairn.ViewRequest{Asked: cairn.AskGroups, Attributes: []cairn.AttributeID{4}}, cairn.ViewReply{}},
 		"ints":        {cairn.ViewRequest{Asked: cairn.AskAggregate, Attributes: []cairn.AttributeID{9}}, cairn.ViewReply{Aggregation: cairn.Aggregation{Count: 2, Min: cairn.Int(-1), Max: cairn.Int(5), Ints: cairn.IntSum{High: -3, Low: 7}}}},
