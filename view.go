@@ -64,6 +64,9 @@ const (
 	AskAggregate
 	// AskMembership asks whether one key is in the view, and why.
 	AskMembership
+	// AskRank asks how many rows a page that begins after After leaves behind
+	// it: those that come before After in OrderBy, and one that stands there.
+	AskRank
 )
 
 // MaxGroups is how many groups an answer may have.
@@ -81,7 +84,8 @@ type ViewRequest struct {
 	Where string
 	Now   int64
 	Asked Asked
-	// OrderBy to Fields are for AskPage. OrderBy is the order of the rows,
+	// OrderBy to Fields are for AskPage, OrderBy and After for AskRank too.
+	// OrderBy is the order of the rows,
 	// empty for the view's. The page begins after After, if set, or passes
 	// Offset rows over, and has at most Limit rows, 1 to MaxBatch. Fields are
 	// the attributes to return.
@@ -107,7 +111,7 @@ type ViewReply struct {
 	// them.
 	Rows []ViewRow
 	More bool
-	// Count is the answer to AskCount.
+	// Count is the answer to AskCount and AskRank.
 	Count uint64
 	// Groups are in order of their values, absent ones last.
 	Groups      []Group
