@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 
 	"cairn"
 	"cairn/nodeindex/projection"
@@ -77,7 +78,6 @@ func (x *Index) nextFill() *fillJob {
 		for _, shard := range s.keyspaces[uid].shards {
 			job.ordinals.Or(shard.ordinals)
 		}
-		f.Expect(int(job.ordinals.GetCardinality()))
 		return job
 	}
 	return nil
@@ -103,6 +103,9 @@ func (j *fillJob) run(ctx context.Context) error {
 // begin fills in what the file has.
 func (j *fillJob) begin(ended func() bool) error {
 	if j.fill.Image() == "" {
+		if err := j.fill.Begin(int(j.ordinals.GetCardinality())); err != nil {
+			return err
+		}
 		return j.eachOf(j.ordinals, ended, j.fill.Add)
 	}
 	image, err := j.x.openImage(j.fill.Image())
@@ -115,22 +118,22 @@ func (j *fillJob) begin(ended func() bool) error {
 	if err != nil {
 		return err
 	}
-	dirty := j.x.dirtyOf(j.project)
-	// One that the file has nothing of is gone, or noted as changed.
-	left := dirty.Clone()
-	err = j.eachOf(dirty, ended, func(ordinal uint32, entry *cairn.Entry) {
-		left.Remove(ordinal)
-		j.fill.Replace(ordinal, entry)
-	})
-	for it := left.Iterator(); it.HasNext() && err == nil; {
-		j.fill.Replace(it.Next(), nil)
+	dirty, changed := j.x.dirtyOf(j.project), make(map[uint32]*cairn.Entry)
+	for it := dirty.Iterator(); it.HasNext(); {
+		changed[it.Next()] = nil // the file has nothing of it: it is gone
 	}
+	err = j.eachOf(dirty, ended, func(ordinal uint32, entry *cairn.Entry) error {
+		own := cairn.Entry{Key: bytes.Clone(entry.Key), Nodes: slices.Clone(entry.Nodes), Attributes: bytes.Clone(entry.Attributes)}
+		changed[ordinal] = &own
+		return nil
+	})
+	j.fill.Replace(changed)
 	return err
 }
 
 // eachOf calls back for ordinals with the entries that the file has of them
 // now, in its own time; checkpoints go on meanwhile.
-func (j *fillJob) eachOf(ordinals *roaring.Bitmap, ended func() bool, each func(ordinal uint32, entry *cairn.Entry)) error {
+func (j *fillJob) eachOf(ordinals *roaring.Bitmap, ended func() bool, each func(ordinal uint32, entry *cairn.Entry) error) error {
 	it := ordinals.ManyIterator()
 	buffer := make([]uint32, fillAtOnce)
 	for n := it.NextMany(buffer); n > 0 && !ended(); n = it.NextMany(buffer) {
@@ -154,13 +157,16 @@ func (j *fillJob) shards() map[projection.Shard]*roaring.Bitmap {
 
 // read reads the entries of some ordinals as the file has them now. One that
 // has none there has been noted as changed, or has left.
-func (j *fillJob) read(ordinals []uint32, each func(ordinal uint32, entry *cairn.Entry)) (err error) {
+func (j *fillJob) read(ordinals []uint32, each func(ordinal uint32, entry *cairn.Entry) error) (err error) {
 	_, r, err := j.x.acquire()
 	if err != nil {
 		return err
 	}
 	defer r.pool.release(r)
 	defer recovered(&err)
+	if ordinals = j.fill.Unchanged(ordinals); len(ordinals) == 0 {
+		return nil
+	}
 	var entry cairn.Entry
 	first := ordinalKey(ordinals[0])
 	found, value := r.records.Seek(first[:])
@@ -193,7 +199,9 @@ func (j *fillJob) read(ordinals []uint32, each func(ordinal uint32, entry *cairn
 			return corrupt("RECORD_CHECKSUM", "the record of ordinal %d is not what was written", ordinal)
 		}
 		entry = cairn.Entry{Key: record.key, Nodes: nodes, Attributes: record.attributes, Version: record.version}
-		each(ordinal, &entry)
+		if err := each(ordinal, &entry); err != nil {
+			return err
+		}
 	}
 	return nil
 }

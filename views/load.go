@@ -60,7 +60,7 @@ func Load(image io.Reader, schema *cairn.Schema, columns []cairn.AttributeSpec, 
 	if err := l.jobs.wait(); err != nil {
 		return nil, err
 	}
-	l.complete()
+	l.views.setMembers(l.restored)
 	return &Restored{views: l.views}, nil
 }
 
@@ -165,27 +165,17 @@ func (l *loader) keys() {
 
 func (l *loader) attributes() {
 	s := &l.views.present
-	made := make([][]*roaring.Bitmap, len(s.attributes))
 	for i := range s.attributes {
 		a := &s.attributes[i]
 		l.open(sectionAttribute)
 		if a.spec.Type == cairn.TypeString {
 			l.dictionary(&a.dictionary)
 		}
-		l.column(a)
-		if l.err != nil {
+		if l.column(a); l.err != nil {
 			return
 		}
-		a.indexed = a.indexed && a.dictionary.distinct() <= maxIndexed
-		a.unaligned = a.dictionary.distinct() > maxAligned
-		if a.indexed {
-			l.jobs.start(func() error { made[i] = a.bitmapsOfValues(&l.blocks); return nil })
-		}
 	}
-	_ = l.jobs.wait() // these do not fail
-	for i := range made {
-		s.attributes[i].setValues(made[i], &l.views.bitmaps)
-	}
+	l.views.indexValues(&l.blocks, l.jobs)
 }
 
 // dictionary reads the texts and their order.

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"iter"
 	"math"
 	"slices"
 
@@ -38,7 +39,7 @@ func (l *loader) orders() {
 			if err := l.verify(o, ordinals); err != nil {
 				return err
 			}
-			if err := o.fill(&l.views.present, ordinals, l.restored); err != nil {
+			if err := o.fill(&l.views.present, slices.Values([][]uint32{ordinals}), l.restored); err != nil {
 				return err
 			}
 			o.next = everyOrdinal
@@ -129,8 +130,8 @@ func (c *comparer) compareFrom(from int, a, b uint32) int {
 // fill puts entries that are in order into an order without any, and the
 // bitsets of its views and of values in their places. Members are by slot of
 // the views that have them by now.
-func (o *sorted) fill(s *state, ordinals []uint32, members map[int]*roaring.Bitmap) error {
-	if err := o.tree.Load(func(yield func([]uint32) bool) { yield(ordinals) }); err != nil {
+func (o *sorted) fill(s *state, runs iter.Seq[[]uint32], members map[int]*roaring.Bitmap) error {
+	if err := o.tree.Load(runs); err != nil {
 		return err
 	}
 	o.tree.FillView(everything, func(uint32) bool { return true })
@@ -165,20 +166,4 @@ func (o *sorted) fillView(number order.View, members *roaring.Bitmap) {
 		return
 	}
 	o.tree.FillViewFrom(number, members)
-}
-
-// complete makes the views seen that have their members and their order.
-func (l *loader) complete() {
-	v := l.views
-	v.ownCounts()
-	for slot, members := range l.restored {
-		w := v.present.views[slot]
-		if v.orders[w.order].next != everyOrdinal {
-			continue // the order has to be built, and so the view
-		}
-		w.next, w.complete = everyOrdinal, true
-		v.present.members[slot] = v.bitmaps.edit(nil)
-		v.bitmaps.replace(v.present.members[slot], members)
-		v.present.totals[slot] = v.present.members[slot].size()
-	}
 }

@@ -34,6 +34,9 @@ func (r *Restored) Put(ordinal uint32, key cairn.Key, attributes cairn.Attribute
 // Entries are the ordinals that there are now. The bitmap is not to be modified.
 func (r *Restored) Entries() *roaring.Bitmap { return r.views.present.entries.read() }
 
+// Key is the key of an entry, nil if there is none. It is not to be modified.
+func (r *Restored) Key(ordinal uint32) cairn.Key { return r.views.Key(ordinal) }
+
 // Delete forgets an entry. An ordinal without an entry changes nothing.
 func (r *Restored) Delete(ordinal uint32) { r.views.Delete(ordinal, noShard) }
 

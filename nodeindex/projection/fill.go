@@ -2,7 +2,9 @@ package projection
 
 import (
 	"bufio"
+	"bytes"
 	"io"
+	"slices"
 	"sync/atomic"
 
 	"cairn"
@@ -12,15 +14,15 @@ import (
 )
 
 // Fill makes projections anew, beside those that serve. One goroutine of the
-// owner's goes on with it: it calls Restore, or Add for every entry that its
-// shards had when the Fill began, in order of their ordinals; then Replace for
-// every entry that has changed since the image; then TakeOver. It may see an
-// entry as of when the Fill began or later.
+// owner's goes on with it: it calls Begin and then Add for every entry that its
+// shards had when the Fill began, in order of their ordinals, or Restore and
+// then Replace for every entry that has changed since the image; then TakeOver.
+// It may see an entry as of when the Fill began or later.
 type Fill struct {
 	projection *Projection
 	attributes []cairn.AttributeSpec
 	lists      *nodeLists
-	added      *views.Builder  // until it is restored
+	builder    *views.Builder  // of what is added
 	restored   *views.Restored // nil before
 	since      uint64
 	image      string
@@ -36,7 +38,7 @@ type Fill struct {
 func (p *Projection) refill() {
 	schema := p.declared.Load()
 	p.fill = &Fill{
-		projection: p, attributes: indexed(schema), lists: newNodeLists(), added: views.NewBuilder(schema, nodesColumn),
+		projection: p, attributes: indexed(schema), lists: newNodeLists(),
 		since: p.config.At().Index, image: p.image.Name, changed: map[uint32]*cairn.Entry{},
 	}
 }
@@ -52,9 +54,6 @@ func (f *Fill) Since() uint64 { return f.since }
 
 // Image is the image to begin with; empty for the entries.
 func (f *Fill) Image() string { return f.image }
-
-// Expect tells how many entries there will be.
-func (f *Fill) Expect(total int) { f.total.Store(int64(total)) }
 
 // Progress is how many entries have been added of those expected.
 func (f *Fill) Progress() (done, total int) { return int(f.done.Load()), int(f.total.Load()) }
@@ -102,19 +101,46 @@ func (f *Fill) definitions() (out []views.Definition) {
 	return out
 }
 
-// Add is one entry, with a higher ordinal than the one before.
-func (f *Fill) Add(ordinal uint32, entry *cairn.Entry) {
-	f.added.Add(ordinal, entry.Key, entry.Attributes, f.lists.value(entry.Nodes))
-	f.done.Add(1)
+// Begin begins with entries, total of them.
+func (f *Fill) Begin(total int) (err error) {
+	f.total.Store(int64(total))
+	f.builder, err = views.NewBuilder(f.projection.declared.Load(), []cairn.AttributeSpec{nodesColumn}, f.definitions())
+	return err
 }
 
-// Replace makes an entry what it is now; nil deletes it.
-func (f *Fill) Replace(ordinal uint32, entry *cairn.Entry) {
-	if entry == nil {
-		f.restored.Delete(ordinal)
-		return
+// Unchanged leaves of ordinals, in place, those that nothing is noted of. The
+// others are made up for in the end; added as well, they might meet another
+// entry of the same key. It is asked after the state is fixed that entries are
+// read from.
+func (f *Fill) Unchanged(ordinals []uint32) []uint32 {
+	f.projection.config.Lock.Lock()
+	defer f.projection.config.Lock.Unlock()
+	return slices.DeleteFunc(ordinals, func(ordinal uint32) bool {
+		_, noted := f.changed[ordinal]
+		return noted
+	})
+}
+
+// Add is one entry, with a higher ordinal than the one before.
+func (f *Fill) Add(ordinal uint32, entry *cairn.Entry) error {
+	f.done.Add(1)
+	return f.builder.Add(ordinal, entry.Key, entry.Attributes, f.lists.value(entry.Nodes))
+}
+
+// Replace makes entries what they are now; nil deletes one.
+func (f *Fill) Replace(changed map[uint32]*cairn.Entry) {
+	// First whatever goes: a key may have come back under another ordinal, and
+	// an ordinal with another key.
+	for ordinal, entry := range changed {
+		if entry == nil || !bytes.Equal(f.restored.Key(ordinal), entry.Key) {
+			f.restored.Delete(ordinal)
+		}
 	}
-	f.restored.Put(ordinal, entry.Key, entry.Attributes, f.lists.value(entry.Nodes))
+	for ordinal, entry := range changed {
+		if entry != nil {
+			f.restored.Put(ordinal, entry.Key, entry.Attributes, f.lists.value(entry.Nodes))
+		}
+	}
 }
 
 // catchUpLeast is how few changes are made up for in the last step, with the
@@ -130,7 +156,7 @@ const catchUpLeast = 512
 func (f *Fill) TakeOver(shards func() map[Shard]*roaring.Bitmap, ended func() bool) error {
 	if f.restored == nil {
 		var err error
-		if f.restored, err = f.added.Finish(f.definitions()); err != nil {
+		if f.restored, err = f.builder.Finish(); err != nil {
 			return err
 		}
 	}
@@ -172,9 +198,7 @@ func (f *Fill) makeUp(changed map[uint32]*cairn.Entry, departed *roaring.Bitmap)
 	for it := departed.Iterator(); it.HasNext(); {
 		f.restored.Delete(it.Next())
 	}
-	for ordinal, entry := range changed {
-		f.Replace(ordinal, entry)
-	}
+	f.Replace(changed)
 }
 
 func (f *Fill) takeOverLocked(shards map[Shard]*roaring.Bitmap) error {

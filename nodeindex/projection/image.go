@@ -55,7 +55,7 @@ const imageShare = 8
 // BeginImage is a snapshot to write an image of, nil if none is due. EndImage
 // or GiveUpImage must follow.
 func (p *Projection) BeginImage() *Snapshot {
-	if p.built == nil || p.fill != nil || p.image.since != nil {
+	if p.built == nil || p.fill != nil || p.image.since != nil || len(p.leaving) > 0 {
 		return nil
 	}
 	s := p.snapshotLocked()
