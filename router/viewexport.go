@@ -22,7 +22,7 @@ import (
 // piece is not tried again: a new export may be of another state.
 func (r *Router) ExportView(ctx context.Context, view, cluster string, deliver func(cairn.ExportPiece) error) error {
 	began := r.began()
-	x := &export{router: r, ctx: ctx, view: view, cluster: cluster, deliver: deliver}
+	x := &export{router: r, outer: ctx, ctx: ctx, view: view, cluster: cluster, deliver: deliver}
 	err := x.run()
 	r.ended(VerbExportView, x.keyspace, 1, 0, began, err)
 	return err
@@ -31,18 +31,28 @@ func (r *Router) ExportView(ctx context.Context, view, cluster string, deliver f
 // export is one export under way.
 type export struct {
 	router        *Router
-	ctx           context.Context
 	view, cluster string
 	deliver       func(cairn.ExportPiece) error
 	keyspace      string
 	trial         trial
-	begun         bool
-	refused       error // of deliver
+	// outer is the caller's context, ctx the export's own.
+	outer, ctx context.Context
+	beginning  *time.Timer
+	begun      bool
+	refused    error // of deliver
 }
 
 func (x *export) run() error {
-	limit := time.Now().Add(x.router.timeout)
-	_, has := x.ctx.Deadline()
+	deadline, has := x.ctx.Deadline()
+	if !has {
+		deadline = time.Now().Add(x.router.timeout)
+	}
+	var stop context.CancelFunc
+	x.ctx, stop = context.WithCancel(x.ctx)
+	defer stop()
+	// It bounds the beginning alone: the first piece stops it.
+	x.beginning = time.AfterFunc(time.Until(deadline), stop)
+	defer x.beginning.Stop()
 	for {
 		learnt := x.attempt()
 		switch {
@@ -52,15 +62,17 @@ func (x *export) run() error {
 			return x.refused
 		case x.begun:
 			return learnt.refusal
-		case !has && x.trial.tries > 0 && time.Now().After(limit):
-			return gaveUp(x.ctx, x.trial.tries, x.trial.last)
 		}
 		event := RetryEvent{Verb: VerbExportView, Keyspace: x.keyspace, Cluster: x.cluster}
-		if !x.router.prepareNext(x.ctx, event, learnt, &x.trial) {
-			if learnt.action == giveUp {
+		if x.ctx.Err() != nil || !x.router.prepareNext(x.ctx, event, learnt, &x.trial) {
+			if learnt.action == giveUp && learnt.refusal.Kind != cairn.KindDeadline {
 				return learnt.refusal
 			}
-			return gaveUp(x.ctx, x.trial.tries, x.trial.last)
+			ended := x.outer.Err()
+			if ended == nil {
+				ended = context.DeadlineExceeded // of the beginning
+			}
+			return gaveUpBy(ended, x.trial.tries, x.trial.last)
 		}
 	}
 }
@@ -103,14 +115,25 @@ func (x *export) attempt() verdict {
 		View: view.UID, Version: view.Serving.Number,
 	}
 	err = index.ExportView(x.ctx, request, func(piece cairn.ExportPiece) error {
-		x.begun = true
+		if !x.begun {
+			x.begun = true
+			x.beginning.Stop()
+		}
 		x.refused = x.deliver(piece)
 		return x.refused
 	})
 	if err == nil {
 		return verdict{}
 	}
-	return learnRead(versionMoved(err), cairn.Answer{}, m.Revision())
+	err = versionMoved(err)
+	var answer cairn.Answer
+	if cairn.KindOf(err) == cairn.KindStale && !x.begun {
+		// By which map it says so, a stream has no place to tell.
+		if status, err := index.Status(x.ctx, 0); err == nil {
+			answer.Revision = status.MapRevision
+		}
+	}
+	return learnRead(err, answer, m.Revision())
 }
 
 func viewBuilding(view *catalog.View) *cairn.Error {

@@ -190,6 +190,18 @@ func (b *Bed) SetView(view catalog.View) error {
 	return b.editLocked(catalog.Edit{SetViews: []*catalog.View{&view}})
 }
 
+// NoteAll makes the log of every index note the newest map; routers that are
+// behind will hear of it from them.
+func (b *Bed) NoteAll() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, x := range b.indexes {
+		x.mu.Lock()
+		x.noteLocked(b.m)
+		x.mu.Unlock()
+	}
+}
+
 // RemoveView removes a view.
 func (b *Bed) RemoveView(uid cairn.UID) error {
 	b.mu.Lock()
