@@ -107,6 +107,16 @@ func (d *dictionary) arrange(codes []uint32, generation uint64) {
 	}
 }
 
+// rankBlock numbers the codes of a block of the order from a number on, and is
+// the next number.
+func (d *dictionary) rankBlock(block int, from uint32, ranks []uint32) (next uint32) {
+	for _, code := range d.order.blocks[block].codes {
+		ranks[code] = from
+		from++
+	}
+	return from
+}
+
 // inUse reports whether exactly the codes that have a text were counted.
 func (d *dictionary) inUse() bool {
 	unused := 0

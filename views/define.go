@@ -32,8 +32,11 @@ type view struct {
 	order  int        // its order among Views.orders
 	number order.View // its number there
 	reads  attributeSet
-	// next is the lowest ordinal that the view has not been built for yet.
+	// next is the lowest ordinal whose membership is not known yet. When all
+	// are, the order is filled, up to the last entry filled; nil before.
 	next     uint64
+	last     *position
+	filled   int
 	complete bool
 }
 
@@ -52,14 +55,15 @@ type sorted struct {
 	fields []int // where its attributes stand
 	tree   *order.Order
 	reads  attributeSet
-	slots  []int  // of its views
-	next   uint64 // as in view
+	slots  []int // of its views
+	// next is everyOrdinal once it is complete; until then sorting says how
+	// far it is.
+	next    uint64
+	sorting *sorting
 	// values are the bitsets of attributes' values, by attribute and code, 0
 	// where there is none.
 	values [][]order.View
 }
-
-func (o *sorted) covers(ordinal uint32) bool { return uint64(ordinal) < o.next }
 
 // Define adds a version of a view. Where there are entries already it is
 // unseen until Build has gone through them; Put and Delete keep up what is

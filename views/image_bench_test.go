@@ -93,8 +93,13 @@ func BenchmarkImage(b *testing.B) {
 
 // processorTime is how long the process has run on any processor: what tells
 // more than the time of day where others use the machine, too.
-func processorTime() time.Duration {
+func processorTime() time.Duration { return usedTime(syscall.RUSAGE_SELF) }
+
+// threadTime is the same of the thread.
+func threadTime() time.Duration { return usedTime(syscall.RUSAGE_THREAD) }
+
+func usedTime(of int) time.Duration {
 	var usage syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
+	_ = syscall.Getrusage(of, &usage)
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

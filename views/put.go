@@ -82,9 +82,11 @@ func (v *Views) place(ordinal uint32, home *shard, exists bool, changed *attribu
 	realigned := v.realigned(changed)
 	for number, o := range v.orders {
 		switch {
-		case o == nil || !o.covers(ordinal):
+		case o == nil:
 		case !exists || o.reads.meets(changed):
-			o.tree.Insert(ordinal, v.viewsOf(o, ordinal))
+			if !o.defers(ordinal) {
+				o.tree.Insert(ordinal, v.viewsOf(o, ordinal))
+			}
 		case realigned || slices.Contains(moved, number):
 			o.tree.Update(ordinal, v.viewsOf(o, ordinal))
 		}
@@ -187,6 +189,7 @@ func (v *Views) Delete(ordinal uint32, shardID cairn.ShardID) {
 	for _, o := range v.orders {
 		if o != nil {
 			o.tree.Delete(ordinal)
+			o.defers(ordinal)
 		}
 	}
 	home := v.editShard(shardID)

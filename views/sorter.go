@@ -34,6 +34,12 @@ type item struct {
 type part struct {
 	items []item
 	level int
+	whole bool // whether splitting it was in vain
+}
+
+// splits reports whether a part is to be split before it is sorted.
+func (p *part) splits(s *sorter) bool {
+	return len(p.items) > partMost && !p.whole && p.level <= s.keyLevel()+cairn.MaxKeyLength/8
 }
 
 const (
@@ -47,19 +53,25 @@ const (
 	oversampled = 8
 )
 
+// newSorter is a sorter that is ready.
 func newSorter(s *state, sort []SortField, fields []int) *sorter {
+	out := sorterOf(s, sort, fields)
+	for i, field := range fields {
+		d, next := &s.attributes[field].dictionary, uint32(0)
+		for block := range d.order.blocks {
+			next = d.rankBlock(block, next, out.ranks[i])
+		}
+	}
+	return out
+}
+
+// sorterOf is a sorter whose ranks are to be filled.
+func sorterOf(s *state, sort []SortField, fields []int) *sorter {
 	out := &sorter{comparer: comparer{state: s, sort: sort, fields: fields}, ranks: make([][]uint32, len(fields))}
 	for i, field := range fields {
-		a := &s.attributes[field]
-		if a.spec.Type != cairn.TypeString {
-			continue
+		if a := &s.attributes[field]; a.spec.Type == cairn.TypeString {
+			out.ranks[i] = make([]uint32, len(a.dictionary.counts))
 		}
-		ranks, next := make([]uint32, len(a.dictionary.counts)), uint32(0)
-		for code := range a.dictionary.all() {
-			ranks[code] = next
-			next++
-		}
-		out.ranks[i] = ranks
 	}
 	return out
 }
@@ -104,8 +116,8 @@ func (s *sorter) renumber(items []item, level int) {
 }
 
 // order sorts a part, however large.
-func (s *sorter) order(p part, emit func(ordinals []item)) {
-	if len(p.items) <= partMost || p.level > s.keyLevel()+cairn.MaxKeyLength/8 {
+func (s *sorter) order(p part, emit func(items []item)) {
+	if !p.splits(s) {
 		s.sortSmall(p.items, p.level)
 		emit(p.items)
 		return
@@ -115,11 +127,8 @@ func (s *sorter) order(p part, emit func(ordinals []item)) {
 		split.place(each)
 	}
 	for _, inner := range split.parts() {
-		if len(inner.items) == len(p.items) && inner.level == p.level {
-			s.sortSmall(inner.items, inner.level) // no sample tells them apart
-			emit(inner.items)
-			continue
-		}
+		// Where no sample tells them apart, splitting is in vain.
+		inner.whole = inner.level == p.level && len(inner.items) == len(p.items)
 		s.order(inner, emit)
 	}
 }
@@ -180,7 +189,7 @@ type split struct {
 	many   []bool
 	below  [][]item
 	ties   [][]item
-	room   int // that a part gets at first
+	room   int // that a part gets at first; 0 leaves it to grow
 }
 
 // sampleItems is some of the numbers of items.
@@ -227,7 +236,7 @@ func (p *split) place(each item) {
 }
 
 func (p *split) add(to *[]item, each item) {
-	if *to == nil {
+	if *to == nil && p.room > 0 {
 		*to = make([]item, 0, p.room)
 	}
 	*to = append(*to, each)
@@ -238,10 +247,10 @@ func (p *split) parts() []part {
 	var out []part
 	for i := range p.below {
 		if len(p.below[i]) > 0 {
-			out = append(out, part{p.below[i], p.level})
+			out = append(out, part{items: p.below[i], level: p.level})
 		}
 		if i < len(p.ties) && len(p.ties[i]) > 0 {
-			out = append(out, part{p.ties[i], p.sorter.after(p.level, p.bounds[i])})
+			out = append(out, part{items: p.ties[i], level: p.sorter.after(p.level, p.bounds[i])})
 		}
 	}
 	return out
