@@ -26,6 +26,7 @@ type Views struct {
 // changed if a snapshot may have it.
 type state struct {
 	keys       keys
+	dense      *denseSets
 	entries    *bitmap
 	attributes []attribute         // ascending by id
 	ids        []cairn.AttributeID // of attributes
@@ -46,6 +47,7 @@ type state struct {
 func New(schema *cairn.Schema, columns ...cairn.AttributeSpec) *Views {
 	v := &Views{schema: schema, shards: map[cairn.ShardID]uint32{}}
 	v.bitmaps.generation = 1
+	v.present.dense = &denseSets{}
 	for _, spec := range schema.Attributes() {
 		if !spec.Unindexed {
 			v.present.attributes = append(v.present.attributes, newAttribute(spec))
