@@ -36,7 +36,7 @@ func TestBuildAmidChanges(t *testing.T) {
 	for ordinal := range entries {
 		put(ordinal)
 	}
-	for i, sort := range [][]SortField{{{kind, true}}, {{lit, false}, {name, true}}, {{size, false}}, nil, {{at, false}}} {
+	for i, sort := range [][]SortField{{{Attribute: kind, Descending: true}}, {{Attribute: lit}, {Attribute: name, Descending: true}}, {{Attribute: size}}, nil, {{Attribute: at}}} {
 		expression := []string{"", "lit", "size < 100", `name >= "name 3"`, ""}[i]
 		if err := v.Define(Definition{View: 2, Version: uint64(i), Filter: parse(t, expression, filter.View), Sort: sort}); err != nil {
 			t.Fatal(err)
@@ -78,7 +78,7 @@ func BenchmarkBuild(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		for name, sort := range map[string][]SortField{"new-order": {{tier, false}, {created, true}}, "same-order": {{score, false}}} {
+		for name, sort := range map[string][]SortField{"new-order": {{Attribute: tier}, {Attribute: created, Descending: true}}, "same-order": {{Attribute: score}}} {
 			b.Run(fmt.Sprintf("%s/entries=%d", name, entries), func(b *testing.B) {
 				runtime.LockOSThread()
 				defer runtime.UnlockOSThread()

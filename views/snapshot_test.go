@@ -76,9 +76,9 @@ func TestRefusals(t *testing.T) {
 		v.Put(uint32(i), 1, cairn.Key(fmt.Sprint(i)), attributes)
 	}
 	for reason, sort := range map[string][]SortField{
-		"SORT_TOO_LONG":     {{kind, false}, {name, false}, {size, false}, {lit, false}, {at, false}},
-		"SORT_TWICE":        {{kind, false}, {kind, true}},
-		"ATTRIBUTE_UNKNOWN": {{note, false}},
+		"SORT_TOO_LONG":     {{Attribute: kind}, {Attribute: name}, {Attribute: size}, {Attribute: lit}, {Attribute: at}},
+		"SORT_TWICE":        {{Attribute: kind}, {Attribute: kind, Descending: true}},
+		"ATTRIBUTE_UNKNOWN": {{Attribute: note}},
 	} {
 		requireReason(t, v.Define(Definition{View: 1, Version: 1, Sort: sort}), "sort", reason)
 	}
