@@ -30,7 +30,7 @@ func TestBuildAmidChanges(t *testing.T) {
 	put := func(ordinal uint32) {
 		v.Put(ordinal, 1, cairn.Key(fmt.Sprintf("a common beginning %d", ordinal*7919)), attributes())
 	}
-	if err := v.Define(Definition{View: 1, Version: 1, Sort: []SortField{{size, false}}}); err != nil {
+	if err := v.Define(Definition{View: 1, Version: 1, Sort: []SortField{{Attribute: size}}}); err != nil {
 		t.Fatal(err)
 	}
 	for ordinal := range entries {

@@ -58,7 +58,7 @@ func TestBuiltIsTheMaintainedState(t *testing.T) {
 }
 
 func TestBuilderRefuses(t *testing.T) {
-	_, err := NewBuilder(testSchema, nil, []Definition{{View: 1, Version: 1, Sort: []SortField{{note, false}}}})
+	_, err := NewBuilder(testSchema, nil, []Definition{{View: 1, Version: 1, Sort: []SortField{{Attribute: note}}}})
 	requireReason(t, err, "sort", "ATTRIBUTE_UNKNOWN")
 	b, err := NewBuilder(testSchema, nil, nil)
 	if err != nil {
@@ -107,7 +107,7 @@ func TestSorter(t *testing.T) {
 	if _, err := b.Finish(); err != nil {
 		t.Fatal(err)
 	}
-	for _, sort := range append(sorts, []SortField{{lit, false}}, []SortField{{size, true}, {name, false}}, []SortField{{kind, true}, {lit, false}}) {
+	for _, sort := range append(sorts, []SortField{{Attribute: lit}}, []SortField{{Attribute: size, Descending: true}, {Attribute: name}}, []SortField{{Attribute: kind, Descending: true}, {Attribute: lit}}) {
 		fields, err := v.present.sortFields("", sort)
 		if err != nil {
 			t.Fatal(err)

@@ -12,7 +12,7 @@ func (m *mask) set(slot uint32) { m[slot/64] |= 1 << (slot % 64) }
 
 func (m *mask) has(slot uint32) bool { return m[slot/64]>>(slot%64)&1 != 0 }
 
-func (m *mask) count() int { return onesIn(*m) }
+func (m *mask) count() int { return bits.OnesCount64(m[0]) + bits.OnesCount64(m[1]) }
 
 // within reports whether all of it is in another.
 func (m *mask) within(other *mask) bool {
@@ -28,36 +28,31 @@ func (m *mask) each(do func(slot uint32)) {
 	}
 }
 
+// imageBlocks is how many of an image's blocks a block of a column has.
+const imageBlocks = blockSize / imageBlock
+
 // block is who has a number in a block; their numbers are put into numbers.
-func (c *column) block(block uint32, numbers *[imageBlock]uint64) (present mask, n int) {
-	chunk := c.chunks.get(block)
-	if chunk == nil {
+func (c *column) block(number uint32, numbers *[imageBlock]uint64) (present mask, n int) {
+	b := c.blocks.get(number / imageBlocks)
+	if b == nil {
 		return present, 0
 	}
-	chunk.each(func(_ uint32, number uint64) {
-		numbers[n] = number
+	first := number % imageBlocks * imageBlock
+	copy(present[:], b.present[first/64:])
+	present.each(func(slot uint32) {
+		numbers[n] = b.get(first + slot)
 		n++
 	})
-	return chunk.present, n
+	return present, n
 }
 
 // setBlock gives a block that has no numbers its numbers.
-func (c *column) setBlock(block uint32, present mask, numbers []uint64, generation uint64) {
-	least, most := numbers[0], numbers[0]
-	for _, number := range numbers {
-		least, most = min(least, number), max(most, number)
-	}
-	width := (bits.Len64(most-least) + 7) / 8
-	if width == 8 {
-		least = 0 // as widened leaves it
-	}
-	made := &chunk{generation: generation, base: least, present: present, width: width, data: make([]byte, width*chunkSize)}
+func (c *column) setBlock(number uint32, present mask, numbers []uint64, generation uint64) {
 	n := 0
 	present.each(func(slot uint32) {
-		made.put(slot, numbers[n])
+		c.set(number*imageBlock+slot, numbers[n], generation)
 		n++
 	})
-	*c.chunks.at(block, generation) = made
 }
 
 // setBlock gives a block that has no keys the keys of some ordinals, by their
@@ -65,7 +60,7 @@ func (c *column) setBlock(block uint32, present mask, numbers []uint64, generati
 func (k *keys) setBlock(block uint32, present mask, lengths []int, text []byte, generation uint64) {
 	made := &arena{generation: generation, text: append(make([]byte, 0, len(text)), text...)}
 	n, end := 0, uint32(0)
-	for slot := range uint32(chunkSize) {
+	for slot := range uint32(arenaSize) {
 		if present.has(slot) {
 			end += uint32(lengths[n])
 			n++

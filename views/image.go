@@ -34,7 +34,7 @@ import (
 const (
 	imageMagic  = "cairnvw\n"
 	imageFormat = 1
-	// imageBlock is how many ordinals share a record. A chunk of a column has
+	// imageBlock is how many ordinals share a record. A block of a column has
 	// a whole number of them.
 	imageBlock = 128
 	blockWords = imageBlock / 64

@@ -156,12 +156,12 @@ func TestImageIsTheMaintainedState(t *testing.T) {
 				definitions, complete[d.Version] = append(definitions, &other), false
 			case "sort":
 				other := *d
-				other.Sort = []SortField{{lit, true}, {name, false}}
+				other.Sort = []SortField{{Attribute: lit, Descending: true}, {Attribute: name}}
 				definitions, complete[d.Version] = append(definitions, &other), false
 			}
 		}
 		if rapid.Bool().Draw(t, "added") {
-			definitions = append(definitions, &Definition{View: 2, Version: 20, Sort: []SortField{{at, false}}})
+			definitions = append(definitions, &Definition{View: 2, Version: 20, Sort: []SortField{{Attribute: at}}})
 		}
 		r, err := Load(bytes.NewReader(image), testSchema, nil, plain(definitions))
 		if err != nil {

@@ -40,7 +40,7 @@ func unpack(data []byte, width int, least uint64, numbers []uint64) {
 		}
 		return
 	}
-	mask, at, i := reach(width), 0, 0
+	mask, at, i := ^uint64(0)>>(64-8*width), 0, 0
 	for ; i < len(numbers) && at+8 <= len(data); i++ {
 		numbers[i] = least + binary.LittleEndian.Uint64(data[at:])&mask
 		at += width

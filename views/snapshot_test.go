@@ -44,7 +44,7 @@ func TestSnapshotsAreReadWhileWritesGoOn(t *testing.T) {
 func askEverything(t *testing.T, s *Snapshot) {
 	for _, where := range append([]string{`tier == "t1" && country == "c0" || status == "s1"`, `!(tier == "t2")`}, benchWheres...) {
 		sel := Selection{View: viewRecent, Version: 1, Where: benchFilter(where, filter.Where)}
-		p, err := s.Page(Query{Selection: sel, Limit: 10, OrderBy: []SortField{{tier, true}}})
+		p, err := s.Page(Query{Selection: sel, Limit: 10, OrderBy: []SortField{{Attribute: tier, Descending: true}}})
 		if err != nil {
 			t.Error(err)
 		}
@@ -98,7 +98,7 @@ func TestRefusals(t *testing.T) {
 	requireReason(t, err, "limit", "LIMIT_OUT_OF_RANGE")
 	_, err = s.Page(Query{Selection: sel, Limit: 1, Offset: -1})
 	requireReason(t, err, "offset", "OFFSET_OUT_OF_RANGE")
-	_, err = s.Page(Query{Selection: sel, Limit: 1, OrderBy: []SortField{{note, false}}})
+	_, err = s.Page(Query{Selection: sel, Limit: 1, OrderBy: []SortField{{Attribute: note}}})
 	requireReason(t, err, "order_by", "ATTRIBUTE_UNKNOWN")
 	_, err = s.Page(Query{Selection: sel, Limit: 1, Fields: []cairn.AttributeID{note}})
 	requireReason(t, err, "fields", "ATTRIBUTE_UNKNOWN")
