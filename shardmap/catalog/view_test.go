@@ -137,7 +137,7 @@ func TestViewsAreRefused(t *testing.T) {
 		"filter not UTF-8":          {newView("short", "\xff"), "views/short.filter", "FILTER_SYNTAX", ""},
 		"filter of blanks":          {newView("short", " "), "views/short.filter", "FILTER_EMPTY", ""},
 		"filter broken":             {newView("short", "lighted &&\n  & 1"), "views/short.filter", "FILTER_SYNTAX", "2:3"},
-		"filter's attribute":        {newView("short", "lighted && lenght > 1"), "views/short.filter", "ATTRIBUTE_UNKNOWN", "1:12"},
+		"filter's attribute":        {newView("short", "lighted && width > 1"), "views/short.filter", "ATTRIBUTE_UNKNOWN", "1:12"},
 		"filter's type":             {newView("short", "length == \"a\""), "views/short.filter", "FILTER_TYPE", "1:"},
 		"filter without an index":   {newView("short", `ident == "a"`), "views/short.filter", "ATTRIBUTE_UNINDEXED", "1:1"},
 		"filter with now":           {newView("short", `now == timestamp("2026-01-01T00:00:00Z")`), "views/short.filter", "FILTER_NOW", "1:1"},
