@@ -342,3 +342,23 @@ func TestExportsAreNotRepeated(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// BenchmarkQuery is what the public API costs by itself: pages of 50 rows with
+// three attributes, from a router that answers at once, to stubs as any
+// language has them.
+func BenchmarkQuery(b *testing.B) {
+	s := serveKnown(b, &known{page: pageOf(b, 50, 3)})
+	api := cairnv1.NewViewsClient(s.raw(b))
+	req := &cairnv1.QueryRequest{Selection: &cairnv1.Selection{View: "views/v"}, PageSize: 50}
+	b.SetParallelism(16)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := api.Query(context.Background(), req); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "pages/s")
+}
