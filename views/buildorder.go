@@ -20,8 +20,8 @@ type sorting struct {
 	rank         uint32
 	next         uint64
 	split        *split
-	splits       part // what is split, from its item number placed on; none for entries
-	placed       int
+	splits       part     // what is split; none for entries
+	placed       int      // pages of it
 	parts        []part   // to be done, the last first
 	run          []uint32 // sorted, to be appended
 	// changed are the entries that are not as they were or not there any
@@ -32,9 +32,12 @@ type sorting struct {
 	done      int // entries split, and again when they are in
 }
 
-// costInsert is how many times as long inserting an entry takes as appending
-// it does.
-const costInsert = 4
+// costAppend and costInsert are how many times as long appending and inserting
+// an entry take as splitting it does.
+const (
+	costAppend = 3
+	costInsert = 10
+)
 
 // defers reports whether an entry that is new, has other sort values or is
 // gone is not to be inserted now, since that is done at last.
@@ -65,7 +68,6 @@ func (v *Views) buildOrder(o *sorted, limit int) (left int) {
 			limit -= s.rankSome()
 		case s.next == 0 && s.split == nil:
 			s.split = s.sorter.split(0, s.sample(), int(s.entries.GetCardinality()))
-			s.split.room = 0
 			limit -= splitMost
 		case s.split != nil:
 			limit = s.splitSome(limit)
@@ -131,18 +133,20 @@ func (s *sorting) splitSome(limit int) (left int) {
 			return left
 		}
 	} else {
-		some := s.splits.items[s.placed:]
-		some = some[:min(limit, len(some))]
-		for _, each := range some {
-			s.split.place(each)
-		}
-		left = limit - len(some)
-		if s.placed += len(some); s.placed < len(s.splits.items) {
-			return left
+		pages := s.splits.items.pages
+		for left = limit; s.placed < len(pages); s.placed++ {
+			if left <= 0 {
+				return 0
+			}
+			for _, each := range pages[s.placed] {
+				s.split.place(each)
+			}
+			left -= len(pages[s.placed])
+			pages[s.placed] = nil
 		}
 	}
 	parts := s.split.parts()
-	if len(parts) == 1 && len(s.splits.items) == len(parts[0].items) && parts[0].level == s.splits.level {
+	if len(parts) == 1 && s.splits.items.size == parts[0].items.size && parts[0].level == s.splits.level {
 		parts[0].whole = true // no sample tells them apart
 	}
 	slices.Reverse(parts)
@@ -157,21 +161,22 @@ func (s *sorting) sortPart() (cost int) {
 	p := s.parts[last]
 	s.parts = s.parts[:last]
 	if p.splits(s.sorter) {
-		s.split, s.splits, s.placed = s.sorter.split(p.level, sampleItems(p.items), len(p.items)), p, 0
-		s.split.room = 0
+		s.split, s.splits, s.placed = s.sorter.split(p.level, p.items.sample(), p.items.size), p, 0
 		return splitMost
 	}
-	s.sortSmall(p.items, p.level)
-	for _, each := range p.items {
-		s.run = append(s.run, each.ordinal)
+	sorted := p.items.joined()
+	s.sortSmall(sorted, p.level)
+	s.run = make([]uint32, len(sorted))
+	for i, each := range sorted {
+		s.run[i] = each.ordinal
 	}
-	return len(p.items) / 2
+	return len(sorted)
 }
 
 // appendSome appends some of what is sorted, without what changed.
 func (v *Views) appendSome(o *sorted, limit int) (cost int) {
 	s := o.sorting
-	some := s.run[:min(limit, len(s.run))]
+	some := s.run[:min((limit+costAppend-1)/costAppend, len(s.run))]
 	s.run = s.run[len(some):]
 	s.done += len(some)
 	same := some[:0]
@@ -184,7 +189,7 @@ func (v *Views) appendSome(o *sorted, limit int) (cost int) {
 	if len(s.run) == 0 {
 		s.run = nil
 	}
-	return len(some)
+	return costAppend * len(some)
 }
 
 // insertSome inserts some of what changed, and is what is left of a limit.

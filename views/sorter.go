@@ -30,16 +30,55 @@ type item struct {
 	ordinal uint32
 }
 
+// itemPages is how many items a page of items has at most.
+const itemPages = 4096
+
+// items are as many as may be, in pages that are not moved as they grow.
+type items struct {
+	pages [][]item
+	size  int
+}
+
+func (s *items) add(each item) {
+	last := len(s.pages) - 1
+	if last < 0 || len(s.pages[last]) == cap(s.pages[last]) {
+		s.pages = append(s.pages, make([]item, 0, min(max(s.size, 64), itemPages)))
+		last++
+	}
+	s.pages[last] = append(s.pages[last], each)
+	s.size++
+}
+
+// joined is the items in one slice.
+func (s *items) joined() []item {
+	if len(s.pages) == 1 {
+		return s.pages[0]
+	}
+	return slices.Concat(s.pages...)
+}
+
+// sample is some of their numbers.
+func (s *items) sample() []uint64 {
+	step := max(s.size/(splitMost*oversampled), 1)
+	sample := make([]uint64, 0, s.size/step+len(s.pages))
+	for _, page := range s.pages {
+		for i := 0; i < len(page); i += step {
+			sample = append(sample, page[i].number)
+		}
+	}
+	return sample
+}
+
 // part is items of which all levels before are equal.
 type part struct {
-	items []item
+	items items
 	level int
 	whole bool // whether splitting it was in vain
 }
 
 // splits reports whether a part is to be split before it is sorted.
 func (p *part) splits(s *sorter) bool {
-	return len(p.items) > partMost && !p.whole && p.level <= s.keyLevel()+cairn.MaxKeyLength/8
+	return p.items.size > partMost && !p.whole && p.level <= s.keyLevel()+cairn.MaxKeyLength/8
 }
 
 const (
@@ -116,19 +155,23 @@ func (s *sorter) renumber(items []item, level int) {
 }
 
 // order sorts a part, however large.
-func (s *sorter) order(p part, emit func(items []item)) {
+func (s *sorter) order(p part, emit func(sorted []item)) {
 	if !p.splits(s) {
-		s.sortSmall(p.items, p.level)
-		emit(p.items)
+		sorted := p.items.joined()
+		s.sortSmall(sorted, p.level)
+		emit(sorted)
 		return
 	}
-	split := s.split(p.level, sampleItems(p.items), len(p.items))
-	for _, each := range p.items {
-		split.place(each)
+	split := s.split(p.level, p.items.sample(), p.items.size)
+	for i, page := range p.items.pages {
+		for _, each := range page {
+			split.place(each)
+		}
+		p.items.pages[i] = nil
 	}
 	for _, inner := range split.parts() {
 		// Where no sample tells them apart, splitting is in vain.
-		inner.whole = inner.level == p.level && len(inner.items) == len(p.items)
+		inner.whole = inner.level == p.level && inner.items.size == p.items.size
 		s.order(inner, emit)
 	}
 }
@@ -187,27 +230,16 @@ type split struct {
 	// such a number in its own part of ties.
 	bounds []uint64
 	many   []bool
-	below  [][]item
-	ties   [][]item
-	room   int // that a part gets at first; 0 leaves it to grow
-}
-
-// sampleItems is some of the numbers of items.
-func sampleItems(items []item) []uint64 {
-	step := max(len(items)/(splitMost*oversampled), 1)
-	sample := make([]uint64, 0, len(items)/step+1)
-	for i := 0; i < len(items); i += step {
-		sample = append(sample, items[i].number)
-	}
-	return sample
+	below  []items
+	ties   []items
 }
 
 // split begins to split a part of so many items, with a sample of their
 // numbers at its level.
-func (s *sorter) split(level int, sample []uint64, items int) *split {
+func (s *sorter) split(level int, sample []uint64, size int) *split {
 	slices.Sort(sample)
 	out := &split{sorter: s, level: level}
-	parts := min(items/partSize+1, splitMost)
+	parts := min(size/partSize+1, splitMost)
 	for i := 1; i < parts; i++ {
 		bound := sample[i*len(sample)/parts]
 		if last := len(out.bounds) - 1; last >= 0 && out.bounds[last] == bound {
@@ -216,8 +248,7 @@ func (s *sorter) split(level int, sample []uint64, items int) *split {
 		}
 		out.bounds, out.many = append(out.bounds, bound), append(out.many, false)
 	}
-	out.below, out.ties = make([][]item, len(out.bounds)+1), make([][]item, len(out.bounds))
-	out.room = min(items, items/parts*5/4+16)
+	out.below, out.ties = make([]items, len(out.bounds)+1), make([]items, len(out.bounds))
 	return out
 }
 
@@ -226,30 +257,23 @@ func (p *split) place(each item) {
 	i, found := slices.BinarySearch(p.bounds, each.number)
 	switch {
 	case !found:
-		p.add(&p.below[i], each)
+		p.below[i].add(each)
 	case p.many[i]:
 		each.number = p.sorter.number(p.sorter.after(p.level, each.number), each.ordinal)
-		p.add(&p.ties[i], each)
+		p.ties[i].add(each)
 	default:
-		p.add(&p.below[i+1], each)
+		p.below[i+1].add(each)
 	}
-}
-
-func (p *split) add(to *[]item, each item) {
-	if *to == nil && p.room > 0 {
-		*to = make([]item, 0, p.room)
-	}
-	*to = append(*to, each)
 }
 
 // parts are the parts in order; those without items are left out.
 func (p *split) parts() []part {
 	var out []part
 	for i := range p.below {
-		if len(p.below[i]) > 0 {
+		if p.below[i].size > 0 {
 			out = append(out, part{items: p.below[i], level: p.level})
 		}
-		if i < len(p.ties) && len(p.ties[i]) > 0 {
+		if i < len(p.ties) && p.ties[i].size > 0 {
 			out = append(out, part{items: p.ties[i], level: p.sorter.after(p.level, p.bounds[i])})
 		}
 	}
@@ -290,13 +314,13 @@ func (s *sorter) all(blocks *paged[mask], entries int, jobs *jobs) [][]uint32 {
 	runs := make([][]uint32, len(parts))
 	for i := range parts {
 		jobs.start(func() error {
-			run := make([]uint32, 0, len(parts[i].items))
-			s.order(parts[i], func(items []item) {
-				for _, each := range items {
+			run := make([]uint32, 0, parts[i].items.size)
+			s.order(parts[i], func(sorted []item) {
+				for _, each := range sorted {
 					run = append(run, each.ordinal)
 				}
 			})
-			runs[i], parts[i].items = run, nil
+			runs[i], parts[i] = run, part{}
 			return nil
 		})
 	}
