@@ -109,7 +109,7 @@ func TestAClusterThatCannotAnswer(t *testing.T) {
 					t.Fatalf("%+v, %v", got, err)
 				}
 				requireError(t, got.Missing[0].Err, want.kind, want.reason, want.text)
-				if took := time.Since(began); took < 7*time.Second || took > 8*time.Second+time.Millisecond {
+				if took := time.Since(began); took < 7*time.Second || took > 8*time.Second {
 					t.Errorf("the partial answer took %s of 10 s", took)
 				}
 				page, err := v.QueryView(t.Context(), cairn.PageQuery{Selection: partial, Limit: 100})
