@@ -27,13 +27,13 @@
 //
 // # Deadlines and retries
 //
-// Every verb but Watch and ExportView ends by its context's deadline, or Config.Timeout after
-// it began if there is none. Until then a refusal is not an answer: keys that
-// a cluster disowns are routed again by a map at least as new as the one it
-// disowned them by; a read that found no replica, or none fresh enough, is
-// asked again after a growing, jittered pause. A write is repeated only when
-// it is certain that it did not take effect; otherwise its outcome is
-// KindUnknown with the reason OUTCOME_UNKNOWN.
+// Every verb but Watch and ExportView ends by its context's deadline, or
+// Config.Timeout after it began if there is none. Until then a refusal is not
+// an answer: keys that a cluster disowns are routed again by a map at least as
+// new as the one it disowned them by; a read that found no replica, or none
+// fresh enough, is asked again after a growing, jittered pause. A write is
+// repeated only when it is certain that it did not take effect; otherwise its
+// outcome is KindUnknown with the reason OUTCOME_UNKNOWN.
 //
 // # Freshness
 //
