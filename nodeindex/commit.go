@@ -41,7 +41,7 @@ func (c *Checkpoint) commit(meta CheckpointMeta) (changes keyChanges, err error)
 		changes: keyChanges{byKeyspace: make(map[cairn.UID][]keyChange)},
 	}
 	w.records.FillPercent = recordsFill
-	steps := []func(*Checkpoint) error{w.sweep, w.overlays, w.populations, w.departed, func(c *Checkpoint) error {
+	steps := []func(*Checkpoint) error{w.sweep, w.overlays, w.populations, w.departed, w.images, func(c *Checkpoint) error {
 		return putMeta(tx, meta, c.assignment)
 	}}
 	for _, step := range steps {
@@ -119,8 +119,11 @@ func (w *checkpointWriter) sweep(c *Checkpoint) error {
 	for _, uid := range sortedUIDs(c.departed) {
 		all := c.departed[uid]
 		now := all
-		if all.GetCardinality() > budget {
-			now = firstOf(all, budget)
+		if held := c.unswept[uid]; held != nil {
+			now = roaring.AndNot(all, held)
+		}
+		if now.GetCardinality() > budget {
+			now = firstOf(now, budget)
 		}
 		budget -= now.GetCardinality()
 		if now.IsEmpty() {

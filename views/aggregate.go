@@ -1,11 +1,12 @@
 package views
 
 import (
-	"math"
 	"math/big"
 	"math/bits"
 
 	"cairn"
+
+	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // Aggregation is what there is to say about one attribute of a selection. Two
@@ -17,8 +18,9 @@ type Aggregation struct {
 	Min, Max cairn.Value
 	// Ints is the exact sum of ints.
 	Ints Sum
-	// Floats is the sum of floats, compensated for rounding; infinite if
-	// it overflows.
+	// Floats is the sum of floats, infinite if it overflows: those of 1,024
+	// ordinals are added as they come, and these sums are compensated for
+	// rounding, so that the error does not grow with the entries.
 	Floats float64
 }
 
@@ -130,44 +132,41 @@ func (s *Snapshot) Aggregate(sel Selection, id cairn.AttributeID) (Aggregation, 
 	if err != nil {
 		return Aggregation{}, err
 	}
-	dense := set.ToDense()
 	if a.spec.Type == cairn.TypeString {
-		return a.aggregateText(dense), nil
+		return a.aggregateText(set, s.state.dense), nil
 	}
-	return a.aggregateNumbers(dense), nil
+	return a.aggregateNumbers(set, s.state.dense), nil
 }
 
-// aggregateNumbers goes through the ordinals of a dense set, chunk by chunk.
-func (a *attribute) aggregateNumbers(dense []uint64) Aggregation {
-	all := tally{least: math.MaxUint64}
-	var floats compensated
-	a.column.chunksOf(dense, func(c *chunk, _ uint32, which [chunkWords]uint64) {
-		if a.spec.Type == cairn.TypeFloat {
-			floats.addAll(c, which)
-		}
-		all.add(c, which)
-	})
-	out := Aggregation{Count: all.count}
-	if out.Count == 0 {
-		return out
+// aggregateNumbers goes through the ordinals of a set, block by block.
+func (a *attribute) aggregateNumbers(set *roaring.Bitmap, room *denseSets) Aggregation {
+	t := tally{kind: a.spec.Type}
+	room.give(room.eachBlock(&a.column, set, t.add))
+	if t.count == 0 {
+		return Aggregation{}
 	}
-	out.Min, out.Max = ofRank(a.spec.Type, all.least), ofRank(a.spec.Type, all.most)
-	out.Floats = floats.sum()
-	if a.spec.Type == cairn.TypeInt {
+	out := Aggregation{Count: t.count, Min: ofRank(t.kind, t.least), Max: ofRank(t.kind, t.most)}
+	switch t.kind {
+	case cairn.TypeInt:
 		// Each rank is its int plus 2^63.
-		out.Ints = all.sum.minus(times(signBit, out.Count))
+		out.Ints = t.sum.minus(times(signBit, t.count))
+	case cairn.TypeFloat:
+		out.Floats = t.floats.sum()
 	}
 	return out
 }
 
 // aggregateText finds the first and the last string.
-func (a *attribute) aggregateText(dense []uint64) Aggregation {
+func (a *attribute) aggregateText(set *roaring.Bitmap, room *denseSets) Aggregation {
 	var out Aggregation
 	seen := make([]uint64, len(a.dictionary.counts)/64+1)
-	a.column.chunksOf(dense, func(c *chunk, _ uint32, which [chunkWords]uint64) {
-		out.Count += onesIn(which)
-		c.eachOf(which, func(code uint64) { seen[code/64] |= 1 << (code % 64) })
-	})
+	room.give(room.eachBlock(&a.column, set, func(b *block, which *blockBits) {
+		out.Count += which.count()
+		which.each(func(slot uint32) {
+			code := b.get(slot)
+			seen[code/64] |= 1 << (code % 64)
+		})
+	}))
 	for code := range a.dictionary.all() {
 		if seen[code/64]>>(code%64)&1 == 0 {
 			continue
@@ -178,30 +177,4 @@ func (a *attribute) aggregateText(dense []uint64) Aggregation {
 		out.Max = a.ofNumber(uint64(code))
 	}
 	return out
-}
-
-// compensated is a sum of floats with what rounding lost.
-type compensated struct{ total, lost float64 }
-
-// addAll adds the floats in some slots of a chunk of ranks.
-func (n *compensated) addAll(c *chunk, which [chunkWords]uint64) {
-	total, lost := n.total, n.lost
-	for word, left := range which {
-		for ; left != 0; left &= left - 1 {
-			x := floatOfRank(c.get(uint32(word*64 + bits.TrailingZeros64(left))))
-			// Knuth's two-sum: the rounding error without a branch.
-			t := total + x
-			part := t - total
-			lost += (total - (t - part)) + (x - part)
-			total = t
-		}
-	}
-	n.total, n.lost = total, lost
-}
-
-func (n *compensated) sum() float64 {
-	if math.IsInf(n.total, 0) || math.IsNaN(n.total) {
-		return n.total // what was lost is no number then
-	}
-	return n.total + n.lost
 }

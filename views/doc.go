@@ -19,23 +19,23 @@
 //
 // # What is kept
 //
-// Of each indexed attribute a column: numbers in as many bytes as the values
-// of 128 neighbouring ordinals need, strings as codes of a dictionary that
-// knows their order. Strings and bools of up to 1,024 distinct values have a
+// Of each indexed attribute a column: numbers in one, two, four or eight bytes,
+// whichever the values of 1,024 neighbouring ordinals need, strings as codes of
+// a dictionary that knows their order. Strings and bools of up to 1,024 distinct values have a
 // bitmap a value, and of up to 16 a bitset a value in every order as well, so
 // that a page of a view narrowed to such a value is read off the order however
 // the two are correlated. Of each view the bitmap of its members, and how many
 // there are in each shard. Of each sort spec one order, shared by its views.
 //
-// Wide numeric attributes have no index beside the column: reading the column
-// of a million entries takes about a millisecond, bit slices would take five
-// bytes an entry and forty bitmaps an update.
+// Wide numeric attributes have no index beside the column, which is read where
+// there are members, and where a block's bounds do not tell already: bit slices
+// would take five bytes an entry and forty bitmaps an update.
 //
 // # Copy-on-write
 //
 // Everything carries the generation that made it. Snapshot ends a generation;
 // the writer changes what is of the present one in place and copies older
-// parts first: 128 items of an array, a leaf of an order. Bitmaps go another
+// parts first: 128 items of an array, a block of a column, a leaf of an order. Bitmaps go another
 // way, since a container has 8 KB: the first 128 changes after a snapshot are
 // noted beside the bitmap, and the first reader of a snapshot joins the two.
 //

@@ -6,7 +6,10 @@ import (
 	"cairn"
 )
 
-// keys are the keys of ordinals, in arenas of chunkSize ordinals each: four
+// arenaSize is how many ordinals have their keys in one arena.
+const arenaSize = 128
+
+// keys are the keys of ordinals, in arenas of arenaSize ordinals each: four
 // bytes an ordinal beside the keys themselves.
 type keys struct {
 	arenas paged[*arena]
@@ -14,7 +17,7 @@ type keys struct {
 
 type arena struct {
 	generation uint64
-	ends       [chunkSize]uint32 // of each key in text
+	ends       [arenaSize]uint32 // of each key in text
 	text       []byte
 }
 
@@ -28,11 +31,11 @@ func (a *arena) bounds(slot uint32) (start, end uint32) {
 // get is the key of an ordinal, nil where it has none. It is not to be
 // modified.
 func (k *keys) get(ordinal uint32) cairn.Key {
-	a := k.arenas.get(ordinal / chunkSize)
+	a := k.arenas.get(ordinal / arenaSize)
 	if a == nil {
 		return nil
 	}
-	start, end := a.bounds(ordinal % chunkSize)
+	start, end := a.bounds(ordinal % arenaSize)
 	if start == end {
 		return nil
 	}
@@ -41,12 +44,12 @@ func (k *keys) get(ordinal uint32) cairn.Key {
 
 // set gives an ordinal a key; an empty one takes it away.
 func (k *keys) set(ordinal uint32, key cairn.Key, generation uint64) {
-	place := k.arenas.at(ordinal/chunkSize, generation)
+	place := k.arenas.at(ordinal/arenaSize, generation)
 	old := *place
 	if old == nil {
 		old = &arena{}
 	}
-	slot := ordinal % chunkSize
+	slot := ordinal % arenaSize
 	start, end := old.bounds(slot)
 	next := old
 	if old.generation != generation {
@@ -57,7 +60,7 @@ func (k *keys) set(ordinal uint32, key cairn.Key, generation uint64) {
 		// snapshot; and ordinals are mostly given out in ascending order.
 		text := old.text
 		text = append(text, key...)
-		if slot == chunkSize-1 {
+		if slot == arenaSize-1 {
 			text = slices.Clip(slices.Clone(text))
 		}
 		next.text = text
@@ -69,7 +72,7 @@ func (k *keys) set(ordinal uint32, key cairn.Key, generation uint64) {
 		next.text = text
 	}
 	grown := uint32(len(key)) - (end - start) // modulo 2^32, as are the sums
-	for i := slot; i < chunkSize; i++ {
+	for i := slot; i < arenaSize; i++ {
 		next.ends[i] += grown
 	}
 	*place = next
@@ -87,7 +90,7 @@ func (k *keys) bytes() int64 {
 		}
 		for _, a := range page.items {
 			if a != nil {
-				total += 8 + 4*chunkSize + 24 + int64(cap(a.text))
+				total += 8 + 4*arenaSize + 24 + int64(cap(a.text))
 			}
 		}
 	}

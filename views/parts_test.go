@@ -52,13 +52,16 @@ func TestColumn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var c, before column
 		numbers, numbersBefore := map[uint32]uint64{}, map[uint32]uint64{}
-		high := reach(rapid.IntRange(0, 8).Draw(t, "width"))
+		high := ^uint64(0) >> (8 * rapid.IntRange(0, 7).Draw(t, "bytes fewer"))
 		low := rapid.Uint64Max(^high).Draw(t, "low")
 		number := rapid.Uint64Range(low, low+high)
 		for generation := uint64(1); generation <= 2; generation++ {
 			before, numbersBefore = c, maps.Clone(numbers)
 			for range rapid.IntRange(0, 300).Draw(t, "changes") {
-				ordinal := rapid.Uint32Range(0, 200).Draw(t, "ordinal") * 97 % 16_500
+				ordinal := rapid.Uint32Range(0, 300).Draw(t, "ordinal") * 97 % 3_000
+				if rapid.Bool().Draw(t, "far") {
+					ordinal += blockSize * pageSize
+				}
 				if rapid.IntRange(0, 4).Draw(t, "unset") == 0 {
 					c.unset(ordinal, generation)
 					delete(numbers, ordinal)
@@ -75,28 +78,37 @@ func TestColumn(t *testing.T) {
 }
 
 func compareColumn(t *rapid.T, c *column, numbers map[uint32]uint64, s span) {
-	within, want := roaring.New(), tally{least: ^uint64(0)}
+	all, within := roaring.New(), roaring.New()
+	count, least, most, sum := 0, ^uint64(0), uint64(0), Sum{}
 	for ordinal, number := range numbers {
 		if got, has := c.get(ordinal); !has || got != number {
 			t.Fatalf("%d has %d (%v), want %d", ordinal, got, has, number)
 		}
-		if number >= s.low && number <= s.high {
-			within.Add(ordinal)
+		all.Add(ordinal)
+		if number < s.low || number > s.high {
+			continue
 		}
-		want.count++
-		want.least, want.most = min(want.least, number), max(want.most, number)
-		want.sum = want.sum.add(Sum{Low: number})
+		within.Add(ordinal)
+		count, least, most = count+1, min(least, number), max(most, number)
+		sum = sum.add(Sum{Low: number})
 	}
-	if got := c.within(s); !got.Equals(within) {
+	var room denseSets
+	in := tester{span: s}
+	if got := room.narrow(c, nil, in.keep); !got.Equals(within) {
 		t.Fatalf("within %v are %v, want %v", s, got, within)
 	}
-	if got := c.pick(c.has(), tester{span: s}); !got.Equals(within) {
+	more := all.Clone()
+	more.AddRange(0, 4_000) // ordinals without a number, too
+	if got := room.narrow(c, more, in.keep); !got.Equals(within) {
+		t.Fatalf("narrowed to %v are %v, want %v", s, got, within)
+	}
+	if got := c.pick(all, &in); !got.Equals(within) {
 		t.Fatalf("picked %v, want %v", got, within)
 	}
-	got := tally{least: ^uint64(0)}
-	c.chunksOf(c.has().ToDense(), func(chunk *chunk, _ uint32, which [chunkWords]uint64) { got.add(chunk, which) })
-	if got != want || int(c.has().GetCardinality()) != len(numbers) {
-		t.Fatalf("tally %+v, want %+v", got, want)
+	got := tally{kind: cairn.TypeInt}
+	room.eachBlock(c, within, got.add)
+	if got.count != count || count > 0 && (got.least != least || got.most != most || got.sum != sum) {
+		t.Fatalf("tally %+v, want %d from %d to %d, in all %v", got, count, least, most, sum)
 	}
 }
 

@@ -10,12 +10,17 @@ import (
 // Put makes an entry what it is now: its key, its shard and its attributes.
 // The ordinal is either new or has been Put with the same key and shard
 // before; what has changed follows from what is held. Attributes must be
-// valid for the schema.
-func (v *Views) Put(ordinal uint32, shardID cairn.ShardID, key cairn.Key, attributes cairn.Attributes) {
+// valid for the schema; columns are values of the owner's own columns.
+func (v *Views) Put(ordinal uint32, shardID cairn.ShardID, key cairn.Key, attributes cairn.Attributes, columns ...cairn.Attribute) {
 	s := &v.present
 	clear(v.row)
 	for each := range attributes.All() {
 		if i, indexed := s.index(each.ID); indexed {
+			v.row[i] = each.Value
+		}
+	}
+	for _, each := range columns {
+		if i, known := s.index(each.ID); known {
 			v.row[i] = each.Value
 		}
 	}
@@ -77,9 +82,11 @@ func (v *Views) place(ordinal uint32, home *shard, exists bool, changed *attribu
 	realigned := v.realigned(changed)
 	for number, o := range v.orders {
 		switch {
-		case o == nil || !o.covers(ordinal):
+		case o == nil:
 		case !exists || o.reads.meets(changed):
-			o.tree.Insert(ordinal, v.viewsOf(o, ordinal))
+			if !o.defers(ordinal) {
+				o.tree.Insert(ordinal, v.viewsOf(o, ordinal))
+			}
 		case realigned || slices.Contains(moved, number):
 			o.tree.Update(ordinal, v.viewsOf(o, ordinal))
 		}
@@ -182,6 +189,7 @@ func (v *Views) Delete(ordinal uint32, shardID cairn.ShardID) {
 	for _, o := range v.orders {
 		if o != nil {
 			o.tree.Delete(ordinal)
+			o.defers(ordinal)
 		}
 	}
 	home := v.editShard(shardID)

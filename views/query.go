@@ -82,7 +82,7 @@ func (s *Snapshot) Page(q Query) (Page, error) {
 		return Page{}, err
 	}
 	var out Page
-	ordinals, err := p.run()
+	ordinals, err := p.run(nil)
 	if err != nil {
 		return out, err
 	}
@@ -92,6 +92,22 @@ func (s *Snapshot) Page(q Query) (Page, error) {
 	out.Plan = p.Plan
 	out.Rows, err = s.rows(&q, p.order, ordinals)
 	return out, err
+}
+
+// Ordinals is Page without the rows: the ordinals alone, in room where that is
+// enough for one more than the limit and the offset. Fields are ignored.
+func (s *Snapshot) Ordinals(q Query, room []uint32) (ordinals []uint32, more bool, err error) {
+	p, err := s.plan(&q)
+	if err != nil {
+		return nil, false, err
+	}
+	if ordinals, err = p.run(room); err != nil {
+		return nil, false, err
+	}
+	if len(ordinals) > q.Limit {
+		return ordinals[:q.Limit], true, nil
+	}
+	return ordinals, false, nil
 }
 
 // rows is what a page shows of its entries.

@@ -38,11 +38,11 @@ func rankOfFloat(f float64) uint64 {
 	return b | signBit
 }
 
+// floatOfRank undoes rankOfFloat: of a positive number it turns the sign bit
+// over, of a negative one all bits, without a branch.
 func floatOfRank(r uint64) float64 {
-	if r&signBit != 0 {
-		return math.Float64frombits(r &^ signBit)
-	}
-	return math.Float64frombits(^r)
+	positive := uint64(int64(r) >> 63)
+	return math.Float64frombits(r ^ (signBit | ^positive))
 }
 
 func intOfRank(r uint64) int64 { return int64(r ^ signBit) }

@@ -28,7 +28,7 @@ func (r *resolver) Present(id cairn.AttributeID) *roaring.Bitmap {
 	case a.indexed:
 		return a.withCodes(a.allCodes())
 	default:
-		return a.column.has()
+		return r.dense.narrow(&a.column, nil, func(*block, *blockBits) {})
 	}
 }
 
@@ -50,12 +50,12 @@ func (r *resolver) Equal(id cairn.AttributeID, v cairn.Value) *roaring.Bitmap {
 		return a.values.get(uint32(number)).read()
 	}
 	r.scanned += r.entries.size()
-	return a.column.within(span{number, number})
+	return r.dense.narrow(&a.column, nil, tester{span: span{number, number}}.keep)
 }
 
 // fewCandidates is how many times fewer candidates there must be than entries
-// for it to be cheaper to look each up in the column than to read it all.
-const fewCandidates = 32
+// for it to be cheaper to look each up than to go over the column's blocks.
+const fewCandidates = 256
 
 // Range are the entries with a value in a range.
 func (r *resolver) Range(id cairn.AttributeID, values filter.Range, within *roaring.Bitmap) *roaring.Bitmap {
@@ -67,17 +67,15 @@ func (r *resolver) Range(id cairn.AttributeID, values filter.Range, within *roar
 		return a.withCodes(a.codesIn(values))
 	}
 	in := a.tester(values)
+	n := r.entries.size()
 	if within != nil {
-		if n := int(within.GetCardinality()); n*fewCandidates < r.entries.size() {
-			r.scanned += n
-			return a.column.pick(within, in)
-		}
+		n = int(within.GetCardinality())
 	}
-	r.scanned += r.entries.size()
-	if in.codes != nil {
-		return a.column.among(in.codes)
+	r.scanned += n
+	if within != nil && n*fewCandidates < r.entries.size() {
+		return a.column.pick(within, &in)
 	}
-	return a.column.within(in.span)
+	return r.dense.narrow(&a.column, within, in.keep)
 }
 
 // tester says which numbers of a column are in a range.
@@ -91,6 +89,15 @@ func (t *tester) test(number uint64) bool {
 		return t.codes[number/64]>>(number%64)&1 != 0
 	}
 	return number-t.span.low <= t.span.high-t.span.low
+}
+
+// keep leaves in which the slots whose numbers pass.
+func (t tester) keep(b *block, which *blockBits) {
+	if t.codes != nil {
+		b.among(t.codes, which)
+	} else {
+		b.within(t.span, which)
+	}
 }
 
 func (a *attribute) tester(values filter.Range) tester {
@@ -194,22 +201,25 @@ func (r *resolver) Estimate(id cairn.AttributeID, values filter.Range) uint64 {
 	}
 }
 
-// sampledChunks is how many chunks an estimate looks at.
-const sampledChunks = 32
+// sampledBlocks is of how many blocks an estimate looks at 64 numbers each.
+const sampledBlocks = 64
 
 // share is about which part of a column's ordinals have a number in a span.
 func (c *column) share(s span) float64 {
 	in, of := 0, 0
-	total := len(c.chunks.pages) * pageSize
-	step := max(total/sampledChunks, 1)
-	for i := 0; i < total; i += step {
-		page := c.chunks.pages[i/pageSize]
-		if page == nil || page.items[i%pageSize] == nil {
+	total := uint32(len(c.blocks.pages) * pageSize)
+	step := max(total/sampledBlocks, 1)
+	for i := uint32(0); i < total; i += step {
+		b := c.blocks.get(i)
+		if b == nil {
 			continue
 		}
-		chunk := page.items[i%pageSize]
-		in += onesIn(chunk.within(s))
-		of += onesIn(chunk.present)
+		var which blockBits
+		word := i / step % uint32(len(which)) // not all at the same place
+		which[word] = b.present[word]
+		of += which.count()
+		b.within(s, &which)
+		in += which.count()
 	}
 	if of == 0 {
 		return 0

@@ -6,14 +6,15 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// run finds the ordinals of a page, in order, and one more if there is one.
-func (p *planned) run() ([]uint32, error) {
+// run finds the ordinals of a page, in order, and one more if there is one. It
+// uses the room if that is enough.
+func (p *planned) run(room []uint32) ([]uint32, error) {
 	where := p.query.Where
 	if where != nil && !where.Plan().Exact() {
-		return p.runTesting()
+		return p.runTesting(room)
 	}
 	if p.Method != SelectTop {
-		if ordinals, done := p.walk(); done {
+		if ordinals, done := p.walk(room); done {
 			return ordinals, nil
 		}
 		p.FellBack, p.Method = true, SelectTop
@@ -28,7 +29,7 @@ func (p *planned) run() ([]uint32, error) {
 // runTesting finds a page where the condition asks for an attribute without
 // an index: among the candidates that the rest of the condition leaves, if
 // they are few, else by walking the order.
-func (p *planned) runTesting() ([]uint32, error) {
+func (p *planned) runTesting(room []uint32) ([]uint32, error) {
 	sel := &p.query.Selection
 	candidates := sel.Where.Plan().Select(&p.resolver, p.snapshot.members(p.slot))
 	if n := int(candidates.GetCardinality()); n <= sel.budget() || p.reader == nil {
@@ -40,7 +41,7 @@ func (p *planned) runTesting() ([]uint32, error) {
 		return p.top(found), nil
 	}
 	it := p.start(p.walks)
-	ordinals, kept, over := make([]uint32, p.need), 0, false
+	ordinals, kept, over := roomFor(room, p.need), 0, false
 	for kept < p.need && !over {
 		n, looked := it.Select(ordinals[kept:], leastWalk, func(ordinal uint32) bool {
 			if over || !candidates.Contains(ordinal) {
@@ -64,6 +65,14 @@ func (p *planned) runTesting() ([]uint32, error) {
 	return ordinals[min(p.query.Offset, kept):kept], nil
 }
 
+// roomFor is room for so many ordinals.
+func roomFor(room []uint32, n int) []uint32 {
+	if cap(room) >= n {
+		return room[:n]
+	}
+	return make([]uint32, n)
+}
+
 // start is where the page begins in a view of the order.
 func (p *planned) start(view order.View) order.Iterator {
 	if p.query.After != nil {
@@ -78,13 +87,13 @@ const leastWalk = 512
 
 // walk reads the page off the order. It is not done if it has tested so many
 // entries in vain that another way would have been cheaper.
-func (p *planned) walk() (ordinals []uint32, done bool) {
+func (p *planned) walk(room []uint32) (ordinals []uint32, done bool) {
 	if p.Method == WalkView && p.query.Offset > 0 {
 		// The order's counts lead straight to an offset.
-		ordinals, it := make([]uint32, p.query.Limit+1), p.reader.At(p.walks, p.query.Offset)
+		ordinals, it := roomFor(room, p.query.Limit+1), p.reader.At(p.walks, p.query.Offset)
 		return ordinals[:it.Fill(ordinals)], true
 	}
-	ordinals = make([]uint32, p.need)
+	ordinals = roomFor(room, p.need)
 	it := p.start(p.walks)
 	keep := p.keep()
 	if p.Method == WalkBoth {

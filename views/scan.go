@@ -1,117 +1,127 @@
 package views
 
 import (
-	"encoding/binary"
 	"math/bits"
+	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// chunkWords is how many words have a bit for each ordinal of a chunk.
-const chunkWords = chunkSize / 64
-
 // span is the numbers from low to high, both included.
 type span struct{ low, high uint64 }
 
-// within has a bit for each slot whose number is in a span.
-func (c *chunk) within(s span) (found [chunkWords]uint64) {
-	if s.high < c.base {
-		return found
-	}
-	low, high := max(s.low, c.base)-c.base, s.high-c.base
-	switch {
-	case low > c.reach():
-		return found
-	case low == 0 && high >= c.reach():
-		return c.present
-	}
-	// distance-low, as an unsigned number, is above high-low for distances on
-	// either side; the borrow of a subtraction is that without a branch.
-	length := high - low
-	for i := range found {
-		// One word at a time in a register: bits set in an array wait for
-		// each other.
-		switch c.width {
-		case 1:
-			found[i] = wordOfBytes((*[64]byte)(c.data[64*i:]), low, length)
-		case 8:
-			found[i] = wordOfWords((*[512]byte)(c.data[512*i:]), low, length)
-		default:
-			found[i] = c.wordOf(i, low, length)
-		}
-	}
-	for i := range found {
-		found[i] &= c.present[i]
-	}
-	return found
-}
+// fewInWord is up to how many of 64 distances are tested one by one; of more,
+// all are, without a branch.
+const fewInWord = 20
 
-// wordOfBytes has a bit for each of 64 distances of one byte that is at least
-// low and at most length above it.
-func wordOfBytes(data *[64]byte, low, length uint64) (word uint64) {
-	for slot, distance := range data {
-		_, outside := bits.Sub64(length, uint64(distance)-low, 0)
-		word |= (outside ^ 1) << (slot & 63)
-	}
-	return word
-}
-
-// wordOfWords is the same for distances of 8 bytes.
-func wordOfWords(data *[512]byte, low, length uint64) (word uint64) {
-	for slot := range 64 {
-		_, outside := bits.Sub64(length, binary.LittleEndian.Uint64(data[8*slot:8*slot+8])-low, 0)
-		word |= (outside ^ 1) << (slot & 63)
-	}
-	return word
-}
-
-// wordOf is the same for the distances of 2 to 7 bytes of 64 slots.
-func (c *chunk) wordOf(which int, low, length uint64) (word uint64) {
-	mask, width, data := reach(c.width), c.width, c.data
-	at, slot := 64*which*width, 0
-	for ; slot < 64 && at <= len(data)-8; slot++ {
-		_, outside := bits.Sub64(length, binary.LittleEndian.Uint64(data[at:at+8])&mask-low, 0)
-		word |= (outside ^ 1) << (slot & 63)
-		at += width
-	}
-	for ; slot < 64; slot++ {
-		_, outside := bits.Sub64(length, c.distance(at)-low, 0)
-		word |= (outside ^ 1) << (slot & 63)
-		at += width
-	}
-	return word
-}
-
-// scan is the ordinals of which select has a bit, chunk by chunk.
-func (c *column) scan(choose func(*chunk) [chunkWords]uint64) *roaring.Bitmap {
-	dense := make([]uint64, len(c.chunks.pages)*pageSize*chunkWords)
-	for i, page := range c.chunks.pages {
-		if page == nil {
+func (v *vector[N]) within(low, length uint64, which *blockBits) {
+	for i, word := range which {
+		if word == 0 {
 			continue
 		}
-		for j, chunk := range page.items {
-			if chunk == nil {
-				continue
-			}
-			at := (i*pageSize + j) * chunkWords
-			*(*[chunkWords]uint64)(dense[at:]) = choose(chunk)
+		part := (*[64]N)(v[64*i:])
+		if bits.OnesCount64(word) > fewInWord {
+			which[i] = word & wordWithin(part, low, length)
+			continue
+		}
+		for left := word; left != 0; left &= left - 1 {
+			slot := bits.TrailingZeros64(left) & 63
+			word &^= misses(part[slot], low, length) << slot
+		}
+		which[i] = word
+	}
+}
+
+// wordWithin has a bit for each of 64 distances that is at least low and at
+// most length above it. The bits of eight meet in registers: bits set one by
+// one in a word wait for each other.
+func wordWithin[N uint8 | uint16 | uint32 | uint64](part *[64]N, low, length uint64) (word uint64) {
+	for i := 0; i < 64; i += 8 {
+		of := (*[8]N)(part[i:])
+		eight := misses(of[0], low, length) | misses(of[1], low, length)<<1 |
+			misses(of[2], low, length)<<2 | misses(of[3], low, length)<<3 |
+			misses(of[4], low, length)<<4 | misses(of[5], low, length)<<5 |
+			misses(of[6], low, length)<<6 | misses(of[7], low, length)<<7
+		word |= eight << (i & 63)
+	}
+	return ^word
+}
+
+// misses is 1 if a distance is below low, or above it by more than length.
+// As unsigned numbers both are one comparison, and its borrow is the bit.
+func misses[N uint8 | uint16 | uint32 | uint64](distance N, low, length uint64) uint64 {
+	_, borrow := bits.Sub64(length, uint64(distance)-low, 0)
+	return borrow
+}
+
+// dense is a set of ordinals as a bit each. Its length is of whole blocks.
+type dense struct{ words []uint64 }
+
+// denseSets keeps the room of dense sets for the next ones.
+type denseSets struct{ pool sync.Pool }
+
+// empty is a set without ordinals, with room for those of a column and for
+// those of another set.
+func (s *denseSets) empty(c *column, set *roaring.Bitmap) *dense {
+	d, _ := s.pool.Get().(*dense)
+	if d == nil {
+		d = &dense{}
+	}
+	const inBlock = blockSize / 64
+	size := len(c.blocks.pages) * pageSize * inBlock
+	if set != nil {
+		size = max(size, (int(set.DenseSize())+inBlock-1)/inBlock*inBlock)
+	}
+	if cap(d.words) < size {
+		d.words = make([]uint64, size)
+	}
+	d.words = d.words[:size]
+	clear(d.words)
+	return d
+}
+
+// give takes the room of a set back.
+func (s *denseSets) give(d *dense) { s.pool.Put(d) }
+
+// bits are those of a block.
+func (d *dense) bits(block int) *blockBits { return (*blockBits)(d.words[block*blockSize/64:]) }
+
+// eachBlock calls do with the blocks of a column that have numbers of ordinals
+// in a set, and a bit for each of those, which do may clear. Of nil it is all
+// ordinals that have a number. It is what is left of the set.
+func (s *denseSets) eachBlock(c *column, set *roaring.Bitmap, do func(b *block, which *blockBits)) *dense {
+	d := s.empty(c, set)
+	if set != nil {
+		set.WriteDenseTo(d.words)
+	}
+	for i := range len(d.words) * 64 / blockSize {
+		which, b := d.bits(i), c.blocks.get(uint32(i))
+		switch {
+		case b == nil:
+			*which = blockBits{}
+			continue
+		case set == nil:
+			*which = b.present
+		default:
+			which.and(&b.present)
+		}
+		if *which != (blockBits{}) {
+			do(b, which)
 		}
 	}
-	return roaring.FromDense(dense, false)
+	return d
 }
 
-// has is the ordinals with a number.
-func (c *column) has() *roaring.Bitmap {
-	return c.scan(func(chunk *chunk) [chunkWords]uint64 { return chunk.present })
-}
-
-// within is the ordinals whose number is in a span.
-func (c *column) within(s span) *roaring.Bitmap {
-	return c.scan(func(chunk *chunk) [chunkWords]uint64 { return chunk.within(s) })
+// narrow is the ordinals of a set, nil for all, that have a number in a column,
+// without those that keep leaves out.
+func (s *denseSets) narrow(c *column, set *roaring.Bitmap, keep func(b *block, which *blockBits)) *roaring.Bitmap {
+	d := s.eachBlock(c, set, keep)
+	defer s.give(d)
+	return roaring.FromDense(d.words, true)
 }
 
 // pick is the candidates that have a number that passes a test.
-func (c *column) pick(candidates *roaring.Bitmap, in tester) *roaring.Bitmap {
+func (c *column) pick(candidates *roaring.Bitmap, in *tester) *roaring.Bitmap {
 	var picked []uint32
 	for it := candidates.Iterator(); it.HasNext(); {
 		ordinal := it.Next()
@@ -122,48 +132,4 @@ func (c *column) pick(candidates *roaring.Bitmap, in tester) *roaring.Bitmap {
 	out := roaring.New()
 	out.AddMany(picked)
 	return out
-}
-
-func onesIn(words [chunkWords]uint64) (n int) {
-	for _, word := range words {
-		n += bits.OnesCount64(word)
-	}
-	return n
-}
-
-// among is the ordinals whose number is in a set of small numbers.
-func (c *column) among(set []uint64) *roaring.Bitmap {
-	return c.scan(func(chunk *chunk) (found [chunkWords]uint64) {
-		chunk.each(func(slot uint32, number uint64) {
-			found[slot/64] |= (set[number/64] >> (number % 64) & 1) << (slot % 64)
-		})
-		return found
-	})
-}
-
-// chunksOf calls do for each chunk that has numbers of ordinals in a dense
-// set, with a bit for each of those.
-func (c *column) chunksOf(dense []uint64, do func(chunk *chunk, first uint32, which [chunkWords]uint64)) {
-	for i, page := range c.chunks.pages {
-		if page == nil {
-			continue
-		}
-		for j, chunk := range page.items {
-			at := (i*pageSize + j) * chunkWords
-			if at >= len(dense) {
-				return
-			}
-			if chunk == nil {
-				continue
-			}
-			var which [chunkWords]uint64
-			copy(which[:], dense[at:])
-			for k := range which {
-				which[k] &= chunk.present[k]
-			}
-			if which != [chunkWords]uint64{} {
-				do(chunk, uint32(at)*64, which)
-			}
-		}
-	}
 }

@@ -58,7 +58,7 @@ was not found, 5 unavailable. 'diff' has those of diff(1): 0 same, 1 different,
 	root.AddGroup(
 		&cobra.Group{ID: groupStart, Title: "To begin with:"},
 		&cobra.Group{ID: groupEntries, Title: "Entries:"},
-		&cobra.Group{ID: groupDeclare, Title: "Keyspaces and clusters:"},
+		&cobra.Group{ID: groupDeclare, Title: "Keyspaces, clusters and views:"},
 		&cobra.Group{ID: groupLook, Title: "Looking inside:"},
 		&cobra.Group{ID: groupServe, Title: "Servers:"},
 	)

@@ -60,7 +60,7 @@ func (r *Replica) checkpoints() {
 		if changedSince.IsZero() {
 			changedSince = now
 		}
-		if _, bytes := r.index.Pending(); bytes < r.config.CheckpointBytes && now.Sub(changedSince) < r.config.CheckpointAge {
+		if _, bytes := r.index.Pending(); !r.index.CheckpointWanted() && bytes < r.config.CheckpointBytes && now.Sub(changedSince) < r.config.CheckpointAge {
 			continue
 		}
 		if r.checkpoint() {

@@ -70,6 +70,7 @@ func Open(config Config) (*Replica, error) {
 	r.running.Go(r.commit)
 	r.running.Go(r.checkpoints)
 	r.running.Go(r.keepKeys)
+	r.running.Go(r.tendViews)
 	select {
 	case <-log.ready:
 	case <-log.store.failed:

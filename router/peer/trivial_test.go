@@ -23,6 +23,11 @@ type trivial struct {
 	// until it is closed or their context ends.
 	stuck   chan struct{}
 	changes []cairn.WatchBatch
+	// view answers questions, of which asked, if set, is told; pieces are what
+	// an export has.
+	view   *cairn.ViewReply
+	asked  func(*cairn.ViewRequest)
+	pieces []cairn.ExportPiece
 }
 
 const (
@@ -96,6 +101,32 @@ func (x *trivial) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, 
 		NodeEntries: map[cairn.NodeID]uint64{1: 4}, WriteRefusal: "full",
 		Shards: []cairn.ShardStatus{{Keyspace: 2, Shard: 3, Epoch: 4, Entries: 5}},
 	}, nil
+}
+
+// AskView knows the answer to every question, see view_test.go.
+func (x *trivial) AskView(ctx context.Context, req *cairn.ViewRequest) (*cairn.ViewReply, error) {
+	if err := x.wait(ctx, req.Keyspace); err != nil {
+		return &cairn.ViewReply{Answer: cairn.Answer{Revision: 5, Index: 9}}, err
+	}
+	if x.asked != nil {
+		x.asked(req)
+	}
+	if x.view != nil {
+		return x.view, nil
+	}
+	return new(cairn.ViewReply), nil
+}
+
+func (x *trivial) ExportView(ctx context.Context, req *cairn.ExportRequest, deliver func(cairn.ExportPiece) error) error {
+	if err := x.wait(ctx, req.Keyspace); err != nil {
+		return err
+	}
+	for _, piece := range x.pieces {
+		if err := deliver(piece); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // edge is a server on a loopback port.

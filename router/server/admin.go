@@ -15,6 +15,7 @@ import (
 type administration struct {
 	cairnv1.UnimplementedAdminServer
 	admin *admin.Admin
+	views ViewExporter
 }
 
 // inField names the request's field in an error that does not say which part
