@@ -64,11 +64,11 @@ var importTable = map[string]may{
 	},
 
 	"router": {
-		packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/placement"},
+		packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/placement", "views/page"},
 		modules:  []string{"golang.org/x/sync"},
 	},
 	// Simulated clusters for tests.
-	"router/internal/bed": {packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/placement"}},
+	"router/internal/bed": {packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/placement", "views/filter", "views/page"}},
 	"router/peer": {
 		packages: []string{".", "router", "shardmap/catalog", "proto/cairn/index/v1", "proto/rpcerr"},
 		modules:  []string{grpcModule, protobufModule, genproto},
