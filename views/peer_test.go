@@ -70,7 +70,7 @@ func TestMembersAreReadByC(t *testing.T) {
 		}
 	}
 
-	b, err := NewBuilder(benchSchema, benchDefinitions())
+	b, err := NewBuilder(benchSchema, nil, benchDefinitions())
 	if err != nil {
 		t.Fatal(err)
 	}

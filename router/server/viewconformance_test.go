@@ -23,7 +23,7 @@ var _ server.Views = (*router.Router)(nil)
 // not built yet, "new".
 func serveViews(t *testing.T) *served {
 	t.Helper()
-	s := serve(t, 3, 8, server.Config{Admin: admin.New(nil, nil)})
+	s := serve(t, 3, 8, server.Config{Admin: admin.New(admin.Config{})})
 	seeded(t, s)
 	keyspace, found := s.bed.Map().Catalog().KeyspaceByName(bed.Things)
 	if !found {
