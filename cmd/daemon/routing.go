@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
 	"cairn/router"
 	"cairn/router/admin"
@@ -43,7 +44,12 @@ func openRouting(store *mapStore, local *hosts, metrics *metrics, log *slog.Logg
 	if err != nil {
 		return nil, err
 	}
-	administrator := admin.New(admin.Config{Store: store, Status: dialer.status, CheckFilter: checkFilter})
+	administrator := admin.New(admin.Config{
+		Store: store, Status: dialer.status, CheckFilter: checkFilter, Progress: made.ViewProgress,
+		CountWhere: func(ctx context.Context, keyspace, where string) (uint64, error) {
+			return made.CountWhere(ctx, keyspace, where, cairn.Freshness{})
+		},
+	})
 	return &routing{made, administrator, metrics, log, startFlipper(store, dialer.status, log)}, nil
 }
 
