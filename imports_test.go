@@ -107,7 +107,7 @@ var importTable = map[string]may{
 	"cmd/cairn": {
 		packages: []string{"*"},
 		modules: []string{grpcModule, protobufModule, "github.com/spf13", "github.com/goccy/go-yaml",
-			"golang.org/x/term", "golang.org/x/sync"},
+			"golang.org/x/term", "golang.org/x/sync", roaring}, // which exported views are in
 	},
 
 	"bench":        {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, bbolt, "github.com/spf13", "golang.org/x/sync"}},
