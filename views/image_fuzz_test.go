@@ -53,7 +53,7 @@ func FuzzLoad(f *testing.F) {
 
 func loadFuzzed(t *testing.T, image []byte, definitions []Definition) *Restored {
 	t.Helper()
-	r, err := Load(bytes.NewReader(image), testSchema, definitions)
+	r, err := Load(bytes.NewReader(image), testSchema, nil, definitions)
 	if err == nil {
 		return r
 	}
