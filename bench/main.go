@@ -22,6 +22,7 @@ import (
 type settings struct {
 	entries     int
 	callers     int
+	viewCallers int
 	batch       int
 	streams     int
 	window      int
@@ -45,13 +46,17 @@ func workloads() []workload {
 		{"stream", stream},
 		{"unary", unary},
 		{"import", importFile},
+		{"views", viewQuestions},
 		{"floors", floors},
 	}
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
+	profiled, err := spawn.Profile(os.Args[1:])
+	if err == nil {
+		err = errors.Join(run(ctx, os.Args[1:]), profiled())
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -100,6 +105,7 @@ func parse(args []string) (s settings, done func() error, err error) {
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	flags.IntVar(&s.entries, "entries", 1_000_000, "entries in the index")
 	flags.IntVar(&s.callers, "callers", 64, "unary: concurrent callers")
+	flags.IntVar(&s.viewCallers, "view-callers", 16, "views: concurrent callers")
 	flags.IntVar(&s.batch, "batch", 128, "stream: keys in a batch")
 	flags.IntVar(&s.streams, "streams", 4, "stream: streams at once")
 	flags.IntVar(&s.window, "window", 8, "stream: batches in flight on each stream")
@@ -118,7 +124,7 @@ func parse(args []string) (s settings, done func() error, err error) {
 	for _, least := range []struct {
 		name  string
 		value int
-	}{{"entries", s.entries}, {"callers", s.callers}, {"batch", s.batch}, {"streams", s.streams}, {"window", s.window},
+	}{{"entries", s.entries}, {"callers", s.callers}, {"view-callers", s.viewCallers}, {"batch", s.batch}, {"streams", s.streams}, {"window", s.window},
 		{"connections", s.connections}, {"pairs", s.pairs}} {
 		if least.value < 1 {
 			return s, nil, fmt.Errorf("-%s is %d; it is at least 1", least.name, least.value)

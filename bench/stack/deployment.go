@@ -31,15 +31,23 @@ type Deployment struct {
 
 // Deploy starts a deployment with an empty keyspace in a temporary folder.
 func Deploy(ctx context.Context) (*Deployment, error) {
-	folder, err := os.MkdirTemp("", "cairn-bench-")
+	d, err := newDeployment()
 	if err != nil {
 		return nil, err
 	}
-	d := &Deployment{folder: folder}
 	if err := d.start(ctx); err != nil {
 		return nil, errors.Join(err, d.Stop())
 	}
 	return d, nil
+}
+
+// newDeployment is a deployment of no processes yet.
+func newDeployment() (*Deployment, error) {
+	folder, err := os.MkdirTemp("", "cairn-bench-")
+	if err != nil {
+		return nil, err
+	}
+	return &Deployment{folder: folder}, nil
 }
 
 func (d *Deployment) start(ctx context.Context) error {
@@ -52,10 +60,10 @@ func (d *Deployment) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := declare(ctx, address, index); err != nil {
+	if err := apply(ctx, address, clusterAt(clusterName, index), keyspace()); err != nil {
 		return err
 	}
-	if _, err := d.spawn(ctx, partIndex, index, filepath.Join(d.folder, "index"), etcd); err != nil {
+	if _, err := d.spawn(ctx, partIndex, clusterName, index, filepath.Join(d.folder, "index"), etcd); err != nil {
 		return err
 	}
 	router, err := d.spawn(ctx, partRouter, filepath.Join(d.folder, "router"), etcd)
@@ -83,33 +91,37 @@ func (d *Deployment) Stop() error {
 	return errors.Join(append(errs, os.RemoveAll(d.folder))...)
 }
 
-// declare applies the keyspace and the cluster whose index will be at an
-// address.
-func declare(ctx context.Context, router, index string) error {
+// clusterAt is a cluster of three nodes whose index will be at an address.
+func clusterAt(name, index string) *cairnv1.Resource {
+	cluster := &cairnv1.Cluster{Name: "clusters/" + name, IndexReplicas: []string{index}}
+	for i := range 3 {
+		cluster.Nodes = append(cluster.Nodes, &cairnv1.Node{
+			Name: fmt.Sprintf("%s-%c", name, 'a'+i), Address: fmt.Sprintf("10.0.0.%d:5432", i+1),
+		})
+	}
+	return &cairnv1.Resource{Resource: &cairnv1.Resource_Cluster{Cluster: cluster}}
+}
+
+func keyspace() *cairnv1.Resource {
+	return &cairnv1.Resource{Resource: &cairnv1.Resource_Keyspace{Keyspace: &cairnv1.Keyspace{
+		Name:      "keyspaces/" + Keyspace,
+		Placement: &cairnv1.Placement{Scheme: cairnv1.Placement_HASH, InitialShards: 64},
+		Attributes: map[string]*cairnv1.Attribute{
+			"country": {Type: cairnv1.Attribute_STRING},
+			"seats":   {Type: cairnv1.Attribute_INT},
+		},
+	}}}
+}
+
+// apply declares resources through a router.
+func apply(ctx context.Context, router string, resources ...*cairnv1.Resource) error {
 	c, err := client.Dial(router, client.Options{})
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	cluster := &cairnv1.Cluster{Name: "clusters/" + clusterName, IndexReplicas: []string{index}}
-	for i := range 3 {
-		cluster.Nodes = append(cluster.Nodes, &cairnv1.Node{
-			Name: fmt.Sprintf("%s-%c", clusterName, 'a'+i), Address: fmt.Sprintf("10.0.0.%d:5432", i+1),
-		})
-	}
-	_, err = c.Admin().Apply(ctx, &cairnv1.ApplyRequest{Resources: []*cairnv1.Resource{
-		{Resource: &cairnv1.Resource_Cluster{Cluster: cluster}},
-		{Resource: &cairnv1.Resource_Keyspace{Keyspace: &cairnv1.Keyspace{
-			Name:      "keyspaces/" + Keyspace,
-			Placement: &cairnv1.Placement{Scheme: cairnv1.Placement_HASH, InitialShards: 64},
-			Attributes: map[string]*cairnv1.Attribute{
-				"country": {Type: cairnv1.Attribute_STRING},
-				"seats":   {Type: cairnv1.Attribute_INT},
-			},
-		}}},
-	}})
-	if err != nil {
-		return fmt.Errorf("declare the keyspace: %w", err)
+	if _, err := c.Admin().Apply(ctx, &cairnv1.ApplyRequest{Resources: resources}); err != nil {
+		return fmt.Errorf("declare what is measured: %w", err)
 	}
 	return nil
 }

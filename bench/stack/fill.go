@@ -26,8 +26,11 @@ const (
 	fillers   = 4
 )
 
-// fill puts the first entries of package load into the keyspace.
-func fill(ctx context.Context, store Store, entries int) error {
+// put is the write of entry number n of package load, without attributes.
+func put(n int) cairn.Write { return cairn.Write{Operation: cairn.Put, Key: load.Key(n)} }
+
+// fill puts the first entries into the keyspace.
+func fill(ctx context.Context, store Store, entries int, writeOf func(n int) cairn.Write) error {
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	for range fillers {
@@ -37,7 +40,7 @@ func fill(ctx context.Context, store Store, entries int) error {
 				if first >= entries {
 					return nil
 				}
-				if err := fillRange(ctx, store, first, min(first+fillBatch, entries)); err != nil {
+				if err := fillRange(ctx, store, first, min(first+fillBatch, entries), writeOf); err != nil {
 					return err
 				}
 			}
@@ -46,10 +49,10 @@ func fill(ctx context.Context, store Store, entries int) error {
 	return group.Wait()
 }
 
-func fillRange(ctx context.Context, store Store, first, end int) error {
+func fillRange(ctx context.Context, store Store, first, end int, writeOf func(n int) cairn.Write) error {
 	writes := make([]cairn.Write, 0, end-first)
 	for n := first; n < end; n++ {
-		writes = append(writes, cairn.Write{Operation: cairn.Put, Key: load.Key(n)})
+		writes = append(writes, writeOf(n))
 	}
 	outcomes, _, err := store.BatchWrite(ctx, Keyspace, writes)
 	if err != nil {
@@ -70,7 +73,7 @@ func (d *Deployment) Fill(ctx context.Context, entries int, settle time.Duration
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	if err := fill(ctx, c, entries); err != nil {
+	if err := fill(ctx, c, entries, put); err != nil {
 		return err
 	}
 	return settled(ctx, settle, func(ctx context.Context) (applied, checkpointed uint64, err error) {
@@ -81,7 +84,7 @@ func (d *Deployment) Fill(ctx context.Context, entries int, settle time.Duration
 
 // Fill puts the first entries into the stack and lets it settle.
 func (e *Embedded) Fill(ctx context.Context, entries int, settle time.Duration) error {
-	if err := fill(ctx, e.Router, entries); err != nil {
+	if err := fill(ctx, e.Router, entries, put); err != nil {
 		return err
 	}
 	return settled(ctx, settle, func(ctx context.Context) (applied, checkpointed uint64, err error) {

@@ -27,10 +27,10 @@ func Play(ctx context.Context, name string, args []string) (played bool, err err
 			common.Listen = anyPort
 			return daemon.RunDev(ctx, daemon.DevConfig{Common: common, Data: args[0]})
 		})
-	case name == partIndex && len(args) == 3:
+	case name == partIndex && len(args) == 4:
 		return true, serve(ctx, func(ctx context.Context, common daemon.Common) error {
-			common.Listen = args[0]
-			return daemon.RunIndex(ctx, daemon.IndexConfig{Common: common, Cluster: clusterName, Data: args[1], Etcd: args[2:]})
+			common.Listen = args[1]
+			return daemon.RunIndex(ctx, daemon.IndexConfig{Common: common, Cluster: args[0], Data: args[2], Etcd: args[3:]})
 		})
 	case name == partRouter && len(args) == 2:
 		return true, serve(ctx, func(ctx context.Context, common daemon.Common) error {
