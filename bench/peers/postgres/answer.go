@@ -1,0 +1,50 @@
+package postgres
+
+import (
+	"strconv"
+	"strings"
+
+	"cairn/bench/views"
+)
+
+// The answers.
+type (
+	row struct {
+		key, node, country, tier string
+		balance                  int64
+	}
+	rows  []row
+	count uint64
+	group struct {
+		country string
+		count   uint64
+	}
+	groups      []group
+	aggregation struct {
+		count            uint64
+		sum, least, most int64
+	}
+)
+
+func (r rows) Text() string {
+	var out strings.Builder
+	for _, each := range r {
+		out.WriteString(views.RowText(each.key, each.node, each.country, each.tier, each.balance))
+	}
+	return out.String()
+}
+
+func (c *count) Text() string { return views.CountText(uint64(*c)) }
+
+func (g groups) Text() string {
+	var out strings.Builder
+	for _, each := range g {
+		out.WriteString(views.GroupText(each.country, each.count))
+	}
+	return out.String()
+}
+
+func (a *aggregation) Text() string {
+	decimal := func(n int64) string { return strconv.FormatInt(n, 10) }
+	return views.AggregateText(a.count, decimal(a.sum), decimal(a.least), decimal(a.most))
+}
