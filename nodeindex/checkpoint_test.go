@@ -191,7 +191,7 @@ func TestBlocks(t *testing.T) {
 			r.x.db.NoSync = true
 			a := testAssignment(t, scheme, 1)
 			r.assign(a)
-			const keys = 20_000
+			const keys = 40_000
 			var mutations []cairn.Mutation
 			for i := range keys {
 				mutations = append(mutations, put(testKey(i), size(int64(i))))
