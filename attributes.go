@@ -59,7 +59,11 @@ func appendAttribute(out []byte, a Attribute) []byte {
 }
 
 // next cuts the first attribute off; ok is false where the encoding is broken.
-func (a Attributes) next() (first Attribute, rest Attributes, ok bool) {
+func (a Attributes) next() (first Attribute, rest Attributes, ok bool) { return a.cut("") }
+
+// cut is next with the string cut from text, the encoding as a string; copied
+// where text is empty.
+func (a Attributes) cut(text string) (first Attribute, rest Attributes, ok bool) {
 	tag, n := binary.Uvarint(a)
 	if n <= 0 || tag>>3 == 0 || tag>>3 > math.MaxUint32 {
 		return first, nil, false
@@ -73,8 +77,14 @@ func (a Attributes) next() (first Attribute, rest Attributes, ok bool) {
 		if n <= 0 || length > uint64(len(rest)-n) {
 			return first, nil, false
 		}
-		first.Value.text = string(rest[n : n+int(length)])
-		rest = rest[n+int(length):]
+		end := n + int(length)
+		if text == "" {
+			first.Value.text = string(rest[n:end])
+		} else {
+			from := len(a) - len(rest)
+			first.Value.text = text[from+n : from+end]
+		}
+		rest = rest[end:]
 	case TypeInt, TypeTimestamp:
 		value, n := binary.Varint(rest)
 		if n <= 0 {
@@ -110,6 +120,21 @@ func (a Attributes) All() iter.Seq[Attribute] {
 				return
 			}
 			a = rest
+		}
+	}
+}
+
+// AllOf is All with the strings cut from text, which must be the encoding as a
+// string, or empty: then it is All. Whoever reads many attributes makes one text
+// of them all, in place of a copy of each string.
+func (a Attributes) AllOf(text string) iter.Seq[Attribute] {
+	return func(yield func(Attribute) bool) {
+		for rest := a; len(rest) > 0; {
+			first, after, ok := rest.cut(text[min(len(a)-len(rest), len(text)):])
+			if !ok || !yield(first) {
+				return
+			}
+			rest = after
 		}
 	}
 }

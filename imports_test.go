@@ -115,7 +115,10 @@ var importTable = map[string]may{
 	"bench/load":   {},
 	"bench/report": {packages: []string{"bench/load"}},
 	"bench/spawn":  {},
-	"bench/stack":  {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, etcdClient, "golang.org/x/sync"}},
+	"bench/stack":  {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, etcdClient, "golang.org/x/sync", "go.uber.org/zap"}},
+	// What is asked of views. bench/peers, which asks others the same, is a
+	// module of its own.
+	"bench/views": {packages: []string{".", "bench/load", "bench/report", "bench/stack", "proto/cairn/v1"}},
 }
 
 // links says what a binary that imports a package must not carry, through

@@ -1,6 +1,8 @@
 package router
 
 import (
+	"strings"
+
 	"cairn"
 	"cairn/shardmap/catalog"
 )
@@ -45,17 +47,34 @@ func (p *paging) label(d *directory, keyspace *catalog.Keyspace) (rows []cairn.N
 	}
 	names := naming{keyspace: keyspace, values: make(cairn.NamedValues, 0, len(p.rows)*len(p.request.Fields))}
 	rows, known = make([]cairn.NamedRow, len(p.rows)), true
+	// One text of all rows' attributes, which their strings are parts of.
+	text := p.attributes()
 	for i, row := range p.rows {
 		if row.part.cluster == nil {
 			row.part.cluster = p.clusterBy(d, row.part)
 		}
 		names.cluster = row.part.cluster
 		primary, replicas, nodesKnown := names.placed(row.Nodes)
-		values, valuesKnown := names.attributes(row.Attributes)
+		values, valuesKnown := names.attributesOf(row.Attributes, text[:len(row.Attributes)])
+		text = text[len(row.Attributes):]
 		known = known && nodesKnown && valuesKnown
 		rows[i] = cairn.NamedRow{Key: row.Key, Cluster: names.cluster.Name, Primary: primary, Replicas: replicas, Attributes: values}
 	}
 	return rows, known
+}
+
+// attributes are those of all rows, one after the other.
+func (p *paging) attributes() string {
+	size := 0
+	for _, row := range p.rows {
+		size += len(row.Attributes)
+	}
+	var out strings.Builder
+	out.Grow(size)
+	for _, row := range p.rows {
+		out.Write(row.Attributes)
+	}
+	return out.String()
 }
 
 // clusterBy is a part's cluster as a map has it; as the map decided by has it

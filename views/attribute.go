@@ -93,6 +93,14 @@ func (a *attribute) value(ordinal uint32) cairn.Value {
 	return a.ofNumber(number)
 }
 
+// read writes the values of ordinals, null where there is none, each at the
+// position first in a row of so many values.
+func (a *attribute) read(ordinals []uint32, rows []cairn.Value, first, width int) {
+	for i, ordinal := range ordinals {
+		rows[i*width+first] = a.value(ordinal)
+	}
+}
+
 // ofNumber is the value that a number of the column stands for.
 func (a *attribute) ofNumber(number uint64) cairn.Value {
 	if a.spec.Type == cairn.TypeString {

@@ -1,6 +1,8 @@
 package views
 
 import (
+	"slices"
+
 	"cairn"
 	"cairn/views/filter"
 	"cairn/views/page"
@@ -59,6 +61,9 @@ type Page struct {
 	More bool
 	// Plan is how they were found.
 	Plan Plan
+
+	ordinals []uint32
+	values   []cairn.Value // of all rows
 }
 
 // Page answers a query. It refuses
@@ -77,21 +82,33 @@ type Page struct {
 //     were tested and the page was not full (KindExhausted, field "where",
 //     WHERE_OVER_BUDGET)
 func (s *Snapshot) Page(q Query) (Page, error) {
+	var out Page
+	err := s.PageInto(&out, q)
+	return out, err
+}
+
+// PageInto is Page in the memory of a page that is no longer needed.
+func (s *Snapshot) PageInto(out *Page, q Query) error {
 	p, err := s.plan(&q)
 	if err != nil {
-		return Page{}, err
+		return err
 	}
-	var out Page
-	ordinals, err := p.run(nil)
-	if err != nil {
-		return out, err
+	if out.ordinals, err = p.run(out.ordinals[:0]); err != nil {
+		return err
 	}
-	if len(ordinals) > q.Limit {
-		ordinals, out.More = ordinals[:q.Limit], true
+	ordinals := out.ordinals
+	if out.More = len(ordinals) > q.Limit; out.More {
+		ordinals = ordinals[:q.Limit]
 	}
 	out.Plan = p.Plan
-	out.Rows, err = s.rows(&q, p.order, ordinals)
-	return out, err
+	return s.rows(out, &q, p.order, ordinals)
+}
+
+// Forget lets go of what the rows refer to, before the memory is kept.
+func (p *Page) Forget() {
+	clear(p.Rows)
+	clear(p.values)
+	p.Rows, p.values = p.Rows[:0], p.values[:0]
 }
 
 // Ordinals is Page without the rows: the ordinals alone, in room where that is
@@ -110,34 +127,31 @@ func (s *Snapshot) Ordinals(q Query, room []uint32) (ordinals []uint32, more boo
 	return ordinals, false, nil
 }
 
-// rows is what a page shows of its entries.
-func (s *Snapshot) rows(q *Query, order *comparer, ordinals []uint32) ([]Row, error) {
-	fields := make([]int, len(q.Fields))
+// rows is what a page shows of its entries. It is read an attribute at a time:
+// where the entries are far apart each value is a wait for memory, and those of
+// one column do not wait for each other.
+func (s *Snapshot) rows(out *Page, q *Query, order *comparer, ordinals []uint32) error {
+	sorted, width := len(order.fields), len(order.fields)+len(q.Fields)
+	out.Rows = slices.Grow(out.Rows[:0], len(ordinals))[:len(ordinals)]
+	out.values = slices.Grow(out.values[:0], width*len(ordinals))[:width*len(ordinals)]
+	for i, field := range order.fields {
+		s.state.attributes[field].read(ordinals, out.values, i, width)
+	}
 	for i, id := range q.Fields {
 		index, indexed := s.state.index(id)
 		if !indexed {
-			return nil, cairn.Invalid("fields", "ATTRIBUTE_UNKNOWN", "there is no indexed attribute number %d", id)
+			return cairn.Invalid("fields", "ATTRIBUTE_UNKNOWN", "there is no indexed attribute number %d", id)
 		}
-		fields[i] = index
+		s.state.attributes[index].read(ordinals, out.values, sorted+i, width)
 	}
-	rows := make([]Row, len(ordinals))
-	width := len(order.fields) + len(fields)
-	values := make([]cairn.Value, 0, width*len(ordinals))
 	for i, ordinal := range ordinals {
-		start := len(values)
-		for _, field := range order.fields {
-			values = append(values, s.state.attributes[field].value(ordinal))
+		values := out.values[i*width : (i+1)*width : (i+1)*width]
+		out.Rows[i] = Row{
+			Ordinal: ordinal, Fields: values[sorted:],
+			Position: page.Position{Key: s.state.keys.get(ordinal), Values: values[:sorted:sorted]},
 		}
-		middle := len(values)
-		for _, field := range fields {
-			values = append(values, s.state.attributes[field].value(ordinal))
-		}
-		rows[i].Ordinal = ordinal
-		rows[i].Key = s.state.keys.get(ordinal)
-		rows[i].Values = values[start:middle:middle]
-		rows[i].Fields = values[middle:len(values):len(values)]
 	}
-	return rows, nil
+	return nil
 }
 
 // check refuses what no plan can answer.

@@ -3,10 +3,17 @@ package projection
 import (
 	"cmp"
 	"slices"
+	"sync"
 
 	"cairn"
 	"cairn/views"
 )
+
+// pages are pages to be used again: what a snapshot finds is copied from them.
+var pages = sync.Pool{New: func() any { return new(views.Page) }}
+
+// attributeRoom is about how many bytes an attribute takes in its encoding.
+const attributeRoom = 10
 
 func (q *question) page() error {
 	fields := q.fields()
@@ -17,8 +24,12 @@ func (q *question) page() error {
 	if after := q.request.After; after != nil {
 		query.After = after
 	}
-	found, err := q.snapshot.Page(query)
-	if err != nil {
+	found := pages.Get().(*views.Page)
+	defer func() {
+		found.Forget()
+		pages.Put(found)
+	}()
+	if err := q.snapshot.PageInto(found, query); err != nil {
 		return err
 	}
 	q.reply.More = found.More
@@ -26,7 +37,11 @@ func (q *question) page() error {
 		q.reply.Plan = found.Plan.String()
 	}
 	q.reply.Rows = slices.Grow(q.reply.Rows[:0], len(found.Rows))
-	var slab cairn.Attributes
+	slab := make(cairn.Attributes, 0, len(found.Rows)*len(fields.shown)*attributeRoom)
+	var positions []cairn.Value
+	if len(found.Rows) > 0 {
+		positions = make([]cairn.Value, 0, len(found.Rows)*len(found.Rows[0].Values))
+	}
 	bytes := 0
 	for i := range found.Rows {
 		if bytes >= cairn.MaxPageBytes {
@@ -37,8 +52,11 @@ func (q *question) page() error {
 		first := len(slab)
 		slab = fields.encode(slab, q, row)
 		bytes += len(row.Key) + len(slab) - first + rowOverhead
+		place := len(positions)
+		positions = append(positions, row.Values...)
 		q.reply.Rows = append(q.reply.Rows, cairn.ViewRow{
-			Position: row.Position, Nodes: q.snapshot.lists[row.Fields[0].Int()], Attributes: slab[first:len(slab):len(slab)],
+			Position: cairn.Position{Key: row.Key, Values: positions[place:len(positions):len(positions)]},
+			Nodes:    q.snapshot.lists[row.Fields[0].Int()], Attributes: slab[first:len(slab):len(slab)],
 		})
 	}
 	return nil
