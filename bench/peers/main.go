@@ -21,7 +21,7 @@ import (
 // settings are what a run is made with.
 type settings struct {
 	entries, callers, pairs int
-	warmup, length          time.Duration
+	warmup, length, settle  time.Duration
 	only                    string
 	out                     io.Writer
 }
@@ -68,6 +68,7 @@ func parse(args []string) (s settings, done func() error, err error) {
 	flags.IntVar(&s.pairs, "pairs", 10, "pairs of peer and ours")
 	flags.DurationVar(&s.warmup, "warmup", 500*time.Millisecond, "how long each run goes on before it counts")
 	flags.DurationVar(&s.length, "length", 2*time.Second, "how long each run counts")
+	flags.DurationVar(&s.settle, "settle", time.Minute, "how long a filled index may take to write it all to its file")
 	flags.StringVar(&s.only, "only", "", "`WORKLOADS` to run, with commas between; empty for all")
 	quick := flags.Bool("quick", false, "3 short pairs: to see where one is while working, nothing to record")
 	out := flags.String("out", "", "a `FILE`, below the folder of the command, that gets a copy of the output")

@@ -22,7 +22,7 @@ const (
 
 // viewsBeside measures questions about views beside PostgreSQL.
 func viewsBeside(ctx context.Context, s settings) (err error) {
-	ours, err := views.Open(ctx, s.entries)
+	ours, err := views.Open(ctx, s.entries, s.settle)
 	if ours != nil {
 		defer func() { err = errors.Join(err, ours.Close()) }()
 	}
@@ -52,10 +52,13 @@ func viewsBeside(ctx context.Context, s settings) (err error) {
 			continue
 		}
 		fmt.Fprintf(s.out, "\n# %s: %s", w.Name, w.Text)
+		floorTook := processor{processes: func() []int { return children(peer.PID()) }}
+		oursTook := processor{processes: ours.PIDs}
 		comparison, err := report.Compare(ctx, "Views/"+w.Name, "PostgreSQL", s.pairs,
-			views.Measured(peer, &w, positions, s.callers, s.warmup, s.length),
-			views.Measured(ours, &w, positions, s.callers, s.warmup, s.length))
+			floorTook.around(views.Measured(peer, &w, positions, s.callers, s.warmup, s.length), s.warmup, s.length),
+			oursTook.around(views.Measured(ours, &w, positions, s.callers, s.warmup, s.length), s.warmup, s.length))
 		comparison.Write(s.out, w.Goal)
+		writeProcessors(s.out, &floorTook, &oursTook)
 		if err != nil {
 			return err
 		}

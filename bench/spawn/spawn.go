@@ -58,6 +58,9 @@ func Start(ctx context.Context, name string, args ...string) (*Process, error) {
 	return &Process{Address: address, name: name, command: command, stdin: stdin}, nil
 }
 
+// PID is the part's process.
+func (p *Process) PID() int { return p.command.Process.Pid }
+
 // Stop ends the part and waits for it. It fails if the part failed.
 func (p *Process) Stop() error {
 	p.stdin.Close()

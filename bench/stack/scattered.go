@@ -93,9 +93,35 @@ func (s *Scattered) embed(ctx context.Context, etcd string) (err error) {
 	return err
 }
 
-// Fill puts the first entries into the stack.
-func (s *Scattered) Fill(ctx context.Context, entries int, writeOf func(n int) cairn.Write) error {
-	return fill(ctx, s.Router, entries, writeOf)
+// Fill puts the first entries into the stack and lets it settle.
+func (s *Scattered) Fill(ctx context.Context, entries int, settle time.Duration, writeOf func(n int) cairn.Write) (err error) {
+	if err := fill(ctx, s.Router, entries, writeOf); err != nil {
+		return err
+	}
+	c, err := client.Dial(s.admin, client.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	for _, name := range scatteredClusters {
+		err := settled(ctx, settle, func(ctx context.Context) (applied, checkpointed uint64, err error) {
+			status, err := c.Admin().GetIndexStatus(ctx, &cairnv1.GetIndexStatusRequest{Cluster: "clusters/" + name})
+			return status.GetAppliedIndex(), status.GetCheckpointIndex(), err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PIDs are the processes of the indexes.
+func (s *Scattered) PIDs() []int {
+	var out []int
+	for _, process := range s.deployment.processes[1:] { // the first is etcd's
+		out = append(out, process.PID())
+	}
+	return out
 }
 
 // Declare declares views over the stack's keyspace and waits until they serve.

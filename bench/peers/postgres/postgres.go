@@ -62,6 +62,9 @@ func (p *Postgres) await(ctx context.Context) error {
 	return fmt.Errorf("PostgreSQL does not answer: %w", err)
 }
 
+// PID is its first process, which starts all others.
+func (p *Postgres) PID() int { return p.server.command.Process.Pid }
+
 // Close ends it and removes its data.
 func (p *Postgres) Close() error {
 	if p.pool != nil {
