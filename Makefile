@@ -127,6 +127,13 @@ fuzz:
 bench:
 	go run ./bench all
 
+# Views beside PostgreSQL 15, which Debian's package postgresql-15 brings. The
+# peers' drivers are in a module of their own, which is checked first.
+.PHONY: bench-views
+bench-views:
+	cd bench/peers && go mod tidy -diff && go vet ./...
+	go run -C bench/peers . views
+
 .PHONY: bench-go
 bench-go:
 	go test -run '^$$' -bench . -benchmem ./...

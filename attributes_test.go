@@ -1,6 +1,7 @@
 package cairn_test
 
 import (
+	"iter"
 	"maps"
 	"testing"
 
@@ -53,9 +54,11 @@ func encode(t interface{ Fatal(...any) }, values map[cairn.AttributeID]cairn.Val
 	return encoded
 }
 
-func decode(a cairn.Attributes) map[cairn.AttributeID]cairn.Value {
+func decode(a cairn.Attributes) map[cairn.AttributeID]cairn.Value { return decodeAll(a.All()) }
+
+func decodeAll(all iter.Seq[cairn.Attribute]) map[cairn.AttributeID]cairn.Value {
 	out := map[cairn.AttributeID]cairn.Value{}
-	for each := range a.All() {
+	for each := range all {
 		out[each.ID] = each.Value
 	}
 	return out
@@ -71,6 +74,11 @@ func TestAttributesRoundTrip(t *testing.T) {
 		}
 		if got := decode(encoded); !maps.Equal(got, want) {
 			t.Fatalf("%v came back as %v", want, got)
+		}
+		for _, text := range []string{"", string(encoded)} {
+			if got := decodeAll(encoded.AllOf(text)); !maps.Equal(got, want) {
+				t.Fatalf("%v came back as %v with its strings cut from %q", want, got, text)
+			}
 		}
 	})
 }

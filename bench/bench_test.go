@@ -28,6 +28,7 @@ func TestWorkloads(t *testing.T) {
 		{"unary", "ratio Locate / two-hop unary echo: "},
 		{"stream", "ratio StreamLocate / two-hop stream echo: "},
 		{"import", "BenchmarkImport-"},
+		{"views", "BenchmarkViews/GroupWhere-"},
 	} {
 		t.Run(c.workload, func(t *testing.T) {
 			if testing.Short() && c.workload != "floors" {

@@ -5,6 +5,7 @@
 //	go run ./bench stream            StreamLocate, batches of 128, through router and index
 //	go run ./bench unary             Locate, 64 callers, through router and index
 //	go run ./bench import            1M entries from NDJSON to durable, end to end
+//	go run ./bench views             questions about views of 1M entries, 16 callers
 //	go run ./bench floors            the floors alone
 //	go run ./bench all               all of these
 //
@@ -23,6 +24,8 @@
 //	bench/load    keys and callers: what is asked, and counting the answers
 //	bench/floor   bare gRPC echoes and bbolt's own read
 //	bench/stack   Cairn's processes as a deployment has them
+//	bench/views   what is asked of views
+//	bench/peers   others that are asked the same, a module of its own
 //	bench/spawn   parts in processes of their own
 //	bench/report  pairs, ratios, and how they are written
 package main

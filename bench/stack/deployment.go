@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 
 	"cairn/bench/spawn"
@@ -63,7 +65,7 @@ func (d *Deployment) start(ctx context.Context) error {
 	if err := apply(ctx, address, clusterAt(clusterName, index), keyspace()); err != nil {
 		return err
 	}
-	if _, err := d.spawn(ctx, partIndex, clusterName, index, filepath.Join(d.folder, "index"), etcd); err != nil {
+	if err := d.index(ctx, clusterName, index, etcd, runtime.GOMAXPROCS(0)); err != nil {
 		return err
 	}
 	router, err := d.spawn(ctx, partRouter, filepath.Join(d.folder, "router"), etcd)
@@ -80,6 +82,12 @@ func (d *Deployment) spawn(ctx context.Context, part string, args ...string) (*s
 		d.processes = append(d.processes, process)
 	}
 	return process, err
+}
+
+// index starts the index of a cluster at an address, with so many processors.
+func (d *Deployment) index(ctx context.Context, cluster, address, etcd string, processors int) error {
+	_, err := d.spawn(ctx, partIndex, cluster, address, filepath.Join(d.folder, cluster), etcd, strconv.Itoa(processors))
+	return err
 }
 
 // Stop ends the processes, the last started first, and removes their data.

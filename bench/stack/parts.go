@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"strconv"
 
 	"cairn/bench/spawn"
 	"cairn/cmd/daemon"
@@ -27,10 +29,17 @@ func Play(ctx context.Context, name string, args []string) (played bool, err err
 			common.Listen = anyPort
 			return daemon.RunDev(ctx, daemon.DevConfig{Common: common, Data: args[0]})
 		})
-	case name == partIndex && len(args) == 4:
+	case name == partIndex && len(args) == 5:
+		// Several processes with all processors each keep waking each other's
+		// threads: an index among others is told its share.
+		processors, err := strconv.Atoi(args[4])
+		if err != nil {
+			return true, err
+		}
+		runtime.GOMAXPROCS(processors)
 		return true, serve(ctx, func(ctx context.Context, common daemon.Common) error {
 			common.Listen = args[1]
-			return daemon.RunIndex(ctx, daemon.IndexConfig{Common: common, Cluster: args[0], Data: args[2], Etcd: args[3:]})
+			return daemon.RunIndex(ctx, daemon.IndexConfig{Common: common, Cluster: args[0], Data: args[2], Etcd: args[3:4]})
 		})
 	case name == partRouter && len(args) == 2:
 		return true, serve(ctx, func(ctx context.Context, common daemon.Common) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ import (
 
 // Scattered is Cairn as a service has it that embeds the router: the router in
 // this process, over gRPC to the indexes of two clusters, which are processes
-// of their own with etcd beside them.
+// of their own that share the processors, with etcd beside them.
 type Scattered struct {
 	Router *router.Router
 
@@ -68,7 +69,8 @@ func (s *Scattered) start(ctx context.Context, keyspace *cairnv1.Keyspace) error
 		return err
 	}
 	for i, name := range scatteredClusters {
-		if _, err := s.deployment.spawn(ctx, partIndex, name, addresses[i], filepath.Join(s.deployment.folder, name), etcd); err != nil {
+		processors := max(1, runtime.GOMAXPROCS(0)/len(scatteredClusters))
+		if err := s.deployment.index(ctx, name, addresses[i], etcd, processors); err != nil {
 			return err
 		}
 	}
