@@ -92,10 +92,9 @@ type ViewRequest struct {
 	Now   int64
 	Asked Asked
 	// OrderBy to Fields are for AskPage, OrderBy and After for AskRank too.
-	// OrderBy is the order of the rows,
-	// empty for the view's. The page begins after After, if set, or passes
-	// Offset rows over, and has at most Limit rows, 1 to MaxBatch. Fields are
-	// the attributes to return.
+	// OrderBy is the order of the rows, empty for the view's. The page begins
+	// after After, if set, or passes Offset rows over, and has at most Limit
+	// rows, 1 to MaxBatch. Fields are the attributes to return.
 	OrderBy []SortField
 	After   *Position
 	Offset  int

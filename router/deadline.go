@@ -40,10 +40,9 @@ func (r *Router) bounded(ctx context.Context) *deadlineContext {
 	return &deadlineContext{parent: ctx, deadline: deadline}
 }
 
-// share is a context for a part of the time that is left.
-func (c *deadlineContext) share(part float64) *deadlineContext {
-	left := time.Until(c.deadline)
-	return &deadlineContext{parent: c, deadline: c.deadline.Add(-time.Duration((1 - part) * float64(left)))}
+// share is a context for all but a fifth of the time that is left.
+func (c *deadlineContext) share() *deadlineContext {
+	return &deadlineContext{parent: c, deadline: c.deadline.Add(-time.Until(c.deadline) / 5)}
 }
 
 // stop cancels whatever goes on under the context.

@@ -13,10 +13,6 @@ import (
 	"cairn/views/page"
 )
 
-// partialShare is how much of the time that is left a cluster may take that an
-// answer may be without; the rest is for the answer.
-const partialShare = 0.8
-
 // question is a question about a view, or about all entries of a keyspace, that
 // every owner of the keyspace answers for its part.
 type question struct {
@@ -273,11 +269,12 @@ func (q *question) gather(prepare func(p *viewPart)) (replaced bool, err error) 
 }
 
 // fetch asks parts. It fails if one of them does that the answer can't be
-// without; others are missing from then on.
+// without; others are missing from then on. Those have four fifths of the time
+// that is left: the rest is for the answer.
 func (q *question) fetch(parts []*viewPart) error {
 	round := q.ctx
 	if q.partial {
-		round = q.ctx.share(partialShare)
+		round = q.ctx.share()
 		defer round.end()
 	}
 	together(len(parts), func(i int) {
@@ -339,7 +336,7 @@ func (q *question) blame(p *viewPart, refusal *cairn.Error) *cairn.Error {
 func (q *question) decideAnew() (replaced bool, err error) {
 	round := q.ctx
 	if q.partial {
-		round = q.ctx.share(partialShare)
+		round = q.ctx.share()
 		defer round.end()
 	}
 	if err = q.pace(round); err == nil {

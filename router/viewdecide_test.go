@@ -122,7 +122,7 @@ func TestShareOfADeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &Router{timeout: 10 * time.Second}
 		whole := r.bounded(t.Context())
-		part := whole.share(partialShare)
+		part := whole.share()
 		if deadline, _ := part.Deadline(); time.Until(deadline) != 8*time.Second {
 			t.Errorf("%s of 10 s", time.Until(deadline))
 		}
@@ -131,7 +131,7 @@ func TestShareOfADeadline(t *testing.T) {
 			t.Error(part.Err(), whole.Err())
 		}
 		part.end()
-		rest := whole.share(partialShare)
+		rest := whole.share()
 		done := rest.Done()
 		whole.stop()
 		<-done

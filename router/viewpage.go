@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"cairn"
@@ -143,20 +144,25 @@ func (p *paging) check() (cairn.Freshness, error) {
 
 // names turns the query's names into ids, and checks the cursor.
 func (p *paging) names() (err error) {
-	if p.request.OrderBy, err = p.sort(p.query.OrderBy); err != nil {
+	sort, err := p.sort(p.query.OrderBy)
+	if err != nil {
 		return err
+	}
+	// An index answers a view's own order at once, and knows it by its absence.
+	if !slices.Equal(sort, p.version.Sort) {
+		p.request.OrderBy = sort
 	}
 	if p.request.Fields, err = p.shown(p.query.Fields); err != nil {
 		return err
 	}
-	p.order, p.width = page.SortOf(p.request.OrderBy), 64
+	p.order, p.width = page.SortOf(sort), 64
 	for _, id := range p.request.Fields {
 		if spec, found := p.declared.Schema.ByID(id); found {
 			p.width += 32 + len(spec.Name)
 		}
 	}
 	if p.cursor != nil {
-		return p.cursor.Check(p.binding(p.query.Where, p.query.OrderBy), p.typesOf(p.request.OrderBy)...)
+		return p.cursor.Check(p.binding(p.query.Where, p.query.OrderBy), p.typesOf(sort)...)
 	}
 	return nil
 }

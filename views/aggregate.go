@@ -18,9 +18,9 @@ type Aggregation struct {
 	Min, Max cairn.Value
 	// Ints is the exact sum of ints.
 	Ints Sum
-	// Floats is the sum of floats, infinite if it overflows: those of 1,024
-	// ordinals are added as they come, and these sums are compensated for
-	// rounding, so that the error does not grow with the entries.
+	// Floats is the sum of floats, infinite if it overflows: runs of up to
+	// 1,024 are added as they come, and their sums are compensated for
+	// rounding, so that the error hardly grows with the entries.
 	Floats float64
 }
 
@@ -133,15 +133,15 @@ func (s *Snapshot) Aggregate(sel Selection, id cairn.AttributeID) (Aggregation, 
 		return Aggregation{}, err
 	}
 	if a.spec.Type == cairn.TypeString {
-		return a.aggregateText(set, s.state.dense), nil
+		return a.aggregateText(set), nil
 	}
-	return a.aggregateNumbers(set, s.state.dense), nil
+	return a.aggregateNumbers(set), nil
 }
 
-// aggregateNumbers goes through the ordinals of a set, block by block.
-func (a *attribute) aggregateNumbers(set *roaring.Bitmap, room *denseSets) Aggregation {
+// aggregateNumbers goes through the ordinals of a set.
+func (a *attribute) aggregateNumbers(set *roaring.Bitmap) Aggregation {
 	t := tally{kind: a.spec.Type}
-	room.give(room.eachBlock(&a.column, set, t.add))
+	a.column.eachRun(set, t.add)
 	if t.count == 0 {
 		return Aggregation{}
 	}
@@ -157,16 +157,16 @@ func (a *attribute) aggregateNumbers(set *roaring.Bitmap, room *denseSets) Aggre
 }
 
 // aggregateText finds the first and the last string.
-func (a *attribute) aggregateText(set *roaring.Bitmap, room *denseSets) Aggregation {
+func (a *attribute) aggregateText(set *roaring.Bitmap) Aggregation {
 	var out Aggregation
 	seen := make([]uint64, len(a.dictionary.counts)/64+1)
-	room.give(room.eachBlock(&a.column, set, func(b *block, which *blockBits) {
-		out.Count += which.count()
-		which.each(func(slot uint32) {
-			code := b.get(slot)
+	a.column.eachRun(set, func(b *block, ordinals []uint32) {
+		out.Count += len(ordinals)
+		for _, ordinal := range ordinals {
+			code := b.get(ordinal)
 			seen[code/64] |= 1 << (code % 64)
-		})
-	}))
+		}
+	})
 	for code := range a.dictionary.all() {
 		if seen[code/64]>>(code%64)&1 == 0 {
 			continue

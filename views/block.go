@@ -15,9 +15,11 @@ type block struct {
 	// least and most bound the numbers that there are. They are exact when the
 	// block is made for a width and may be too far apart later.
 	least, most uint64
-	present     blockBits
 	// distances are nil while all numbers are the base.
 	distances distances
+	// count is how many slots are present.
+	count   int
+	present blockBits
 }
 
 // distances is a vector of any width. Single distances are read and written
@@ -27,10 +29,10 @@ type distances interface {
 	// within takes the bits of those that are below low, or above it by more
 	// than length, out of which.
 	within(low, length uint64, which *blockBits)
-	// tally adds those that have a bit, and the base of each, to a tally, and
+	// tally adds those of some ordinals, and the base to each, to a tally, and
 	// tallyFloats as ranks of floats.
-	tally(base uint64, which *blockBits, t *tally)
-	tallyFloats(base uint64, which *blockBits, t *tally)
+	tally(base uint64, ordinals []uint32, t *tally)
+	tallyFloats(base uint64, ordinals []uint32, t *tally)
 }
 
 // vector is the distances of a block in one width. An array knows its length,
@@ -109,8 +111,22 @@ func (b *block) put(slot uint32, number uint64) {
 		v[slot%blockSize] = distance
 	}
 	b.least, b.most = min(b.least, number), max(b.most, number)
-	b.present.set(slot)
+	if !b.present.has(slot) {
+		b.present.set(slot)
+		b.count++
+	}
 }
+
+// unset takes the number of a slot away.
+func (b *block) unset(slot uint32) {
+	if b.present.has(slot) {
+		b.present.clear(slot)
+		b.count--
+	}
+}
+
+// has reports whether a slot is present.
+func (b *block) has(slot uint32) bool { return b.count == blockSize || b.present.has(slot) }
 
 // widened is b with room for one more number.
 func (b *block) widened(number uint64, generation uint64) *block {
@@ -188,15 +204,6 @@ func (w *blockBits) count() (n int) {
 		n += bits.OnesCount64(word)
 	}
 	return n
-}
-
-// first is the first slot that has a bit; there is one.
-func (w *blockBits) first() uint32 {
-	i := 0
-	for w[i] == 0 {
-		i++
-	}
-	return uint32(64*i + bits.TrailingZeros64(w[i]))
 }
 
 // each calls do with the slots that have a bit, in order.

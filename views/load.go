@@ -41,6 +41,7 @@ import (
 // and passes on that reading fails (KindUnavailable, IMAGE_UNREADABLE).
 func Load(image io.Reader, schema *cairn.Schema, columns []cairn.AttributeSpec, definitions []Definition) (*Restored, error) {
 	l := &loader{imageReader: newImageReader(image), views: New(schema, columns...), jobs: newJobs()}
+	l.ties = sync.OnceValue(func() *ties { return tiesOf(&l.views.present.keys, &l.blocks) })
 	defer l.jobs.wait()
 	for _, part := range []func(){l.header, l.entries, l.keys, l.attributes} {
 		if part(); l.err != nil {
@@ -74,6 +75,7 @@ type loader struct {
 	blocks              paged[mask]
 	viewsLeft, ordersOf int
 	restored            map[int]*roaring.Bitmap // members by slot
+	ties                func() *ties            // made when first asked for
 }
 
 // jobs runs functions, as many at once as there are processors.
@@ -197,6 +199,7 @@ func (l *loader) dictionary(d *dictionary) {
 	}
 	if n := l.count(1<<32-1, "texts in order"); n != used {
 		l.fail("%d texts, %d in order", used, n)
+		return
 	}
 	codes := l.ordinals(used)
 	free := make(map[uint32]bool, len(d.free))
@@ -256,9 +259,10 @@ func (l *loader) column(a *attribute) {
 	}
 }
 
-// ordinals reads so many ordinals or codes.
+// ordinals reads so many ordinals or codes, for each of which the image has
+// more than this already.
 func (l *loader) ordinals(n int) []uint32 {
-	var out []uint32
+	out := make([]uint32, 0, n)
 	var numbers [imageBlock]uint64
 	for n > 0 && l.err == nil {
 		some := numbers[:min(n, imageBlock)]

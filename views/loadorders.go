@@ -1,6 +1,7 @@
 package views
 
 import (
+	"cmp"
 	"iter"
 	"math"
 	"slices"
@@ -76,7 +77,6 @@ func (l *loader) verify(o *sorted, ordinals []uint32) error {
 	}
 	exact := c.exactPrefix()
 	var lastPrefix uint64
-	var lastKey cairn.Key
 	for i, ordinal := range ordinals {
 		block := l.blocks.get(ordinal / imageBlock)
 		if !block.has(ordinal % imageBlock) {
@@ -84,7 +84,7 @@ func (l *loader) verify(o *sorted, ordinals []uint32) error {
 		}
 		prefix := known.get(ordinal / imageBlock)[ordinal%imageBlock]
 		if i == 0 || prefix > lastPrefix {
-			lastPrefix, lastKey = prefix, nil
+			lastPrefix = prefix
 			continue
 		}
 		last := ordinals[i-1]
@@ -93,22 +93,61 @@ func (l *loader) verify(o *sorted, ordinals []uint32) error {
 		case prefix < lastPrefix:
 			before = 1
 		case exact && prefix != math.MaxUint64:
-			if lastKey == nil {
-				lastKey = c.state.keys.get(last)
-			}
-			key := c.state.keys.get(ordinal)
 			if before = c.compareFrom(1, last, ordinal); before == 0 {
-				before = lastKey.Compare(key)
+				before = l.ties().compare(last, ordinal)
 			}
-			lastKey = key
 		default:
-			before, lastKey = c.Compare(last, ordinal), nil
+			before = c.Compare(last, ordinal)
 		}
 		if before >= 0 {
 			return corrupt("entry %d does not come after %d in an order", ordinal, last)
 		}
 	}
 	return nil
+}
+
+// ties compares entries by key. It knows 8 bytes of each, behind what all keys
+// begin with, since looking the keys themselves up takes several times as long.
+type ties struct {
+	keys  *keys
+	known paged[*prefixes]
+}
+
+// tiesOf makes ties of all keys.
+func tiesOf(k *keys, blocks *paged[mask]) *ties {
+	out := &ties{keys: k}
+	var common cairn.Key
+	first := true
+	for block, present := range eachBlock(blocks) {
+		present.each(func(slot uint32) {
+			key := k.get(block*imageBlock + slot)
+			if first {
+				common, first = key, false
+			}
+			n := 0
+			for n < len(common) && n < len(key) && common[n] == key[n] {
+				n++
+			}
+			common = common[:n]
+		})
+		if len(common) == 0 {
+			break
+		}
+	}
+	for block, present := range eachBlock(blocks) {
+		p := new(prefixes)
+		present.each(func(slot uint32) { p[slot] = textPrefix(k.get(block*imageBlock + slot)[len(common):]) })
+		*out.known.at(block, 0) = p
+	}
+	return out
+}
+
+func (t *ties) compare(a, b uint32) int {
+	one, two := t.known.get(a / imageBlock)[a%imageBlock], t.known.get(b / imageBlock)[b%imageBlock]
+	if one != two {
+		return cmp.Compare(one, two)
+	}
+	return t.keys.get(a).Compare(t.keys.get(b))
 }
 
 // exactPrefix reports whether entries of one prefix have one value in the
@@ -134,7 +173,7 @@ func (o *sorted) fill(s *state, runs iter.Seq[[]uint32], members map[int]*roarin
 	if err := o.tree.Load(runs); err != nil {
 		return err
 	}
-	o.tree.FillView(everything, func(uint32) bool { return true })
+	fillings := []order.Filling{{View: everything}}
 	for i := range s.attributes {
 		a := &s.attributes[i]
 		if !a.aligns() {
@@ -143,27 +182,29 @@ func (o *sorted) fill(s *state, runs iter.Seq[[]uint32], members map[int]*roarin
 		for _, code := range a.allCodes() {
 			b := a.values.get(code)
 			if number := o.aligned(i, code); b.size() > 0 && number != everything {
-				o.fillView(number, b.read())
+				fillings = append(fillings, fillingOf(number, b.read(), o.tree.Len()))
 			}
 		}
 	}
 	for _, slot := range o.slots {
 		if members[slot] != nil {
-			o.fillView(s.views[slot].number, members[slot])
+			fillings = append(fillings, fillingOf(s.views[slot].number, members[slot], o.tree.Len()))
 		}
 	}
+	o.tree.Fill(fillings)
 	return nil
 }
 
-// fillView makes a bitmap the members of a view of the order.
-func (o *sorted) fillView(number order.View, members *roaring.Bitmap) {
-	if members.IsEmpty() {
-		return
+// fillingOf makes a bitmap the members of a view of an order of so many
+// entries.
+func fillingOf(number order.View, members *roaring.Bitmap, entries int) order.Filling {
+	out := order.Filling{View: number}
+	switch {
+	case int(members.GetCardinality()) == entries:
+	case members.IsEmpty() || uint64(members.Maximum())/64 > 16*uint64(entries)+1<<16:
+		out.Member = members.Contains
+	default:
+		out.Members = members.ToDense()
 	}
-	// A flat array is fastest, unless it would be much larger than the order.
-	if uint64(members.Maximum())/64 > 16*uint64(o.tree.Len())+1<<16 {
-		o.tree.FillView(number, members.Contains)
-		return
-	}
-	o.tree.FillViewFrom(number, members)
+	return out
 }

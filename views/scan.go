@@ -2,6 +2,7 @@ package views
 
 import (
 	"math/bits"
+	"slices"
 	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -12,7 +13,7 @@ type span struct{ low, high uint64 }
 
 // fewInWord is up to how many of 64 distances are tested one by one; of more,
 // all are, without a branch.
-const fewInWord = 20
+const fewInWord = 4
 
 func (v *vector[N]) within(low, length uint64, which *blockBits) {
 	for i, word := range which {
@@ -80,17 +81,14 @@ func (s *denseSets) empty(c *column, set *roaring.Bitmap) *dense {
 	return d
 }
 
-// give takes the room of a set back.
-func (s *denseSets) give(d *dense) { s.pool.Put(d) }
-
 // bits are those of a block.
 func (d *dense) bits(block int) *blockBits { return (*blockBits)(d.words[block*blockSize/64:]) }
 
-// eachBlock calls do with the blocks of a column that have numbers of ordinals
-// in a set, and a bit for each of those, which do may clear. Of nil it is all
-// ordinals that have a number. It is what is left of the set.
-func (s *denseSets) eachBlock(c *column, set *roaring.Bitmap, do func(b *block, which *blockBits)) *dense {
+// narrow is the ordinals of a set, nil for all, that have a number in a column,
+// without those that keep leaves out of a block's.
+func (s *denseSets) narrow(c *column, set *roaring.Bitmap, keep func(b *block, which *blockBits)) *roaring.Bitmap {
 	d := s.empty(c, set)
+	defer s.pool.Put(d)
 	if set != nil {
 		set.WriteDenseTo(d.words)
 	}
@@ -106,30 +104,17 @@ func (s *denseSets) eachBlock(c *column, set *roaring.Bitmap, do func(b *block, 
 			which.and(&b.present)
 		}
 		if *which != (blockBits{}) {
-			do(b, which)
+			keep(b, which)
 		}
 	}
-	return d
-}
-
-// narrow is the ordinals of a set, nil for all, that have a number in a column,
-// without those that keep leaves out.
-func (s *denseSets) narrow(c *column, set *roaring.Bitmap, keep func(b *block, which *blockBits)) *roaring.Bitmap {
-	d := s.eachBlock(c, set, keep)
-	defer s.give(d)
 	return roaring.FromDense(d.words, true)
 }
 
 // pick is the candidates that have a number that passes a test.
 func (c *column) pick(candidates *roaring.Bitmap, in *tester) *roaring.Bitmap {
-	var picked []uint32
-	for it := candidates.Iterator(); it.HasNext(); {
-		ordinal := it.Next()
-		if number, has := c.get(ordinal); has && in.test(number) {
-			picked = append(picked, ordinal)
-		}
-	}
 	out := roaring.New()
-	out.AddMany(picked)
+	c.eachRun(candidates, func(b *block, ordinals []uint32) {
+		out.AddMany(slices.DeleteFunc(ordinals, func(ordinal uint32) bool { return !in.test(b.get(ordinal)) }))
+	})
 	return out
 }

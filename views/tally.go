@@ -2,7 +2,6 @@ package views
 
 import (
 	"math"
-	"math/bits"
 
 	"cairn"
 )
@@ -19,97 +18,79 @@ type tally struct {
 	floats compensated
 }
 
-// add adds the numbers in some slots of a block, all present, of which there
+// add adds the numbers of some ordinals of a block, all present, of which there
 // is at least one.
-func (t *tally) add(b *block, which *blockBits) {
-	n := which.count()
+func (t *tally) add(b *block, ordinals []uint32) {
 	if t.count == 0 {
-		t.least = b.get(which.first())
+		t.least = b.get(ordinals[0])
 		t.most = t.least
 	}
-	t.count += n
+	t.count += len(ordinals)
 	switch {
 	case b.distances == nil:
 		t.least, t.most = min(t.least, b.base), max(t.most, b.base)
-		t.sum = t.sum.add(times(b.base, n))
-		t.floats.add(floatOfRank(b.base) * float64(n))
+		t.sum = t.sum.add(times(b.base, len(ordinals)))
+		t.floats.add(floatOfRank(b.base) * float64(len(ordinals)))
 	case t.kind == cairn.TypeFloat:
-		b.distances.tallyFloats(b.base, which, t)
+		b.distances.tallyFloats(b.base, ordinals, t)
 	default:
-		b.distances.tally(b.base, which, t)
+		b.distances.tally(b.base, ordinals, t)
 	}
 }
 
-func (v *vector[N]) tally(base uint64, which *blockBits, t *tally) {
+func (v *vector[N]) tally(base uint64, ordinals []uint32, t *tally) {
 	// The sum modulo 2^64, and that of the upper halves, which is no more than
 	// 2^42. Together they are the whole sum, and neither waits for a carry.
 	var sum, upper uint64
-	within := extent{t.least, t.most - t.least}
-	for i, word := range which {
-		part := (*[64]N)(v[64*i:])
-		if word == math.MaxUint64 {
-			for _, distance := range part {
-				number := base + uint64(distance)
-				sum += number
-				upper += number >> 32
-				if number-within.least > within.length {
-					within.extend(number)
-				}
-			}
-			continue
-		}
-		for ; word != 0; word &= word - 1 {
-			number := base + uint64(part[bits.TrailingZeros64(word)&63])
-			sum += number
-			upper += number >> 32
-			if number-within.least > within.length {
-				within.extend(number)
-			}
+	least, length := t.least, t.most-t.least
+	for _, ordinal := range ordinals {
+		number := base + uint64(v[ordinal%blockSize])
+		sum += number
+		upper += number >> 32
+		if number-least > length {
+			least, length = extended(least, length, number)
 		}
 	}
-	t.least, t.most = within.least, within.least+within.length
+	t.least, t.most = least, least+length
 	t.sum = t.sum.add(times(upper, 1<<32)).add(Sum{Low: sum - upper<<32})
 }
 
-// tallyFloats adds up the words of even and of odd index each for themselves:
-// an addition of floats waits for the one before.
-func (v *vector[N]) tallyFloats(base uint64, which *blockBits, t *tally) {
-	var even, odd float64
-	within := extent{t.least, t.most - t.least}
-	for i := 0; i < len(which); i += 2 {
-		part := (*[64]N)(v[64*i:])
-		for word := which[i]; word != 0; word &= word - 1 {
-			number := base + uint64(part[bits.TrailingZeros64(word)&63])
-			even += floatOfRank(number)
-			if number-within.least > within.length {
-				within.extend(number)
-			}
-		}
-		part = (*[64]N)(v[64*i+64:])
-		for word := which[i+1]; word != 0; word &= word - 1 {
-			number := base + uint64(part[bits.TrailingZeros64(word)&63])
-			odd += floatOfRank(number)
-			if number-within.least > within.length {
-				within.extend(number)
-			}
+// tallyFloats adds up every second number for itself: an addition of floats
+// waits for the one before.
+func (v *vector[N]) tallyFloats(base uint64, ordinals []uint32, t *tally) {
+	var sum, other float64
+	least, length := t.least, t.most-t.least
+	if len(ordinals)%2 == 1 {
+		number := base + uint64(v[ordinals[0]%blockSize])
+		ordinals, sum = ordinals[1:], floatOfRank(number)
+		least, length = extended(least, length, number)
+	}
+	for ; len(ordinals) >= 2; ordinals = ordinals[2:] {
+		one, two := base+uint64(v[ordinals[0]%blockSize]), base+uint64(v[ordinals[1]%blockSize])
+		sum += floatOfRank(one)
+		other += floatOfRank(two)
+		if one-least > length || two-least > length {
+			least, length = extended(least, length, one)
+			least, length = extended(least, length, two)
 		}
 	}
-	t.least, t.most = within.least, within.least+within.length
-	t.floats.add(even + odd)
+	t.least, t.most = least, least+length
+	t.floats.add(sum + other)
 }
 
-// extent is the numbers from the least to the greatest so far. A number is
-// outside if its distance from the least, as an unsigned number, is above the
-// length: one branch, which is hardly ever taken, where keeping a minimum and
-// a maximum up makes each number wait for the one before.
-type extent struct{ least, length uint64 }
-
-func (e *extent) extend(number uint64) {
-	if number < e.least {
-		e.least, e.length = number, e.least+e.length-number
-	} else {
-		e.length = number - e.least
+// extended is the least number and the distance of the greatest from it, with
+// one more number. As an unsigned number its distance from the least is above
+// the length if it is outside on either side: that is one branch, which is
+// hardly ever taken, where keeping up a minimum and a maximum makes each number
+// wait for the one before.
+func extended(least, length, number uint64) (uint64, uint64) {
+	switch {
+	case number < least:
+		return number, length + (least - number)
+	case number-least > length:
+		return least, number - least
 	}
+	return least, length
 }
 
 // compensated is a sum of floats with what rounding lost.

@@ -83,6 +83,7 @@ func newMoves(b *testing.B, entries, views int, by cairn.AttributeID) *moves {
 // each burst.
 func (m *moves) measure(b *testing.B, burst int, sides [2][]cairn.Attributes) {
 	b.ReportAllocs()
+	var times median
 	for b.Loop() {
 		i, side := m.done%len(m.ordinals), m.done/len(m.ordinals)%2
 		ordinal := m.ordinals[i]
@@ -90,5 +91,7 @@ func (m *moves) measure(b *testing.B, burst int, sides [2][]cairn.Attributes) {
 		if m.done++; m.done%burst == 0 {
 			m.views.Snapshot()
 		}
+		times.called()
 	}
+	times.report(b)
 }

@@ -27,16 +27,18 @@ func TestChangeTable(t *testing.T) {
 
 func TestViewStates(t *testing.T) {
 	for _, test := range []struct {
-		d              viewDocument
-		state, version string
+		d                       viewDocument
+		state, version, members string
 	}{
-		{viewDocument{State: "building", BuildingVersion: 1}, "building", "1"},
-		{viewDocument{State: "building", BuildingVersion: 1, Built: 42, Total: 100}, "building 42%", "1"},
-		{viewDocument{State: "replacing", ServingVersion: 2, BuildingVersion: 4, Built: 100, Total: 100}, "replacing 99%", "2 -> 4"},
-		{viewDocument{State: "serving", ServingVersion: 4, Built: 1, Total: 3}, "serving", "4"},
+		{viewDocument{State: "building", BuildingVersion: 1}, "building", "1", "-"},
+		{viewDocument{State: "building", BuildingVersion: 1, Built: 42, Total: 100}, "building 42%", "1", "-"},
+		{viewDocument{State: "replacing", ServingVersion: 2, BuildingVersion: 4, Built: 100, Total: 100, Members: 7}, "replacing 99%", "2 -> 4", "7"},
+		{viewDocument{State: "serving", ServingVersion: 4, Built: 1, Total: 3}, "serving", "4", "0"},
+		{viewDocument{State: "serving", ServingVersion: 4, Problem: "nobody answers"}, "serving", "4", "?"},
 	} {
-		if s, v := stateText(test.d), versionText(test.d); s != test.state || v != test.version {
-			t.Errorf("%+v: %s, %s", test.d, s, v)
+		members, _ := sizeTexts(test.d)
+		if s, v := stateText(test.d), versionText(test.d); s != test.state || v != test.version || members != test.members {
+			t.Errorf("%+v: %s, %s, %s", test.d, s, v, members)
 		}
 	}
 }

@@ -69,10 +69,7 @@ func (o *options) getViews(ctx context.Context, cmd *cobra.Command, c *client.Cl
 	for i, v := range all {
 		d := newViewDocument(v)
 		documents[i], resources[i] = d, viewSpec(v)
-		members, bytes := "-", "-" // nothing serves yet
-		if d.ServingVersion != 0 {
-			members, bytes = render.Count(d.Members), render.Count(d.Bytes)
-		}
+		members, bytes := sizeTexts(d)
 		grid.Row(d.Name, d.Keyspace, stateText(d), versionText(d), members, bytes, oneLine(d.Problem))
 	}
 	if name != "" {
@@ -81,6 +78,18 @@ func (o *options) getViews(ctx context.Context, cmd *cobra.Command, c *client.Cl
 	return o.printResources(cmd, resources, struct {
 		Views []viewDocument `json:"views"`
 	}{documents}, grid.Write)
+}
+
+// sizeTexts are how many members the serving version has and how many bytes it
+// takes, as far as that is known.
+func sizeTexts(d viewDocument) (members, bytes string) {
+	switch {
+	case d.ServingVersion == 0:
+		return "-", "-"
+	case d.Problem != "" && d.Total == 0:
+		return "?", "?" // nobody could be asked
+	}
+	return render.Count(d.Members), render.Count(d.Bytes)
 }
 
 // stateText is the state with, while a version is built, how far it is. It is

@@ -50,7 +50,7 @@ func openRouting(store *mapStore, local *hosts, metrics *metrics, log *slog.Logg
 			return made.CountWhere(ctx, keyspace, where, cairn.Freshness{})
 		},
 	})
-	return &routing{made, administrator, metrics, log, startFlipper(store, dialer.status, log)}, nil
+	return &routing{made, administrator, metrics, log, startFlipper(store, made.Status, log)}, nil
 }
 
 // services is for edge.serve.

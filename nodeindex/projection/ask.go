@@ -118,6 +118,8 @@ func (q *question) answer(s *Snapshot) error {
 		err = q.aggregate()
 	case cairn.AskMembership:
 		err = q.membership()
+	case cairn.AskRank:
+		err = q.rank()
 	default:
 		err = cairn.Invalid("asked", "QUESTION_UNKNOWN", "question %d is none of this version", q.request.Asked)
 	}
@@ -175,6 +177,12 @@ func (q *question) count() error {
 		count = q.snapshot.CountAll
 	}
 	n, err := count(q.selection())
+	q.reply.Count = uint64(n)
+	return err
+}
+
+func (q *question) rank() error {
+	n, err := q.snapshot.Rank(views.Query{Selection: q.selection(), OrderBy: q.request.OrderBy, After: q.request.After})
 	q.reply.Count = uint64(n)
 	return err
 }

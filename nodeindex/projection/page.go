@@ -8,10 +8,6 @@ import (
 	"cairn/views"
 )
 
-// maxPageBytes keeps a page within a message of 1 MiB. A page ends at the row
-// that reaches it.
-const maxPageBytes = 768 << 10
-
 func (q *question) page() error {
 	fields := q.fields()
 	query := views.Query{
@@ -33,7 +29,7 @@ func (q *question) page() error {
 	var slab cairn.Attributes
 	bytes := 0
 	for i := range found.Rows {
-		if bytes >= maxPageBytes {
+		if bytes >= cairn.MaxPageBytes {
 			q.reply.More = true
 			break
 		}

@@ -28,7 +28,8 @@ type Index interface {
 // ViewIndex is the views of an Index.
 type ViewIndex interface {
 	// AskView waits as Locate does. A reply beside an error says, if set, by
-	// which state it was refused.
+	// which state it was refused. The request is used again: nothing of it may
+	// be kept.
 	AskView(ctx context.Context, req *cairn.ViewRequest) (*cairn.ViewReply, error)
 	// ExportView delivers pieces of any size.
 	ExportView(ctx context.Context, req *cairn.ExportRequest, deliver func(cairn.ExportPiece) error) error

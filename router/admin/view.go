@@ -103,7 +103,7 @@ func (a *Admin) describeViews(ctx context.Context, views []ViewInfo) {
 		group.Go(func() error {
 			progress, err := a.config.Progress(ctx, views[i].Name)
 			if err != nil {
-				views[i].Problem = fmt.Sprintf("how far it is is not known: %v", err)
+				views[i].Problem = fmt.Sprintf("its size and progress are not known: %v", err)
 				return nil
 			}
 			views[i].Progress, views[i].Problem = progress, problemOf(progress)

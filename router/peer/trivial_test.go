@@ -62,7 +62,13 @@ func (x *trivial) Locate(ctx context.Context, req *cairn.LocateRequest, reply *c
 	return nil
 }
 
-var trivialNodes = []cairn.NodeID{1}
+var (
+	trivialNodes = []cairn.NodeID{1}
+	trivialViews = []cairn.ViewState{
+		{View: 3, Version: 2, Complete: true, Done: 9, Total: 9, Members: 5, Bytes: 700},
+		{View: 4, Version: 1, Done: 3, Total: 9, Refusal: "no such attribute"},
+	}
+)
 
 func (x *trivial) Write(ctx context.Context, req *cairn.WriteRequest) (*cairn.WriteReply, error) {
 	if err := x.wait(ctx, req.Keyspace); err != nil {
@@ -100,6 +106,7 @@ func (x *trivial) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, 
 		AppliedIndex: 9, CheckpointIndex: 8, CheckpointAge: int64(time.Second), MapRevision: epoch, Entries: 4, FileBytes: 4096,
 		NodeEntries: map[cairn.NodeID]uint64{1: 4}, WriteRefusal: "full",
 		Shards: []cairn.ShardStatus{{Keyspace: 2, Shard: 3, Epoch: 4, Entries: 5}},
+		Views:  trivialViews, ViewBytes: 4096,
 	}, nil
 }
 

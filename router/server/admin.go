@@ -208,7 +208,7 @@ func (a *administration) GetIndexStatus(ctx context.Context, req *cairnv1.GetInd
 		Replica: status.Replica, AppliedIndex: status.AppliedIndex, CheckpointIndex: status.CheckpointIndex,
 		CheckpointAge: durationpb.New(time.Duration(status.CheckpointAge)), MapRevision: status.MapRevision,
 		Entries: status.Entries, NodeEntries: make(map[string]uint64, len(status.NodeEntries)),
-		FileBytes: uint64(status.FileBytes), WriteRefusal: status.WriteRefusal,
+		FileBytes: uint64(status.FileBytes), WriteRefusal: status.WriteRefusal, ViewBytes: uint64(max(0, status.ViewBytes)),
 	}
 	for id, entries := range status.NodeEntries {
 		if node, found := cluster.NodeByID(id); found {

@@ -76,7 +76,7 @@ func TestRowsByHand(t *testing.T) {
 
 func BenchmarkRows(b *testing.B) {
 	rows := rowsOf(b, 50)
-	for name, make := range map[string]func() *cairnv1.QueryResponse{
+	for name, message := range map[string]func() *cairnv1.QueryResponse{
 		"by hand": func() *cairnv1.QueryResponse {
 			out := new(cairnv1.QueryResponse)
 			fillRows(out, rows)
@@ -88,9 +88,9 @@ func BenchmarkRows(b *testing.B) {
 			b.ReportAllocs()
 			var out []byte
 			for b.Loop() {
-				message := make()
-				_ = proto.Size(message)
-				out, _ = proto.MarshalOptions{}.MarshalAppend(out[:0], message)
+				page := message()
+				_ = proto.Size(page)
+				out, _ = proto.MarshalOptions{}.MarshalAppend(out[:0], page)
 			}
 			b.ReportMetric(float64(len(out)), "bytes")
 		})

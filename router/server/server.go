@@ -51,7 +51,7 @@ func New(config Config) (*Server, error) {
 		return nil, cairn.Errorf(cairn.KindInvalid, "CONFIG_INCOMPLETE", "a server needs a Router")
 	}
 	if config.Views == nil {
-		config.Views = viewsOf(config.Router)
+		config.Views = config.Router
 	}
 	if config.Log == nil {
 		config.Log = slog.Default()

@@ -76,7 +76,7 @@ func (k *known) ExportView(_ context.Context, view, cluster string, deliver func
 
 func serveKnown(t testing.TB, k *known) *served {
 	t.Helper()
-	return serve(t, 1, 1, server.Config{Views: k, Admin: admin.New(nil, nil)})
+	return serve(t, 1, 1, server.Config{Views: k, Admin: admin.New(admin.Config{})})
 }
 
 // pageOf is a page of rows with so many attributes each, on two clusters.
