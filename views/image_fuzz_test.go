@@ -162,7 +162,7 @@ func TestHostileImagesTakeLittleMemory(t *testing.T) {
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, err := Load(bytes.NewReader(image), testSchema, nil)
+		_, err := Load(bytes.NewReader(image), testSchema, nil, nil)
 		runtime.ReadMemStats(&after)
 		requireKind(t, err, cairn.KindCorrupt, "IMAGE_CORRUPT")
 		if n := after.TotalAlloc - before.TotalAlloc; n > 32<<20 {
