@@ -220,7 +220,7 @@ func filled(t testing.TB, entries int) (*written, map[cairn.ShardID]*roaring.Bit
 func TestTruncatedImagesAreRefused(t *testing.T) {
 	w, _ := filled(t, 60)
 	image := save(t, w.views.Snapshot())
-	for n := range len(image) {
+	for n := range image {
 		_, err := Load(bytes.NewReader(image[:n]), testSchema, plain(w.definitions))
 		requireKind(t, err, cairn.KindCorrupt, "IMAGE_CORRUPT")
 	}
