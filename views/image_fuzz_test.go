@@ -66,8 +66,10 @@ func loadFuzzed(t *testing.T, image []byte, definitions []Definition) *Restored 
 // use does something with all that was restored.
 func use(t *testing.T, r *Restored, definitions []Definition) *Views {
 	t.Helper()
-	r.Put(5, cairn.Key("a key that no image has"), nil)
-	r.Delete(1)
+	r.Forget(roaring.BitmapOf(1, 5))
+	if err := r.Put(5, cairn.Key("a key that no image has"), nil); err != nil {
+		t.Fatal(err)
+	}
 	v, err := r.SetShards(map[cairn.ShardID]*roaring.Bitmap{1: r.views.present.entries.read().Clone()})
 	if err != nil {
 		t.Fatal(err)
