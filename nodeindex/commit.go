@@ -34,6 +34,7 @@ func (c *Checkpoint) commit(meta CheckpointMeta) (changes keyChanges, err error)
 	}
 	defer func() { _ = tx.Rollback() }() // of what is not committed
 	w := checkpointWriter{
+		x:       c.x,
 		tx:      tx,
 		entries: tx.Bucket(bucketEntries),
 		records: tx.Bucket(bucketRecords),
@@ -57,6 +58,7 @@ func (c *Checkpoint) commit(meta CheckpointMeta) (changes keyChanges, err error)
 
 // checkpointWriter is one checkpoint's transaction.
 type checkpointWriter struct {
+	x                        *Index
 	tx                       *bbolt.Tx
 	entries, records, shards *bbolt.Bucket
 
@@ -212,6 +214,9 @@ func (w *checkpointWriter) overlays(c *Checkpoint) error {
 		// In order of the ordinals: new ones are appended to the bucket.
 		slices.SortFunc(fresh, func(a, b freshRecord) int { return cmp.Compare(a.item.ordinal, b.item.ordinal) })
 		for _, f := range fresh {
+			if w.x.interrupted.Load() {
+				return errClosed
+			}
 			if err := w.record(f); err != nil {
 				return err
 			}
@@ -231,6 +236,9 @@ type freshRecord struct {
 func (w *checkpointWriter) table(uid cairn.UID, t *table, departed *roaring.Bitmap) ([]freshRecord, error) {
 	fresh := make([]freshRecord, 0, t.count.Load())
 	for _, key := range t.keys() {
+		if w.x.interrupted.Load() {
+			return nil, errClosed
+		}
 		i := t.get(keyBytes(key))
 		// A key that departed is taken out of the file as well: it may stand
 		// there with an ordinal that was freed when it was deleted before.

@@ -90,7 +90,7 @@ func (x *Index) writeImage(name string, snapshot *projection.Snapshot) (err erro
 			err = errors.Join(err, os.Remove(path+unfinishedTag))
 		}
 	}()
-	out := bufio.NewWriterSize(file, 1<<20)
+	out := bufio.NewWriterSize(interruptible{file, x}, 1<<20)
 	err = snapshot.WriteImage(out)
 	if err == nil {
 		err = out.Flush()
@@ -105,6 +105,26 @@ func (x *Index) writeImage(name string, snapshot *projection.Snapshot) (err erro
 		return err
 	}
 	return errors.Join(syncDirectory(folder), syncDirectory(x.dir))
+}
+
+// interruptible is a file that is not gone on with after an Interrupt.
+type interruptible struct {
+	*os.File
+	x *Index
+}
+
+func (f interruptible) Write(data []byte) (int, error) {
+	if f.x.interrupted.Load() {
+		return 0, errClosed
+	}
+	return f.File.Write(data)
+}
+
+func (f interruptible) Read(data []byte) (int, error) {
+	if f.x.interrupted.Load() {
+		return 0, errClosed
+	}
+	return f.File.Read(data)
 }
 
 // removeImages removes every file that neither the last checkpoint nor the
@@ -148,7 +168,7 @@ func (x *Index) openImage(name string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, corrupt("IMAGE_MISSING", "the image of the views: %w", err)
 	}
-	return file, nil
+	return interruptible{file, x}, nil
 }
 
 // images writes which images there are as of a checkpoint.

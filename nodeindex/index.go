@@ -31,6 +31,9 @@ type Index struct {
 	// make one out of the present.
 	publishing sync.Mutex
 
+	// interrupted makes what writes for long give up; see Interrupt.
+	interrupted atomic.Bool
+
 	// writing is held while a checkpoint is written.
 	writing sync.Mutex
 	mapped  int // bytes of the file's map
@@ -101,6 +104,11 @@ func (x *Index) publish(change func(*state)) *state {
 	x.state.Store(&after)
 	return before
 }
+
+// Interrupt makes checkpoints and images that are being written give up where
+// they still can, with errClosed, and later ones not begin: for who is about to
+// close the index and has no time. What they would have written is in the log.
+func (x *Index) Interrupt() { x.interrupted.Store(true) }
 
 // Close waits for a checkpoint being written and for reads under way, and
 // closes the file. What is not checkpointed is in the log. Afterwards every

@@ -6,9 +6,6 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// Key is the key of an entry, nil if there is none. It is not to be modified.
-func (v *Views) Key(ordinal uint32) cairn.Key { return v.present.keys.get(ordinal) }
-
 // Key is the key of an ordinal, nil if it has none. It is not to be modified.
 func (s *Snapshot) Key(ordinal uint32) cairn.Key { return s.state.keys.get(ordinal) }
 

@@ -51,7 +51,7 @@ func (r *Replica) tendViews() {
 			r.config.Logger.Error("views could not be restored; they are made from the entries", "err", err)
 		}
 		if now := time.Now(); r.refusals.get() == nil && now.After(saveAfter) {
-			if err := r.index.SaveViews(); err != nil {
+			if err := r.index.SaveViews(); err != nil && r.ctx.Err() == nil {
 				saveAfter = now.Add(savePause)
 				r.config.Logger.Warn("an image of the views could not be written; the next start will take longer", "err", err)
 			}
