@@ -66,7 +66,8 @@ func (v *Views) buildView(slot, limit int) (left int) {
 	w := *v.present.views[slot]
 	o := v.orders[w.order]
 	w.next, left = v.each(w.next, limit, func(ordinal uint32) {
-		if w.matches(&v.present, ordinal) && v.setMember(slot, nil, ordinal, true) {
+		if w.matches(&v.present, ordinal) {
+			v.flip(slot, nil, ordinal, true)
 			o.tree.Update(ordinal, v.viewsOf(o, ordinal))
 		}
 	})

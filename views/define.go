@@ -57,8 +57,10 @@ type sorted struct {
 	fields []int // where its attributes stand
 	tree   *order.Order
 	reads  attributeSet
-	slots  []int  // of its views
-	next   uint64 // as in view
+	// watches are the attributes that its views' filters read.
+	watches attributeSet
+	slots   []int  // of its views
+	next    uint64 // as in view
 	// values are the bitsets of attributes' values, by attribute and code, 0
 	// where there is none.
 	values [][]order.View
@@ -94,11 +96,13 @@ func (v *Views) Define(definition Definition) error {
 		for _, spec := range definition.Filter.Attributes() {
 			if i, indexed := v.present.index(spec.ID); indexed {
 				w.reads.add(i)
+				o.watches.add(i)
 			}
 		}
 	}
 	if v.present.entries.size() == 0 {
-		w.next, w.complete = everyOrdinal, true
+		// That goes for an order, too, that lost its entries while it was built.
+		o.next, w.next, w.complete = everyOrdinal, everyOrdinal, true
 	}
 	slot := v.freeSlot()
 	v.present.views[slot] = w
