@@ -1,6 +1,7 @@
 package cairn
 
 import (
+	"math"
 	"math/big"
 	"math/bits"
 )
@@ -47,6 +48,28 @@ func TimesInt(number uint64, n int) IntSum {
 func (s IntSum) Int() (sum int64, ok bool) {
 	sum = int64(s.Low)
 	return sum, s.High == sum>>63
+}
+
+// String is the sum in decimal.
+func (s IntSum) String() string { return s.big().String() }
+
+// ParseIntSum reads what String writes.
+func ParseIntSum(text string) (IntSum, error) {
+	malformed := Invalid("", "SUM_MALFORMED", "%q is not a whole number of 128 bits", text)
+	const longest = 40 // digits and a sign
+	if len(text) > longest {
+		return IntSum{}, malformed
+	}
+	n, ok := new(big.Int).SetString(text, 10)
+	if !ok {
+		return IntSum{}, malformed
+	}
+	low := new(big.Int).And(n, new(big.Int).SetUint64(math.MaxUint64))
+	high := new(big.Int).Rsh(n, 64)
+	if !high.IsInt64() {
+		return IntSum{}, malformed
+	}
+	return IntSum{High: high.Int64(), Low: low.Uint64()}, nil
 }
 
 // big is the sum at any size.

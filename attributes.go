@@ -38,6 +38,10 @@ func NewAttributes(values []Attribute) (Attributes, error) {
 	return out, nil
 }
 
+// Append is a with one more value behind the others, in the memory of a if
+// there is room. Its id must be above theirs.
+func (a Attributes) Append(each Attribute) Attributes { return appendAttribute(a, each) }
+
 func appendAttribute(out []byte, a Attribute) []byte {
 	out = binary.AppendUvarint(out, uint64(a.ID)<<3|uint64(a.Value.kind))
 	switch a.Value.kind {

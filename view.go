@@ -1,5 +1,7 @@
 package cairn
 
+import "iter"
+
 // SortField is one attribute of a sort and its direction. An absent value
 // comes last in either.
 type SortField struct {
@@ -64,10 +66,18 @@ const (
 	AskAggregate
 	// AskMembership asks whether one key is in the view, and why.
 	AskMembership
+	// AskRank asks how many rows a page that begins after After leaves behind
+	// it: those that come before After in OrderBy, and one that stands there.
+	AskRank
 )
 
 // MaxGroups is how many groups an answer may have.
 const MaxGroups = 10_000
+
+// MaxPageBytes is about how many bytes the rows of one page have at most,
+// which keeps it within a message of 1 MiB. A page of larger rows has fewer of
+// them, at least one.
+const MaxPageBytes = 768 << 10
 
 // ViewRequest asks one node index about the members of one version of a view.
 type ViewRequest struct {
@@ -81,10 +91,10 @@ type ViewRequest struct {
 	Where string
 	Now   int64
 	Asked Asked
-	// OrderBy to Fields are for AskPage. OrderBy is the order of the rows,
-	// empty for the view's. The page begins after After, if set, or passes
-	// Offset rows over, and has at most Limit rows, 1 to MaxBatch. Fields are
-	// the attributes to return.
+	// OrderBy to Fields are for AskPage, OrderBy and After for AskRank too.
+	// OrderBy is the order of the rows, empty for the view's. The page begins
+	// after After, if set, or passes Offset rows over, and has at most Limit
+	// rows, 1 to MaxBatch. Fields are the attributes to return.
 	OrderBy []SortField
 	After   *Position
 	Offset  int
@@ -107,7 +117,7 @@ type ViewReply struct {
 	// them.
 	Rows []ViewRow
 	More bool
-	// Count is the answer to AskCount.
+	// Count is the answer to AskCount and AskRank.
 	Count uint64
 	// Groups are in order of their values, absent ones last.
 	Groups      []Group
@@ -174,4 +184,34 @@ type ExportPiece struct {
 	Answer
 	Bitmap []byte
 	Keys   []Key
+}
+
+// MaxPieceBytes is about how many bytes one piece of an export has on a wire.
+const MaxPieceBytes = 256 << 10
+
+// Split yields the piece in smaller ones, in order, each of at most MaxBatch
+// keys and about MaxPieceBytes. One that is empty it yields as it is, for what
+// Answer says.
+func (p ExportPiece) Split() iter.Seq[ExportPiece] {
+	return func(yield func(ExportPiece) bool) {
+		bitmap, keys := p.Bitmap, p.Keys
+		for first := true; first || len(bitmap) > 0 || len(keys) > 0; first = false {
+			part := ExportPiece{Answer: p.Answer}
+			size := min(len(bitmap), MaxPieceBytes)
+			if size > 0 {
+				part.Bitmap, bitmap = bitmap[:size], bitmap[size:]
+			}
+			n := 0
+			for len(bitmap) == 0 && n < min(len(keys), MaxBatch) && (size == 0 || size+len(keys[n]) <= MaxPieceBytes) {
+				size += len(keys[n]) + 3 // its length on the wire
+				n++
+			}
+			if n > 0 {
+				part.Keys, keys = keys[:n], keys[n:]
+			}
+			if !yield(part) {
+				return
+			}
+		}
+	}
 }

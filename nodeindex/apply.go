@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cairn"
+	"cairn/nodeindex/projection"
 )
 
 // Result is what a command did.
@@ -67,7 +68,8 @@ type applier struct {
 	reader  *reader
 	index   uint64
 	time    time.Time
-	view    view // of the request's keyspace
+	view    view                   // of the request's keyspace
+	project *projection.Projection // its views, nil if it has none
 	changes []cairn.Change
 
 	// Slabs.
@@ -96,7 +98,7 @@ func (x *Index) applyWrites(s *state, r *reader, index uint64, command []byte) (
 		requests[i] = outcomes[position : position+n : position+n]
 		k := s.keyspaces[request.keyspace]
 		if k != nil {
-			a.view = s.view(k, r)
+			a.view, a.project = s.view(k, r), s.projections[k.UID]
 			a.changes = make([]cairn.Change, 0, n)
 			if mixed {
 				// What a feed keeps must not keep another keyspace's memory.
@@ -110,6 +112,9 @@ func (x *Index) applyWrites(s *state, r *reader, index uint64, command []byte) (
 		position += n
 		if k != nil {
 			x.feeds.append(request.keyspace, index, s.revision, a.changes)
+			if a.project != nil && len(a.changes) > 0 {
+				a.project.Touched()
+			}
 		}
 	}
 	clear(c.mutations) // or they would keep the command's copy
@@ -150,6 +155,9 @@ func (a *applier) mutate(k *keyspace, m *mutation, position uint32) cairn.Writte
 	if m.Operation == cairn.Delete {
 		if before != nil {
 			home.remove(ordinal, before.Nodes)
+			if a.project != nil {
+				a.project.Delete(a.x.numberOf(home.population), ordinal)
+			}
 			a.state.active.freed = append(a.state.active.freed, ordinal)
 			a.put(k, home, item{entry: cairn.Entry{Key: m.Key, Version: version}, deleted: true, ordinal: ordinal}, before)
 		}
@@ -195,6 +203,9 @@ func (a *applier) put(k *keyspace, home *shard, i item, before *cairn.Entry) {
 	kept := &a.items[len(a.items)-1]
 	home.changed = a.x.generation
 	a.x.pending.put(k.UID, kept)
+	if a.project != nil && !kept.deleted {
+		a.project.Put(a.x.numberOf(home.population), kept.ordinal, &kept.entry)
+	}
 	change := cairn.Change{
 		Key: i.entry.Key, Shard: home.ID, Before: before,
 		Stamp: cairn.Stamp{Epoch: home.Epoch, Index: a.index}, Time: a.time,

@@ -34,6 +34,7 @@ func diff(from *assignment, to cairn.Assignment) *assignCommand {
 			c.keyspaces = append(c.keyspaces, *k)
 		}
 	}
+	c.views = diffViews(from, to, wanted)
 	present := make(map[shardName]*shard)
 	for _, uid := range sortedUIDs(from.keyspaces) {
 		if !wanted[uid] {
@@ -91,7 +92,7 @@ func (x *Index) applyAssign(s *state, r *reader, index uint64, command []byte) (
 		t := transfer{x: x, departed: roaring.New()}
 		if old := s.keyspaces[uid]; old != nil {
 			t.view = s.view(old, r)
-			t.old = old.shards
+			t.old, t.project = old.shards, s.projections[uid]
 		}
 		if k := next.keyspaces[uid]; k != nil {
 			t.new = k.shards
@@ -104,8 +105,9 @@ func (x *Index) applyAssign(s *state, r *reader, index uint64, command []byte) (
 			departed[uid] = t.departed
 		}
 	}
+	projections := x.project(s.projections, next)
 	x.publish(func(s *state) {
-		s.assignment, s.assigned = next, index
+		s.assignment, s.assigned, s.projections = next, index, projections
 		if len(departed) == 0 {
 			return
 		}
@@ -127,6 +129,9 @@ func (c *assignCommand) touched() []cairn.UID {
 		out = append(out, c.keyspaces[i].UID)
 	}
 	out = append(out, c.removedKeyspaces...)
+	for i := range c.views {
+		out = append(out, c.views[i].keyspace)
+	}
 	for i := range c.shards {
 		out = append(out, c.shards[i].Keyspace)
 	}
@@ -180,14 +185,18 @@ func (a *assignment) assign(c *assignCommand) (*assignment, *cairn.Error) {
 			continue
 		}
 		var present []*shard
+		var views []cairn.View
 		if old := a.keyspaces[uid]; old != nil {
-			present = old.shards
+			present, views = old.shards, old.views
+		}
+		if changed, found := c.viewsOf(uid); found {
+			views = changed
 		}
 		shards, err := changeShards(present, changes[uid])
 		if err != nil {
 			return nil, err
 		}
-		next.keyspaces[uid] = newKeyspace(definition, shards)
+		next.keyspaces[uid] = newKeyspace(definition, views, shards)
 	}
 	return next, nil
 }

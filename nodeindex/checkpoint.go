@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"cairn"
+	"cairn/nodeindex/projection"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -30,8 +31,12 @@ type Checkpoint struct {
 	generation  uint64
 	assignment  *assignment
 	departed    map[cairn.UID]*roaring.Bitmap
-	frozen      []*overlay // newest first
-	shards      []shard    // those changed since the last checkpoint; copies
+	// unswept are departed ordinals that the views still have. They are not to
+	// be swept from the file, after which an ordinal is used again.
+	unswept map[cairn.UID]*roaring.Bitmap
+	images  map[cairn.UID]projection.Image // of the views
+	frozen  []*overlay                     // newest first
+	shards  []shard                        // those changed since the last checkpoint; copies
 
 	// swept is what writing sweeps of departed.
 	swept map[cairn.UID]*roaring.Bitmap
@@ -60,6 +65,7 @@ func (x *Index) Freeze() (*Checkpoint, error) {
 	if before == nil {
 		return nil, errClosed
 	}
+	c.unswept, c.images = unswept(before.projections), imagesOf(before.projections)
 	for _, k := range c.assignment.keyspaces {
 		for _, s := range k.shards {
 			if s.changed > x.saved {
@@ -120,7 +126,7 @@ func (c *Checkpoint) Write(meta CheckpointMeta) error {
 	if written == nil {
 		keys = keys.with(changes, x.options.KeyBytes)
 	}
-	pool, err := newReaders(x.db, keys, true)
+	pool, err := newReaders(x.db, keys, c.index, true)
 	if err != nil {
 		x.shut() // nothing can be read any more; the log has everything
 		return storageError("begin reading", err)
@@ -185,9 +191,10 @@ func (x *Index) finish(c *Checkpoint, meta CheckpointMeta) {
 		x.ordinals.release(swept.ToArray())
 	}
 	x.saved = c.generation
-	x.checkpointed = meta
+	x.checkpointed, x.savedImages = meta, c.images
 	x.checkpointAt = x.options.Now()
 	x.running = nil
+	x.wakeWork() // views may wait for what is in the file now
 }
 
 // makeRoom sees to it that bbolt can grow the file's map, if the checkpoint
@@ -201,7 +208,7 @@ func (x *Index) makeRoom(c *Checkpoint) error {
 	if c.estimate(s.readers.fileBytes) < x.mapped {
 		return nil
 	}
-	passing, err := newReaders(x.db, s.readers.keys, false)
+	passing, err := newReaders(x.db, s.readers.keys, s.readers.index, false)
 	if err != nil {
 		return storageError("begin reading", err)
 	}

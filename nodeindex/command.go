@@ -193,16 +193,19 @@ func (d *decoder) mutation(nodes []cairn.NodeID) (mutation, []cairn.NodeID) {
 // later one.
 //
 // Encoded: the kind; both revisions; the changed keyspaces; the uids of the
-// removed ones; whether the nodes changed, and them; the shards that are new
+// removed ones; the views of keyspaces in which they changed; whether the nodes changed, and them; the shards that are new
 // or changed; those removed.
 type assignCommand struct {
 	from, to         uint64
 	keyspaces        []cairn.Keyspace
 	removedKeyspaces []cairn.UID
-	nodesChanged     bool
-	nodes            []cairn.Node
-	shards           []cairn.Shard
-	removedShards    []shardName
+	// views are of the keyspaces in which any version has changed: all that
+	// there are from now on.
+	views         []keyspaceViews
+	nodesChanged  bool
+	nodes         []cairn.Node
+	shards        []cairn.Shard
+	removedShards []shardName
 }
 
 // shardName names a shard in an index.
@@ -223,6 +226,7 @@ func (c *assignCommand) encode() []byte {
 	for _, uid := range c.removedKeyspaces {
 		out = binary.BigEndian.AppendUint64(out, uint64(uid))
 	}
+	out = appendKeyspaceViews(out, c.views)
 	if c.nodesChanged {
 		out = appendNodeList(append(out, 1), c.nodes)
 	} else {
@@ -254,6 +258,7 @@ func (c *assignCommand) decode(command []byte) bool {
 	for range d.count(8) {
 		c.removedKeyspaces = append(c.removedKeyspaces, cairn.UID(d.uint64()))
 	}
+	c.views = d.keyspaceViews()
 	switch d.byte() {
 	case 0:
 	case 1:

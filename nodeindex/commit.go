@@ -34,6 +34,7 @@ func (c *Checkpoint) commit(meta CheckpointMeta) (changes keyChanges, err error)
 	}
 	defer func() { _ = tx.Rollback() }() // of what is not committed
 	w := checkpointWriter{
+		x:       c.x,
 		tx:      tx,
 		entries: tx.Bucket(bucketEntries),
 		records: tx.Bucket(bucketRecords),
@@ -41,7 +42,7 @@ func (c *Checkpoint) commit(meta CheckpointMeta) (changes keyChanges, err error)
 		changes: keyChanges{byKeyspace: make(map[cairn.UID][]keyChange)},
 	}
 	w.records.FillPercent = recordsFill
-	steps := []func(*Checkpoint) error{w.sweep, w.overlays, w.populations, w.departed, func(c *Checkpoint) error {
+	steps := []func(*Checkpoint) error{w.sweep, w.overlays, w.populations, w.departed, w.images, func(c *Checkpoint) error {
 		return putMeta(tx, meta, c.assignment)
 	}}
 	for _, step := range steps {
@@ -57,6 +58,7 @@ func (c *Checkpoint) commit(meta CheckpointMeta) (changes keyChanges, err error)
 
 // checkpointWriter is one checkpoint's transaction.
 type checkpointWriter struct {
+	x                        *Index
 	tx                       *bbolt.Tx
 	entries, records, shards *bbolt.Bucket
 
@@ -119,8 +121,11 @@ func (w *checkpointWriter) sweep(c *Checkpoint) error {
 	for _, uid := range sortedUIDs(c.departed) {
 		all := c.departed[uid]
 		now := all
-		if all.GetCardinality() > budget {
-			now = firstOf(all, budget)
+		if held := c.unswept[uid]; held != nil {
+			now = roaring.AndNot(all, held)
+		}
+		if now.GetCardinality() > budget {
+			now = firstOf(now, budget)
 		}
 		budget -= now.GetCardinality()
 		if now.IsEmpty() {
@@ -209,6 +214,9 @@ func (w *checkpointWriter) overlays(c *Checkpoint) error {
 		// In order of the ordinals: new ones are appended to the bucket.
 		slices.SortFunc(fresh, func(a, b freshRecord) int { return cmp.Compare(a.item.ordinal, b.item.ordinal) })
 		for _, f := range fresh {
+			if w.x.interrupted.Load() {
+				return errClosed
+			}
 			if err := w.record(f); err != nil {
 				return err
 			}
@@ -228,6 +236,9 @@ type freshRecord struct {
 func (w *checkpointWriter) table(uid cairn.UID, t *table, departed *roaring.Bitmap) ([]freshRecord, error) {
 	fresh := make([]freshRecord, 0, t.count.Load())
 	for _, key := range t.keys() {
+		if w.x.interrupted.Load() {
+			return nil, errClosed
+		}
 		i := t.get(keyBytes(key))
 		// A key that departed is taken out of the file as well: it may stand
 		// there with an ordinal that was freed when it was deleted before.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cairn"
+	"cairn/nodeindex/projection"
 	"cairn/shardmap/placement"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -20,6 +21,7 @@ import (
 // the file that applying needs.
 type Index struct {
 	db       *bbolt.DB
+	dir      string
 	options  Options
 	state    atomic.Pointer[state] // nil once closed
 	position position
@@ -28,6 +30,9 @@ type Index struct {
 	// publishing guards changes of state: Apply and a checkpoint's end both
 	// make one out of the present.
 	publishing sync.Mutex
+
+	// interrupted makes what writes for long give up; see Interrupt.
+	interrupted atomic.Bool
 
 	// writing is held while a checkpoint is written.
 	writing sync.Mutex
@@ -42,8 +47,11 @@ type Index struct {
 	running      *Checkpoint
 	checkpointed CheckpointMeta
 	checkpointAt time.Time
-	command      writeCommand // reused from Apply to Apply
-	pending      pendingPuts  // likewise
+	command      writeCommand                   // reused from Apply to Apply
+	pending      pendingPuts                    // likewise
+	populations  projection.Shard               // how many have got a number
+	savedImages  map[cairn.UID]projection.Image // of views, that the file names
+	work         chan struct{}                  // holds a value when there may be Work
 }
 
 // state is what readers see: immutable, replaced as a whole.
@@ -52,6 +60,9 @@ type state struct {
 	// assigned is the log index that brought the assignment: readers may see
 	// it before the applied index gets there.
 	assigned uint64
+	// projections are the views of the keyspaces that have any. The map does
+	// not change.
+	projections map[cairn.UID]*projection.Projection
 	// departed are, by keyspace, the ordinals of entries whose shard has left,
 	// until they are swept from the file. The bitmaps do not change.
 	departed map[cairn.UID]*roaring.Bitmap
@@ -93,6 +104,11 @@ func (x *Index) publish(change func(*state)) *state {
 	x.state.Store(&after)
 	return before
 }
+
+// Interrupt makes checkpoints and images that are being written give up where
+// they still can, with errClosed, and later ones not begin: for who is about to
+// close the index and has no time. What they would have written is in the log.
+func (x *Index) Interrupt() { x.interrupted.Store(true) }
 
 // Close waits for a checkpoint being written and for reads under way, and
 // closes the file. What is not checkpointed is in the log. Afterwards every
@@ -214,6 +230,10 @@ func (x *Index) Status() cairn.IndexStatus {
 				}
 			}
 		}
+	}
+	for _, uid := range sortedUIDs(s.projections) {
+		status.Views = append(status.Views, s.projections[uid].States()...)
+		status.ViewBytes += s.projections[uid].Bytes()
 	}
 	return status
 }

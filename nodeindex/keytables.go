@@ -78,7 +78,7 @@ func (x *Index) KeepKeys(ctx context.Context) error {
 	if err != nil || keys == nil {
 		return err
 	}
-	pool, err := newReaders(x.db, keys, s.readers.keep)
+	pool, err := newReaders(x.db, keys, s.readers.index, s.readers.keep)
 	if err != nil {
 		return storageError("begin reading", err)
 	}

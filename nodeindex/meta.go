@@ -21,7 +21,7 @@ var (
 // The format of the file: a name that no other program uses, and a version.
 const (
 	formatName    = "cairn node index"
-	formatVersion = 1
+	formatVersion = 2
 )
 
 func putFormat(tx *bbolt.Tx) error {
@@ -41,7 +41,7 @@ func checkFormat(tx *bbolt.Tx) error {
 	if number, n := binary.Uvarint(version); n <= 0 || number != formatVersion {
 		return corrupt("FILE_VERSION", "the file has format %d; this program reads %d", number, formatVersion)
 	}
-	for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketDeparted} {
+	for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketDeparted, bucketImages} {
 		if tx.Bucket(name) == nil {
 			return corrupt("FILE_DAMAGED", "the bucket %q is missing", name)
 		}
@@ -63,6 +63,7 @@ func putMeta(tx *bbolt.Tx, meta CheckpointMeta, a *assignment) error {
 	out = binary.AppendUvarint(out, uint64(len(a.keyspaces)))
 	for _, uid := range sortedUIDs(a.keyspaces) {
 		out = appendKeyspace(out, &a.keyspaces[uid].Keyspace)
+		out = appendViews(out, a.keyspaces[uid].views)
 	}
 	return bucket.Put(metaAssignment, seal(out))
 }
@@ -82,8 +83,10 @@ func loadImage(tx *bbolt.Tx) (*image, error) {
 	i.assignment.revision = d.uvarint()
 	i.assignment.nodes = d.nodeList()
 	var definitions []cairn.Keyspace
+	views := make(map[cairn.UID][]cairn.View)
 	for range d.count(8) {
-		definitions = append(definitions, d.keyspace())
+		definition := d.keyspace()
+		definitions, views[definition.UID] = append(definitions, definition), d.views(definition.UID)
 	}
 	if !ok || !d.done() {
 		return nil, corrupt("META_DAMAGED", "the assignment is not what was written")
@@ -103,8 +106,11 @@ func loadImage(tx *bbolt.Tx) (*image, error) {
 	for _, definition := range definitions {
 		own := shards[definition.UID]
 		slices.SortFunc(own, func(a, b *shard) int { return bytes.Compare(a.Start, b.Start) })
-		i.assignment.keyspaces[definition.UID] = newKeyspace(definition, own)
+		i.assignment.keyspaces[definition.UID] = newKeyspace(definition, views[definition.UID], own)
 		delete(shards, definition.UID)
+	}
+	if i.images, err = loadImages(tx); err != nil {
+		return nil, err
 	}
 	for uid := range shards {
 		return nil, corrupt("SHARD_DAMAGED", "there are shards of keyspace %s, which the file does not know", uid)

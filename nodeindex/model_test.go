@@ -2,14 +2,12 @@ package nodeindex
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"testing"
 
 	"cairn"
@@ -39,6 +37,7 @@ type model struct {
 	entries map[cairn.UID]map[string]*modelEntry
 	shards  map[cairn.UID][]cairn.Shard
 	history map[string][]modelWrite // by keyspace and key
+	views   map[cairn.UID][]cairn.View
 
 	revision uint64
 	nextID   cairn.ShardID
@@ -139,6 +138,7 @@ func (m *model) assignment(t *rapid.T) cairn.Assignment {
 		a.Keyspaces = append(a.Keyspaces, cairn.Keyspace{
 			UID: uid, Name: "k", Placement: cairn.Placement{Scheme: m.schemes[uid]}, Replicas: 1, Schema: m.schema,
 		})
+		a.Views = append(a.Views, drawViews(t, uid)...)
 		cuts := slices.Sorted(maps.Keys(rapid.MapOfN(rapid.IntRange(1, 19), rapid.Just(true), 0, 4).Draw(t, "cuts")))
 		for i := range len(cuts) + 1 {
 			var s cairn.Shard
@@ -175,6 +175,10 @@ func (m *model) bound(uid cairn.UID, cut int) []byte {
 // assign is what the model makes of an assignment: what has no shard is gone.
 func (m *model) assign(a cairn.Assignment, index uint64) {
 	m.shards = make(map[cairn.UID][]cairn.Shard)
+	m.views = make(map[cairn.UID][]cairn.View)
+	for _, v := range a.Views {
+		m.views[v.Keyspace] = append(m.views[v.Keyspace], v)
+	}
 	for _, s := range a.Shards {
 		m.shards[s.Keyspace] = append(m.shards[s.Keyspace], s)
 	}
@@ -220,6 +224,7 @@ func (m *model) compare(t *rapid.T, x *Index) {
 			}
 			start = append(bytes.Clone(reply.Entries[len(reply.Entries)-1].Key), 0)
 		}
+		m.compareViews(t, x, uid)
 		expect(t, slices.Equal(listed, slices.Sorted(maps.Keys(m.entries[uid]))), "listed %v", listed)
 		total += uint64(len(listed))
 		for _, e := range m.entries[uid] {
@@ -245,77 +250,6 @@ func (m *model) compareOne(t *rapid.T, uid cairn.UID, key cairn.Key, full bool, 
 	default:
 		expect(t, got.State == cairn.Found && slices.Equal(got.Nodes, want.nodes), "key %s: %+v, want %+v", key, got, want)
 		expect(t, !full || got.Version == want.version && string(got.Attributes) == want.attributes, "key %s: %+v, want %+v", key, got, want)
-	}
-}
-
-// sighting is one answer that a concurrent reader got.
-type sighting struct {
-	key   string
-	found cairn.Located
-}
-
-// readers read all the time; what they saw is judged by the history.
-type concurrentReaders struct {
-	stop context.CancelFunc
-	wait sync.WaitGroup
-	mu   sync.Mutex
-	seen []sighting
-	err  error
-}
-
-func startReaders(x *Index) *concurrentReaders {
-	ctx, stop := context.WithCancel(context.Background())
-	r := &concurrentReaders{stop: stop}
-	for n := range 2 {
-		r.wait.Go(func() {
-			var last sighting
-			for i := n; ctx.Err() == nil; i++ {
-				uid, key := modelKeyspaces[i%2], modelKey(i%60)
-				var reply cairn.LocateReply
-				err := x.Locate(&cairn.LocateRequest{Read: cairn.Read{Keyspace: uid}, WithAttributes: true, Keys: []cairn.Key{key}}, &reply)
-				last = sighting{key: historyKey(uid, key)}
-				if err == nil {
-					last.found = reply.Results[0]
-				}
-				var page cairn.ListReply
-				if err == nil && i%16 == 0 {
-					err = x.List(&cairn.ListRequest{Read: cairn.Read{Keyspace: uid}, Start: key, Limit: 3}, &page)
-				}
-				r.mu.Lock()
-				if len(r.seen) < 20_000 {
-					r.seen = append(r.seen, last)
-				}
-				if err != nil && r.err == nil {
-					r.err = err
-				}
-				r.mu.Unlock()
-			}
-		})
-	}
-	return r
-}
-
-func (r *concurrentReaders) end(t *rapid.T, m *model) {
-	r.stop()
-	r.wait.Wait()
-	expect(t, r.err == nil, "a reader met %v", r.err)
-	for _, s := range r.seen {
-		if s.found.State == cairn.NotOwned {
-			continue
-		}
-		// The key's state as of the answer's stamp.
-		var want *modelEntry
-		for _, w := range m.history[s.key] {
-			if w.index <= s.found.Stamp.Index {
-				want = w.entry
-			}
-		}
-		if s.found.State == cairn.Absent {
-			expect(t, want == nil, "key %q seen absent at %v, was %+v", s.key, s.found.Stamp, want)
-			continue
-		}
-		expect(t, want != nil && want.version == s.found.Version && want.attributes == string(s.found.Attributes),
-			"key %q seen as %+v, was %+v", s.key, s.found, want)
 	}
 }
 
@@ -432,8 +366,14 @@ func (m *machine) Checkpoint(t *rapid.T) {
 func (m *machine) Crash(t *rapid.T) {
 	file, err := os.ReadFile(filepath.Join(m.dir, FileName))
 	expect(t, err == nil, "copy: %v", err)
+	images := filepath.Join(m.dir, imagesFolder)
+	dir := m.newDir(t)
+	if _, err := os.Stat(images); err == nil && rapid.IntRange(0, 3).Draw(t, "images lost") > 0 {
+		err := os.CopyFS(filepath.Join(dir, imagesFolder), os.DirFS(images))
+		expect(t, err == nil, "copy: %v", err)
+	}
 	m.close(t)
-	m.dir = m.newDir(t)
+	m.dir = dir
 	err = os.WriteFile(filepath.Join(m.dir, FileName), file, 0o600)
 	expect(t, err == nil, "copy: %v", err)
 	m.open(t)
@@ -465,7 +405,8 @@ func TestModel(t *testing.T) {
 			// A map that is too small makes every checkpoint go the way of a
 			// file that must grow.
 			options: Options{
-				MapBytes: rapid.SampledFrom([]int{0, 1 << 15}).Draw(t, "map"),
+				MapBytes:     rapid.SampledFrom([]int{0, 1 << 15}).Draw(t, "map"),
+				ImageEntries: 5,
 				// All keys in memory, none, or until there are too many.
 				KeyBytes: rapid.SampledFrom([]int64{0, -1, 1 << 10}).Draw(t, "keys"),
 			},
@@ -487,6 +428,10 @@ func TestModel(t *testing.T) {
 			"checkpoint": m.Checkpoint,
 			"crash":      m.Crash,
 			"reopen":     m.Reopen,
+			"settle":     m.Settle,
+			"save views": func(t *rapid.T) { expect(t, m.x.SaveViews() == nil, "save views") },
+			"fill views": func(t *rapid.T) { _ = m.x.FillViews(t.Context()) },
+			"work":       func(*rapid.T) { m.x.Work() },
 			"keep keys":  func(t *rapid.T) { expect(t, m.x.KeepKeys(t.Context()) == nil, "keep keys") },
 			"":           func(t *rapid.T) { m.compare(t, m.x) },
 		})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cairn"
+	"cairn/nodeindex/projection"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"go.etcd.io/bbolt"
@@ -34,6 +35,10 @@ type Options struct {
 	// FeedBytes bounds the recent changes kept in memory for Watch, for each
 	// keyspace. Default 64 MiB.
 	FeedBytes int64
+	// ImageEntries is how many entries of a keyspace must have changed for
+	// another image of its views to be written: what a start may have to read
+	// anew. Default 20,000.
+	ImageEntries int
 	// Now is the clock, for the age of checkpoints. Default time.Now.
 	Now func() time.Time
 }
@@ -50,6 +55,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.FeedBytes <= 0 {
 		o.FeedBytes = 64 << 20
+	}
+	if o.ImageEntries <= 0 {
+		o.ImageEntries = 20_000
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -90,7 +98,7 @@ func Open(dir string, options Options) (*Index, error) {
 	if err := verify(path, options); err != nil {
 		return nil, err
 	}
-	x := &Index{options: options, generation: 1, feeds: feeds{limit: options.FeedBytes}}
+	x := &Index{dir: dir, options: options, generation: 1, feeds: feeds{limit: options.FeedBytes}, work: make(chan struct{}, 1)}
 	if err := x.open(path); err != nil {
 		return nil, err
 	}
@@ -195,7 +203,7 @@ func create(dir, path string) (err error) {
 		return err
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketDeparted, bucketMeta} {
+		for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketDeparted, bucketImages, bucketMeta} {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
 			}
@@ -225,7 +233,7 @@ func syncDirectory(dir string) error {
 
 // load makes the state out of the file.
 func (x *Index) load() error {
-	pool, err := newReaders(x.db, nil, true)
+	pool, err := newReaders(x.db, nil, 0, true)
 	if err != nil {
 		return err
 	}
@@ -239,6 +247,7 @@ func (x *Index) load() error {
 		pool.retire()
 		return err
 	}
+	pool.index = image.meta.Index
 	if x.options.KeyBytes > 0 && image.inUse().IsEmpty() {
 		pool.keys = make(keyTables) // all keys, from the first one on
 	}
@@ -250,7 +259,11 @@ func (x *Index) load() error {
 	for uid := range image.assignment.keyspaces {
 		x.feeds.open(uid)
 	}
-	x.state.Store(&state{assignment: image.assignment, departed: image.departed, active: newOverlay(), readers: pool})
+	x.savedImages = image.images
+	x.state.Store(&state{
+		assignment: image.assignment, projections: x.project(nil, image.assignment),
+		departed: image.departed, active: newOverlay(), readers: pool,
+	})
 	return nil
 }
 
@@ -259,6 +272,7 @@ type image struct {
 	meta       CheckpointMeta
 	assignment *assignment
 	departed   map[cairn.UID]*roaring.Bitmap
+	images     map[cairn.UID]projection.Image
 }
 
 func (i *image) populations() (out []*population) {

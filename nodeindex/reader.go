@@ -20,6 +20,9 @@ var (
 	bucketShards = []byte("shards")
 	// bucketDeparted: keyspace uid -> ordinals out of sight, to be swept.
 	bucketDeparted = []byte("departed")
+	// bucketImages: keyspace uid -> the image of its views, and the ordinals
+	// that have changed since.
+	bucketImages = []byte("images")
 	// bucketMeta: format, checkpoint, assignment.
 	bucketMeta = []byte("meta")
 )
@@ -113,6 +116,8 @@ type readers struct {
 	db        *bbolt.DB
 	txid      int
 	fileBytes int // in use
+	// index is up to which log index the file has, at most, what was applied.
+	index uint64
 	// keys are what the file has in bucketEntries; nil if that is not kept in
 	// memory.
 	keys keyTables
@@ -130,8 +135,8 @@ type readers struct {
 	retired bool
 }
 
-func newReaders(db *bbolt.DB, keys keyTables, keep bool) (*readers, error) {
-	p := &readers{db: db, keys: keys, keep: keep, gone: make(chan struct{}), drained: make(chan struct{})}
+func newReaders(db *bbolt.DB, keys keyTables, index uint64, keep bool) (*readers, error) {
+	p := &readers{db: db, keys: keys, index: index, keep: keep, gone: make(chan struct{}), drained: make(chan struct{})}
 	tx, err := db.Begin(false)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"cairn"
+	"cairn/nodeindex/projection"
 	"cairn/shardmap/placement"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -31,12 +32,13 @@ func (a *assignment) node(id cairn.NodeID) *cairn.Node {
 // keyspace is one keyspace and the shards of it that are the cluster's.
 type keyspace struct {
 	cairn.Keyspace
-	shards      []*shard // ascending by Start
+	views       []cairn.View // ascending by uid and version
+	shards      []*shard     // ascending by Start
 	fingerprint cairn.Fingerprint
 }
 
-func newKeyspace(definition cairn.Keyspace, shards []*shard) *keyspace {
-	k := &keyspace{Keyspace: definition, shards: shards}
+func newKeyspace(definition cairn.Keyspace, views []cairn.View, shards []*shard) *keyspace {
+	k := &keyspace{Keyspace: definition, views: views, shards: shards}
 	for _, s := range shards {
 		k.fingerprint = k.fingerprint.Add(s.ID, s.Epoch)
 	}
@@ -87,6 +89,8 @@ type population struct {
 	blocks []uint16
 	// changed is the generation of the last change.
 	changed uint64
+	// number is the projections' name of it; 0 until it has got one.
+	number projection.Shard
 }
 
 // nodeCount is how many entries name a node.

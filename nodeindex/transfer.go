@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"cairn"
+	"cairn/nodeindex/projection"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -16,6 +17,7 @@ type transfer struct {
 	view     view // of the old keyspace
 	old, new []*shard
 	departed *roaring.Bitmap
+	project  *projection.Projection // the keyspace's views, nil if it has none
 }
 
 func (t *transfer) run() {
@@ -47,6 +49,7 @@ func (t *transfer) move(from *shard) {
 			targets = append(targets, s)
 		}
 	}
+	defer t.projectMove(from, targets)
 	switch {
 	case len(targets) == 0:
 		t.departed.Or(from.ordinals)
@@ -56,6 +59,19 @@ func (t *transfer) move(from *shard) {
 	default:
 		t.partition(from, targets)
 	}
+}
+
+// projectMove has the views follow a move of all that a shard had.
+func (t *transfer) projectMove(from *shard, targets []*shard) {
+	if t.project == nil {
+		return
+	}
+	number, left := t.x.numberOf(from.population), from.ordinals
+	for _, target := range targets {
+		t.project.Move(number, t.x.numberOf(target.population), target.ordinals)
+		left = roaring.AndNot(left, target.ordinals)
+	}
+	t.project.Depart(number, left)
 }
 
 func (t *transfer) disown(blocks []uint16) {
@@ -76,7 +92,7 @@ func covers(a, b *cairn.Shard) bool {
 // partition gives each entry to the target that its key belongs to. The blocks
 // go to the one that gets most.
 func (t *transfer) partition(from *shard, targets []*shard) {
-	among := newKeyspace(t.view.keyspace.Keyspace, targets)
+	among := newKeyspace(t.view.keyspace.Keyspace, nil, targets)
 	got := make(map[*shard]int, len(targets))
 	t.view.visit(from, func(key []byte, ordinal uint32, nodes []cairn.NodeID) {
 		target := among.locate(key, t.view.reader.placement[:0])

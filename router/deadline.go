@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,6 +12,8 @@ import (
 type deadlineContext struct {
 	parent   context.Context
 	deadline time.Time
+
+	stopped atomic.Bool
 
 	once   sync.Once
 	inner  context.Context
@@ -25,6 +28,27 @@ func (r *Router) bound(ctx context.Context) (context.Context, *deadlineContext) 
 	}
 	c := &deadlineContext{parent: ctx, deadline: time.Now().Add(r.timeout)}
 	return c, c
+}
+
+// bounded is bound for requests that may have to be stopped, or that give
+// their parts only a share of the time that is left.
+func (r *Router) bounded(ctx context.Context) *deadlineContext {
+	deadline, has := ctx.Deadline()
+	if !has {
+		deadline = time.Now().Add(r.timeout)
+	}
+	return &deadlineContext{parent: ctx, deadline: deadline}
+}
+
+// share is a context for all but a fifth of the time that is left.
+func (c *deadlineContext) share() *deadlineContext {
+	return &deadlineContext{parent: c, deadline: c.deadline.Add(-time.Until(c.deadline) / 5)}
+}
+
+// stop cancels whatever goes on under the context.
+func (c *deadlineContext) stop() {
+	c.stopped.Store(true)
+	c.end()
 }
 
 func (c *deadlineContext) start() context.Context {
@@ -58,6 +82,9 @@ func (c *deadlineContext) Value(key any) any { return c.parent.Value(key) }
 func (c *deadlineContext) Err() error {
 	if err := c.parent.Err(); err != nil {
 		return err
+	}
+	if c.stopped.Load() {
+		return context.Canceled
 	}
 	if time.Now().Before(c.deadline) {
 		return nil

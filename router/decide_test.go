@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"cairn"
 	"cairn/shardmap"
+	"cairn/views/page"
 )
 
 func TestWhatARefusalMeans(t *testing.T) {
@@ -102,32 +104,80 @@ func TestMergeIsASort(t *testing.T) {
 			at := rapid.IntRange(0, clusters-1).Draw(t, "at")
 			whole[at] = append(whole[at], cairn.NamedEntry{Key: fmt.Appendf(nil, "%03d", i)})
 		}
-		parts := make([]*part, clusters)
-		for i := range parts {
-			parts[i] = &part{owner: shardmap.Owner{Cluster: cairn.UID(i)}, more: true}
+		l := listing{limit: rapid.IntRange(1, 80).Draw(t, "limit")}
+		for i := range clusters {
+			l.parts = append(l.parts, &listPart{part: part{owner: shardmap.Owner{Cluster: cairn.UID(i)}}, Run: page.Run[cairn.NamedEntry]{More: true}})
 		}
-		limit, maxBytes := rapid.IntRange(1, 80).Draw(t, "limit"), rapid.IntRange(1, 4000).Draw(t, "bytes")
-		var page []cairn.NamedEntry
-		bytes, done := 0, false
-		for page, bytes, done = mergeOnto(page, bytes, parts, limit, maxBytes); !done; page, bytes, done = mergeOnto(page, bytes, parts, limit, maxBytes) {
-			for i, p := range parts {
-				if p.starved() {
+		for l.merge() {
+			for i, p := range l.parts {
+				if p.Starved() {
 					n := min(len(whole[i]), rapid.IntRange(1, 5).Draw(t, "n"))
-					p.entries, whole[i] = whole[i][:n], whole[i][n:]
-					p.more = len(whole[i]) > 0
+					p.Rows, whole[i] = whole[i][:n], whole[i][n:]
+					p.More = len(whole[i]) > 0
 				}
 			}
 		}
-		for i, entry := range page {
+		for i, entry := range l.entries {
 			if string(entry.Key) != fmt.Sprintf("%03d", i) {
 				t.Fatalf("entry %d is %s", i, entry.Key)
 			}
 		}
-		want := min(total, limit, max(1, maxBytes/sizeOf(&cairn.NamedEntry{Key: cairn.Key("000")})))
-		if len(page) != want {
-			t.Fatalf("a page of %d; want %d", len(page), want)
+		want := min(total, l.limit)
+		if len(l.entries) != want {
+			t.Fatalf("a page of %d; want %d", len(l.entries), want)
 		}
 	})
+}
+
+// TestAListingsPageIsBounded merges entries of which few fit.
+func TestAListingsPageIsBounded(t *testing.T) {
+	text, err := cairn.String(strings.Repeat("x", cairn.MaxStringLength))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &listPart{}
+	for i := range 1000 {
+		p.Rows = append(p.Rows, cairn.NamedEntry{Key: fmt.Appendf(nil, "%04d", i), Attributes: cairn.NamedValues{{Name: "a", Value: text}}})
+	}
+	size := sizeOf(&p.Rows[0])
+	l := listing{limit: 1000, parts: []*listPart{p}}
+	if l.merge() || len(l.entries) != maxPageBytes/size || exhausted(l.runs()) {
+		t.Fatalf("a page of %d entries of %d bytes", len(l.entries), size)
+	}
+}
+
+// TestFairShare asks for no more than two standard deviations over the mean.
+func TestFairShare(t *testing.T) {
+	for _, each := range []struct{ wanted, shards, total, last, want int }{
+		{50, 4, 4, 0, 50},    // one cluster: all of it
+		{50, 2, 4, 0, 33},    // 25 + 2*3.5
+		{50, 2, 4, 33, 50},   // more than a page is never needed
+		{1000, 1, 4, 0, 278}, // 250 + 2*13.7
+		{1000, 1, 4, 278, 556},
+		{1, 1, 1000, 0, 1},
+	} {
+		if got := fairShare(each.wanted, each.shards, each.total, each.last); got != each.want {
+			t.Errorf("%+v: %d", each, got)
+		}
+	}
+}
+
+// TestPartsOf keeps what a cluster still owns.
+func TestPartsOf(t *testing.T) {
+	owner := func(cluster cairn.UID, fingerprint cairn.Fingerprint) shardmap.Owner {
+		return shardmap.Owner{Cluster: cluster, Fingerprint: fingerprint}
+	}
+	fresh := func(o shardmap.Owner) *listPart { return &listPart{part: part{owner: o}} }
+	old := partsOf([]shardmap.Owner{owner(1, 10), owner(3, 30), owner(5, 50)}, nil, fresh)
+	got := partsOf([]shardmap.Owner{owner(1, 10), owner(2, 20), owner(3, 31), owner(5, 50), owner(6, 60)}, old, fresh)
+	if len(got) != 5 || got[0] != old[0] || got[2] == old[1] || got[3] != old[2] {
+		t.Errorf("%v of %v", got, old)
+	}
+	for i, cluster := range []cairn.UID{1, 2, 3, 5, 6} {
+		if got[i].owner.Cluster != cluster {
+			t.Errorf("part %d is of cluster %d", i, got[i].owner.Cluster)
+		}
+	}
 }
 
 func TestSuccessor(t *testing.T) {

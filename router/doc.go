@@ -14,15 +14,26 @@
 // merge.go how pages become one, owners.go whom a watch follows. The rest
 // acts on them.
 //
+// # Views
+//
+// A question about a view is put to every cluster that owns a part of its
+// keyspace, and answered as if there were one:
+//
+//	page, err := r.QueryView(ctx, cairn.PageQuery{Selection: cairn.Selection{View: "long-lighted"}})
+//
+// All parts of an answer are by one map (sweep.go, question.go), so that a
+// shard which moves meanwhile is counted once. A cluster that can't answer
+// fails the question, or is named in an answer that may be partial.
+//
 // # Deadlines and retries
 //
-// Every verb but Watch ends by its context's deadline, or Config.Timeout after
-// it began if there is none. Until then a refusal is not an answer: keys that
-// a cluster disowns are routed again by a map at least as new as the one it
-// disowned them by; a read that found no replica, or none fresh enough, is
-// asked again after a growing, jittered pause. A write is repeated only when
-// it is certain that it did not take effect; otherwise its outcome is
-// KindUnknown with the reason OUTCOME_UNKNOWN.
+// Every verb but Watch and ExportView ends by its context's deadline, or
+// Config.Timeout after it began if there is none. Until then a refusal is not
+// an answer: keys that a cluster disowns are routed again by a map at least as
+// new as the one it disowned them by; a read that found no replica, or none
+// fresh enough, is asked again after a growing, jittered pause. A write is
+// repeated only when it is certain that it did not take effect; otherwise its
+// outcome is KindUnknown with the reason OUTCOME_UNKNOWN.
 //
 // # Freshness
 //
@@ -34,7 +45,8 @@
 //
 // # Caveats
 //
-// A write can't name a node that the router's map has not seen yet. List
-// reads every owner of the keyspace for each page. Keys and attributes handed
+// A write can't name a node that the router's map has not seen yet. List and
+// QueryView read every owner of the keyspace for each page; an offset over
+// several takes some rounds more, whatever its size. Keys and attributes handed
 // in must not be modified until the call returns.
 package router

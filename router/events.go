@@ -19,6 +19,15 @@ const (
 	VerbDelete      Verb = "delete"
 	VerbBatchWrite  Verb = "batch_write"
 	VerbWatch       Verb = "watch"
+
+	VerbQueryView     Verb = "query_view"
+	VerbCountView     Verb = "count_view"
+	VerbGroupView     Verb = "group_view"
+	VerbAggregateView Verb = "aggregate_view"
+	VerbExplainView   Verb = "explain_view"
+	VerbExportView    Verb = "export_view"
+	VerbViewProgress  Verb = "view_progress"
+	VerbCountWhere    Verb = "count_where"
 )
 
 // Events are called as things happen, from the goroutine in which they do:
@@ -35,6 +44,7 @@ type RequestEvent struct {
 	Verb     Verb
 	Keyspace string
 	// Keys is how many keys or writes it had, Failed how many of those failed.
+	// A page has its rows; another question about a view counts as one.
 	Keys, Failed int
 	Duration     time.Duration
 	// Err is why it failed as a whole.

@@ -100,6 +100,10 @@ func gaveUp(ctx context.Context, tries int, last *cairn.Error) *cairn.Error {
 		// A pause that would have outlasted the deadline.
 		ended = context.DeadlineExceeded
 	}
+	return gaveUpBy(ended, tries, last)
+}
+
+func gaveUpBy(ended error, tries int, last *cairn.Error) *cairn.Error {
 	if last == nil || errors.Is(ended, context.Canceled) {
 		return asError(ended)
 	}

@@ -2,11 +2,10 @@ package router
 
 import (
 	"context"
-	"math/rand/v2"
-	"sync"
 
 	"cairn"
-	"cairn/shardmap/catalog"
+	"cairn/shardmap"
+	"cairn/views/page"
 )
 
 const (
@@ -51,23 +50,22 @@ func (r *Router) list(ctx context.Context, keyspace string, over cairn.Range, fr
 		return cairn.Page{}, cairn.Invalid("page_token", "PAGE_TOKEN_MISMATCH", "the page token is of another keyspace, or of one that had this name before")
 	}
 	l := &listing{
-		router: r, name: keyspace, keyspace: found.UID, freshness: freshness,
-		start: over.Start, end: over.End, token: floorOf(freshness),
+		sweep: sweep{router: r, verb: VerbList, name: keyspace, keyspace: found.UID, freshness: freshness, token: floorOf(freshness)},
+		start: over.Start, end: over.End, limit: over.PageSize,
 	}
 	if over.PageToken != "" {
 		if l.start = successor(from.after); l.start == nil {
 			return cairn.Page{Token: l.token}, nil
 		}
 	}
-	limit := over.PageSize
-	if limit == 0 {
-		limit = defaultPageSize
+	if l.limit == 0 {
+		l.limit = defaultPageSize
 	}
-	if err := l.read(ctx, limit); err != nil {
+	if err := l.read(ctx); err != nil {
 		return cairn.Page{}, err
 	}
 	page := cairn.Page{Entries: l.entries, Token: l.token}
-	if last := len(l.entries) - 1; last >= 0 && !exhausted(l.parts) {
+	if last := len(l.entries) - 1; last >= 0 && !exhausted(l.runs()) {
 		next := pageToken{keyspace: found.UID, bounds: boundsOf(over.Start, over.End), after: l.entries[last].Key, freshness: l.token}
 		page.NextPageToken = next.encode()
 	}
@@ -100,80 +98,99 @@ func resume(over cairn.Range) (pageToken, error) {
 
 // listing is the reading of one page.
 type listing struct {
-	router     *Router
-	name       string
-	keyspace   cairn.UID
-	freshness  cairn.Freshness
+	sweep
 	start, end cairn.Key
+	limit      int
 
-	directory *directory
-	declared  *catalog.Keyspace
-	parts     []*part
-	entries   []cairn.NamedEntry
-	bytes     int
+	parts   []*listPart
+	entries []cairn.NamedEntry
+	bytes   int
+}
 
-	mu    sync.Mutex // guards what the parts learn
-	token cairn.Token
-	// newer is the map revision that a part wants the whole listing decided
-	// by; 0 if none does.
-	newer uint64
+// listPart is one cluster's share of a listing.
+type listPart struct {
+	part
+	page.Run[cairn.NamedEntry]
+	request cairn.ListRequest
+	reply   *cairn.ListReply
+}
+
+func (p *listPart) send(ctx context.Context, index Index, read cairn.Read) (cairn.Answer, cairn.Fingerprint, error) {
+	p.request.Read = read
+	reply, err := index.List(ctx, &p.request)
+	if reply == nil {
+		return cairn.Answer{}, 0, err
+	}
+	p.reply = reply
+	return reply.Answer, reply.Fingerprint, err
 }
 
 // read fills the page.
-func (l *listing) read(ctx context.Context, limit int) error {
+func (l *listing) read(ctx context.Context) error {
 	if err := l.decide(ctx, 0); err != nil {
 		return err
 	}
-	for redecided := 0; ; {
-		var done bool
-		if l.entries, l.bytes, done = mergeOnto(l.entries, l.bytes, l.parts, limit, maxPageBytes); done {
-			return nil
-		}
-		if err := l.fetch(ctx, limit-len(l.entries)); err != nil {
+	for l.merge() {
+		if err := l.fetch(ctx); err != nil {
 			return err
 		}
 		if l.newer == 0 {
 			continue
 		}
-		if redecided++; redecided > 2 && !pause(ctx, pauseBefore(redecided, rand.Float64())) {
-			return gaveUp(ctx, redecided, cairn.Errorf(cairn.KindStale, "SHARDS_MOVING", "the keyspace's shards kept changing owners"))
+		if err := l.pace(ctx); err != nil {
+			return err
 		}
 		if err := l.decide(ctx, l.newer); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 // decide takes a map at least as new as revision for the parts.
 func (l *listing) decide(ctx context.Context, revision uint64) error {
-	m, err := l.router.mapAt(ctx, revision)
-	if err != nil {
-		return asError(err)
+	if err := l.sweep.decide(ctx, revision); err != nil {
+		return err
 	}
-	keyspace, found := m.Catalog().KeyspaceByUID(l.keyspace)
-	if !found {
-		return keyspaceNotFound(l.name)
-	}
-	l.directory, l.declared, l.newer = l.router.connections.directory(m), keyspace, 0
-	l.parts = partsOf(m.Owners(l.keyspace), l.parts)
+	l.parts = partsOf(l.directory.m.Owners(l.keyspace), l.parts, func(owner shardmap.Owner) *listPart {
+		return &listPart{part: part{owner: owner}, Run: page.Run[cairn.NamedEntry]{More: true}}
+	})
 	return nil
 }
 
+func (l *listing) runs() []*page.Run[cairn.NamedEntry] {
+	runs := make([]*page.Run[cairn.NamedEntry], len(l.parts))
+	for i, p := range l.parts {
+		runs[i] = &p.Run
+	}
+	return runs
+}
+
+// merge moves entries from the parts to the page, in order of their keys. It
+// is false when the page is full or no part has anything left.
+func (l *listing) merge() (starved bool) {
+	compare := func(a, b *cairn.NamedEntry) int { return a.Key.Compare(b.Key) }
+	starved = page.Merge(l.runs(), compare, func(entry *cairn.NamedEntry, _ int) bool {
+		size := sizeOf(entry)
+		if len(l.entries) == l.limit || len(l.entries) > 0 && l.bytes+size > maxPageBytes {
+			return false
+		}
+		l.entries, l.bytes = append(l.entries, *entry), l.bytes+size
+		return true
+	})
+	return starved && len(l.entries) < l.limit
+}
+
 // fetch reads every part that has nothing left to merge.
-func (l *listing) fetch(ctx context.Context, wanted int) error {
-	var starved []*part
+func (l *listing) fetch(ctx context.Context) error {
+	var starved []*listPart
 	for _, p := range l.parts {
-		if p.starved() {
+		if p.Starved() {
 			starved = append(starved, p)
 		}
 	}
 	errs := make([]*cairn.Error, len(starved))
-	var others sync.WaitGroup
-	for i, p := range starved[1:] {
-		others.Go(func() { errs[i+1] = l.fetchPart(ctx, p, wanted) })
-	}
-	errs[0] = l.fetchPart(ctx, starved[0], wanted)
-	others.Wait()
+	together(len(starved), func(i int) { errs[i] = l.fetchPart(ctx, starved[i]) })
 	for _, err := range errs {
 		if err != nil {
 			return err
@@ -184,102 +201,42 @@ func (l *listing) fetch(ctx context.Context, wanted int) error {
 
 // fetchPart reads the next entries of one part, or learns that the parts have
 // to be decided anew.
-func (l *listing) fetchPart(ctx context.Context, p *part, wanted int) *cairn.Error {
-	at, found := l.directory.find(p.owner.Cluster)
-	if !found {
-		return asError(mapHole(l.directory, l.declared, nil))
-	}
-	member := &l.directory.members[at]
+func (l *listing) fetchPart(ctx context.Context, p *listPart) *cairn.Error {
 	start := l.after()
 	if start == nil && len(l.entries) > 0 {
-		p.more = false
+		p.More = false
 		return nil
 	}
-	p.limit = fairShare(wanted, len(l.parts), p.limit)
-	req := &cairn.ListRequest{
-		Read:  readOf(l.declared, max(p.owner.MaxEpoch, epochFloor(l.declared, floorOf(l.freshness))), member.cluster, l.freshness),
-		Start: start, End: l.end, Limit: p.limit, MaxBytes: maxPageBytes,
+	p.limit = fairShare(l.limit-len(l.entries), p.owner.Shards, l.directory.m.Count(l.keyspace), p.limit)
+	p.request = cairn.ListRequest{Start: start, End: l.end, Limit: p.limit, MaxBytes: maxPageBytes}
+	answered, refusal := l.ask(ctx, p, max(p.owner.MaxEpoch, epochFloor(l.declared, floorOf(l.freshness))))
+	if !answered {
+		return refusal
 	}
-	event := RetryEvent{Verb: VerbList, Keyspace: l.name, Cluster: member.cluster.Name}
-	var t trial
-	for {
-		reply, learnt := l.ask(ctx, member, p, req)
-		if learnt.refusal == nil {
-			return l.take(member, p, reply)
-		}
-		if learnt.action == reroute {
-			l.wantNewer(learnt.revision)
-			return nil
-		}
-		if !l.router.prepareNext(ctx, event, learnt, &t) {
-			if learnt.action == giveUp && (learnt.refusal.Kind != cairn.KindDeadline || t.last == nil) {
-				return learnt.refusal
-			}
-			return gaveUp(ctx, t.tries, t.last)
-		}
-	}
-}
-
-// ask reads a page of one part, once. A page of another set of shards than the
-// map gives the cluster is a refusal.
-func (l *listing) ask(ctx context.Context, member *member, p *part, req *cairn.ListRequest) (*cairn.ListReply, verdict) {
-	decidedBy := l.directory.m.Revision()
-	index, err := member.connection.get(member.cluster)
-	if err != nil {
-		return nil, learnRead(err, cairn.Answer{}, decidedBy)
-	}
-	reply, err := index.List(ctx, req)
-	if err != nil {
-		var answer cairn.Answer
-		if reply != nil {
-			answer = reply.Answer
-		}
-		return nil, learnRead(err, answer, decidedBy)
-	}
-	if reply.Fingerprint != p.owner.Fingerprint {
-		learnt := learnStale(otherShards(member.cluster, reply.Answer, decidedBy), reply.Answer, decidedBy)
-		// What left the cluster does not show in the epochs of what stayed:
-		// an index that is behind is made to catch up with the whole map.
-		req.Epoch = max(req.Epoch, decidedBy)
-		return nil, learnt
-	}
-	return reply, verdict{}
-}
-
-func otherShards(cluster *catalog.Cluster, answer cairn.Answer, decidedBy uint64) *cairn.Error {
-	return cairn.Errorf(cairn.KindStale, "OTHER_SHARDS",
-		"cluster %s owns other shards by its log at map revision %d than by the router's map at %d", cluster.Name, answer.Revision, decidedBy)
+	return l.take(p)
 }
 
 // take keeps what a part's page has.
-func (l *listing) take(member *member, p *part, reply *cairn.ListReply) *cairn.Error {
-	names := naming{cluster: member.cluster, keyspace: l.declared}
+func (l *listing) take(p *listPart) *cairn.Error {
+	cluster, reply := l.cluster(&p.part), p.reply
+	names := naming{cluster: cluster, keyspace: l.declared}
 	entries := make([]cairn.NamedEntry, 0, len(reply.Entries))
 	for i := range reply.Entries {
 		entry, known := names.entry(&reply.Entries[i])
 		if !known && reply.Revision > l.directory.m.Revision() {
-			l.wantNewer(reply.Revision)
+			l.wantNewer(reply.Revision, nil)
 			return nil
 		}
 		if entry.Primary == nil {
-			return nodeUnknown(member.cluster, entry.Key, reply.Entries[i].Nodes)
+			return nodeUnknown(cluster, entry.Key, reply.Entries[i].Nodes)
 		}
 		entries = append(entries, entry)
 	}
 	if reply.More && len(entries) == 0 {
-		return cairn.Errorf(cairn.KindInternal, "PAGE_EMPTY", "the index of cluster %s says that there is more after a page of nothing", member.cluster.Name)
+		return emptyPage(cluster)
 	}
-	p.entries, p.more = entries, reply.More
-	l.mu.Lock()
-	l.token = l.token.With(p.owner.Cluster, cairn.Stamp{Epoch: p.owner.MaxEpoch, Index: reply.Index})
-	l.mu.Unlock()
+	p.Rows, p.More = entries, reply.More
 	return nil
-}
-
-func (l *listing) wantNewer(revision uint64) {
-	l.mu.Lock()
-	l.newer = max(l.newer, revision)
-	l.mu.Unlock()
 }
 
 // after is where the parts go on: past the last entry on the page, nil if no

@@ -1,75 +1,47 @@
 package router
 
 import (
+	"math"
 	"slices"
 
 	"cairn"
 	"cairn/shardmap"
+	"cairn/views/page"
 )
 
-// part is one cluster's share of a listing: exactly the shards that the map
+// part is one cluster's share of a sweep: exactly the shards that the map
 // gives it, which its fingerprint names.
 type part struct {
 	owner shardmap.Owner
-	// entries are those read and not yet merged, ascending by key; more tells
-	// whether the cluster may have others after them.
-	entries []cairn.NamedEntry
-	more    bool
-	// limit is how many entries were last asked for.
+	// trial is what asking it has been through.
+	trial trial
+	// limit is how many rows were last asked for.
 	limit int
 }
 
-// starved tells whether the part must be read before the merge can go on.
-func (p *part) starved() bool { return len(p.entries) == 0 && p.more }
+func (p *part) share() *part { return p }
 
-// partsOf are the parts of a listing by a map, the old ones as far as they
-// still hold: a cluster that owns the same shards at the same epochs has the
-// same entries to show.
-func partsOf(owners []shardmap.Owner, old []*part) []*part {
-	parts := make([]*part, 0, len(owners))
+// partsOf are the parts of a sweep by a map, the old ones as far as they still
+// hold: a cluster that owns the same shards at the same epochs has the same
+// rows to show. Both are ascending by cluster.
+func partsOf[P interface{ share() *part }](owners []shardmap.Owner, old []P, fresh func(shardmap.Owner) P) []P {
+	parts := make([]P, 0, len(owners))
 	for _, owner := range owners {
-		at := slices.IndexFunc(old, func(p *part) bool {
-			return p.owner.Cluster == owner.Cluster && p.owner.Fingerprint == owner.Fingerprint
-		})
-		if at >= 0 {
-			parts = append(parts, old[at])
+		for len(old) > 0 && old[0].share().owner.Cluster < owner.Cluster {
+			old = old[1:]
+		}
+		if len(old) > 0 && old[0].share().owner.Cluster == owner.Cluster && old[0].share().owner.Fingerprint == owner.Fingerprint {
+			parts = append(parts, old[0])
 			continue
 		}
-		parts = append(parts, &part{owner: owner, more: true})
+		parts = append(parts, fresh(owner))
 	}
 	return parts
 }
 
-// mergeOnto moves entries from parts to page in key order until the page has
-// limit entries or maxBytes, or a part must be read first. It is done when the
-// page is full or no part has anything left.
-func mergeOnto(page []cairn.NamedEntry, bytes int, parts []*part, limit, maxBytes int) (_ []cairn.NamedEntry, _ int, done bool) {
-	for len(page) < limit {
-		var next *part
-		for _, p := range parts {
-			if p.starved() {
-				return page, bytes, false
-			}
-			if len(p.entries) > 0 && (next == nil || p.entries[0].Key.Compare(next.entries[0].Key) < 0) {
-				next = p
-			}
-		}
-		if next == nil {
-			return page, bytes, true
-		}
-		size := sizeOf(&next.entries[0])
-		if len(page) > 0 && bytes+size > maxBytes {
-			return page, bytes, true
-		}
-		page, bytes = append(page, next.entries[0]), bytes+size
-		next.entries = next.entries[1:]
-	}
-	return page, bytes, true
-}
-
 // exhausted tells whether nothing is left after the page.
-func exhausted(parts []*part) bool {
-	return !slices.ContainsFunc(parts, func(p *part) bool { return len(p.entries) > 0 || p.more })
+func exhausted[Row any](runs []*page.Run[Row]) bool {
+	return !slices.ContainsFunc(runs, func(r *page.Run[Row]) bool { return len(r.Rows) > 0 || r.More })
 }
 
 // sizeOf is about how large an entry is in a response, rather more than less.
@@ -81,14 +53,14 @@ func sizeOf(e *cairn.NamedEntry) int {
 	return size
 }
 
-// fairShare is how many entries to ask of one of so many clusters for a page:
-// its share and some more, since keys are not spread quite evenly; twice the
-// last number when that was not enough.
-func fairShare(wanted, clusters, last int) int {
-	if clusters == 1 || last > 0 {
-		return min(wanted, max(2*last, wanted/clusters+1))
-	}
-	return min(wanted, wanted/clusters+wanted/(4*clusters)+16)
+// fairShare is how many rows to ask of one cluster for so many in all: what it
+// is likely to have of them by how many of the shards it owns, and two standard
+// deviations more; twice the last number when that was not enough.
+func fairShare(wanted, shards, total, last int) int {
+	share := float64(shards) / float64(total)
+	mean := float64(wanted) * share
+	likely := int(math.Ceil(mean + 2*math.Sqrt(mean*(1-share))))
+	return min(wanted, max(likely, 2*last, 1))
 }
 
 // successor is the first key after key: there are none over MaxKeyLength.

@@ -146,16 +146,21 @@ func (r *Router) prepareNext(ctx context.Context, event RetryEvent, learnt verdi
 	t.tries++
 	t.last = learnt.refusal
 	t.revision = max(t.revision, learnt.revision)
-	if r.config.Events.Retry != nil {
-		event.Err = learnt.refusal
-		r.config.Events.Retry(event)
-	}
+	r.retrying(event, learnt.refusal)
 	// Waiting for the new map is pause enough, but not for ever: two indexes
 	// whose logs disagree would otherwise be asked in turn without one.
 	if learnt.action == reroute && t.tries <= 2 {
 		return ctx.Err() == nil
 	}
 	return pause(ctx, pauseBefore(t.tries, rand.Float64()))
+}
+
+// retrying tells the listener of a part that is tried again.
+func (r *Router) retrying(event RetryEvent, refusal *cairn.Error) {
+	if r.config.Events.Retry != nil {
+		event.Err = refusal
+		r.config.Events.Retry(event)
+	}
 }
 
 // final is the error of a part that is not tried again.

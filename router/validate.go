@@ -13,22 +13,31 @@ import (
 // open finds what every request begins with: a map as new as its token, and
 // the keyspace by its name.
 func (r *Router) open(ctx context.Context, keyspace string, freshness cairn.Freshness) (*shardmap.Map, *catalog.Keyspace, error) {
-	if freshness.Level > cairn.Linearizable {
-		return nil, nil, cairn.Invalid("freshness", "LEVEL_UNKNOWN", "the levels are eventual, at_least and linearizable")
-	}
 	if keyspace == "" {
 		return nil, nil, cairn.Invalid("keyspace", "KEYSPACE_MISSING", "name the keyspace")
 	}
-	epoch := floorOf(freshness).Epoch
-	m, err := r.mapAt(ctx, epoch)
+	m, err := r.mapFor(ctx, freshness)
 	if err != nil {
-		return nil, nil, tokenAhead(ctx, epoch, err)
+		return nil, nil, err
 	}
 	found, ok := m.Catalog().KeyspaceByName(keyspace)
 	if !ok {
 		return nil, nil, keyspaceNotFound(keyspace)
 	}
 	return m, found, nil
+}
+
+// mapFor is a map as new as a request's token.
+func (r *Router) mapFor(ctx context.Context, freshness cairn.Freshness) (*shardmap.Map, error) {
+	if freshness.Level > cairn.Linearizable {
+		return nil, cairn.Invalid("freshness", "LEVEL_UNKNOWN", "the levels are eventual, at_least and linearizable")
+	}
+	epoch := floorOf(freshness).Epoch
+	m, err := r.mapAt(ctx, epoch)
+	if err != nil {
+		return nil, tokenAhead(ctx, epoch, err)
+	}
+	return m, nil
 }
 
 // tokenAhead is why there is no map as new as a token in time. Where etcd

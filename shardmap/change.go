@@ -13,6 +13,7 @@ import (
 type Change struct {
 	Keyspaces []KeyspaceChange
 	Clusters  []ClusterChange
+	Views     []ViewChange
 	Shards    []ShardChange
 }
 
@@ -37,6 +38,16 @@ type ClusterChange struct {
 	Delete   bool
 }
 
+// ViewChange is what a Change does to a view's record: Put replaces it, Delete
+// removes it, with neither it is only compared.
+type ViewChange struct {
+	Name string
+	// Expected is the record's Revision, 0 if there must be none.
+	Expected uint64
+	Put      *catalog.View
+	Delete   bool
+}
+
 // ShardChange is what a Change does to a shard's record: Put replaces it,
 // Delete removes it, with neither it is only compared.
 //
@@ -56,7 +67,9 @@ type ShardChange struct {
 }
 
 // Empty tells whether the change does nothing.
-func (c Change) Empty() bool { return len(c.Keyspaces)+len(c.Clusters)+len(c.Shards) == 0 }
+func (c Change) Empty() bool {
+	return len(c.Keyspaces)+len(c.Clusters)+len(c.Views)+len(c.Shards) == 0
+}
 
 // Update is what a committed Change does to a Map, once its revision is known:
 // Map.Apply of it gives the Map that a reader of the store gets. The catalog
@@ -76,7 +89,13 @@ func (c Change) Update(revision uint64, from *catalog.Catalog) (Update, error) {
 			update.Remove = append(update.Remove, ShardRef{change.Keyspace, change.ID})
 		}
 	}
-	var edit catalog.Edit
+	var err error
+	update.Catalog, err = from.With(c.edit(revision, from))
+	return update, err
+}
+
+// edit is what a committed Change does to the catalog.
+func (c Change) edit(revision uint64, from *catalog.Catalog) (edit catalog.Edit) {
 	for _, change := range c.Keyspaces {
 		switch {
 		case change.Put != nil:
@@ -104,7 +123,17 @@ func (c Change) Update(revision uint64, from *catalog.Catalog) (Update, error) {
 			}
 		}
 	}
-	var err error
-	update.Catalog, err = from.With(edit)
-	return update, err
+	for _, change := range c.Views {
+		switch {
+		case change.Put != nil:
+			view := *change.Put
+			view.Revision = revision
+			edit.SetViews = append(edit.SetViews, &view)
+		case change.Delete:
+			if view, found := from.ViewByName(change.Name); found {
+				edit.RemoveViews = append(edit.RemoveViews, view.UID)
+			}
+		}
+	}
+	return edit
 }

@@ -27,7 +27,7 @@ func (v *Views) Check() error {
 		if err := o.tree.Check(); err != nil {
 			return inconsistent("order %d: %v", number, err)
 		}
-		if want := v.below(o.next); o.tree.Len() != want {
+		if want := s.entries.size(); o.tree.Len() > want || o.next == everyOrdinal && o.tree.Len() != want {
 			return inconsistent("order %d has %d of %d entries", number, o.tree.Len(), want)
 		}
 	}
@@ -59,18 +59,30 @@ func (v *Views) checkEntry(ordinal uint32) error {
 			continue
 		}
 		has, present := o.tree.Has(ordinal)
-		if present != o.covers(ordinal) {
+		if !present && o.next == everyOrdinal {
 			return inconsistent("entry %d in order %d", ordinal, number)
 		}
 		want := v.viewsOf(o, ordinal)
-		if present && !sameViews(has, want) {
+		if present && !sameViews(has, want, v.unfilled(o)) {
 			return inconsistent("entry %d is in the views %b of order %d, not %b", ordinal, has, number, want)
 		}
 	}
 	return nil
 }
 
-func sameViews(a, b order.ViewSet) bool {
+// unfilled are the views that an order need not have the members of yet.
+func (v *Views) unfilled(o *sorted) order.ViewSet {
+	var out order.ViewSet
+	for _, slot := range o.slots {
+		if w := v.present.views[slot]; !w.complete {
+			out = out.With(w.number)
+		}
+	}
+	return out
+}
+
+// sameViews reports whether two sets are the same but for some views.
+func sameViews(a, b, but order.ViewSet) bool {
 	for i := range max(len(a), len(b)) {
 		var one, two uint64
 		if i < len(a) {
@@ -78,6 +90,9 @@ func sameViews(a, b order.ViewSet) bool {
 		}
 		if i < len(b) {
 			two = b[i]
+		}
+		if i < len(but) {
+			one, two = one&^but[i], two&^but[i]
 		}
 		if one != two {
 			return false

@@ -1,6 +1,10 @@
 package views
 
-import "cairn"
+import (
+	"cmp"
+
+	"cairn"
+)
 
 // comparer orders entries of a state by a sort, and by key where all its
 // values are equal.
@@ -17,7 +21,12 @@ func (c *comparer) Compare(a, b uint32) int {
 			return order
 		}
 	}
-	return c.state.keys.get(a).Compare(c.state.keys.get(b))
+	if order := c.state.keys.get(a).Compare(c.state.keys.get(b)); order != 0 {
+		return order
+	}
+	// A key has one entry that is seen, but may have another that is hidden
+	// and not swept yet.
+	return cmp.Compare(a, b)
 }
 
 // Prefix is the prefix of an entry's first sort value, or of its key.

@@ -8,15 +8,10 @@ import (
 	"cairn/views/order"
 )
 
-// maxSortFields is how many attributes a sort may have.
-const maxSortFields = 4
+const maxSortFields = cairn.MaxSortFields
 
-// SortField is one attribute of a sort and its direction. An absent value
-// comes last in either.
-type SortField struct {
-	Attribute  cairn.AttributeID
-	Descending bool
-}
+// SortField is one attribute of a sort and its direction.
+type SortField = cairn.SortField
 
 // Definition is one version of a view.
 type Definition struct {
@@ -37,8 +32,11 @@ type view struct {
 	order  int        // its order among Views.orders
 	number order.View // its number there
 	reads  attributeSet
-	// next is the lowest ordinal that the view has not been built for yet.
+	// next is the lowest ordinal whose membership is not known yet. When all
+	// are, the order is filled, up to the last entry filled; nil before.
 	next     uint64
+	last     *position
+	filled   int
 	complete bool
 }
 
@@ -59,14 +57,15 @@ type sorted struct {
 	reads  attributeSet
 	// watches are the attributes that its views' filters read.
 	watches attributeSet
-	slots   []int  // of its views
-	next    uint64 // as in view
+	slots   []int // of its views
+	// next is everyOrdinal once it is complete; until then sorting says how
+	// far it is.
+	next    uint64
+	sorting *sorting
 	// values are the bitsets of attributes' values, by attribute and code, 0
 	// where there is none.
 	values [][]order.View
 }
-
-func (o *sorted) covers(ordinal uint32) bool { return uint64(ordinal) < o.next }
 
 // Define adds a version of a view. Where there are entries already it is
 // unseen until Build has gone through them; Put and Delete keep up what is
@@ -102,7 +101,8 @@ func (v *Views) Define(definition Definition) error {
 	}
 	if v.present.entries.size() == 0 {
 		// That goes for an order, too, that lost its entries while it was built.
-		o.next, w.next, w.complete = everyOrdinal, everyOrdinal, true
+		o.next, o.sorting = everyOrdinal, nil
+		w.next, w.complete = everyOrdinal, true
 	}
 	slot := v.freeSlot()
 	v.present.views[slot] = w

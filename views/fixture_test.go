@@ -109,9 +109,9 @@ const (
 
 func benchDefinitions() []Definition {
 	return []Definition{
-		{View: viewRecent, Version: 1, Filter: benchFilter(fmt.Sprintf(`status == "s0" && balance < %d`, balanceAt(0.387)), filter.View), Sort: []SortField{{created, true}}},
-		{View: viewRich, Version: 1, Filter: benchFilter(fmt.Sprintf("balance >= %d", balanceAt(1-0.0034)), filter.View), Sort: []SortField{{balance, true}}},
-		{View: viewAll, Version: 1, Sort: []SortField{{score, false}}},
+		{View: viewRecent, Version: 1, Filter: benchFilter(fmt.Sprintf(`status == "s0" && balance < %d`, balanceAt(0.387)), filter.View), Sort: []SortField{{Attribute: created, Descending: true}}},
+		{View: viewRich, Version: 1, Filter: benchFilter(fmt.Sprintf("balance >= %d", balanceAt(1-0.0034)), filter.View), Sort: []SortField{{Attribute: balance, Descending: true}}},
+		{View: viewAll, Version: 1, Sort: []SortField{{Attribute: score}}},
 	}
 }
 

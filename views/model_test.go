@@ -50,7 +50,7 @@ var (
 		`!has(name)`, `name.startsWith("k")`}
 	wheres = []string{"", `kind == "a"`, "lit", "!lit", "size > -1 && size < 4", "ratio <= 0.0", `kind == "b" && size != 2`, `name >= "k5"`,
 		`name == "k3"`, "size == 9223372036854775807", `at < now`, `!has(kind) || size == 1`, `kind == "c" && lit`, "note == 1", `note > 0 && kind == "a"`}
-	sorts = [][]SortField{nil, {{size, true}}, {{ratio, false}, {size, false}}, {{kind, false}, {at, true}}, {{name, true}}, {{lit, false}, {kind, true}, {size, false}, {ratio, true}}}
+	sorts = [][]SortField{nil, {{Attribute: size, Descending: true}}, {{Attribute: ratio}, {Attribute: size}}, {{Attribute: kind}, {Attribute: at, Descending: true}}, {{Attribute: name, Descending: true}}, {{Attribute: lit}, {Attribute: kind, Descending: true}, {Attribute: size}, {Attribute: ratio, Descending: true}}}
 	now   = time.Unix(1_000, 0)
 )
 

@@ -75,10 +75,10 @@ func (s *shown) load(b *testing.B) *Snapshot {
 		}
 	}
 	before = heap()
-	define(viewHalf, fmt.Sprintf("balance >= %d", balanceAt(0.5)), SortField{created, true})
+	define(viewHalf, fmt.Sprintf("balance >= %d", balanceAt(0.5)), SortField{Attribute: created, Descending: true})
 	s.more = (heap() - before) / float64(s.entries)
-	define(viewRare, fmt.Sprintf("balance >= %d", balanceAt(0.9999)), SortField{created, true})
-	define(viewByCountry, "", SortField{country, true})
+	define(viewRare, fmt.Sprintf("balance >= %d", balanceAt(0.9999)), SortField{Attribute: created, Descending: true})
+	define(viewByCountry, "", SortField{Attribute: country, Descending: true})
 	s.snapshot = v.Snapshot()
 	return s.snapshot
 }

@@ -8,10 +8,10 @@ import (
 // Put makes an entry what it is now: its key, its shard and its attributes.
 // The ordinal is either new or has been Put with the same key and shard
 // before; what has changed follows from what is held. Attributes must be
-// valid for the schema.
-func (v *Views) Put(ordinal uint32, shardID cairn.ShardID, key cairn.Key, attributes cairn.Attributes) {
+// valid for the schema; columns are values of the owner's own columns.
+func (v *Views) Put(ordinal uint32, shardID cairn.ShardID, key cairn.Key, attributes cairn.Attributes, columns ...cairn.Attribute) {
 	s := &v.present
-	v.row.read(s, attributes)
+	v.row.read(s, attributes, columns)
 	exists := s.entries.contains(ordinal)
 	var changed attributeSet
 	for i := range s.attributes {
@@ -48,16 +48,23 @@ func (v *Views) Put(ordinal uint32, shardID cairn.ShardID, key cairn.Key, attrib
 	v.ownCounts()
 	for number, o := range v.orders {
 		switch {
-		case o == nil || !o.covers(ordinal):
+		case o == nil:
 		case !exists:
-			o.tree.Insert(ordinal, v.judge(o, home, ordinal, nil, nil))
+			o.insert(ordinal, v.judge(o, home, ordinal, nil, nil))
 		case o.reads.meets(&changed):
-			o.tree.Insert(ordinal, v.judge(o, home, ordinal, v.lifted[number], &changed))
+			o.insert(ordinal, v.judge(o, home, ordinal, v.lifted[number], &changed))
 		case realigned || o.watches.meets(&changed):
 			o.tree.Revise(ordinal, func(is order.ViewSet) order.ViewSet {
 				return v.judge(o, home, ordinal, is, &changed)
 			})
 		}
+	}
+}
+
+// insert puts an entry in its place, unless that is done later.
+func (o *sorted) insert(ordinal uint32, views order.ViewSet) {
+	if !o.defers(ordinal) {
+		o.tree.Insert(ordinal, views)
 	}
 }
 
@@ -86,7 +93,7 @@ func (v *Views) judge(o *sorted, home *shard, ordinal uint32, was order.ViewSet,
 	is := v.valuesOf(o, ordinal)
 	for _, slot := range o.slots {
 		w := v.present.views[slot]
-		in := was.Has(w.number)
+		in := v.wasMember(slot, ordinal, was)
 		if w.covers(ordinal) && (changed == nil || w.reads.meets(changed)) {
 			if matches := w.Filter == nil || w.Filter.MatchOrdinal(&v.row, ordinal); matches != in {
 				in = matches
@@ -99,6 +106,15 @@ func (v *Views) judge(o *sorted, home *shard, ordinal uint32, was order.ViewSet,
 	}
 	v.viewSet = is
 	return is
+}
+
+// wasMember reports whether an entry that was in some of an order's views is a
+// member of one. While a view is built its bitmap is ahead of the order.
+func (v *Views) wasMember(slot int, ordinal uint32, was order.ViewSet) bool {
+	if w := v.present.views[slot]; w.complete {
+		return was.Has(w.number)
+	}
+	return v.present.members[slot].contains(ordinal)
 }
 
 // flip makes an entry a member of a view that it is not in, or takes it out.
@@ -160,8 +176,9 @@ func (v *Views) Delete(ordinal uint32, shardID cairn.ShardID) {
 			continue
 		}
 		was, _ := o.tree.Remove(ordinal)
+		o.defers(ordinal)
 		for _, slot := range o.slots {
-			if was.Has(s.views[slot].number) {
+			if v.wasMember(slot, ordinal, was) {
 				v.flip(slot, home, ordinal, false)
 			}
 		}

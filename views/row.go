@@ -2,6 +2,7 @@ package views
 
 import (
 	"math"
+	"slices"
 
 	"cairn"
 )
@@ -16,24 +17,31 @@ type row struct {
 	last int
 }
 
-// read takes the values of those attributes that are indexed.
-func (r *row) read(s *state, attributes cairn.Attributes) {
+// read takes the values of those attributes that are indexed, and those of the
+// owner's columns.
+func (r *row) read(s *state, attributes cairn.Attributes, columns []cairn.Attribute) {
 	clear(r.values)
 	for each := range attributes.All() {
 		if i, indexed := s.index(each.ID); indexed {
 			r.values[i] = each.Value
 		}
 	}
-}
-
-// value is that of an indexed attribute.
-func (r *row) value(id cairn.AttributeID) *cairn.Value {
-	if r.ids[r.last] != id {
-		for r.last = 0; r.ids[r.last] != id; {
-			r.last++
+	for _, each := range columns {
+		if i, known := s.index(each.ID); known {
+			r.values[i] = each.Value
 		}
 	}
-	return &r.values[r.last]
+}
+
+// value is that of an attribute, null where it is not indexed.
+func (r *row) value(id cairn.AttributeID) cairn.Value {
+	if r.last == len(r.ids) || r.ids[r.last] != id {
+		if r.last = slices.Index(r.ids, id); r.last < 0 {
+			r.last = len(r.ids)
+			return cairn.Value{}
+		}
+	}
+	return r.values[r.last]
 }
 
 // Number is the value of an attribute that is no string.
@@ -45,7 +53,7 @@ func (r *row) Number(id cairn.AttributeID, _ uint32) (int64, bool) {
 	case cairn.TypeFloat:
 		return int64(math.Float64bits(v.Float())), true
 	case cairn.TypeBool:
-		return int64(rank(*v)), true
+		return int64(rank(v)), true
 	default:
 		return v.Int(), true
 	}

@@ -42,7 +42,7 @@ func TestRunways(t *testing.T) {
 	}
 	v := New(schema)
 	sel := Selection{View: 1, Version: 1}
-	if err := v.Define(Definition{View: 1, Version: 1, Filter: long, Sort: []SortField{{2, true}}}); err != nil {
+	if err := v.Define(Definition{View: 1, Version: 1, Filter: long, Sort: []SortField{{Attribute: 2, Descending: true}}}); err != nil {
 		t.Fatal(err)
 	}
 	var surfaces = map[string]int{}

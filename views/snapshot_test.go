@@ -44,7 +44,7 @@ func TestSnapshotsAreReadWhileWritesGoOn(t *testing.T) {
 func askEverything(t *testing.T, s *Snapshot) {
 	for _, where := range append([]string{`tier == "t1" && country == "c0" || status == "s1"`, `!(tier == "t2")`}, benchWheres...) {
 		sel := Selection{View: viewRecent, Version: 1, Where: benchFilter(where, filter.Where)}
-		p, err := s.Page(Query{Selection: sel, Limit: 10, OrderBy: []SortField{{tier, true}}})
+		p, err := s.Page(Query{Selection: sel, Limit: 10, OrderBy: []SortField{{Attribute: tier, Descending: true}}})
 		if err != nil {
 			t.Error(err)
 		}
@@ -76,9 +76,9 @@ func TestRefusals(t *testing.T) {
 		v.Put(uint32(i), 1, cairn.Key(fmt.Sprint(i)), attributes)
 	}
 	for reason, sort := range map[string][]SortField{
-		"SORT_TOO_LONG":     {{kind, false}, {name, false}, {size, false}, {lit, false}, {at, false}},
-		"SORT_TWICE":        {{kind, false}, {kind, true}},
-		"ATTRIBUTE_UNKNOWN": {{note, false}},
+		"SORT_TOO_LONG":     {{Attribute: kind}, {Attribute: name}, {Attribute: size}, {Attribute: lit}, {Attribute: at}},
+		"SORT_TWICE":        {{Attribute: kind}, {Attribute: kind, Descending: true}},
+		"ATTRIBUTE_UNKNOWN": {{Attribute: note}},
 	} {
 		requireReason(t, v.Define(Definition{View: 1, Version: 1, Sort: sort}), "sort", reason)
 	}
@@ -98,7 +98,7 @@ func TestRefusals(t *testing.T) {
 	requireReason(t, err, "limit", "LIMIT_OUT_OF_RANGE")
 	_, err = s.Page(Query{Selection: sel, Limit: 1, Offset: -1})
 	requireReason(t, err, "offset", "OFFSET_OUT_OF_RANGE")
-	_, err = s.Page(Query{Selection: sel, Limit: 1, OrderBy: []SortField{{note, false}}})
+	_, err = s.Page(Query{Selection: sel, Limit: 1, OrderBy: []SortField{{Attribute: note}}})
 	requireReason(t, err, "order_by", "ATTRIBUTE_UNKNOWN")
 	_, err = s.Page(Query{Selection: sel, Limit: 1, Fields: []cairn.AttributeID{note}})
 	requireReason(t, err, "fields", "ATTRIBUTE_UNKNOWN")

@@ -55,7 +55,7 @@ func newMoves(b *testing.B, entries, views int, by cairn.AttributeID) *moves {
 	b.Helper()
 	var definitions []Definition
 	for i := range views {
-		definitions = append(definitions, Definition{View: cairn.UID(i + 1), Version: 1, Sort: []SortField{{by, true}},
+		definitions = append(definitions, Definition{View: cairn.UID(i + 1), Version: 1, Sort: []SortField{{Attribute: by, Descending: true}},
 			Filter: benchFilter(fmt.Sprintf("balance >= %d", i), filter.View)})
 	}
 	m := &moves{views: benchViews(b, entries, definitions)}

@@ -43,8 +43,9 @@ type state struct {
 }
 
 // New makes the projections of a keyspace without entries or views. Attributes
-// that are not indexed are passed over.
-func New(schema *cairn.Schema) *Views {
+// that are not indexed are passed over. Columns are the owner's own, beside the
+// schema's attributes; no filter can name them.
+func New(schema *cairn.Schema, columns ...cairn.AttributeSpec) *Views {
 	v := &Views{schema: schema, shards: map[cairn.ShardID]uint32{}}
 	v.bitmaps.generation = 1
 	v.present.dense = &denseSets{}
@@ -53,7 +54,10 @@ func New(schema *cairn.Schema) *Views {
 			v.present.attributes = append(v.present.attributes, newAttribute(spec))
 		}
 	}
-	slices.SortFunc(v.present.attributes, func(a, b attribute) int { return int(a.spec.ID) - int(b.spec.ID) })
+	for _, spec := range columns {
+		v.present.attributes = append(v.present.attributes, newAttribute(spec))
+	}
+	slices.SortFunc(v.present.attributes, func(a, b attribute) int { return int(int64(a.spec.ID) - int64(b.spec.ID)) })
 	for _, a := range v.present.attributes {
 		v.present.ids = append(v.present.ids, a.spec.ID)
 	}
@@ -82,8 +86,9 @@ func (v *Views) ownCounts() {
 	}
 }
 
-// attributeSet is a set of attributes by where they stand.
-type attributeSet [cairn.MaxAttributes / 64]uint64
+// attributeSet is a set of attributes by where they stand: a schema's and up
+// to 64 columns of the owner's.
+type attributeSet [cairn.MaxAttributes/64 + 1]uint64
 
 func (s *attributeSet) add(index int)      { s[index/64] |= 1 << (index % 64) }
 func (s *attributeSet) has(index int) bool { return s[index/64]>>(index%64)&1 != 0 }

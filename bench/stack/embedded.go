@@ -120,7 +120,7 @@ func declaredMap() (*shardmap.Map, error) {
 	plan, err := empty.Plan([]catalog.Resource{
 		{Cluster: cluster},
 		{Keyspace: &catalog.KeyspaceSpec{Name: Keyspace, Placement: cairn.Placement{Scheme: cairn.SchemeHash}}},
-	}, cairn.NewUID)
+	}, catalog.Means{NewUID: cairn.NewUID})
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -24,10 +26,17 @@ type applyDocument struct {
 }
 
 type changeDocument struct {
-	Name     string          `json:"name"`
-	Action   string          `json:"action"`
-	Fields   []fieldDocument `json:"fields,omitempty"`
-	Warnings []string        `json:"warnings,omitempty"`
+	Name       string              `json:"name"`
+	Action     string              `json:"action"`
+	Fields     []fieldDocument     `json:"fields,omitempty"`
+	Membership *membershipDocument `json:"membership,omitempty"`
+	Warnings   []string            `json:"warnings,omitempty"`
+}
+
+// membershipDocument is how many entries a view would gain and lose.
+type membershipDocument struct {
+	Gained uint64 `json:"gained"`
+	Lost   uint64 `json:"lost"`
 }
 
 type fieldDocument struct {
@@ -40,10 +49,13 @@ func newApply(o *options) *cobra.Command {
 	var file, plan string
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE",
-		Short: "Apply a manifest of keyspaces and clusters",
-		Long: `Make the keyspaces and clusters that a manifest declares true: all of them in
-one step, or none. The order in the file does not matter. "-f -" reads
+		Short: "Apply a manifest of keyspaces, clusters and views",
+		Long: `Make the keyspaces, clusters and views that a manifest declares true: all of
+them in one step, or none. The order in the file does not matter. "-f -" reads
 standard input.
+
+A view with a new filter or sort is built first; until every cluster has built
+it, the former version answers. 'cairn get views' shows how far it is.
 
 With --plan, exactly what 'cairn diff' showed is carried out, or nothing if
 something that it touches has changed since (exit code 3).`,
@@ -91,6 +103,9 @@ func (o *options) apply(cmd *cobra.Command, path string, request *cairnv1.ApplyR
 		d := changeDocument{Name: change.GetName(), Action: strings.ToLower(change.GetAction().String()), Warnings: change.GetWarnings()}
 		for _, f := range change.GetFields() {
 			d.Fields = append(d.Fields, fieldDocument{f.GetField(), f.GetBefore(), f.GetAfter()})
+		}
+		if m := change.GetMembership(); m != nil {
+			d.Membership = &membershipDocument{m.GetGained(), m.GetLost()}
 		}
 		document.Changes = append(document.Changes, d)
 	}
@@ -145,15 +160,18 @@ func changeTable(out io.Writer, changes []changeDocument, planned bool) error {
 			switch {
 			case change.Action == "create" && !planned:
 			case f.Before == "":
-				fields.Row("+ "+f.Field, f.After)
+				fields.Row("+ "+f.Field, oneLine(f.After))
 			case f.After == "":
-				fields.Row("- "+f.Field, f.Before)
+				fields.Row("- "+f.Field, oneLine(f.Before))
 			default:
-				fields.Row("~ "+f.Field, f.Before+" -> "+f.After)
+				fields.Row("~ "+f.Field, oneLine(f.Before)+" -> "+oneLine(f.After))
 			}
 		}
 		if err := fields.Write(&text); err != nil {
 			return err
+		}
+		if m := change.Membership; m != nil {
+			fmt.Fprintf(&text, "    = would gain %s and lose %s entries\n", render.Count(m.Gained), render.Count(m.Lost))
 		}
 		for _, warning := range change.Warnings {
 			fmt.Fprintf(&text, "    ! %s\n", warning)
@@ -161,4 +179,12 @@ func changeTable(out io.Writer, changes []changeDocument, planned bool) error {
 	}
 	_, err := io.WriteString(out, text.String())
 	return err
+}
+
+// oneLine is text that fits a table: a filter of several lines is quoted.
+func oneLine(text string) string {
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return strconv.Quote(text)
+	}
+	return text
 }

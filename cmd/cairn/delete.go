@@ -15,12 +15,13 @@ import (
 func newDelete(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete KIND NAME",
-		Short: "Delete a keyspace or a cluster",
-		Long: `Delete a keyspace that holds no entries, or a cluster that owns no shards.
-What is in use is refused (exit code 3). KIND is keyspace or cluster.`,
+		Short: "Delete a keyspace, a cluster or a view",
+		Long: `Delete a keyspace that holds no entries and has no views, a cluster that owns
+no shards, or any view. What is in use is refused (exit code 3). KIND is
+keyspace, cluster or view.`,
 		Example:   "  cairn delete keyspace runways",
 		Args:      arguments(2, 2),
-		ValidArgs: []string{"keyspace", "cluster"},
+		ValidArgs: []string{"keyspace", "cluster", "view"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			kind, err := kindOf(args[0])
 			if err != nil {
@@ -28,10 +29,13 @@ What is in use is refused (exit code 3). KIND is keyspace or cluster.`,
 			}
 			name := kind.plural + "/" + args[1]
 			err = o.asking(cmd, func(ctx context.Context, c *client.Client) error {
-				if kind == kindKeyspace {
+				switch kind {
+				case kindKeyspace:
 					_, err = c.Admin().DeleteKeyspace(ctx, &cairnv1.DeleteKeyspaceRequest{Name: name})
-				} else {
+				case kindCluster:
 					_, err = c.Admin().DeleteCluster(ctx, &cairnv1.DeleteClusterRequest{Name: name})
+				default:
+					_, err = c.Admin().DeleteView(ctx, &cairnv1.DeleteViewRequest{Name: name})
 				}
 				return err
 			})
@@ -57,13 +61,14 @@ type kind struct{ singular, plural string }
 var (
 	kindKeyspace = kind{"keyspace", "keyspaces"}
 	kindCluster  = kind{"cluster", "clusters"}
+	kindView     = kind{"view", "views"}
 )
 
 func kindOf(name string) (kind, error) {
-	for _, k := range []kind{kindKeyspace, kindCluster} {
+	for _, k := range []kind{kindKeyspace, kindCluster, kindView} {
 		if name == k.singular || name == k.plural {
 			return k, nil
 		}
 	}
-	return kind{}, cairn.Invalid("KIND", "KIND_UNKNOWN", "%q is not a kind of resource; they are keyspace and cluster", name)
+	return kind{}, cairn.Invalid("KIND", "KIND_UNKNOWN", "%q is not a kind of resource; they are keyspace, cluster and view", name)
 }

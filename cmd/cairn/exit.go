@@ -92,6 +92,8 @@ func (o *options) adviceOn(err error) string {
 		return "'cairn get keyspaces' lists those that there are"
 	case "CLUSTER_NOT_FOUND":
 		return "'cairn get clusters' lists those that there are"
+	case "VIEW_NOT_FOUND", "VIEW_UNKNOWN":
+		return "'cairn get views' lists those that there are"
 	case "SHARD_NOT_FOUND":
 		return "'cairn shards KEYSPACE' lists those that there are"
 	case "OUTCOME_UNKNOWN":

@@ -49,23 +49,41 @@ type timingDocument struct {
 
 func newExplain(o *options) *cobra.Command {
 	var fresh freshness
+	var view string
 	cmd := &cobra.Command{
-		Use:   "explain KEYSPACE KEY",
-		Short: "Tell how a key is located, layer by layer",
+		Use:   "explain KEYSPACE KEY | --view VIEW KEY",
+		Short: "Tell how a key is located, or why it is in a view",
 		Long: `Tell how a key is located: its placement key, its shard and the shard's epoch,
 the cluster that owns it, the index replica that answered and how fresh its
-answer is, the node, and what each layer took. If the key has no entry the exit
-code is 4, with all the rest told.`,
-		Example: "  cairn explain runways 252159",
-		Args:    arguments(2, 2),
+answer is, the node, and what each layer took.
+
+With --view: whether the key's entry is in a view, and which clauses of its
+filter make it so, with what the entry has there. An absent attribute makes a
+clause unknown, and only entries of which the filter is true are in a view.
+
+If the key has no entry the exit code is 4, with all the rest told.`,
+		Example: `  cairn explain runways 252159
+  cairn explain --view long-lighted 252159`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case !cmd.Flags().Changed("view"):
+				return arguments(2, 2)(cmd, args)
+			case len(args) != 1:
+				return fmt.Errorf("wants a KEY beside --view; got %s", render.Counted(len(args), "argument", "arguments"))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := o.keys.Key(args[1])
+			key, err := o.keys.Key(args[len(args)-1])
 			if err != nil {
 				return err
 			}
 			read, err := fresh.read()
 			if err != nil {
 				return err
+			}
+			if cmd.Flags().Changed("view") {
+				return o.explainMember(cmd, view, key, read)
 			}
 			return o.asking(cmd, func(ctx context.Context, c *client.Client) error {
 				declared, err := c.Admin().GetKeyspace(ctx, &cairnv1.GetKeyspaceRequest{Name: keyspaceName(args[0])})
@@ -83,6 +101,7 @@ code is 4, with all the rest told.`,
 	clientFlags(cmd, o)
 	keyFlag(cmd, o)
 	fresh.flags(cmd)
+	cmd.Flags().StringVar(&view, "view", "", "tell whether the key is in this `VIEW`, and why")
 	return cmd
 }
 

@@ -18,15 +18,16 @@ import (
 func newGet(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get KIND [NAME]",
-		Short: "Show keyspaces and clusters",
-		Long: `Show all keyspaces or clusters, or the one of a name. KIND is keyspaces or
-clusters. With -o yaml they are printed as a manifest, which 'cairn apply'
-takes back.`,
+		Short: "Show keyspaces, clusters and views",
+		Long: `Show all keyspaces, clusters or views, or the one of a name. KIND is keyspaces,
+clusters or views. With -o yaml they are printed as a manifest, which 'cairn
+apply' takes back.`,
 		Example: `  cairn get keyspaces
   cairn get cluster north
+  cairn get view long-lighted
   cairn get clusters -o yaml > clusters.yaml`,
 		Args:      arguments(1, 2),
-		ValidArgs: []string{"keyspaces", "clusters", "keyspace", "cluster"},
+		ValidArgs: []string{"keyspaces", "clusters", "views", "keyspace", "cluster", "view"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			kind, err := kindOf(args[0])
 			if err != nil {
@@ -37,10 +38,13 @@ takes back.`,
 				name = args[1]
 			}
 			return o.asking(cmd, func(ctx context.Context, c *client.Client) error {
-				if kind == kindKeyspace {
+				switch kind {
+				case kindKeyspace:
 					return o.getKeyspaces(ctx, cmd, c, name)
+				case kindCluster:
+					return o.getClusters(ctx, cmd, c, name)
 				}
-				return o.getClusters(ctx, cmd, c, name)
+				return o.getViews(ctx, cmd, c, name)
 			})
 		},
 	}

@@ -14,6 +14,7 @@ import (
 
 func keyspaceName(name string) string { return "keyspaces/" + name }
 func clusterName(name string) string  { return "clusters/" + name }
+func viewName(name string) string     { return "views/" + name }
 
 // short is a resource's name without what kind of resource it is.
 func short(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
@@ -56,10 +57,16 @@ func schemeOf(k *cairnv1.Keyspace) cairn.Scheme {
 
 // fromManifest is a declaration as the API takes it.
 func fromManifest(r catalog.Resource) *cairnv1.Resource {
-	if r.Keyspace != nil {
+	switch {
+	case r.Keyspace != nil:
 		return &cairnv1.Resource{Resource: &cairnv1.Resource_Keyspace{Keyspace: keyspaceOf(r.Keyspace)}}
+	case r.Cluster != nil:
+		return &cairnv1.Resource{Resource: &cairnv1.Resource_Cluster{Cluster: clusterOf(r.Cluster)}}
 	}
-	return &cairnv1.Resource{Resource: &cairnv1.Resource_Cluster{Cluster: clusterOf(r.Cluster)}}
+	return &cairnv1.Resource{Resource: &cairnv1.Resource_View{View: &cairnv1.View{
+		Name: viewName(r.View.Name), Keyspace: keyspaceName(r.View.Keyspace),
+		Filter: r.View.Filter, Sort: r.View.Sort, Fields: r.View.Fields,
+	}}}
 }
 
 func keyspaceOf(spec *catalog.KeyspaceSpec) *cairnv1.Keyspace {
@@ -112,4 +119,11 @@ func clusterSpec(c *cairnv1.Cluster) catalog.Resource {
 		})
 	}
 	return catalog.Resource{Cluster: spec}
+}
+
+// viewSpec is a view as a manifest declares it.
+func viewSpec(v *cairnv1.View) catalog.Resource {
+	return catalog.Resource{View: &catalog.ViewSpec{
+		Name: short(v.GetName()), Keyspace: short(v.GetKeyspace()), Filter: v.GetFilter(), Sort: v.GetSort(), Fields: v.GetFields(),
+	}}
 }

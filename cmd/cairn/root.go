@@ -58,7 +58,7 @@ was not found, 5 unavailable. 'diff' has those of diff(1): 0 same, 1 different,
 	root.AddGroup(
 		&cobra.Group{ID: groupStart, Title: "To begin with:"},
 		&cobra.Group{ID: groupEntries, Title: "Entries:"},
-		&cobra.Group{ID: groupDeclare, Title: "Keyspaces and clusters:"},
+		&cobra.Group{ID: groupDeclare, Title: "Keyspaces, clusters and views:"},
 		&cobra.Group{ID: groupLook, Title: "Looking inside:"},
 		&cobra.Group{ID: groupServe, Title: "Servers:"},
 	)
@@ -69,9 +69,9 @@ was not found, 5 unavailable. 'diff' has those of diff(1): 0 same, 1 different,
 		}
 	}
 	add(groupStart, newDemo(), newDev())
-	add(groupEntries, newLocate(o), newPut(o), newRemove(o), newImport(o), newExport(o), newWatch(o))
+	add(groupEntries, newLocate(o), newQuery(o), newPut(o), newRemove(o), newImport(o), newExport(o), newWatch(o))
 	add(groupDeclare, newApply(o), newDiff(o), newGet(o), newDelete(o))
-	add(groupLook, newExplain(o), newShards(o), newCheck(o))
+	add(groupLook, newExplain(o), newShards(o), newView(o), newCheck(o))
 	add(groupServe, newRouter(), newIndex())
 	root.AddCommand(newVersion(o), newCompletion())
 	root.SetHelpCommand(newHelp())

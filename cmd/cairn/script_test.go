@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -35,6 +36,7 @@ func TestMain(m *testing.M) {
 //	end [-kill] [NAME]   end the stack or another server, cleanly or not
 //	port NAME            set NAME to the address of a free port
 //	exits N ARGS...      run cairn, whose exit code must be N
+//	until PATTERN ARGS...  run cairn until its standard output matches
 //	masked               take what differs from run to run out of standard output
 //	json PATH WANT       compare a value of the JSON on standard output
 //	size PATH N          compare how many elements a list of it has
@@ -61,7 +63,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("no condition %q", condition)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"stack": stack, "serve": serve, "end": end, "port": port, "exits": exits, "masked": masked,
+			"stack": stack, "serve": serve, "end": end, "port": port, "exits": exits, "until": until, "masked": masked,
 			"json": jsonIs, "size": sizeIs, "generate": generate, "narrow": narrow,
 		},
 	})
@@ -103,6 +105,22 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if code != want {
 		ts.Fatalf("exit code %d, want %d", code, want)
 	}
+}
+
+// until is for what the servers do by themselves, such as building a view.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN ARGUMENTS...")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for range 300 {
+		if err := ts.Exec("cairn", args[1:]...); err == nil && pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("standard output never matches %s", args[0])
 }
 
 var differing = []struct {

@@ -14,6 +14,7 @@ import (
 	"cairn"
 	"cairn/cmd/cairn/records"
 	"cairn/cmd/cairn/render"
+	"cairn/router/client"
 )
 
 type changeRecord struct {
@@ -79,13 +80,12 @@ func (o *options) watch(cmd *cobra.Command, keyspace string, from cairn.Token, l
 		return err
 	}
 	defer c.Close()
-	printed, began := 0, false
-	deliver := func(batch cairn.Changes) error {
-		from = batch.Token
-		if !began {
-			note(cmd, "watching %s from token %s", keyspace, from)
+	printed, noted := 0, false
+	err = o.following(cmd.Context(), cmd, c, keyspace, from, func(batch cairn.Changes) error {
+		if !noted {
+			note(cmd, "watching %s from token %s", keyspace, batch.Token)
 		}
-		began = true
+		noted = true
 		for i, change := range batch.Changes {
 			token := ""
 			if i == len(batch.Changes)-1 {
@@ -99,20 +99,35 @@ func (o *options) watch(cmd *cobra.Command, keyspace string, from cairn.Token, l
 			}
 		}
 		return nil
+	})
+	if errors.Is(err, errEnough) {
+		return nil
 	}
+	return err
+}
+
+// following delivers the changes of a keyspace until the caller goes away,
+// which is no error, or deliver fails. A router that goes away after the watch
+// has begun is asked again until it is back.
+func (o *options) following(ctx context.Context, cmd *cobra.Command, c *client.Client, keyspace string, from cairn.Token, deliver func(cairn.Changes) error) error {
+	began := false
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		before := printed
-		err := c.Watch(cmd.Context(), keyspace, from, deliver)
+		delivered := false
+		err := c.Watch(ctx, keyspace, from, func(batch cairn.Changes) error {
+			from, began = batch.Token, true
+			delivered = delivered || len(batch.Changes) > 0
+			return deliver(batch)
+		})
 		switch {
-		case errors.Is(err, errEnough) || cmd.Context().Err() != nil:
+		case ctx.Err() != nil:
 			return nil
 		case !began || cairn.KindOf(err) != cairn.KindUnavailable:
 			return err
-		case printed > before:
+		case delivered:
 			wait = 100 * time.Millisecond
 		}
 		note(cmd, "%v; asking again", err)
-		sleep(cmd.Context(), wait)
+		sleep(ctx, wait)
 	}
 }
 

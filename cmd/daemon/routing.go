@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
 	"cairn/router"
 	"cairn/router/admin"
@@ -22,6 +23,8 @@ type routing struct {
 	admin   *admin.Admin
 	metrics *metrics
 	log     *slog.Logger
+	// stopFlipper ends the goroutine that has built views serve.
+	stopFlipper func()
 }
 
 // openRouting makes a router that finds indexes in local and behind the
@@ -41,7 +44,13 @@ func openRouting(store *mapStore, local *hosts, metrics *metrics, log *slog.Logg
 	if err != nil {
 		return nil, err
 	}
-	return &routing{made, admin.New(store, dialer.status), metrics, log}, nil
+	administrator := admin.New(admin.Config{
+		Store: store, Status: dialer.status, CheckFilter: checkFilter, Progress: made.ViewProgress,
+		CountWhere: func(ctx context.Context, keyspace, where string) (uint64, error) {
+			return made.CountWhere(ctx, keyspace, where, cairn.Freshness{})
+		},
+	})
+	return &routing{made, administrator, metrics, log, startFlipper(store, made.Status, log)}, nil
 }
 
 // services is for edge.serve.
@@ -92,7 +101,7 @@ func named(request any) string {
 		names = append(names, r.GetName())
 	case *cairnv1.ApplyRequest:
 		for _, each := range r.GetResources() {
-			names = append(names, cmp.Or(each.GetKeyspace().GetName(), each.GetCluster().GetName()))
+			names = append(names, cmp.Or(each.GetKeyspace().GetName(), each.GetCluster().GetName(), each.GetView().GetName()))
 		}
 	}
 	size := 0
@@ -104,4 +113,7 @@ func named(request any) string {
 	return strings.Join(names, ",")
 }
 
-func (r *routing) close() { r.router.Close() }
+func (r *routing) close() {
+	r.stopFlipper()
+	r.router.Close()
+}

@@ -125,6 +125,29 @@ func TestPosition(t *testing.T) {
 	}
 }
 
+// TestFilterPosition points at a filter's text, from which the places in it are
+// counted.
+func TestFilterPosition(t *testing.T) {
+	for text, want := range map[string]string{
+		"filter: lighted":            "f.yaml:5:9",
+		"filter: \"lighted\"":        "f.yaml:5:9",
+		"filter:\n  lighted":         "f.yaml:6:3",
+		"filter: |\n  a\n   && b":    "f.yaml:6:3",
+		"filter: |- # c\n\n    a\n":  "f.yaml:6:5",
+		"filter: >\n   a\n   && b\n": "f.yaml:6:4",
+		"sort: [-a]":                 "f.yaml:2:1", // the view
+	} {
+		f, err := Parse("f.yaml", []byte("---\nkind: View\nname: v\nkeyspace: k\n"+text+"\n"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if p, found := f.Position("views/v.filter"); !found || p.String() != want {
+			t.Errorf("%q is at %s, want %s", text, p, want)
+		}
+	}
+}
+
 func TestWritesAnyText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		splits := rapid.SliceOfNDistinct(rapid.OneOf(
@@ -143,6 +166,12 @@ func TestWritesAnyText(t *testing.T) {
 		}}, {Keyspace: &catalog.KeyspaceSpec{
 			Name: "true", Placement: cairn.Placement{Scheme: cairn.SchemeHash, Affinity: rapid.StringN(0, 5, 64).Draw(t, "affinity")},
 		}}}
+		want = append(want, catalog.Resource{View: &catalog.ViewSpec{
+			Name: "no", Keyspace: "k", Sort: []string{"-a", "_b", "-no"}, Fields: []string{"y", "a"},
+			Filter: rapid.OneOf(rapid.StringN(0, 8, -1), rapid.Map(rapid.SliceOfN(rapid.SampledFrom([]string{
+				"a", " ", "\n", "&&", "\t", ": ", "#", "|", "-", "\"x\"", "---\n", "true", "(", "\r", "\u00a0", "!", "é"}), 0, 8),
+				func(parts []string) string { return strings.Join(parts, "") })).Draw(t, "filter"),
+		}})
 		if len(splits) == 0 {
 			want[0].Keyspace.InitialSplits = nil
 		}

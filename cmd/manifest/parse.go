@@ -72,7 +72,7 @@ func Parse(name string, data []byte) (*File, error) {
 		}
 	}
 	if len(f.Resources) == 0 {
-		return nil, at(Position{name, 1, 1}, cairn.Invalid("", "MANIFEST_EMPTY", "the file declares nothing; begin a document with kind: Keyspace or kind: Cluster"))
+		return nil, at(Position{name, 1, 1}, cairn.Invalid("", "MANIFEST_EMPTY", "the file declares nothing; begin a document with kind: Keyspace, kind: Cluster or kind: View"))
 	}
 	return f, nil
 }

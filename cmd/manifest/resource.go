@@ -27,12 +27,12 @@ func (d *document) resource(body ast.Node) (catalog.Resource, error) {
 	case catalog.KindCluster:
 		spec, err := d.cluster(body)
 		return catalog.Resource{Cluster: spec}, err
-	case "View":
-		return catalog.Resource{}, d.refuse(top.get("kind"), "kind", "KIND_UNSUPPORTED",
-			"this version of Cairn has no views; the kinds are %s and %s", catalog.KindKeyspace, catalog.KindCluster)
+	case catalog.KindView:
+		spec, err := d.view(body)
+		return catalog.Resource{View: spec}, err
 	}
 	return catalog.Resource{}, d.refuse(top.get("kind"), "kind", "KIND_UNKNOWN",
-		"%q is not a kind; the kinds are %s and %s", kind, catalog.KindKeyspace, catalog.KindCluster)
+		"%q is not a kind; the kinds are %s, %s and %s", kind, catalog.KindKeyspace, catalog.KindCluster, catalog.KindView)
 }
 
 func (d *document) keyspace(body ast.Node) (*catalog.KeyspaceSpec, error) {

@@ -21,10 +21,13 @@ func Write(resources []catalog.Resource) []byte {
 		if i > 0 {
 			out.WriteString("---\n")
 		}
-		if resource.Keyspace != nil {
+		switch {
+		case resource.Keyspace != nil:
 			writeKeyspace(&out, resource.Keyspace)
-		} else {
+		case resource.Cluster != nil:
 			writeCluster(&out, resource.Cluster)
+		default:
+			writeView(&out, resource.View)
 		}
 	}
 	return []byte(out.String())

@@ -31,6 +31,49 @@ func (o *checkpointOutcome) take() error {
 	return err
 }
 
+// pace is how fast checkpoints are written here.
+type pace struct {
+	mu      sync.Mutex
+	writing int // checkpoints
+	// entries were written in took, by the last checkpoint of so many that it
+	// says something.
+	entries int
+	took    time.Duration
+}
+
+// paceEntries is the least number of entries that a pace is taken from.
+const paceEntries = 1000
+
+func (p *pace) begin() {
+	p.mu.Lock()
+	p.writing++
+	p.mu.Unlock()
+}
+
+func (p *pace) end(entries int, took time.Duration, taken bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.writing--
+	if taken && entries >= paceEntries {
+		p.entries, p.took = entries, took
+	}
+}
+
+// within reports whether a checkpoint of some entries can be expected to be
+// written in a time: none is being written, and the last one was quick enough
+// or, where there was none yet, the entries are few.
+func (p *pace) within(entries int, limit time.Duration) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.writing > 0:
+		return false
+	case p.entries == 0:
+		return entries <= 10*paceEntries
+	}
+	return float64(entries)*float64(p.took)/float64(p.entries) <= float64(limit)
+}
+
 // checkpointSoon has the need for a checkpoint looked at now.
 func (r *Replica) checkpointSoon() {
 	select {
@@ -60,7 +103,7 @@ func (r *Replica) checkpoints() {
 		if changedSince.IsZero() {
 			changedSince = now
 		}
-		if _, bytes := r.index.Pending(); bytes < r.config.CheckpointBytes && now.Sub(changedSince) < r.config.CheckpointAge {
+		if _, bytes := r.index.Pending(); !r.index.CheckpointWanted() && bytes < r.config.CheckpointBytes && now.Sub(changedSince) < r.config.CheckpointAge {
 			continue
 		}
 		if r.checkpoint() {
@@ -93,8 +136,11 @@ func (r *Replica) checkpoint() bool {
 	}
 	r.checkDisk() // a checkpoint makes the file grow
 	start := time.Now()
+	entries, _ := r.index.Pending()
+	r.pace.begin()
 	taken, err := log.checkpoint()
-	if failure := r.outcome.take(); failure != nil && r.ctx.Err() == nil {
+	r.pace.end(entries, time.Since(start), taken)
+	if failure := r.outcome.take(); failure != nil && r.ctx.Err() == nil && cairn.ReasonOf(failure) != "CLOSED" {
 		if cairn.KindOf(failure) == cairn.KindExhausted {
 			full := cairn.Errorf(cairn.KindExhausted, "DISK_FULL", "a checkpoint found the disk full; make room, and writes go on by themselves: %w", failure)
 			r.refusals.setFull(full)

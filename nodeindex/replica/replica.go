@@ -21,6 +21,7 @@ type Replica struct {
 	committer *committer
 	refusals  refusals
 	outcome   checkpointOutcome
+	pace      pace
 
 	verifies, refreshes rounds
 	assigning           chan struct{} // held by the one Assign under way
@@ -70,6 +71,7 @@ func Open(config Config) (*Replica, error) {
 	r.running.Go(r.commit)
 	r.running.Go(r.checkpoints)
 	r.running.Go(r.keepKeys)
+	r.running.Go(r.tendViews)
 	select {
 	case <-log.ready:
 	case <-log.store.failed:
@@ -79,19 +81,22 @@ func Open(config Config) (*Replica, error) {
 	return r, nil
 }
 
-// closingEntries is up to how many changed entries Close writes a checkpoint
-// of. More would keep a shutdown waiting; they are in the log.
-const closingEntries = 50_000
+// closingTime is how long Close may be kept by a checkpoint. One that would take
+// longer is left out or given up: the log has what it would have written.
+const closingTime = time.Second
 
 // Close ends everything under way and closes the files. Calls after it are
 // KindUnavailable (CLOSED).
 func (r *Replica) Close() error {
 	r.closed.Do(func() {
 		r.committer.close()
-		if entries, _ := r.index.Pending(); entries <= closingEntries {
+		if entries, _ := r.index.Pending(); r.pace.within(entries, closingTime) {
+			giveUp := time.AfterFunc(closingTime, r.index.Interrupt)
 			r.checkpoint() // one that fails is made up for from the log
+			giveUp.Stop()
 		}
 		r.cancel()
+		r.index.Interrupt()
 		r.log.Load().close(r.config.Logger)
 		r.running.Wait()
 		// tend may have opened another log meanwhile.

@@ -2,8 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
-	"io"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -13,10 +11,9 @@ import (
 	"cairn/proto/rpcerr"
 )
 
-// locateJob is one request with all that answering it needs, used again and
-// again.
+// locateJob is a Locate, used again and again.
 type locateJob struct {
-	message  indexv1.LocateRequest
+	asked    indexv1.LocateRequest
 	request  cairn.LocateRequest
 	reply    cairn.LocateReply
 	response indexv1.LocateResponse
@@ -28,6 +25,36 @@ var locateJobs = sync.Pool{New: func() any { return new(locateJob) }}
 // keepBytes is the largest buffer that is kept for the next request.
 const keepBytes = 256 << 10
 
+// Locate answers one stream of requests until its client ends it.
+func (s *Server) Locate(stream grpc.BidiStreamingServer[indexv1.LocateRequest, indexv1.LocateResponse]) error {
+	next := func() *locateJob { return locateJobs.Get().(*locateJob) }
+	return exchange(s, stream, locateWorkers, next, &indexv1.LocateResponse{Error: rpcerr.ToProto(errStopping())})
+}
+
+func (j *locateJob) message() *indexv1.LocateRequest { return &j.asked }
+
+func (j *locateJob) size() int { return len(j.asked.GetKeys()) }
+
+func (j *locateJob) try(index Index) *indexv1.LocateResponse {
+	if err := j.decode(); err != nil {
+		return j.answer(err)
+	}
+	if j.request.Level == cairn.Linearizable || len(j.request.Keys) > inlineKeys {
+		return nil
+	}
+	err := index.Locate(noWait, &j.request, &j.reply)
+	if wouldWait(err) {
+		return nil
+	}
+	return j.answer(err)
+}
+
+func (j *locateJob) run(ctx context.Context, index Index) *indexv1.LocateResponse {
+	ctx, cancel := within(ctx, j.asked.GetRead().GetTimeoutMicros())
+	defer cancel()
+	return j.answer(index.Locate(ctx, &j.request, &j.reply))
+}
+
 func (j *locateJob) release() {
 	if cap(j.packed) > keepBytes || cap(j.request.Keys) > inlineKeys {
 		return
@@ -35,82 +62,29 @@ func (j *locateJob) release() {
 	// What the buffers refer to must not be kept alive.
 	clear(j.request.Keys)
 	clear(j.reply.Results)
-	j.message.Reset()
+	j.asked.Reset()
 	j.response.Reset()
 	locateJobs.Put(j)
 }
 
-// noWait has ended: an index that is asked with it does not wait.
-var noWait = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
-
-// Locate answers one stream of requests until its client ends it.
-func (s *Server) Locate(stream grpc.BidiStreamingServer[indexv1.LocateRequest, indexv1.LocateResponse]) error {
-	ctx := stream.Context()
-	out := &replies[indexv1.LocateResponse]{stream: stream}
-	defer out.close()
-	var waiting *crew[*locateJob]
-	waiting = newCrew(locateWorkers, func(job *locateJob) {
-		size := len(job.message.GetKeys())
-		ctx, cancel := within(ctx, job.message.GetRead().GetTimeoutMicros())
-		out.send(job.answer(s.index.Locate(ctx, &job.request, &job.reply)))
-		cancel()
-		job.release()
-		waiting.free(size)
-	})
-	defer waiting.close()
-	defer context.AfterFunc(s.draining, func() {
-		out.send(&indexv1.LocateResponse{Error: rpcerr.ToProto(errStopping())})
-	})()
-
-	for {
-		job := locateJobs.Get().(*locateJob)
-		if err := stream.RecvMsg(&job.message); err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
-		}
-		if err := job.decode(); err != nil {
-			out.send(job.answer(err))
-			job.release()
-			continue
-		}
-		if job.request.Level != cairn.Linearizable && len(job.request.Keys) <= inlineKeys {
-			err := s.index.Locate(noWait, &job.request, &job.reply)
-			if kind := cairn.KindOf(err); err == nil || kind != cairn.KindNotYet && kind != cairn.KindDeadline {
-				out.send(job.answer(err))
-				job.release()
-				continue
-			}
-		}
-		if err := waiting.do(ctx, len(job.message.GetKeys()), job); err != nil {
-			return err
-		}
-	}
-}
-
 // decode reads the message into the request.
 func (j *locateJob) decode() error {
-	read, err := decodeRead(j.message.GetRead())
+	read, err := decodeRead(j.asked.GetRead())
 	if err != nil {
 		return err
 	}
-	keys, err := indexv1.DecodeKeys(j.message.GetKeys(), j.request.Keys[:0])
+	keys, err := indexv1.DecodeKeys(j.asked.GetKeys(), j.request.Keys[:0])
 	if err != nil {
 		return err
 	}
-	j.request = cairn.LocateRequest{Read: read, WithAttributes: j.message.GetWithAttributes(), Keys: keys}
+	j.request = cairn.LocateRequest{Read: read, WithAttributes: j.asked.GetWithAttributes(), Keys: keys}
 	return nil
 }
 
 // answer makes the response from the reply, or from err.
 func (j *locateJob) answer(err error) *indexv1.LocateResponse {
 	response := &j.response
-	response.Id = j.message.GetId()
+	response.Id = j.asked.GetId()
 	if err == nil {
 		j.packed = indexv1.AppendLocated(j.packed[:0], j.reply.Results, j.request.WithAttributes)
 		err = checkSize(j.packed)
@@ -142,7 +116,7 @@ func decodeRead(message *indexv1.Read) (cairn.Read, error) {
 // checkSize refuses a packed field that would not fit a message.
 func checkSize(packed []byte) error {
 	if len(packed) > indexv1.MaxPackedBytes {
-		return cairn.Errorf(cairn.KindExhausted, "REPLY_TOO_LARGE", "the reply has %d bytes, more than the %d of a message; ask for fewer keys at once",
+		return cairn.Errorf(cairn.KindExhausted, "REPLY_TOO_LARGE", "the reply has %d bytes, more than the %d of a message; ask for less at once",
 			len(packed), indexv1.MaxPackedBytes)
 	}
 	return nil

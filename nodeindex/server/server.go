@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"google.golang.org/grpc"
@@ -21,6 +22,17 @@ type Index interface {
 	List(ctx context.Context, req *cairn.ListRequest) (*cairn.ListReply, error)
 	Watch(ctx context.Context, req cairn.WatchRequest, deliver func(cairn.WatchBatch) error) error
 	Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, error)
+	ViewIndex
+}
+
+// ViewIndex is the views of an Index.
+type ViewIndex interface {
+	// AskView waits as Locate does. A reply beside an error says, if set, by
+	// which state it was refused. The request is used again: nothing of it may
+	// be kept.
+	AskView(ctx context.Context, req *cairn.ViewRequest) (*cairn.ViewReply, error)
+	// ExportView delivers pieces of any size.
+	ExportView(ctx context.Context, req *cairn.ExportRequest, deliver func(cairn.ExportPiece) error) error
 }
 
 // Server answers the private API for one index.
@@ -38,13 +50,19 @@ const (
 	locateWorkers = 32
 	// writeWorkers is how many Writes; they wait for the log together.
 	writeWorkers = 1024
+	// viewWorkers is how many AskViews that wait or take long.
+	viewWorkers = 32
 	// requestBytes is how many bytes of requests, all in all.
 	requestBytes = 2 * indexv1.MaxMessageBytes
 	// inlineKeys is how many keys a Locate may have to be answered where it
 	// was read: about a millisecond's work.
 	inlineKeys = 1024
+	// inlineRows is the same for the rows of a page.
+	inlineRows = 512
 	// longestWait ends requests that name no timeout, or a longer one.
 	longestWait = time.Minute
+	// maxMicros is the longest timeout that there is.
+	maxMicros = uint64(math.MaxInt64 / time.Microsecond)
 )
 
 // New makes a Server.

@@ -113,10 +113,14 @@ func (s *Server) Status(ctx context.Context, message *indexv1.StatusRequest) (*i
 		AppliedIndex: status.AppliedIndex, CheckpointIndex: status.CheckpointIndex,
 		CheckpointAgeMicros: uint64(max(0, status.CheckpointAge) / int64(time.Microsecond)),
 		Revision:            status.MapRevision, Entries: status.Entries, FileBytes: uint64(max(0, status.FileBytes)),
+		ViewBytes:    uint64(max(0, status.ViewBytes)),
 		WriteRefusal: status.WriteRefusal, NodeEntries: make(map[uint32]uint64, len(status.NodeEntries)),
 	}
 	for node, entries := range status.NodeEntries {
 		response.NodeEntries[uint32(node)] = entries
+	}
+	for i := range status.Views {
+		response.Views = append(response.Views, viewState(&status.Views[i]))
 	}
 	for _, shard := range status.Shards {
 		response.Shards = append(response.Shards, &indexv1.ShardEntries{
@@ -124,4 +128,11 @@ func (s *Server) Status(ctx context.Context, message *indexv1.StatusRequest) (*i
 		})
 	}
 	return response, nil
+}
+
+func viewState(v *cairn.ViewState) *indexv1.ViewState {
+	return &indexv1.ViewState{
+		View: uint64(v.View), Version: v.Version, Complete: v.Complete, Done: v.Done, Total: v.Total,
+		Members: v.Members, Bytes: uint64(max(0, v.Bytes)), Refusal: v.Refusal,
+	}
 }

@@ -2,8 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
-	"io"
 
 	"google.golang.org/grpc"
 
@@ -12,38 +10,25 @@ import (
 	"cairn/proto/rpcerr"
 )
 
+// writeJob is a Write.
+type writeJob struct{ asked indexv1.WriteRequest }
+
 // Write answers one stream of requests until its client ends it.
 func (s *Server) Write(stream grpc.BidiStreamingServer[indexv1.WriteRequest, indexv1.WriteResponse]) error {
-	ctx := stream.Context()
-	out := &replies[indexv1.WriteResponse]{stream: stream}
-	defer out.close()
-	var waiting *crew[*indexv1.WriteRequest]
-	waiting = newCrew(writeWorkers, func(message *indexv1.WriteRequest) {
-		out.send(s.write(ctx, message))
-		waiting.free(len(message.GetMutations()))
-	})
-	defer waiting.close()
-	defer context.AfterFunc(s.draining, func() {
-		out.send(&indexv1.WriteResponse{Error: rpcerr.ToProto(errStopping())})
-	})()
-
-	for {
-		message, err := stream.Recv()
-		if err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
-		}
-		if err := waiting.do(ctx, len(message.GetMutations()), message); err != nil {
-			return err
-		}
-	}
+	next := func() *writeJob { return new(writeJob) }
+	return exchange(s, stream, writeWorkers, next, &indexv1.WriteResponse{Error: rpcerr.ToProto(errStopping())})
 }
 
-func (s *Server) write(ctx context.Context, message *indexv1.WriteRequest) *indexv1.WriteResponse {
-	response := &indexv1.WriteResponse{Id: message.GetId()}
-	reply, err := s.writeRequest(ctx, message)
+func (j *writeJob) message() *indexv1.WriteRequest { return &j.asked }
+
+func (j *writeJob) size() int { return len(j.asked.GetMutations()) }
+
+// try has no answer: every write waits for the log.
+func (j *writeJob) try(Index) *indexv1.WriteResponse { return nil }
+
+func (j *writeJob) run(ctx context.Context, index Index) *indexv1.WriteResponse {
+	response := &indexv1.WriteResponse{Id: j.asked.GetId()}
+	reply, err := j.write(ctx, index)
 	if err == nil {
 		response.Results = indexv1.AppendWritten(nil, reply.Results)
 		response.Revision, response.Index = reply.Revision, reply.Index
@@ -53,16 +38,19 @@ func (s *Server) write(ctx context.Context, message *indexv1.WriteRequest) *inde
 	return response
 }
 
-func (s *Server) writeRequest(ctx context.Context, message *indexv1.WriteRequest) (*cairn.WriteReply, error) {
-	mutations, err := indexv1.DecodeMutations(message.GetMutations(), nil)
+func (j *writeJob) write(ctx context.Context, index Index) (*cairn.WriteReply, error) {
+	mutations, err := indexv1.DecodeMutations(j.asked.GetMutations(), nil)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := within(ctx, message.GetTimeoutMicros())
+	ctx, cancel := within(ctx, j.asked.GetTimeoutMicros())
 	defer cancel()
-	return s.index.Write(ctx, &cairn.WriteRequest{
-		Keyspace:  cairn.UID(message.GetKeyspace()),
-		Epoch:     message.GetEpoch(),
+	return index.Write(ctx, &cairn.WriteRequest{
+		Keyspace:  cairn.UID(j.asked.GetKeyspace()),
+		Epoch:     j.asked.GetEpoch(),
 		Mutations: mutations,
 	})
 }
+
+// release keeps nothing: the mutations may be part of a command by now.
+func (j *writeJob) release() {}

@@ -31,15 +31,30 @@ type Store interface {
 // the map revision epoch.
 type Status func(ctx context.Context, cluster *catalog.Cluster, epoch uint64) (cairn.IndexStatus, error)
 
+// Config is what an Admin needs. Store and Status are required.
+type Config struct {
+	Store  Store
+	Status Status
+	// CheckFilter checks the filters of views; without it no view can have one.
+	CheckFilter catalog.FilterCheck
+	// CountWhere counts the entries of a keyspace of which a condition is true,
+	// all of them for an empty one. Without it a plan does not say how a view's
+	// members would change.
+	CountWhere func(ctx context.Context, keyspace, where string) (uint64, error)
+	// Progress asks the indexes how far a view is. Without it that is not known.
+	Progress func(ctx context.Context, view string) (cairn.ViewProgress, error)
+}
+
 // Admin carries operations out. It is safe for concurrent use and holds no
 // state of its own.
 type Admin struct {
 	store  Store
 	status Status
+	config Config
 }
 
 // New makes an Admin.
-func New(store Store, status Status) *Admin { return &Admin{store, status} }
+func New(config Config) *Admin { return &Admin{config.Store, config.Status, config} }
 
 // KeyspaceInfo is a keyspace as it stands.
 type KeyspaceInfo struct {
@@ -74,13 +89,25 @@ type ApplyOptions struct {
 
 // Applied is what an apply did, or would do.
 type Applied struct {
-	Changes []catalog.ResourceChange
+	Changes []ResourceChange
 	// Plan is the plan's fingerprint.
 	Plan string
 	// Revision is that of the transaction; 0 with ValidateOnly, and the Map's
 	// where there was nothing to change.
 	Revision uint64
 }
+
+// ResourceChange is what an apply does to one resource.
+type ResourceChange struct {
+	catalog.ResourceChange
+	// Membership is how many entries a view gains and loses by another filter;
+	// nil where that was not asked for, or is not known. It is no part of the
+	// plan: entries come and go.
+	Membership *Membership
+}
+
+// Membership is how many entries a view gains and loses.
+type Membership struct{ Gained, Lost uint64 }
 
 // SplitAt is where to split: at one of its fields, or in the middle of a hash
 // shard with neither.

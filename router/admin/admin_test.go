@@ -25,7 +25,11 @@ type indexes struct {
 	store   *etcdstore.Store
 	entries map[cairn.ShardID]uint64
 	nodes   map[cairn.NodeID]uint64
-	err     error
+	// views are what each cluster says of a view's version.
+	views map[string]func(cairn.View) cairn.ViewState
+	// wrong has clusters behind a wrong address.
+	wrong map[string]bool
+	err   error
 	// asked are the epochs that were asked for.
 	asked []uint64
 	// meanwhile runs before an answer.
@@ -44,7 +48,16 @@ func (x *indexes) status(ctx context.Context, cluster *catalog.Cluster, epoch ui
 		x.meanwhile()
 	}
 	status := cairn.IndexStatus{MapRevision: m.Revision(), NodeEntries: x.nodes}
-	for _, shard := range m.Assignment(cluster.UID).Shards {
+	assignment := m.Assignment(cluster.UID)
+	for _, view := range assignment.Views {
+		if state := x.views[cluster.Name]; state != nil {
+			status.Views = append(status.Views, state(view))
+		}
+	}
+	for _, shard := range assignment.Shards {
+		if x.wrong[cluster.Name] {
+			shard.Epoch++
+		}
 		status.Shards = append(status.Shards, cairn.ShardStatus{Keyspace: shard.Keyspace, Shard: shard.ID, Epoch: shard.Epoch, Entries: x.entries[shard.ID]})
 	}
 	return status, x.err
@@ -63,7 +76,14 @@ func start(t *testing.T) (*admin.Admin, *indexes) {
 		}
 	})
 	x := &indexes{store: store, entries: map[cairn.ShardID]uint64{}}
-	return admin.New(store, x.status), x
+	return x.admin(func(*admin.Config) {}), x
+}
+
+// admin is another Admin over the same indexes.
+func (x *indexes) admin(change func(*admin.Config)) *admin.Admin {
+	config := admin.Config{Store: x.store, Status: x.status, CheckFilter: checkFilter}
+	change(&config)
+	return admin.New(config)
 }
 
 func bounded(t testing.TB) context.Context {
@@ -354,7 +374,7 @@ func (f *flaky) Refresh(ctx context.Context) (*shardmap.Map, error) {
 func TestDeletionThatBreaksOffTakesWritesAgain(t *testing.T) {
 	a, x := start(t)
 	apply(t, a, cluster("north", "a"), hashed("runways", 4))
-	broken := admin.New(&flaky{Store: x.store, failAt: 2, mendAt: 3}, x.status)
+	broken := admin.New(admin.Config{Store: &flaky{Store: x.store, failAt: 2, mendAt: 3}, Status: x.status})
 	if err := broken.DeleteKeyspace(bounded(t), "runways"); cairn.KindOf(err) != cairn.KindUnavailable {
 		t.Errorf("got %v", err)
 	}
@@ -372,7 +392,7 @@ func (blind) Wait(context.Context, uint64) (*shardmap.Map, error) {
 
 func TestApplyThatIsNotSeenSaysThatItIsDone(t *testing.T) {
 	a, x := start(t)
-	_, err := admin.New(blind{x.store}, x.status).Apply(bounded(t), []catalog.Resource{cluster("north", "a")}, admin.ApplyOptions{})
+	_, err := admin.New(admin.Config{Store: blind{x.store}, Status: x.status}).Apply(bounded(t), []catalog.Resource{cluster("north", "a")}, admin.ApplyOptions{})
 	if cairn.KindOf(err) != cairn.KindUnknown || cairn.ReasonOf(err) != "DONE_NOT_SEEN" || !strings.Contains(err.Error(), "took effect") {
 		t.Errorf("got %v", err)
 	}
@@ -386,9 +406,9 @@ func TestApplyThatIsNotSeenSaysThatItIsDone(t *testing.T) {
 func TestDeletionNeedsEveryShardCounted(t *testing.T) {
 	a, x := start(t)
 	apply(t, a, cluster("north", "a"), hashed("runways", 4))
-	stranger := admin.New(x.store, func(context.Context, *catalog.Cluster, uint64) (cairn.IndexStatus, error) {
+	stranger := admin.New(admin.Config{Store: x.store, Status: func(context.Context, *catalog.Cluster, uint64) (cairn.IndexStatus, error) {
 		return cairn.IndexStatus{}, nil
-	})
+	}})
 	if err := stranger.DeleteKeyspace(bounded(t), "runways"); cairn.ReasonOf(err) != "SHARDS_NOT_COUNTED" {
 		t.Errorf("got %v", err)
 	}

@@ -10,6 +10,9 @@ import (
 
 // Apply makes the declared resources true, all of them in one step or none.
 //
+// With ValidateOnly it also counts, as far as the indexes answer, what views
+// whose filters change would gain and lose.
+//
 // Its errors are those of catalog's Plan; KindPrecondition IN_USE where a
 // removed node holds entries; KindConflict PLAN_CHANGED where options.Plan is
 // not the plan any more, and MAP_CHANGED where something changed while it was
@@ -20,7 +23,7 @@ func (a *Admin) Apply(ctx context.Context, resources []catalog.Resource, options
 	if err != nil {
 		return Applied{}, err
 	}
-	plan, err := m.Catalog().Plan(resources, cairn.NewUID)
+	plan, err := m.Catalog().Plan(resources, catalog.Means{NewUID: cairn.NewUID, CheckFilter: a.config.CheckFilter})
 	if err != nil {
 		return Applied{}, err
 	}
@@ -30,8 +33,12 @@ func (a *Admin) Apply(ctx context.Context, resources []catalog.Resource, options
 	if err := plan.CheckRemovals(func(removal catalog.NodeRemoval) (uint64, error) { return a.entriesOn(ctx, m, removal) }); err != nil {
 		return Applied{}, err
 	}
-	applied := Applied{Changes: plan.Changes, Plan: plan.Fingerprint()}
+	applied := Applied{Changes: make([]ResourceChange, len(plan.Changes)), Plan: plan.Fingerprint()}
+	for i, change := range plan.Changes {
+		applied.Changes[i].ResourceChange = change
+	}
 	if options.ValidateOnly {
+		a.countMembers(ctx, m, plan, applied.Changes)
 		return applied, nil
 	}
 	if plan.Empty() {
@@ -119,6 +126,12 @@ func changeOf(m *shardmap.Map, plan *catalog.Plan) (shardmap.Change, error) {
 		change.Keyspaces = append(change.Keyspaces, created.Keyspaces...)
 		change.Shards = append(change.Shards, created.Shards...)
 	}
+	declared := shardmap.DeclareViews(m, plan.SetViews, set)
+	change.Views = append(change.Views, declared.Views...)
+	change.Keyspaces = append(change.Keyspaces, declared.Keyspaces...)
+	for _, v := range plan.SetViews {
+		set[catalog.ViewName(v.Name)] = true
+	}
 	for _, k := range m.Catalog().Keyspaces() {
 		if name := catalog.KeyspaceName(k.Name); plan.Touches(name) && !set[name] {
 			change.Keyspaces = append(change.Keyspaces, shardmap.KeyspaceChange{Name: k.Name, Expected: k.ModRevision})
@@ -127,6 +140,11 @@ func changeOf(m *shardmap.Map, plan *catalog.Plan) (shardmap.Change, error) {
 	for _, c := range m.Catalog().Clusters() {
 		if name := catalog.ClusterName(c.Name); plan.Touches(name) && !set[name] {
 			change.Clusters = append(change.Clusters, shardmap.ClusterChange{Name: c.Name, Expected: c.Revision})
+		}
+	}
+	for _, v := range m.Catalog().Views() {
+		if name := catalog.ViewName(v.Name); plan.Touches(name) && !set[name] {
+			change.Views = append(change.Views, shardmap.ViewChange{Name: v.Name, Expected: v.Revision})
 		}
 	}
 	return change, nil

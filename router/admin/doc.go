@@ -1,5 +1,7 @@
-// Package admin is what operators do to the shard map: declare keyspaces and
-// clusters, show and delete them, split and merge shards.
+// Package admin is what operators do to the shard map: declare keyspaces,
+// clusters and views, show and delete them, split and merge shards. Beside it
+// stands the Flipper, which has new versions of views serve once every index
+// has built them.
 //
 // Each operation decides on a Map that is at least as new as etcd was when it
 // began, and commits by compare-and-swap: it loses to a concurrent change

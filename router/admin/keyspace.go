@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"strings"
 
 	"cairn"
 	"cairn/shardmap"
@@ -36,18 +37,23 @@ func (a *Admin) ListKeyspaces(ctx context.Context, after string, size int) (page
 	return page, false, nil
 }
 
-// DeleteKeyspace deletes a keyspace that holds no entries. It first has the
+// DeleteKeyspace deletes a keyspace that holds no entries and has no views. It
+// first has the
 // indexes refuse writes to it, so that none comes in between; if it is refused,
 // they are taken again.
 //
 // KindNotFound if there is none of that name; KindPrecondition IN_USE, with
-// the count, while it holds entries; KindConflict if it was changed meanwhile;
+// their names, while it has views, or with the count, while it holds entries;
+// KindConflict if it was changed meanwhile;
 // KindUnavailable if an index that owns shards of it can't be asked: the
 // keyspace stays.
 func (a *Admin) DeleteKeyspace(ctx context.Context, name string) error {
-	_, k, err := a.keyspace(ctx, name)
+	m, k, err := a.keyspace(ctx, name)
 	if err != nil {
 		return err
+	}
+	if err := checkViews(m, k); err != nil && !k.Deleting {
+		return err // before writes are refused in vain
 	}
 	if !k.Deleting { // else an earlier attempt did not come to its end
 		if err := a.mark(ctx, k, true); err != nil {
@@ -58,17 +64,35 @@ func (a *Admin) DeleteKeyspace(ctx context.Context, name string) error {
 		}
 	}
 	marked := k
-	m, k, err := a.keyspace(ctx, name)
+	m, k, err = a.keyspace(ctx, name)
 	if err != nil {
 		return a.lift(ctx, marked, err)
 	}
 	if !k.Deleting {
 		return cairn.Errorf(cairn.KindConflict, "MAP_CHANGED", "another attempt to delete the keyspace was given up meanwhile; try again")
 	}
+	// No view comes any more: declaring one compares the keyspace's record.
+	if err := checkViews(m, k); err != nil {
+		return a.lift(ctx, k, err)
+	}
 	if err := a.checkUnused(ctx, m, k); err != nil {
 		return a.lift(ctx, k, err)
 	}
 	_, err = a.commit(ctx, shardmap.Change{Keyspaces: []shardmap.KeyspaceChange{{Name: k.Name, Expected: k.ModRevision, Delete: true}}})
+	return err
+}
+
+// checkViews refuses a keyspace that has views.
+func checkViews(m *shardmap.Map, k *catalog.Keyspace) error {
+	var names []string
+	for _, view := range m.Catalog().ViewsOf(k.UID) {
+		names = append(names, view.Name)
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	err := cairn.Errorf(cairn.KindPrecondition, "IN_USE", "keyspace %s has views: %s; delete them first", k.Name, strings.Join(names, ", "))
+	err.Field = catalog.KeyspaceName(k.Name)
 	return err
 }
 

@@ -42,6 +42,7 @@ type Client struct {
 	locator cairnv1.LocatorClient
 	writer  cairnv1.WriterClient
 	changes cairnv1.ChangesClient
+	views   cairnv1.ViewsClient
 	admin   cairnv1.AdminClient
 }
 
@@ -70,7 +71,7 @@ func Dial(address string, options Options) (*Client, error) {
 	return &Client{
 		address: address, timeout: options.Timeout, conn: conn,
 		locator: cairnv1.NewLocatorClient(conn), writer: cairnv1.NewWriterClient(conn),
-		changes: cairnv1.NewChangesClient(conn), admin: cairnv1.NewAdminClient(conn),
+		changes: cairnv1.NewChangesClient(conn), views: cairnv1.NewViewsClient(conn), admin: cairnv1.NewAdminClient(conn),
 	}, nil
 }
 

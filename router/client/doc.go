@@ -12,6 +12,8 @@
 // its outcome is KindUnknown with the reason OUTCOME_UNKNOWN. What the router
 // itself answers is passed on as it is: KindUnavailable is not carried out.
 //
+// An export of a view is tried again only while nothing of it has come.
+//
 // For many locates a Stream saves the cost of a call for each: batches of any
 // number of goroutines share it without waiting for each other.
 package client

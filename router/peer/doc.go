@@ -6,8 +6,8 @@
 //	defer index.Close()
 //	err = index.Locate(ctx, &request, &reply)
 //
-// Locates travel on a few long-lived streams and writes on a few others, many
-// callers at once, told apart by ids. A stream that breaks fails the calls
+// Locates travel on a few long-lived streams, writes and questions about views
+// on a few others each, many callers at once, told apart by ids. A stream that breaks fails the calls
 // that wait on it, and the next call opens another; gRPC reconnects by itself.
 //
 // A read that fails because the server could not be reached is

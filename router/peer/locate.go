@@ -41,7 +41,7 @@ const keepBytes = 256 << 10
 func (p *Peer) Locate(ctx context.Context, req *cairn.LocateRequest, reply *cairn.LocateReply) error {
 	buffer := locateBuffers.Get().(*locateBuffer)
 	buffer.keys = indexv1.AppendKeys(buffer.keys[:0], req.Keys)
-	if err := p.checkSize(buffer.keys); err != nil {
+	if err := p.checkSize(len(buffer.keys)); err != nil {
 		return err
 	}
 	fillRead(ctx, &buffer.read, req.Read)
@@ -81,10 +81,10 @@ func fillRead(ctx context.Context, message *indexv1.Read, read cairn.Read) {
 }
 
 // checkSize refuses a packed field that would not fit a message.
-func (p *Peer) checkSize(packed []byte) error {
-	if len(packed) > indexv1.MaxPackedBytes {
+func (p *Peer) checkSize(bytes int) error {
+	if bytes > indexv1.MaxPackedBytes {
 		return cairn.Errorf(cairn.KindExhausted, "REQUEST_TOO_LARGE", "the request has %d bytes, more than the %d of a message; send fewer at once",
-			len(packed), indexv1.MaxPackedBytes)
+			bytes, indexv1.MaxPackedBytes)
 	}
 	return nil
 }

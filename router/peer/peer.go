@@ -33,6 +33,7 @@ type Peer struct {
 
 	locates []*link[indexv1.LocateRequest, indexv1.LocateResponse]
 	writes  []*link[indexv1.WriteRequest, indexv1.WriteResponse]
+	views   []*link[indexv1.AskViewRequest, indexv1.AskViewResponse]
 	turn    atomic.Uint32 // picks the next stream
 
 	cancel  context.CancelFunc
@@ -70,6 +71,7 @@ func Dial(address string, options Options) (*Peer, error) {
 	for range options.Streams {
 		p.locates = append(p.locates, newLocateLink(ctx, p))
 		p.writes = append(p.writes, newWriteLink(ctx, p))
+		p.views = append(p.views, newViewLink(ctx, p))
 	}
 	return p, nil
 }
@@ -87,6 +89,9 @@ func (p *Peer) Close() error {
 			l.close()
 		}
 		for _, l := range p.writes {
+			l.close()
+		}
+		for _, l := range p.views {
 			l.close()
 		}
 		if err := p.conn.Close(); err != nil {

@@ -68,7 +68,7 @@ func TestCallsCarryEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	if status.MapRevision != 12 || status.NodeEntries[1] != 4 || status.Shards[0].Entries != 5 || status.WriteRefusal != "full" ||
-		status.Replica != p.Address() || status.CheckpointAge != int64(time.Second) {
+		status.Replica != p.Address() || status.CheckpointAge != int64(time.Second) || status.ViewBytes != 4096 || !slices.Equal(status.Views, trivialViews) {
 		t.Errorf("status: %+v", status)
 	}
 	_, err = locate(ctx, p, brokenKeyspace, "k")

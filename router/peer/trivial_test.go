@@ -23,6 +23,11 @@ type trivial struct {
 	// until it is closed or their context ends.
 	stuck   chan struct{}
 	changes []cairn.WatchBatch
+	// view answers questions, of which asked, if set, is told; pieces are what
+	// an export has.
+	view   *cairn.ViewReply
+	asked  func(*cairn.ViewRequest)
+	pieces []cairn.ExportPiece
 }
 
 const (
@@ -57,7 +62,13 @@ func (x *trivial) Locate(ctx context.Context, req *cairn.LocateRequest, reply *c
 	return nil
 }
 
-var trivialNodes = []cairn.NodeID{1}
+var (
+	trivialNodes = []cairn.NodeID{1}
+	trivialViews = []cairn.ViewState{
+		{View: 3, Version: 2, Complete: true, Done: 9, Total: 9, Members: 5, Bytes: 700},
+		{View: 4, Version: 1, Done: 3, Total: 9, Refusal: "no such attribute"},
+	}
+)
 
 func (x *trivial) Write(ctx context.Context, req *cairn.WriteRequest) (*cairn.WriteReply, error) {
 	if err := x.wait(ctx, req.Keyspace); err != nil {
@@ -95,7 +106,34 @@ func (x *trivial) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, 
 		AppliedIndex: 9, CheckpointIndex: 8, CheckpointAge: int64(time.Second), MapRevision: epoch, Entries: 4, FileBytes: 4096,
 		NodeEntries: map[cairn.NodeID]uint64{1: 4}, WriteRefusal: "full",
 		Shards: []cairn.ShardStatus{{Keyspace: 2, Shard: 3, Epoch: 4, Entries: 5}},
+		Views:  trivialViews, ViewBytes: 4096,
 	}, nil
+}
+
+// AskView knows the answer to every question, see view_test.go.
+func (x *trivial) AskView(ctx context.Context, req *cairn.ViewRequest) (*cairn.ViewReply, error) {
+	if err := x.wait(ctx, req.Keyspace); err != nil {
+		return &cairn.ViewReply{Answer: cairn.Answer{Revision: 5, Index: 9}}, err
+	}
+	if x.asked != nil {
+		x.asked(req)
+	}
+	if x.view != nil {
+		return x.view, nil
+	}
+	return new(cairn.ViewReply), nil
+}
+
+func (x *trivial) ExportView(ctx context.Context, req *cairn.ExportRequest, deliver func(cairn.ExportPiece) error) error {
+	if err := x.wait(ctx, req.Keyspace); err != nil {
+		return err
+	}
+	for _, piece := range x.pieces {
+		if err := deliver(piece); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // edge is a server on a loopback port.

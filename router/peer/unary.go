@@ -82,10 +82,17 @@ func (p *Peer) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, err
 		Replica: p.address, AppliedIndex: response.GetAppliedIndex(), CheckpointIndex: response.GetCheckpointIndex(),
 		CheckpointAge: int64(response.GetCheckpointAgeMicros()) * int64(time.Microsecond),
 		MapRevision:   response.GetRevision(), Entries: response.GetEntries(), FileBytes: int64(response.GetFileBytes()),
+		ViewBytes:    int64(response.GetViewBytes()),
 		WriteRefusal: response.GetWriteRefusal(), NodeEntries: make(map[cairn.NodeID]uint64, len(response.GetNodeEntries())),
 	}
 	for node, entries := range response.GetNodeEntries() {
 		status.NodeEntries[cairn.NodeID(node)] = entries
+	}
+	for _, view := range response.GetViews() {
+		status.Views = append(status.Views, cairn.ViewState{
+			View: cairn.UID(view.GetView()), Version: view.GetVersion(), Complete: view.GetComplete(), Done: view.GetDone(), Total: view.GetTotal(),
+			Members: view.GetMembers(), Bytes: int64(view.GetBytes()), Refusal: view.GetRefusal(),
+		})
 	}
 	for _, shard := range response.GetShards() {
 		status.Shards = append(status.Shards, cairn.ShardStatus{

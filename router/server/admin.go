@@ -15,6 +15,7 @@ import (
 type administration struct {
 	cairnv1.UnimplementedAdminServer
 	admin *admin.Admin
+	views ViewExporter
 }
 
 // inField names the request's field in an error that does not say which part
@@ -207,7 +208,7 @@ func (a *administration) GetIndexStatus(ctx context.Context, req *cairnv1.GetInd
 		Replica: status.Replica, AppliedIndex: status.AppliedIndex, CheckpointIndex: status.CheckpointIndex,
 		CheckpointAge: durationpb.New(time.Duration(status.CheckpointAge)), MapRevision: status.MapRevision,
 		Entries: status.Entries, NodeEntries: make(map[string]uint64, len(status.NodeEntries)),
-		FileBytes: uint64(status.FileBytes), WriteRefusal: status.WriteRefusal,
+		FileBytes: uint64(status.FileBytes), WriteRefusal: status.WriteRefusal, ViewBytes: uint64(max(0, status.ViewBytes)),
 	}
 	for id, entries := range status.NodeEntries {
 		if node, found := cluster.NodeByID(id); found {

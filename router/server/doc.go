@@ -1,5 +1,5 @@
 // Package server is the public gRPC edge of a router: the services Locator,
-// Writer, Changes and Admin of package cairn.v1, translated to calls of
+// Writer, Changes, Views and Admin of package cairn.v1, translated to calls of
 // package router and router/admin and back. It decides nothing itself.
 //
 //	s, err := server.New(server.Config{Router: r, Admin: a, Log: log})

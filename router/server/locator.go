@@ -62,7 +62,7 @@ const maxResponseBytes = 4<<20 - 64<<10
 // checkResponse refuses a response that most clients would not take.
 func checkResponse(size int) error {
 	if size > maxResponseBytes {
-		return cairn.Errorf(cairn.KindExhausted, "RESPONSE_TOO_LARGE", "the answer has %d bytes, over the %d of a message; ask for fewer keys at once, or without attributes", size, maxResponseBytes)
+		return cairn.Errorf(cairn.KindExhausted, "RESPONSE_TOO_LARGE", "the answer has %d bytes, over the %d of a message; ask for less at once: fewer keys, rows, groups or attributes", size, maxResponseBytes)
 	}
 	return nil
 }

@@ -22,10 +22,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // served is a router over a bed, behind a real socket.
 type served struct {
-	bed     *bed.Bed
-	router  *router.Router
-	address string
-	grpc    *grpc.Server
+	bed      *bed.Bed
+	topology *bed.Topology
+	router   *router.Router
+	address  string
+	grpc     *grpc.Server
 }
 
 func serve(t testing.TB, clusters, shards int, config server.Config) *served {
@@ -34,7 +35,8 @@ func serve(t testing.TB, clusters, shards int, config server.Config) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := router.New(router.Config{Topology: b.Topology(), Dial: b.Dial})
+	topology := b.Topology()
+	r, err := router.New(router.Config{Topology: topology, Dial: b.Dial})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +53,7 @@ func serve(t testing.TB, clusters, shards int, config server.Config) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := &served{bed: b, router: r, address: listener.Addr().String(), grpc: s.GRPC()}
+	out := &served{bed: b, topology: topology, router: r, address: listener.Addr().String(), grpc: s.GRPC()}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -11,6 +11,7 @@ import (
 const (
 	keyspacePrefix = "keyspaces/"
 	clusterPrefix  = "clusters/"
+	viewPrefix     = "views/"
 	shardInfix     = "/shards/"
 )
 
@@ -22,6 +23,11 @@ func keyspaceName(field, resource string) (string, error) {
 // clusterName reads "clusters/<name>" from a field.
 func clusterName(field, resource string) (string, error) {
 	return resourceName(field, clusterPrefix, resource)
+}
+
+// viewName reads "views/<name>" from a field.
+func viewName(field, resource string) (string, error) {
+	return resourceName(field, viewPrefix, resource)
 }
 
 func resourceName(field, prefix, resource string) (string, error) {

@@ -55,6 +55,7 @@ const (
 	keyspacesPage pageKind = iota + 1
 	clustersPage
 	shardsPage
+	viewsPage
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

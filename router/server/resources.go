@@ -26,8 +26,10 @@ func declared(resources []*cairnv1.Resource) ([]catalog.Resource, error) {
 			each.Keyspace, err = keyspaceSpec(kind.Keyspace)
 		case *cairnv1.Resource_Cluster:
 			each.Cluster, err = clusterSpec(kind.Cluster)
+		case *cairnv1.Resource_View:
+			each.View, err = viewSpec(kind.View)
 		default:
-			err = cairn.Invalid("", "RESOURCE_EMPTY", "a resource is a keyspace or a cluster")
+			err = cairn.Invalid("", "RESOURCE_EMPTY", "a resource is a keyspace, a cluster or a view")
 		}
 		if err != nil {
 			return nil, cairn.InField(fmt.Sprintf("resources[%d]", i), err)
@@ -84,6 +86,18 @@ func clusterSpec(c *cairnv1.Cluster) (*catalog.ClusterSpec, error) {
 	return out, nil
 }
 
+func viewSpec(v *cairnv1.View) (*catalog.ViewSpec, error) {
+	name, err := viewName("name", v.GetName())
+	if err != nil {
+		return nil, err
+	}
+	keyspace, err := keyspaceName("keyspace", v.GetKeyspace())
+	if err != nil {
+		return nil, err
+	}
+	return &catalog.ViewSpec{Name: name, Keyspace: keyspace, Filter: v.GetFilter(), Sort: v.GetSort(), Fields: v.GetFields()}, nil
+}
+
 func keyspaceMessage(info admin.KeyspaceInfo) *cairnv1.Keyspace {
 	out := &cairnv1.Keyspace{
 		Name: keyspacePrefix + info.Name, Replicas: uint32(info.Replicas), Uid: info.UID.String(),
@@ -115,6 +129,26 @@ func clusterMessage(info admin.ClusterInfo) *cairnv1.Cluster {
 	return out
 }
 
+func viewMessage(info admin.ViewInfo) *cairnv1.View {
+	out := &cairnv1.View{
+		Name: viewPrefix + info.Name, Keyspace: keyspacePrefix + info.Declaration.Keyspace,
+		Filter: info.Declaration.Filter, Sort: info.Declaration.Sort, Fields: info.Declaration.Fields,
+		Uid: info.UID.String(), Revision: info.Revision, State: cairnv1.View_SERVING,
+		Built: info.Progress.Done, Total: info.Progress.Total,
+		Members: info.Progress.Members, Bytes: uint64(info.Progress.Bytes), Problem: info.Problem,
+	}
+	if info.Serving != nil {
+		out.ServingVersion = info.Serving.Number
+	}
+	if info.Building != nil {
+		out.BuildingVersion, out.State = info.Building.Number, cairnv1.View_REPLACING
+		if info.Serving == nil {
+			out.State = cairnv1.View_BUILDING
+		}
+	}
+	return out
+}
+
 func shardMessage(keyspace string, info admin.ShardInfo) *cairnv1.Shard {
 	out := &cairnv1.Shard{
 		Name: shardName(keyspace, info.ID), Cluster: clusterPrefix + info.ClusterName,
@@ -126,10 +160,13 @@ func shardMessage(keyspace string, info admin.ShardInfo) *cairnv1.Shard {
 	return out
 }
 
-func resourceChanges(changes []catalog.ResourceChange) []*cairnv1.ResourceChange {
+func resourceChanges(changes []admin.ResourceChange) []*cairnv1.ResourceChange {
 	out := make([]*cairnv1.ResourceChange, len(changes))
 	for i, change := range changes {
 		out[i] = &cairnv1.ResourceChange{Name: change.Name, Action: cairnv1.ResourceChange_Action(change.Action), Warnings: change.Warnings}
+		if m := change.Membership; m != nil {
+			out[i].Membership = &cairnv1.MembershipChange{Gained: m.Gained, Lost: m.Lost}
+		}
 		for _, field := range change.Fields {
 			out[i].Fields = append(out[i].Fields, &cairnv1.FieldChange{Field: field.Field, Before: field.Before, After: field.After})
 		}

@@ -23,6 +23,8 @@ const explainedFactor = 4
 // Config is what a Server needs.
 type Config struct {
 	Router *router.Router
+	// Views serves the Views service and Admin.ExportView; the Router if nil.
+	Views Views
 	// Admin serves the Admin service; nil for none.
 	Admin *admin.Admin
 	// Log is slog.Default if nil.
@@ -47,6 +49,9 @@ type Server struct {
 func New(config Config) (*Server, error) {
 	if config.Router == nil {
 		return nil, cairn.Errorf(cairn.KindInvalid, "CONFIG_INCOMPLETE", "a server needs a Router")
+	}
+	if config.Views == nil {
+		config.Views = config.Router
 	}
 	if config.Log == nil {
 		config.Log = slog.Default()
@@ -78,8 +83,9 @@ func (s *Server) Register(to grpc.ServiceRegistrar) {
 	cairnv1.RegisterLocatorServer(to, &locator{router: s.config.Router, server: s})
 	cairnv1.RegisterWriterServer(to, &writer{router: s.config.Router})
 	cairnv1.RegisterChangesServer(to, &changes{router: s.config.Router})
+	cairnv1.RegisterViewsServer(to, &views{router: s.config.Views})
 	if s.config.Admin != nil {
-		cairnv1.RegisterAdminServer(to, &administration{admin: s.config.Admin})
+		cairnv1.RegisterAdminServer(to, &administration{admin: s.config.Admin, views: s.config.Views})
 	}
 }
 

@@ -6,12 +6,27 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"cairn"
+	"cairn/views/filter"
 )
+
+// means plan with the real filters.
+var means = Means{NewUID: cairn.NewUID, CheckFilter: func(expression string, schema *cairn.Schema) ([]cairn.AttributeID, string, error) {
+	f, err := filter.Parse(expression, schema, filter.View, time.Time{})
+	if err != nil {
+		return nil, "", err
+	}
+	var out []cairn.AttributeID
+	for _, a := range f.Attributes() {
+		out = append(out, a.ID)
+	}
+	return out, f.String(), nil
+}}
 
 func pointer(n uint32) *uint32 { return &n }
 
@@ -58,6 +73,13 @@ func carryOut(t interface{ Fatal(...any) }, c *Catalog, p *Plan, revision uint64
 		}
 		edit.SetClusters = append(edit.SetClusters, stored)
 	}
+	for _, v := range p.SetViews {
+		stored, err := DecodeView(EncodeView(v), revision)
+		if err != nil {
+			t.Fatal(err)
+		}
+		edit.SetViews = append(edit.SetViews, stored)
+	}
 	after, err := c.With(edit)
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +90,7 @@ func carryOut(t interface{ Fatal(...any) }, c *Catalog, p *Plan, revision uint64
 // apply plans and carries out.
 func apply(t *testing.T, c *Catalog, revision uint64, desired ...Resource) (*Catalog, *Plan) {
 	t.Helper()
-	p, err := c.Plan(desired, cairn.NewUID)
+	p, err := c.Plan(desired, means)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +101,7 @@ func TestPlanCreates(t *testing.T) {
 	p, err := (&Catalog{}).Plan([]Resource{
 		newKeyspace("runways", AttributeSpec{Name: "surface", Type: cairn.TypeString, Unindexed: true}),
 		newCluster("north", "a", "b"),
-	}, counted())
+	}, Means{NewUID: counted()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +225,7 @@ func TestPlanRefuses(t *testing.T) {
 		"active node leaves": {[]Resource{newCluster("north", "a")}, "clusters/north.nodes.b", "NODE_NOT_DRAINING"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := c.Plan(test.desired, cairn.NewUID)
+			_, err := c.Plan(test.desired, means)
 			if err == nil || cairn.ReasonOf(err) != test.reason {
 				t.Fatalf("got %v, want %s", err, test.reason)
 			}
@@ -212,16 +234,16 @@ func TestPlanRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := (&Catalog{}).Plan([]Resource{newKeyspace("roads")}, cairn.NewUID); cairn.ReasonOf(err) != "CLUSTERS_MISSING" {
+	if _, err := (&Catalog{}).Plan([]Resource{newKeyspace("roads")}, means); cairn.ReasonOf(err) != "CLUSTERS_MISSING" {
 		t.Errorf("no cluster: %v", err)
 	}
 	idle := newCluster("idle", "a")
 	idle.Cluster.Weight = pointer(0)
-	if _, err := (&Catalog{}).Plan([]Resource{newKeyspace("roads"), idle}, cairn.NewUID); cairn.ReasonOf(err) != "CLUSTERS_MISSING" {
+	if _, err := (&Catalog{}).Plan([]Resource{newKeyspace("roads"), idle}, means); cairn.ReasonOf(err) != "CLUSTERS_MISSING" {
 		t.Errorf("no cluster with a weight: %v", err)
 	}
 	many := slices.Repeat([]Resource{newKeyspace("roads")}, MaxResources+1)
-	if _, err := c.Plan(many, cairn.NewUID); cairn.ReasonOf(err) != "RESOURCES_TOO_MANY" {
+	if _, err := c.Plan(many, means); cairn.ReasonOf(err) != "RESOURCES_TOO_MANY" {
 		t.Errorf("too many: %v", err)
 	}
 }
@@ -235,22 +257,25 @@ func TestPlanIsFaithful(t *testing.T) {
 			desired := []Resource{drawCluster(t, "north"), drawCluster(t, "south")}
 			if rapid.Bool().Draw(t, "with a keyspace") {
 				desired = append(desired, drawKeyspace(t, "runways"))
+				if rapid.Bool().Draw(t, "with a view") {
+					desired = append(desired, drawView(t, "some"))
+				}
 			}
 			desired = rapid.Permutation(desired).Draw(t, "order")
-			p, err := c.Plan(desired, cairn.NewUID)
+			p, err := c.Plan(desired, means)
 			if err != nil {
-				if k := cairn.KindOf(err); k != cairn.KindPrecondition {
+				if k := cairn.KindOf(err); k != cairn.KindPrecondition && !strings.HasPrefix(err.(*cairn.Error).Field, "views/") {
 					t.Fatalf("refused as %v: %v", k, err)
 				}
 				continue
 			}
-			again, err := c.Plan(rapid.Permutation(desired).Draw(t, "another order"), cairn.NewUID)
+			again, err := c.Plan(rapid.Permutation(desired).Draw(t, "another order"), means)
 			if err != nil || again.Fingerprint() != p.Fingerprint() || again.Matches(p.Fingerprint()) != nil {
 				t.Fatalf("another fingerprint: %v", err)
 			}
 			before := c
 			c = carryOut(t, c, p, revision)
-			after, err := c.Plan(desired, cairn.NewUID)
+			after, err := c.Plan(desired, means)
 			if err != nil || !after.Empty() {
 				t.Fatalf("applied, and yet to do: %v, %v", after.Changes, err)
 			}
@@ -260,6 +285,10 @@ func TestPlanIsFaithful(t *testing.T) {
 				}
 			}
 			idsGrow(t, before, c)
+			versionsGrow(t, before, c)
+			if rapid.Bool().Draw(t, "flip") {
+				c = flip(t, c, revision)
+			}
 			for _, cluster := range c.Clusters() {
 				if r := (Resource{Cluster: cluster.Spec()}); r.Validate() != nil {
 					t.Fatalf("a spec that is not valid: %v", r.Validate())
@@ -327,7 +356,7 @@ func drawKeyspace(t *rapid.T, name string) Resource {
 }
 
 func TestFingerprintOfAnother(t *testing.T) {
-	p, err := (&Catalog{}).Plan([]Resource{newCluster("north", "a")}, cairn.NewUID)
+	p, err := (&Catalog{}).Plan([]Resource{newCluster("north", "a")}, means)
 	if err != nil {
 		t.Fatal(err)
 	}

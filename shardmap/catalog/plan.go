@@ -59,13 +59,20 @@ type NodeRemoval struct {
 // Plan is what an apply would do.
 type Plan struct {
 	// Changes has one change for each declared resource, in the order in which
-	// they take effect: clusters, then keyspaces, each by name.
+	// they take effect: clusters, then keyspaces, then views, each by name.
 	Changes []ResourceChange
-	// CreateKeyspaces, UpdateKeyspaces and SetClusters are the changed
+	// CreateKeyspaces, UpdateKeyspaces, SetClusters and SetViews are the changed
 	// resources as they will stand, revisions aside.
 	CreateKeyspaces []NewKeyspace
 	UpdateKeyspaces []*Keyspace
 	SetClusters     []*Cluster
+	// SetViews must be stored together with a change, if only to its revision,
+	// of their keyspaces' records: that is what a schema's change loses to that
+	// was decided without knowing them.
+	SetViews []*View
+	// Refilters are the standing views among them whose filter gets another
+	// meaning.
+	Refilters []Refilter
 	// Removals are the nodes that SetClusters no longer have.
 	Removals []NodeRemoval
 	// Touched are the records that the plan was decided by, ascending by name.
@@ -83,7 +90,7 @@ type Touched struct {
 
 // Empty tells whether there is nothing to carry out.
 func (p *Plan) Empty() bool {
-	return len(p.CreateKeyspaces)+len(p.UpdateKeyspaces)+len(p.SetClusters) == 0
+	return len(p.CreateKeyspaces)+len(p.UpdateKeyspaces)+len(p.SetClusters)+len(p.SetViews) == 0
 }
 
 // CheckRemovals refuses (KindPrecondition, IN_USE) the removal of a node for
@@ -102,26 +109,44 @@ func (p *Plan) CheckRemovals(entries func(NodeRemoval) (uint64, error)) error {
 	return nil
 }
 
+// FilterCheck checks the filter of a view of a keyspace with a schema. It
+// returns the attributes that the filter names, and the filter in a form that
+// is the same for filters that differ only in how they are written. It refuses,
+// in the field "filter", what is not a filter of that schema.
+type FilterCheck func(expression string, schema *cairn.Schema) (attributes []cairn.AttributeID, canonical string, err error)
+
+// Means are what planning needs from outside.
+type Means struct {
+	// NewUID names new resources.
+	NewUID func() cairn.UID
+	// CheckFilter checks the filters of views. Without one no view may have a
+	// filter.
+	CheckFilter FilterCheck
+}
+
 // planner gathers a plan: the catalog as it stands, and as it will.
 type planner struct {
-	now      *Catalog
-	newUID   func() cairn.UID
-	plan     *Plan
-	clusters map[string]*Cluster // by name, as they will stand
-	touched  map[string]uint64
+	now       *Catalog
+	means     Means
+	plan      *Plan
+	clusters  map[string]*Cluster  // by name, as they will stand
+	keyspaces map[string]*Keyspace // likewise
+	touched   map[string]uint64
 }
 
 // Plan decides what it takes to make desired true, without doing it. Resources
-// that desired does not name stay as they are. newUID names new resources.
+// that desired does not name stay as they are.
 //
 // Refused with KindInvalid and the field: more than MaxResources, a resource
-// named twice, two clusters with one index, and every declaration that is wrong by itself, such as a bad
-// name, a cluster without nodes, two nodes of one name or address, splits out
-// of order. Refused with KindPrecondition and the field: what the present
+// named twice, two clusters with one index, and every declaration that is wrong
+// by itself, such as a bad name, a cluster without nodes, two nodes of one name
+// or address, splits out of order, a filter that the keyspace's attributes do
+// not allow. Refused with KindPrecondition and the field: what the present
 // state does not allow, such as a changed attribute type or placement, a
 // keyspace without a cluster or with more replicas than a cluster has nodes,
-// the removal of a node that is not draining, a keyspace being deleted.
-func (c *Catalog) Plan(desired []Resource, newUID func() cairn.UID) (*Plan, error) {
+// the removal of a node that is not draining or of an attribute that a view
+// uses, a view of another keyspace than before, a keyspace being deleted.
+func (c *Catalog) Plan(desired []Resource, means Means) (*Plan, error) {
 	if len(desired) > MaxResources {
 		return nil, cairn.Invalid("resources", "RESOURCES_TOO_MANY", "%d resources; an apply takes at most %d", len(desired), MaxResources)
 	}
@@ -129,19 +154,36 @@ func (c *Catalog) Plan(desired []Resource, newUID func() cairn.UID) (*Plan, erro
 	if err != nil {
 		return nil, err
 	}
-	p := &planner{now: c, newUID: newUID, plan: &Plan{}, clusters: map[string]*Cluster{}, touched: map[string]uint64{}}
+	p := &planner{now: c, means: means, plan: &Plan{}, clusters: map[string]*Cluster{}, keyspaces: map[string]*Keyspace{}, touched: map[string]uint64{}}
 	for _, cluster := range c.clusters {
 		p.clusters[cluster.Name] = cluster
 	}
+	for _, keyspace := range c.keyspaces {
+		p.keyspaces[keyspace.Name] = keyspace
+	}
 	for _, resource := range ordered {
-		if resource.Cluster != nil {
+		switch {
+		case resource.Cluster != nil:
 			err = p.cluster(resource.Cluster)
-		} else {
+		case resource.Keyspace != nil:
 			err = p.keyspace(resource.Keyspace)
+		default:
+			err = p.view(resource.View)
 		}
-		if err != nil {
-			return nil, cairn.InField(resource.Name(), err)
+		if err == nil {
+			continue
 		}
+		if resource.View != nil {
+			// That an attribute which it still uses is about to go says more than
+			// that the view names what is not there.
+			if inUse := p.checkAttributes(); inUse != nil {
+				return nil, inUse
+			}
+		}
+		return nil, cairn.InField(resource.Name(), err)
+	}
+	if err := p.checkAttributes(); err != nil {
+		return nil, err
 	}
 	if err := p.checkReplicas(); err != nil {
 		return nil, err
@@ -157,7 +199,7 @@ func (c *Catalog) Plan(desired []Resource, newUID func() cairn.UID) (*Plan, erro
 }
 
 // inOrder checks each declaration by itself and sorts them by dependency:
-// keyspaces need clusters.
+// keyspaces need clusters, and views keyspaces.
 func inOrder(desired []Resource) ([]Resource, error) {
 	seen := make(map[string]bool, len(desired))
 	for _, resource := range desired {
@@ -171,10 +213,13 @@ func inOrder(desired []Resource) ([]Resource, error) {
 		seen[name] = true
 	}
 	rank := func(r Resource) int {
-		if r.Cluster != nil {
+		switch {
+		case r.Cluster != nil:
 			return 0
+		case r.Keyspace != nil:
+			return 1
 		}
-		return 1
+		return 2
 	}
 	return slices.SortedFunc(slices.Values(desired), func(a, b Resource) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a.Name(), b.Name()))

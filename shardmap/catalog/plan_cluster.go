@@ -14,7 +14,7 @@ import (
 func (p *planner) cluster(spec *ClusterSpec) error {
 	before, exists := p.now.ClusterByName(spec.Name)
 	if !exists {
-		before = &Cluster{UID: p.newUID(), Name: spec.Name, NextNode: 1}
+		before = &Cluster{UID: p.means.NewUID(), Name: spec.Name, NextNode: 1}
 	}
 	change := &ResourceChange{}
 	after := *before

@@ -34,6 +34,7 @@ func (p *planner) keyspace(spec *KeyspaceSpec) error {
 	}
 	if len(change.Fields) > 0 {
 		p.plan.UpdateKeyspaces = append(p.plan.UpdateKeyspaces, &after)
+		p.keyspaces[spec.Name] = &after
 	}
 	p.record(KeyspaceName(spec.Name), true, before.ModRevision, change)
 	return nil
@@ -44,7 +45,7 @@ func (p *planner) newKeyspace(spec *KeyspaceSpec) error {
 		return refuse("", "CLUSTERS_MISSING", "there is no cluster of non-zero weight to own its shards; apply a Cluster first, or in the same file")
 	}
 	after := &Keyspace{Keyspace: cairn.Keyspace{
-		UID:       p.newUID(),
+		UID:       p.means.NewUID(),
 		Name:      spec.Name,
 		Placement: spec.Placement,
 		Replicas:  int(cmp.Or(spec.Replicas, DefaultReplicas)),
@@ -68,6 +69,7 @@ func (p *planner) newKeyspace(spec *KeyspaceSpec) error {
 		return err
 	}
 	p.plan.CreateKeyspaces = append(p.plan.CreateKeyspaces, created)
+	p.keyspaces[spec.Name] = after
 	p.record(KeyspaceName(spec.Name), false, 0, change)
 	return nil
 }

@@ -193,12 +193,15 @@ func ParseNodeState(name string) (cairn.NodeState, error) {
 	return 0, cairn.Invalid("state", "STATE_UNKNOWN", "%q is not a state; the states are active, draining and down", name)
 }
 
+// encode leaves < > & as they are: operators read the filters of views.
 func encode(record any) []byte {
-	data, err := json.Marshal(record)
-	if err != nil {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(record); err != nil {
 		panic(err) // records are made of strings and numbers
 	}
-	return data
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
 }
 
 // decode is strict: a field that this version does not know may say something

@@ -8,6 +8,7 @@ import (
 const (
 	KindKeyspace = "Keyspace"
 	KindCluster  = "Cluster"
+	KindView     = "View"
 )
 
 // Defaults of what a declaration leaves out.
@@ -25,6 +26,9 @@ const MaxInitialShards = 65_536
 // index of the cluster, and asking it gives wrong answers.
 const MaxIndexReplicas = 1
 
+// MaxFilterBytes is how long a view's filter may be.
+const MaxFilterBytes = 16 << 10
+
 // MaxResources is how many resources one apply may declare.
 const MaxResources = 1_000
 
@@ -32,6 +36,7 @@ const MaxResources = 1_000
 type Resource struct {
 	Keyspace *KeyspaceSpec
 	Cluster  *ClusterSpec
+	View     *ViewSpec
 }
 
 // Name is the resource's name in full, as in "keyspaces/runways".
@@ -41,6 +46,8 @@ func (r Resource) Name() string {
 		return KeyspaceName(r.Keyspace.Name)
 	case r.Cluster != nil:
 		return ClusterName(r.Cluster.Name)
+	case r.View != nil:
+		return ViewName(r.View.Name)
 	}
 	return ""
 }
@@ -50,6 +57,9 @@ func KeyspaceName(name string) string { return "keyspaces/" + name }
 
 // ClusterName is a cluster's name in full.
 func ClusterName(name string) string { return "clusters/" + name }
+
+// ViewName is a view's name in full, as in "views/long-lighted".
+func ViewName(name string) string { return "views/" + name }
 
 // KeyspaceSpec is a keyspace as declared.
 type KeyspaceSpec struct {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"regexp"
 	"strconv"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -19,7 +20,7 @@ const (
 	maxText     = 255
 )
 
-// ValidateName refuses what is not a name of a keyspace, cluster or node:
+// ValidateName refuses what is not a name of a keyspace, cluster, view or node:
 // lower-case letters, digits and hyphens, 1 to 63, as in a DNS label.
 func ValidateName(name string) error {
 	if !nameForm.MatchString(name) {
@@ -32,12 +33,14 @@ func ValidateName(name string) error {
 // Validate refuses a declaration that is wrong by itself, whatever stands.
 func (r Resource) Validate() error {
 	switch {
-	case r.Keyspace != nil && r.Cluster == nil:
+	case r.Keyspace != nil && r.Cluster == nil && r.View == nil:
 		return cairn.InField(r.Name(), r.Keyspace.validate())
-	case r.Cluster != nil && r.Keyspace == nil:
+	case r.Cluster != nil && r.Keyspace == nil && r.View == nil:
 		return cairn.InField(r.Name(), r.Cluster.validate())
+	case r.View != nil && r.Keyspace == nil && r.Cluster == nil:
+		return cairn.InField(r.Name(), r.View.validate())
 	}
-	return cairn.Invalid("resources", "RESOURCE_EMPTY", "a resource is one keyspace or one cluster")
+	return cairn.Invalid("resources", "RESOURCE_EMPTY", "a resource is one keyspace, one cluster or one view")
 }
 
 func (s *KeyspaceSpec) validate() error {
@@ -158,6 +161,52 @@ func (n NodeSpec) validate() error {
 	}
 	if n.State > cairn.NodeDown {
 		return cairn.Invalid("state", "STATE_UNKNOWN", "the states are active, draining and down")
+	}
+	return nil
+}
+
+func (s *ViewSpec) validate() error {
+	if err := ValidateName(s.Name); err != nil {
+		return err
+	}
+	if s.Keyspace == "" {
+		return cairn.Invalid("keyspace", "KEYSPACE_MISSING", "a view is of a keyspace; name it")
+	}
+	if err := ValidateName(s.Keyspace); err != nil {
+		return cairn.Invalid("keyspace", cairn.ReasonOf(err), "%q is not the name of a keyspace", s.Keyspace)
+	}
+	if len(s.Filter) > MaxFilterBytes {
+		return cairn.Invalid("filter", "FILTER_TOO_LONG", "1:1: the expression has %d bytes; it may have %d", len(s.Filter), MaxFilterBytes)
+	}
+	if !utf8.ValidString(s.Filter) {
+		return cairn.Invalid("filter", "FILTER_SYNTAX", "1:1: the expression is not UTF-8")
+	}
+	if len(s.Sort) > cairn.MaxSortFields {
+		return cairn.Invalid("sort", "SORT_TOO_LONG", "%d attributes; a view is sorted by at most %d", len(s.Sort), cairn.MaxSortFields)
+	}
+	names := make([]string, len(s.Sort))
+	for i, field := range s.Sort {
+		names[i] = strings.TrimPrefix(field, "-")
+	}
+	if err := validateAttributes("sort", names); err != nil {
+		return err
+	}
+	return validateAttributes("fields", s.Fields)
+}
+
+// validateAttributes refuses a list of attributes with one that stands twice
+// or has no name.
+func validateAttributes(field string, names []string) error {
+	first := make(map[string]int, len(names))
+	for i, name := range names {
+		field := field + "[" + strconv.Itoa(i) + "]"
+		if name == "" {
+			return cairn.Invalid(field, "ATTRIBUTE_NAME", "names no attribute")
+		}
+		if before, twice := first[name]; twice {
+			return cairn.Invalid(field, "ATTRIBUTE_TWICE", "%s stands here again; it is number %d already", name, before+1)
+		}
+		first[name] = i
 	}
 	return nil
 }

@@ -12,9 +12,10 @@
 //	keyspaces/NAME                     a keyspace, JSON
 //	clusters/NAME                      a cluster, JSON
 //	shards/KEYSPACE/GENERATION/ID      a shard, JSON, one key each
+//	views/NAME                         a view, JSON
 //	creating/KEYSPACE                  a keyspace being created, under a lease
 //	committers/ID                      the last commit of one Store
-//	deletions                          put when a keyspace or cluster is deleted
+//	deletions                          put when a keyspace, cluster or view is deleted
 //
 // A shard counts only if its keyspace's record names its generation. The
 // shards of a new keyspace are written in as many transactions as they take;

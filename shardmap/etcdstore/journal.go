@@ -268,6 +268,9 @@ func (s *snapshot) write(to io.Writer) (size int64, err error) {
 			add(record{shardKey(generation{k.UID, k.Generation}, shard.ID), encodeShard(shard), shard.Revision})
 		}
 	}
+	for _, v := range s.current.Catalog().Views() {
+		add(record{viewsFolder + v.Name, catalog.EncodeView(v), v.Revision})
+	}
 	for _, r := range s.hidden {
 		add(r)
 	}

@@ -34,10 +34,12 @@ func world(t testing.TB, shards int) *state {
 		t.Fatal(err)
 	}
 	k := change.Keyspaces[0].Put
+	view := &catalog.View{UID: 3, Name: "long", Keyspace: 2, Building: &catalog.ViewVersion{Number: 1, Filter: "a && b"}, NextVersion: 2}
 	records := []record{{clustersFolder + "north", catalog.EncodeCluster(cluster), 3}, {keyspacesFolder + "runways", catalog.EncodeKeyspace(k), 9}}
 	for _, s := range change.Shards {
 		records = append(records, record{shardKey(generation{2, s.Generation}, s.ID), encodeShard(*s.Put), 8})
 	}
+	records = append(records, record{viewsFolder + "long", catalog.EncodeView(view), 10})
 	for _, r := range records {
 		if err := l.add(r); err != nil {
 			t.Fatal(err)
@@ -194,7 +196,10 @@ func TestJournalIsCompacted(t *testing.T) {
 	}
 	_, j := openJournal(path, func(err error) { t.Error(err) })
 	if j == nil || j.state.current.Revision() != 11_999 {
-		t.Errorf("read back as %+v", j)
+		t.Fatalf("read back as %+v", j)
+	}
+	if v, found := j.state.current.Catalog().ViewByName("long"); !found || v.Revision != 10 || v.Building.Filter != "a && b" {
+		t.Errorf("the view is read back as %+v", v)
 	}
 }
 
@@ -236,7 +241,7 @@ func TestStateFollowsAsItLoads(t *testing.T) {
 
 func load(t *rapid.T, revision uint64, all map[string]record) *state {
 	l := newLoader(revision)
-	for _, folder := range []string{clustersFolder, creatingFolder, keyspacesFolder, shardsFolder} {
+	for _, folder := range []string{clustersFolder, creatingFolder, keyspacesFolder, shardsFolder, viewsFolder} {
 		for key, r := range all {
 			if len(key) > len(folder) && key[:len(folder)] == folder {
 				if err := l.add(r); err != nil {
@@ -260,6 +265,9 @@ func same(t *rapid.T, got, want *state) {
 			for shard := range s.current.Shards(k.UID) {
 				out += fmt.Sprintf("  %s %d\n", shard, shard.Revision)
 			}
+			for _, view := range s.current.Catalog().ViewsOf(k.UID) {
+				out += fmt.Sprintf("  %s %d\n", catalog.EncodeView(view), view.Revision)
+			}
 		}
 		return out + fmt.Sprint(len(s.leftovers()), len(s.hidden), len(s.creating))
 	}
@@ -269,16 +277,35 @@ func same(t *rapid.T, got, want *state) {
 }
 
 // drawTransaction draws what a transaction may do: begin, go on with, finish
-// or give up a creation; delete a keyspace; sweep; split.
+// or give up a creation; delete a keyspace; sweep; split; declare, flip and
+// delete a view.
 func drawTransaction(t *rapid.T, s *state, revision uint64) (out []record) {
 	g := generation{cairn.UID(rapid.Uint64Range(1, 3).Draw(t, "uid")), 1}
 	g.keyspace += 10 * cairn.UID(revision/10) // uids are not used again
 	name := "k" + g.keyspace.String()
 	_, live := s.current.Catalog().KeyspaceByUID(g.keyspace)
 	remove := func(key string) { out = append(out, record{key: key, modRevision: revision}) }
-	switch action := rapid.IntRange(0, 5).Draw(t, "action"); {
+	switch action := rapid.IntRange(0, 7).Draw(t, "action"); {
 	case live && action < 2:
 		remove(keyspacesFolder + name)
+		for _, view := range s.current.Catalog().ViewsOf(g.keyspace) {
+			remove(viewsFolder + view.Name)
+		}
+	case live && action > 5:
+		name := viewsFolder + "of-" + name
+		view := &catalog.View{UID: cairn.UID(revision), Name: name[len(viewsFolder):], Keyspace: g.keyspace, Building: &catalog.ViewVersion{Number: 1}, NextVersion: 2}
+		if standing, found := s.current.Catalog().ViewByName(view.Name); found {
+			change, err := shardmap.Flip(s.current, standing.UID, 1)
+			if err != nil {
+				remove(name)
+				if action == 6 {
+					return out
+				}
+			} else {
+				view = change.Views[0].Put
+			}
+		}
+		out = append(out, record{name, catalog.EncodeView(view), revision})
 	case live:
 		for shard := range s.current.Shards(g.keyspace) {
 			if change, err := shardmap.Split(s.current, g.keyspace, shard.ID, []byte(fmt.Sprint(shard.ID, "!"))); err == nil {

@@ -27,6 +27,7 @@ const (
 	creatingFolder   = "creating/"
 	keyspacesFolder  = "keyspaces/"
 	shardsFolder     = "shards/"
+	viewsFolder      = "views/"
 )
 
 // generation is a set of shards that becomes live as a whole.

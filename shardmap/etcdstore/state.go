@@ -38,7 +38,8 @@ type loader struct {
 	state     *state
 	keyspaces []*catalog.Keyspace
 	clusters  []*catalog.Cluster
-	catalog   *catalog.Catalog
+	views     []*catalog.View
+	catalog   *catalog.Catalog // without views, which come after the shards
 	builder   shardmap.Builder
 	revision  uint64
 	shards    int
@@ -66,6 +67,12 @@ func (l *loader) add(r record) error {
 			return err
 		}
 		l.keyspaces = append(l.keyspaces, keyspace)
+	case strings.HasPrefix(r.key, viewsFolder):
+		view, err := decodeView(r)
+		if err != nil {
+			return err
+		}
+		l.views = append(l.views, view)
 	case strings.HasPrefix(r.key, creatingFolder):
 		uid, err := parseCreatingKey(r.key)
 		if err != nil {
@@ -111,8 +118,11 @@ func (l *loader) finish() (*state, error) {
 	if err := l.begin(); err != nil {
 		return nil, err
 	}
-	var err error
-	l.state.current, err = l.builder.Build(l.revision, l.catalog)
+	whole, err := l.catalog.With(catalog.Edit{SetViews: l.views})
+	if err != nil {
+		return nil, err
+	}
+	l.state.current, err = l.builder.Build(l.revision, whole)
 	return l.state, err
 }
 
@@ -229,6 +239,24 @@ func (s *state) catalogEdit(last map[string]record) (*catalog.Edit, error) {
 				edit.RemoveClusters = append(edit.RemoveClusters, standing.UID)
 			}
 			edit.SetClusters = append(edit.SetClusters, cluster)
+		case strings.HasPrefix(key, viewsFolder):
+			changed = true
+			name := strings.TrimPrefix(key, viewsFolder)
+			standing, stood := s.current.Catalog().ViewByName(name)
+			if r.value == nil {
+				if stood {
+					edit.RemoveViews = append(edit.RemoveViews, standing.UID)
+				}
+				continue
+			}
+			view, err := decodeView(r)
+			if err != nil {
+				return nil, err
+			}
+			if stood && standing.UID != view.UID {
+				edit.RemoveViews = append(edit.RemoveViews, standing.UID)
+			}
+			edit.SetViews = append(edit.SetViews, view)
 		}
 	}
 	if !changed {
@@ -317,6 +345,14 @@ func decodeCluster(r record) (*catalog.Cluster, error) {
 		return nil, err
 	}
 	return c, checkName(r.key, clustersFolder+c.Name)
+}
+
+func decodeView(r record) (*catalog.View, error) {
+	v, err := catalog.DecodeView(r.value, r.modRevision)
+	if err != nil {
+		return nil, err
+	}
+	return v, checkName(r.key, viewsFolder+v.Name)
 }
 
 func checkName(key, want string) error {

@@ -15,8 +15,8 @@ const (
 	nestedChunk   = 60
 )
 
-// deletionsKey is put by every transaction that deletes a keyspace or cluster,
-// so that one compare covers all of them.
+// deletionsKey is put by every transaction that deletes a keyspace, a cluster or
+// a view, so that one compare covers all of them.
 const deletionsKey = "deletions"
 
 // transaction is a change in etcd's terms.
@@ -50,7 +50,7 @@ func (s *Store) transaction(change shardmap.Change) (*transaction, error) {
 		}
 	}
 	const ownOperations = 2 // the committer's and the deletions key
-	stage := len(created) > 0 && len(change.Keyspaces)+len(change.Clusters)+len(change.Shards)+ownOperations > maxOperations
+	stage := len(created) > 0 && len(change.Keyspaces)+len(change.Clusters)+len(change.Views)+len(change.Shards)+ownOperations > maxOperations
 	deletes := false
 	for _, k := range change.Keyspaces {
 		key := keyspacesFolder + k.Name
@@ -70,6 +70,17 @@ func (s *Store) transaction(change shardmap.Change) (*transaction, error) {
 		case c.Put != nil:
 			t.ops = append(t.ops, clientv3.OpPut(s.config.Prefix+key, string(catalog.EncodeCluster(c.Put))))
 		case c.Delete:
+			t.ops = append(t.ops, clientv3.OpDelete(s.config.Prefix+key))
+			deletes = true
+		}
+	}
+	for _, v := range change.Views {
+		key := viewsFolder + v.Name
+		s.compare(t, key, catalog.ViewName(v.Name), v.Expected)
+		switch {
+		case v.Put != nil:
+			t.ops = append(t.ops, clientv3.OpPut(s.config.Prefix+key, string(catalog.EncodeView(v.Put))))
+		case v.Delete:
 			t.ops = append(t.ops, clientv3.OpDelete(s.config.Prefix+key))
 			deletes = true
 		}
@@ -136,10 +147,19 @@ func (s *Store) compareAsWhole(t *transaction, change shardmap.Change, m *shardm
 			return cairn.Errorf(cairn.KindConflict, "MAP_CHANGED", "%s changed meanwhile; look again and retry", catalog.ClusterName(c.Name))
 		}
 	}
+	for _, v := range change.Views {
+		var now uint64
+		if standing, found := m.Catalog().ViewByName(v.Name); found {
+			now = standing.Revision
+		}
+		if now != v.Expected {
+			return cairn.Errorf(cairn.KindConflict, "MAP_CHANGED", "%s changed meanwhile; look again and retry", catalog.ViewName(v.Name))
+		}
+	}
 	next := int64(m.Revision()) + 1
 	t.looks, t.looked = nil, nil
 	t.compares = []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(s.config.Prefix+deletionsKey), "<", next)}
-	for _, folder := range []string{keyspacesFolder, clustersFolder} {
+	for _, folder := range []string{keyspacesFolder, clustersFolder, viewsFolder} {
 		t.compares = append(t.compares, clientv3.Compare(clientv3.ModRevision(s.config.Prefix+folder).WithPrefix(), "<", next))
 	}
 	var nested []clientv3.Op

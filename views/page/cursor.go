@@ -11,10 +11,6 @@ import (
 	"cairn"
 )
 
-// maxSortFields is how many sort values a cursor may carry: a sort has one to
-// four fields.
-const maxSortFields = 4
-
 // Binding is what a cursor belongs to.
 type Binding struct {
 	// View and Version name one definition of one view.
@@ -28,6 +24,12 @@ type Binding struct {
 type Cursor struct {
 	Binding
 	Position
+	// Now is what the query's condition means by now, in microseconds since
+	// 1970: the same on all pages. 0 where there is no condition.
+	Now int64
+	// Token is how fresh the page with the row was; later pages are at least
+	// that.
+	Token cairn.Token
 }
 
 // QueryHash identifies a query by the parts that decide which rows it has and
@@ -62,13 +64,14 @@ func (c Cursor) Check(binding Binding, types ...cairn.Type) error {
 	return nil
 }
 
-const cursorFormat = 1
+const cursorFormat = 2
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // String is the cursor as clients hold it: URL-safe text, never empty.
 func (c Cursor) String() string {
-	out := make([]byte, 0, 64+len(c.Key))
+	token := c.Token.String()
+	out := make([]byte, 0, 96+len(token)+len(c.Key))
 	out = append(out, cursorFormat)
 	out = binary.BigEndian.AppendUint64(out, uint64(c.View))
 	out = binary.AppendUvarint(out, c.Version)
@@ -77,6 +80,9 @@ func (c Cursor) String() string {
 	for _, v := range c.Values {
 		out = appendValue(out, v)
 	}
+	out = binary.AppendVarint(out, c.Now)
+	out = binary.AppendUvarint(out, uint64(len(token)))
+	out = append(out, token...)
 	out = append(out, c.Key...)
 	out = binary.BigEndian.AppendUint32(out, crc32.Checksum(out, castagnoli))
 	return base64.RawURLEncoding.EncodeToString(out)
@@ -119,11 +125,15 @@ func Parse(text string) (Cursor, error) {
 	c.Version = in.uvarint()
 	c.Query = in.uint64()
 	count := int(in.byte())
-	if format != cursorFormat || count > maxSortFields {
+	if format != cursorFormat || count > cairn.MaxSortFields {
 		return Cursor{}, malformed
 	}
 	for range count {
 		c.Values = append(c.Values, in.value())
+	}
+	c.Now = in.varint()
+	if c.Token, err = cairn.ParseToken(string(in.bytes())); err != nil {
+		return Cursor{}, malformed
 	}
 	c.Key = cairn.Key(in.rest)
 	// Written again it must be the same text: one position has one cursor.
@@ -173,18 +183,23 @@ func (d *decoder) varint() int64 {
 	return v
 }
 
+// bytes is what follows its own length.
+func (d *decoder) bytes() []byte {
+	length := d.uvarint()
+	if length > uint64(len(d.rest)) {
+		d.broken, d.rest = true, nil
+		return nil
+	}
+	return d.take(int(length))
+}
+
 func (d *decoder) value() cairn.Value {
 	var v cairn.Value
 	var err error
 	switch cairn.Type(d.byte()) {
 	case cairn.TypeNull:
 	case cairn.TypeString:
-		length := d.uvarint()
-		if length > cairn.MaxStringLength {
-			d.broken = true
-			return v
-		}
-		v, err = cairn.String(string(d.take(int(length))))
+		v, err = cairn.String(string(d.bytes()))
 	case cairn.TypeInt:
 		v = cairn.Int(d.varint())
 	case cairn.TypeTimestamp:

@@ -42,6 +42,14 @@ func anyValue(t cairn.Type) *rapid.Generator[cairn.Value] {
 
 var anyType = rapid.SampledFrom([]cairn.Type{cairn.TypeString, cairn.TypeInt, cairn.TypeFloat, cairn.TypeBool, cairn.TypeTimestamp})
 
+func anyToken(r *rapid.T) (t cairn.Token) {
+	for range rapid.IntRange(0, 3).Draw(r, "clusters") {
+		at := cairn.Stamp{Epoch: rapid.Uint64().Draw(r, "epoch"), Index: rapid.Uint64().Draw(r, "index")}
+		t = t.With(cairn.UID(rapid.Uint64Range(1, 5).Draw(r, "cluster")), at)
+	}
+	return t
+}
+
 func anyCursor(r *rapid.T) (c page.Cursor, types []cairn.Type) {
 	c.View = cairn.UID(rapid.Uint64().Draw(r, "view"))
 	c.Version = rapid.Uint64().Draw(r, "version")
@@ -51,6 +59,8 @@ func anyCursor(r *rapid.T) (c page.Cursor, types []cairn.Type) {
 		c.Values = append(c.Values, anyValue(t).Draw(r, "value"))
 	}
 	c.Key = rapid.SliceOfN(rapid.Byte(), 1, 20).Draw(r, "key")
+	c.Now = rapid.Int64().Draw(r, "now")
+	c.Token = anyToken(r)
 	return c, types
 }
 
@@ -65,7 +75,11 @@ func TestCursorRoundTrip(t *testing.T) {
 		if err != nil {
 			r.Fatal(err)
 		}
-		if diff := cmp.Diff(c, got, cmp.Comparer(func(a, b cairn.Value) bool { return a == b })); diff != "" {
+		same := cmp.Options{
+			cmp.Comparer(func(a, b cairn.Value) bool { return a == b }),
+			cmp.Comparer(func(a, b cairn.Token) bool { return a.String() == b.String() }),
+		}
+		if diff := cmp.Diff(c, got, same); diff != "" {
 			r.Fatal(diff)
 		}
 		if err := got.Check(c.Binding, types...); err != nil {
@@ -127,6 +141,8 @@ func FuzzParse(f *testing.F) {
 	for _, values := range [][]cairn.Value{nil, {{}}, {name, cairn.Int(-3)}, {ratio, at, cairn.Bool(true), {}}} {
 		c := page.Cursor{Binding: page.Binding{View: 9, Version: 300, Query: 1}, Position: page.Position{Values: values, Key: cairn.Key("\x00key")}}
 		f.Add(c.String())
+		c.Now, c.Token = 1_700_000_000_000_000, cairn.Token{}.With(3, cairn.Stamp{Epoch: 7, Index: 9})
+		f.Add(c.String())
 	}
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -145,6 +161,8 @@ func BenchmarkCursor(b *testing.B) {
 	c := page.Cursor{
 		Binding:  page.Binding{View: 1, Version: 1, Query: 1},
 		Position: page.Position{Values: []cairn.Value{cairn.Int(1)}, Key: cairn.Key("user:000000000000001")},
+		Now:      1_700_000_000_000_000,
+		Token:    cairn.Token{}.With(1, cairn.Stamp{Epoch: 7, Index: 9}).With(2, cairn.Stamp{Epoch: 8, Index: 1000}),
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,87 +1,69 @@
 package page
 
-// Source is sorted rows that come in batches.
-type Source[Row any] interface {
-	// Next is the next batch, in order and after the batch before. An empty
-	// one ends the source. The rows are the source's: they stay valid until
-	// the merge is over.
-	Next() ([]Row, error)
+// Run is what is at hand of one sorted source.
+type Run[Row any] struct {
+	// Rows are in order, after all that the source had before.
+	Rows []Row
+	// More tells whether the source has rows after these.
+	More bool
 }
 
-// Merge is the first limit rows of several sorted sources in one order. It
-// asks a source for its next batch only when the rows it has from it are used
-// up and the page still needs more, and for none after the page is full; so a
-// source whose first batch is enough is asked once. Rows that compare as
-// equal come in the order of their sources.
+// Starved tells whether the source must be asked before a merge can go on.
+func (r *Run[Row]) Starved() bool { return len(r.Rows) == 0 && r.More }
+
+// Merge takes rows off the runs in one order and hands each to take, with the
+// number of its run, until take refuses one, which stays where it is; until a
+// run is starved; or until all are used up. Rows that compare as equal come in
+// the order of their runs.
 //
-// More tells whether there may be rows after these: it is false only if all
-// sources have ended. An error of a source ends the merge and is returned as
-// it is.
-func Merge[Row any](compare func(a, b Row) int, limit int, sources []Source[Row]) (rows []Row, more bool, err error) {
-	if limit <= 0 {
-		return nil, len(sources) > 0, nil
-	}
-	m := merge[Row]{compare: compare, heap: make([]run[Row], 0, len(sources))}
-	for number, source := range sources {
-		batch, err := source.Next()
-		if err != nil {
-			return nil, false, err
+// It returns whether it stopped because of a starved run. The caller gives
+// that one its next rows and merges on; so no source is asked for more than
+// the page needs, and what to do where one can't be asked is the caller's.
+func Merge[Row any](runs []*Run[Row], compare func(a, b *Row) int, take func(row *Row, run int) bool) (starved bool) {
+	m := merge[Row]{compare: compare, heap: make([]numbered[Row], 0, len(runs))}
+	for number, run := range runs {
+		if run.Starved() {
+			return true
 		}
-		if len(batch) > 0 {
-			m.heap = append(m.heap, run[Row]{rows: batch, source: source, number: number})
+		if len(run.Rows) > 0 {
+			m.heap = append(m.heap, numbered[Row]{run, number})
 		}
 	}
 	for i := len(m.heap)/2 - 1; i >= 0; i-- {
 		m.down(i)
 	}
 	for len(m.heap) > 0 {
-		first := &m.heap[0]
-		rows = append(rows, first.rows[0])
-		first.rows = first.rows[1:]
-		if len(rows) == limit {
-			return rows, len(first.rows) > 0 || len(m.heap) > 1 || !ended(first.source), nil
+		first := m.heap[0]
+		if !take(&first.Rows[0], first.number) {
+			return false
 		}
-		if len(first.rows) == 0 {
-			if first.rows, err = first.source.Next(); err != nil {
-				return nil, false, err
+		if first.Rows = first.Rows[1:]; len(first.Rows) == 0 {
+			if first.More {
+				return true
 			}
-		}
-		if len(first.rows) == 0 {
 			last := len(m.heap) - 1
 			m.heap[0] = m.heap[last]
 			m.heap = m.heap[:last]
 		}
 		m.down(0)
 	}
-	return rows, false, nil
+	return false
 }
 
-// Ender is a Source that knows, without being asked for it, that it has no
-// further batch.
-type Ender interface {
-	Ended() bool
-}
-
-func ended(source any) bool {
-	e, knows := source.(Ender)
-	return knows && e.Ended()
-}
-
-// run is what is left of a source's present batch; never empty in the heap.
-type run[Row any] struct {
-	rows   []Row
-	source Source[Row]
+// numbered is a run of a merge; never empty in the heap.
+type numbered[Row any] struct {
+	*Run[Row]
 	number int
 }
 
 // merge is a binary heap of runs, the one with the first row on top.
 type merge[Row any] struct {
-	compare func(a, b Row) int
-	heap    []run[Row]
+	compare func(a, b *Row) int
+	heap    []numbered[Row]
 }
 
 func (m *merge[Row]) before(i, j int) bool {
-	order := m.compare(m.heap[i].rows[0], m.heap[j].rows[0])
+	order := m.compare(&m.heap[i].Rows[0], &m.heap[j].Rows[0])
 	return order < 0 || order == 0 && m.heap[i].number < m.heap[j].number
 }
 

@@ -2,7 +2,6 @@ package page_test
 
 import (
 	"cmp"
-	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -13,70 +12,88 @@ import (
 	"pgregory.net/rapid"
 )
 
-// batches is a Source over batches that counts how often it is asked.
-type batches struct {
-	rows  []int
+// source is rows that come in batches.
+type source struct {
+	page.Run[int]
+	rest  []int
 	size  int
 	asked int
-	fail  error
 }
 
-func (b *batches) Next() ([]int, error) {
-	b.asked++
-	if b.fail != nil {
-		return nil, b.fail
+func newSource(rows []int, size int) *source {
+	return &source{Run: page.Run[int]{More: true}, rest: rows, size: size}
+}
+
+func (s *source) next() {
+	s.asked++
+	n := min(s.size, len(s.rest))
+	s.Rows, s.rest = s.rest[:n], s.rest[n:]
+	s.More = len(s.rest) > 0
+}
+
+func compare(a, b *int) int { return cmp.Compare(*a, *b) }
+
+// merge is the first limit rows, and how many of them came from each source.
+func merge(sources []*source, limit int) (rows []int, from []int) {
+	runs := make([]*page.Run[int], len(sources))
+	for i, each := range sources {
+		runs[i] = &each.Run
 	}
-	n := min(b.size, len(b.rows))
-	out := b.rows[:n]
-	b.rows = b.rows[n:]
-	return out, nil
+	from = make([]int, len(sources))
+	take := func(row *int, run int) bool {
+		if len(rows) == limit {
+			return false
+		}
+		rows = append(rows, *row)
+		from[run]++
+		return true
+	}
+	for page.Merge(runs, compare, take) && len(rows) < limit {
+		for _, each := range sources {
+			if each.Starved() {
+				each.next()
+			}
+		}
+	}
+	return rows, from
 }
 
 func TestMerge(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		var sources []page.Source[int]
+		var sources []*source
 		var all []int
 		for range rapid.IntRange(0, 6).Draw(r, "sources") {
 			rows := rapid.SliceOfN(rapid.IntRange(0, 50), 0, 20).Draw(r, "rows")
 			slices.Sort(rows)
 			all = append(all, rows...)
-			sources = append(sources, &batches{rows: rows, size: rapid.IntRange(1, 5).Draw(r, "size")})
+			sources = append(sources, newSource(rows, rapid.IntRange(1, 5).Draw(r, "size")))
 		}
 		slices.Sort(all)
 		limit := rapid.IntRange(1, 30).Draw(r, "limit")
-		got, more, err := page.Merge(cmp.Compare[int], limit, sources)
-		if err != nil {
-			r.Fatal(err)
-		}
+		got, from := merge(sources, limit)
 		if want := all[:min(limit, len(all))]; !slices.Equal(got, want) {
 			r.Fatalf("got %v, want %v", got, want)
 		}
-		if !more && len(got) < len(all) {
-			r.Fatal("more is false with rows left")
+		left := 0
+		for i, each := range sources {
+			left += len(each.Rows) + len(each.rest)
+			if each.asked > from[i]/each.size+1 {
+				r.Fatalf("source %d was asked %d times for %d rows, %d at a time", i, each.asked, from[i], each.size)
+			}
 		}
-		if more && len(got) < limit {
-			r.Fatal("more is true on a page that is not full")
+		if left != len(all)-len(got) {
+			r.Fatalf("%d rows are left of %d after %d", left, len(all), len(got))
 		}
 	})
 }
 
 func TestMergePullsOnlyWhatAPageNeeds(t *testing.T) {
-	low := &batches{rows: []int{1, 2, 3, 4, 5, 6}, size: 3}
-	high := &batches{rows: []int{10, 11, 12, 13}, size: 2}
-	got, more, err := page.Merge(cmp.Compare[int], 3, []page.Source[int]{low, high})
-	if err != nil || !more || !slices.Equal(got, []int{1, 2, 3}) {
-		t.Fatal(got, more, err)
+	low, high := newSource([]int{1, 2, 3, 4, 5, 6}, 3), newSource([]int{10, 11, 12, 13}, 2)
+	if got, _ := merge([]*source{low, high}, 3); !slices.Equal(got, []int{1, 2, 3}) {
+		t.Fatal(got)
 	}
 	if low.asked != 1 || high.asked != 1 {
 		t.Fatalf("asked %d and %d times, want once each", low.asked, high.asked)
-	}
-}
-
-func TestMergeReturnsASourcesError(t *testing.T) {
-	broken := errors.New("gone")
-	_, _, err := page.Merge(cmp.Compare[int], 3, []page.Source[int]{&batches{rows: []int{1}, size: 1}, &batches{fail: broken}})
-	if !errors.Is(err, broken) {
-		t.Fatal(err)
 	}
 }
 
@@ -119,18 +136,21 @@ func TestAbsentIsLastEitherWay(t *testing.T) {
 }
 
 func BenchmarkMergeEightSources(b *testing.B) {
-	sources := make([]page.Source[int], 8)
-	rows := make([][]int, len(sources))
+	runs := make([]*page.Run[int], 8)
+	rows := make([][]int, len(runs))
 	for i := range 800 {
 		rows[i%8] = append(rows[i%8], i)
 	}
+	taken := 0
+	take := func(*int, int) bool { taken++; return taken < 50 }
 	b.ReportAllocs()
 	for b.Loop() {
-		for i := range sources {
-			sources[i] = &batches{rows: rows[i], size: 13}
+		taken = 0
+		for i := range runs {
+			runs[i] = &page.Run[int]{Rows: rows[i], More: true}
 		}
-		if _, _, err := page.Merge(cmp.Compare[int], 50, sources); err != nil {
-			b.Fatal(err)
+		if page.Merge(runs, compare, take) {
+			b.Fatal("starved")
 		}
 	}
 }

@@ -18,14 +18,17 @@ const (
 // Sort is the directions of a sort's fields, in order of significance.
 type Sort []Direction
 
-// Position is where a row stands in a sorted view.
-type Position struct {
-	// Values are the row's sort values, one a field of the Sort; null where
-	// the attribute is absent.
-	Values []cairn.Value
-	// Key breaks ties.
-	Key cairn.Key
+// SortOf is the directions of a view's or a query's sort.
+func SortOf(fields []cairn.SortField) Sort {
+	s := make(Sort, len(fields))
+	for i, field := range fields {
+		s[i] = Direction(field.Descending)
+	}
+	return s
 }
+
+// Position is where a row stands in a sorted view.
+type Position = cairn.Position
 
 // Compare orders two positions: negative where a comes before b. Both must
 // have one value a field of the Sort, of the field's declared type or null.

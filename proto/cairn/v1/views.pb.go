@@ -881,9 +881,11 @@ type AggregateResponse struct {
 	Sum         *Value `protobuf:"bytes,4,opt,name=sum,proto3" json:"sum,omitempty"`
 	SumOverflow bool   `protobuf:"varint,5,opt,name=sum_overflow,json=sumOverflow,proto3" json:"sum_overflow,omitempty"`
 	// Of ints and floats only, as a float.
-	Mean          *Value            `protobuf:"bytes,6,opt,name=mean,proto3" json:"mean,omitempty"`
-	Token         string            `protobuf:"bytes,7,opt,name=token,proto3" json:"token,omitempty"`
-	Missing       []*MissingCluster `protobuf:"bytes,8,rep,name=missing,proto3" json:"missing,omitempty"`
+	Mean    *Value            `protobuf:"bytes,6,opt,name=mean,proto3" json:"mean,omitempty"`
+	Token   string            `protobuf:"bytes,7,opt,name=token,proto3" json:"token,omitempty"`
+	Missing []*MissingCluster `protobuf:"bytes,8,rep,name=missing,proto3" json:"missing,omitempty"`
+	// With sum_overflow, of ints: the exact sum in decimal digits.
+	ExactSum      string `protobuf:"bytes,9,opt,name=exact_sum,json=exactSum,proto3" json:"exact_sum,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -972,6 +974,13 @@ func (x *AggregateResponse) GetMissing() []*MissingCluster {
 		return x.Missing
 	}
 	return nil
+}
+
+func (x *AggregateResponse) GetExactSum() string {
+	if x != nil {
+		return x.ExactSum
+	}
+	return ""
 }
 
 type ExplainRequest struct {
@@ -1294,7 +1303,7 @@ const file_cairn_v1_views_proto_rawDesc = "" +
 	"\x05count\x18\x02 \x01(\x04R\x05count\"m\n" +
 	"\x10AggregateRequest\x126\n" +
 	"\tselection\x18\x01 \x01(\v2\x13.cairn.v1.SelectionB\x03\xe0A\x02R\tselection\x12!\n" +
-	"\tattribute\x18\x02 \x01(\tB\x03\xe0A\x02R\tattribute\"\xa4\x02\n" +
+	"\tattribute\x18\x02 \x01(\tB\x03\xe0A\x02R\tattribute\"\xc1\x02\n" +
 	"\x11AggregateResponse\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x04R\x05count\x12!\n" +
 	"\x03min\x18\x02 \x01(\v2\x0f.cairn.v1.ValueR\x03min\x12!\n" +
@@ -1303,7 +1312,8 @@ const file_cairn_v1_views_proto_rawDesc = "" +
 	"\fsum_overflow\x18\x05 \x01(\bR\vsumOverflow\x12#\n" +
 	"\x04mean\x18\x06 \x01(\v2\x0f.cairn.v1.ValueR\x04mean\x12\x14\n" +
 	"\x05token\x18\a \x01(\tR\x05token\x122\n" +
-	"\amissing\x18\b \x03(\v2\x18.cairn.v1.MissingClusterR\amissing\"\x82\x01\n" +
+	"\amissing\x18\b \x03(\v2\x18.cairn.v1.MissingClusterR\amissing\x12\x1b\n" +
+	"\texact_sum\x18\t \x01(\tR\bexactSum\"\x82\x01\n" +
 	"\x0eExplainRequest\x12&\n" +
 	"\x04view\x18\x01 \x01(\tB\x12\xe0A\x02\xfaA\f\n" +
 	"\n" +

@@ -22,6 +22,8 @@ const (
 type Bed struct {
 	// Faults, if set, decides what happens to each call of an index.
 	Faults func(cluster string, call Call) Fault
+	// Asked, if set, is told of each question about a view.
+	Asked func(cluster string, request *cairn.ViewRequest)
 
 	mu      sync.Mutex // guards m; held before the indexes' locks
 	m       *shardmap.Map
@@ -80,13 +82,14 @@ func keyspace(uid cairn.UID, name string, placement cairn.Placement) *catalog.Ke
 		{ID: 3, Name: "weight", Type: cairn.TypeFloat},
 		{ID: 4, Name: "live", Type: cairn.TypeBool},
 		{ID: 5, Name: "since", Type: cairn.TypeTimestamp},
+		{ID: 6, Name: "note", Type: cairn.TypeString, Unindexed: true},
 	})
 	if err != nil {
 		panic(err) // the schema is right above
 	}
 	return &catalog.Keyspace{
 		Keyspace:      cairn.Keyspace{UID: uid, Name: name, Placement: placement, Replicas: 2, Schema: schema},
-		NextAttribute: 6,
+		NextAttribute: 7,
 	}
 }
 
@@ -111,6 +114,10 @@ func (b *Bed) commitLocked(change shardmap.Change) error {
 	if err != nil {
 		return err
 	}
+	return b.updateLocked(update)
+}
+
+func (b *Bed) updateLocked(update shardmap.Update) error {
 	m, err := b.m.Apply(update)
 	if err != nil {
 		return err
@@ -172,6 +179,42 @@ func (b *Bed) Split(keyspace cairn.UID, id cairn.ShardID, at []byte) error {
 		return err
 	}
 	return b.commitLocked(change)
+}
+
+// SetView declares a view or a version of one, which takes effect at the next
+// revision; the indexes will hear of it.
+func (b *Bed) SetView(view catalog.View) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	view.Revision = b.m.Revision() + 1
+	return b.editLocked(catalog.Edit{SetViews: []*catalog.View{&view}})
+}
+
+// NoteAll makes the log of every index note the newest map; routers that are
+// behind will hear of it from them.
+func (b *Bed) NoteAll() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, x := range b.indexes {
+		x.mu.Lock()
+		x.noteLocked(b.m)
+		x.mu.Unlock()
+	}
+}
+
+// RemoveView removes a view.
+func (b *Bed) RemoveView(uid cairn.UID) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.editLocked(catalog.Edit{RemoveViews: []cairn.UID{uid}})
+}
+
+func (b *Bed) editLocked(edit catalog.Edit) error {
+	edited, err := b.m.Catalog().With(edit)
+	if err != nil {
+		return err
+	}
+	return b.updateLocked(shardmap.Update{Revision: b.m.Revision() + 1, Catalog: edited})
 }
 
 // Topology is a router's view of the map: it stays behind until it is asked

@@ -1,6 +1,10 @@
 package bed
 
-import "cairn"
+import (
+	"context"
+
+	"cairn"
+)
 
 // Call is a method of an index.
 type Call string
@@ -11,6 +15,9 @@ const (
 	CallWrite  Call = "write"
 	CallList   Call = "list"
 	CallWatch  Call = "watch"
+	CallView   Call = "view"
+	CallExport Call = "export"
+	CallStatus Call = "status"
 )
 
 // Fault is what happens to a call.
@@ -26,11 +33,28 @@ const (
 	Unreachable
 	// LostReply: the request takes effect and its answer is lost.
 	LostReply
+	// Slow: there is no answer before the caller gives up.
+	Slow
+	// Other: the answer is about another set of shards. Of views only.
+	Other
+	// Building: the version is not complete. Of views only.
+	Building
 )
+
+// wait is before, for calls that can be slow.
+func (f Fault) wait(ctx context.Context) error {
+	if f == Slow {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return f.before()
+}
 
 // before is the error of a call that the fault keeps from happening.
 func (f Fault) before() error {
 	switch f {
+	case Building:
+		return cairn.Errorf(cairn.KindUnavailable, "VIEW_BUILDING", "the version is being built")
 	case NotYet:
 		return cairn.Errorf(cairn.KindNotYet, "NOT_YET", "the replica is behind")
 	case Unreachable:

@@ -2,6 +2,7 @@ package bed
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -242,14 +243,9 @@ func (x *Index) List(_ context.Context, req *cairn.ListRequest) (*cairn.ListRepl
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	reply := &cairn.ListReply{Answer: cairn.Answer{Revision: x.assigned.Revision, Index: x.applied}}
-	for _, shard := range x.assigned.Shards {
-		if shard.Keyspace == req.Keyspace {
-			reply.Fingerprint = reply.Fingerprint.Add(shard.ID, shard.Epoch)
-		}
-	}
-	for key, entry := range x.entries[req.Keyspace] {
-		k := cairn.Key(key)
-		if _, owned := x.shardLocked(req.Keyspace, k); owned && k.Compare(req.Start) >= 0 && (len(req.End) == 0 || k.Compare(req.End) < 0) {
+	reply.Fingerprint = x.fingerprintLocked(req.Keyspace)
+	for entry := range x.ownLocked(req.Keyspace) {
+		if entry.Key.Compare(req.Start) >= 0 && (len(req.End) == 0 || entry.Key.Compare(req.End) < 0) {
 			reply.Entries = append(reply.Entries, *entry)
 		}
 	}
@@ -260,8 +256,32 @@ func (x *Index) List(_ context.Context, req *cairn.ListRequest) (*cairn.ListRepl
 	return reply, fault.after(CallList)
 }
 
+// fingerprintLocked is of the shards of a keyspace, by the log.
+func (x *Index) fingerprintLocked(keyspace cairn.UID) (f cairn.Fingerprint) {
+	for _, shard := range x.assigned.Shards {
+		if shard.Keyspace == keyspace {
+			f = f.Add(shard.ID, shard.Epoch)
+		}
+	}
+	return f
+}
+
+// ownLocked are the entries of those shards, in no order.
+func (x *Index) ownLocked(keyspace cairn.UID) iter.Seq[*cairn.Entry] {
+	return func(yield func(*cairn.Entry) bool) {
+		for key, entry := range x.entries[keyspace] {
+			if _, owned := x.shardLocked(keyspace, cairn.Key(key)); owned && !yield(entry) {
+				return
+			}
+		}
+	}
+}
+
 // Status implements router.Index.
-func (x *Index) Status(_ context.Context, epoch uint64) (cairn.IndexStatus, error) {
+func (x *Index) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, error) {
+	if err := x.fault(CallStatus).wait(ctx); err != nil {
+		return cairn.IndexStatus{}, err
+	}
 	if err := x.reach(epoch); err != nil {
 		return cairn.IndexStatus{}, err
 	}
@@ -282,5 +302,6 @@ func (x *Index) Status(_ context.Context, epoch uint64) (cairn.IndexStatus, erro
 	for _, shard := range x.assigned.Shards {
 		status.Shards = append(status.Shards, cairn.ShardStatus{Keyspace: shard.Keyspace, Shard: shard.ID, Epoch: shard.Epoch})
 	}
+	status.Views = x.viewStatesLocked()
 	return status, nil
 }

@@ -468,6 +468,7 @@ type AskViewRequest struct {
 	//	*AskViewRequest_Groups
 	//	*AskViewRequest_Aggregate
 	//	*AskViewRequest_Membership
+	//	*AskViewRequest_Rank
 	Question      isAskViewRequest_Question `protobuf_oneof:"question"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -604,6 +605,15 @@ func (x *AskViewRequest) GetMembership() *MembershipQuestion {
 	return nil
 }
 
+func (x *AskViewRequest) GetRank() *RankQuestion {
+	if x != nil {
+		if x, ok := x.Question.(*AskViewRequest_Rank); ok {
+			return x.Rank
+		}
+	}
+	return nil
+}
+
 type isAskViewRequest_Question interface {
 	isAskViewRequest_Question()
 }
@@ -628,6 +638,10 @@ type AskViewRequest_Membership struct {
 	Membership *MembershipQuestion `protobuf:"bytes,12,opt,name=membership,proto3,oneof"`
 }
 
+type AskViewRequest_Rank struct {
+	Rank *RankQuestion `protobuf:"bytes,13,opt,name=rank,proto3,oneof"`
+}
+
 func (*AskViewRequest_Page) isAskViewRequest_Question() {}
 
 func (*AskViewRequest_Count) isAskViewRequest_Question() {}
@@ -637,6 +651,8 @@ func (*AskViewRequest_Groups) isAskViewRequest_Question() {}
 func (*AskViewRequest_Aggregate) isAskViewRequest_Question() {}
 
 func (*AskViewRequest_Membership) isAskViewRequest_Question() {}
+
+func (*AskViewRequest_Rank) isAskViewRequest_Question() {}
 
 type PageQuestion struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -935,6 +951,59 @@ func (x *MembershipQuestion) GetKey() []byte {
 	return nil
 }
 
+type RankQuestion struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	OrderBy []*SortField           `protobuf:"bytes,1,rep,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
+	// A position in that order, packed.
+	After         []byte `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RankQuestion) Reset() {
+	*x = RankQuestion{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RankQuestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RankQuestion) ProtoMessage() {}
+
+func (x *RankQuestion) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RankQuestion.ProtoReflect.Descriptor instead.
+func (*RankQuestion) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *RankQuestion) GetOrderBy() []*SortField {
+	if x != nil {
+		return x.OrderBy
+	}
+	return nil
+}
+
+func (x *RankQuestion) GetAfter() []byte {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
 type AskViewResponse struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Id          uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -957,7 +1026,7 @@ type AskViewResponse struct {
 
 func (x *AskViewResponse) Reset() {
 	*x = AskViewResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[12]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -969,7 +1038,7 @@ func (x *AskViewResponse) String() string {
 func (*AskViewResponse) ProtoMessage() {}
 
 func (x *AskViewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[12]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -982,7 +1051,7 @@ func (x *AskViewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskViewResponse.ProtoReflect.Descriptor instead.
 func (*AskViewResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{12}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AskViewResponse) GetId() uint64 {
@@ -1088,6 +1157,7 @@ type AskViewResponse_Page struct {
 }
 
 type AskViewResponse_Count struct {
+	// The answer to a rank too.
 	Count uint64 `protobuf:"varint,8,opt,name=count,proto3,oneof"`
 }
 
@@ -1124,7 +1194,7 @@ type PageAnswer struct {
 
 func (x *PageAnswer) Reset() {
 	*x = PageAnswer{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[13]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1136,7 +1206,7 @@ func (x *PageAnswer) String() string {
 func (*PageAnswer) ProtoMessage() {}
 
 func (x *PageAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[13]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1149,7 +1219,7 @@ func (x *PageAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PageAnswer.ProtoReflect.Descriptor instead.
 func (*PageAnswer) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{13}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PageAnswer) GetRows() []byte {
@@ -1176,7 +1246,7 @@ type GroupsAnswer struct {
 
 func (x *GroupsAnswer) Reset() {
 	*x = GroupsAnswer{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[14]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1188,7 +1258,7 @@ func (x *GroupsAnswer) String() string {
 func (*GroupsAnswer) ProtoMessage() {}
 
 func (x *GroupsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[14]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1201,7 +1271,7 @@ func (x *GroupsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupsAnswer.ProtoReflect.Descriptor instead.
 func (*GroupsAnswer) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{14}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GroupsAnswer) GetGroups() []byte {
@@ -1227,7 +1297,7 @@ type AggregateAnswer struct {
 
 func (x *AggregateAnswer) Reset() {
 	*x = AggregateAnswer{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[15]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1239,7 +1309,7 @@ func (x *AggregateAnswer) String() string {
 func (*AggregateAnswer) ProtoMessage() {}
 
 func (x *AggregateAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[15]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1252,7 +1322,7 @@ func (x *AggregateAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AggregateAnswer.ProtoReflect.Descriptor instead.
 func (*AggregateAnswer) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{15}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AggregateAnswer) GetCount() uint64 {
@@ -1302,7 +1372,7 @@ type MembershipAnswer struct {
 
 func (x *MembershipAnswer) Reset() {
 	*x = MembershipAnswer{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[16]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1314,7 +1384,7 @@ func (x *MembershipAnswer) String() string {
 func (*MembershipAnswer) ProtoMessage() {}
 
 func (x *MembershipAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[16]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1327,7 +1397,7 @@ func (x *MembershipAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MembershipAnswer.ProtoReflect.Descriptor instead.
 func (*MembershipAnswer) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{16}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *MembershipAnswer) GetFound() bool {
@@ -1373,7 +1443,7 @@ type Decision struct {
 
 func (x *Decision) Reset() {
 	*x = Decision{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[17]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1385,7 +1455,7 @@ func (x *Decision) String() string {
 func (*Decision) ProtoMessage() {}
 
 func (x *Decision) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[17]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1398,7 +1468,7 @@ func (x *Decision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decision.ProtoReflect.Descriptor instead.
 func (*Decision) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{17}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Decision) GetTruth() string {
@@ -1454,7 +1524,7 @@ type ExportViewRequest struct {
 
 func (x *ExportViewRequest) Reset() {
 	*x = ExportViewRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[18]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1466,7 +1536,7 @@ func (x *ExportViewRequest) String() string {
 func (*ExportViewRequest) ProtoMessage() {}
 
 func (x *ExportViewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[18]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1479,7 +1549,7 @@ func (x *ExportViewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportViewRequest.ProtoReflect.Descriptor instead.
 func (*ExportViewRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{18}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ExportViewRequest) GetRead() *Read {
@@ -1517,7 +1587,7 @@ type ExportViewResponse struct {
 
 func (x *ExportViewResponse) Reset() {
 	*x = ExportViewResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[19]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1529,7 +1599,7 @@ func (x *ExportViewResponse) String() string {
 func (*ExportViewResponse) ProtoMessage() {}
 
 func (x *ExportViewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[19]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1542,7 +1612,7 @@ func (x *ExportViewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportViewResponse.ProtoReflect.Descriptor instead.
 func (*ExportViewResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{19}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ExportViewResponse) GetRevision() uint64 {
@@ -1587,7 +1657,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[20]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1599,7 +1669,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[20]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1612,7 +1682,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{20}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListRequest) GetRead() *Read {
@@ -1666,7 +1736,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[21]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1678,7 +1748,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[21]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1691,7 +1761,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{21}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListResponse) GetRevision() uint64 {
@@ -1740,7 +1810,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[22]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1752,7 +1822,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[22]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1765,7 +1835,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{22}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *WatchRequest) GetKeyspace() uint64 {
@@ -1794,7 +1864,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[23]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1806,7 +1876,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[23]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1819,7 +1889,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{23}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *WatchResponse) GetIndex() uint64 {
@@ -1853,7 +1923,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[24]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1865,7 +1935,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[24]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1878,7 +1948,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{24}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StatusRequest) GetEpoch() uint64 {
@@ -1907,7 +1977,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[25]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1919,7 +1989,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[25]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1932,7 +2002,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{25}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *StatusResponse) GetAppliedIndex() uint64 {
@@ -2028,7 +2098,7 @@ type ViewState struct {
 
 func (x *ViewState) Reset() {
 	*x = ViewState{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[26]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2040,7 +2110,7 @@ func (x *ViewState) String() string {
 func (*ViewState) ProtoMessage() {}
 
 func (x *ViewState) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[26]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2053,7 +2123,7 @@ func (x *ViewState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ViewState.ProtoReflect.Descriptor instead.
 func (*ViewState) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{26}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ViewState) GetView() uint64 {
@@ -2124,7 +2194,7 @@ type ShardEntries struct {
 
 func (x *ShardEntries) Reset() {
 	*x = ShardEntries{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2136,7 +2206,7 @@ func (x *ShardEntries) String() string {
 func (*ShardEntries) ProtoMessage() {}
 
 func (x *ShardEntries) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2149,7 +2219,7 @@ func (x *ShardEntries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShardEntries.ProtoReflect.Descriptor instead.
 func (*ShardEntries) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{27}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ShardEntries) GetKeyspace() uint64 {
@@ -2213,7 +2283,7 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x14\n" +
 	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x18\n" +
 	"\aresults\x18\x04 \x01(\fR\aresults\x12(\n" +
-	"\x05error\x18\x05 \x01(\v2\x12.google.rpc.StatusR\x05error\"\x84\x04\n" +
+	"\x05error\x18\x05 \x01(\v2\x12.google.rpc.StatusR\x05error\"\xb8\x04\n" +
 	"\x0eAskViewRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12(\n" +
 	"\x04read\x18\x02 \x01(\v2\x14.cairn.index.v1.ReadR\x04read\x12\x12\n" +
@@ -2230,7 +2300,8 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\taggregate\x18\v \x01(\v2!.cairn.index.v1.AggregateQuestionH\x00R\taggregate\x12D\n" +
 	"\n" +
 	"membership\x18\f \x01(\v2\".cairn.index.v1.MembershipQuestionH\x00R\n" +
-	"membershipB\n" +
+	"membership\x122\n" +
+	"\x04rank\x18\r \x01(\v2\x1c.cairn.index.v1.RankQuestionH\x00R\x04rankB\n" +
 	"\n" +
 	"\bquestion\"\xa0\x01\n" +
 	"\fPageQuestion\x124\n" +
@@ -2252,7 +2323,10 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x11AggregateQuestion\x12\x1c\n" +
 	"\tattribute\x18\x01 \x01(\rR\tattribute\"&\n" +
 	"\x12MembershipQuestion\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\fR\x03key\"\xc4\x03\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\"Z\n" +
+	"\fRankQuestion\x124\n" +
+	"\border_by\x18\x01 \x03(\v2\x19.cairn.index.v1.SortFieldR\aorderBy\x12\x14\n" +
+	"\x05after\x18\x02 \x01(\fR\x05after\"\xc4\x03\n" +
 	"\x0fAskViewResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x14\n" +
@@ -2383,7 +2457,7 @@ func file_cairn_index_v1_index_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_index_v1_index_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_cairn_index_v1_index_proto_goTypes = []any{
 	(Level)(0),                 // 0: cairn.index.v1.Level
 	(*Read)(nil),               // 1: cairn.index.v1.Read
@@ -2398,67 +2472,70 @@ var file_cairn_index_v1_index_proto_goTypes = []any{
 	(*GroupsQuestion)(nil),     // 10: cairn.index.v1.GroupsQuestion
 	(*AggregateQuestion)(nil),  // 11: cairn.index.v1.AggregateQuestion
 	(*MembershipQuestion)(nil), // 12: cairn.index.v1.MembershipQuestion
-	(*AskViewResponse)(nil),    // 13: cairn.index.v1.AskViewResponse
-	(*PageAnswer)(nil),         // 14: cairn.index.v1.PageAnswer
-	(*GroupsAnswer)(nil),       // 15: cairn.index.v1.GroupsAnswer
-	(*AggregateAnswer)(nil),    // 16: cairn.index.v1.AggregateAnswer
-	(*MembershipAnswer)(nil),   // 17: cairn.index.v1.MembershipAnswer
-	(*Decision)(nil),           // 18: cairn.index.v1.Decision
-	(*ExportViewRequest)(nil),  // 19: cairn.index.v1.ExportViewRequest
-	(*ExportViewResponse)(nil), // 20: cairn.index.v1.ExportViewResponse
-	(*ListRequest)(nil),        // 21: cairn.index.v1.ListRequest
-	(*ListResponse)(nil),       // 22: cairn.index.v1.ListResponse
-	(*WatchRequest)(nil),       // 23: cairn.index.v1.WatchRequest
-	(*WatchResponse)(nil),      // 24: cairn.index.v1.WatchResponse
-	(*StatusRequest)(nil),      // 25: cairn.index.v1.StatusRequest
-	(*StatusResponse)(nil),     // 26: cairn.index.v1.StatusResponse
-	(*ViewState)(nil),          // 27: cairn.index.v1.ViewState
-	(*ShardEntries)(nil),       // 28: cairn.index.v1.ShardEntries
-	nil,                        // 29: cairn.index.v1.StatusResponse.NodeEntriesEntry
-	(*status.Status)(nil),      // 30: google.rpc.Status
+	(*RankQuestion)(nil),       // 13: cairn.index.v1.RankQuestion
+	(*AskViewResponse)(nil),    // 14: cairn.index.v1.AskViewResponse
+	(*PageAnswer)(nil),         // 15: cairn.index.v1.PageAnswer
+	(*GroupsAnswer)(nil),       // 16: cairn.index.v1.GroupsAnswer
+	(*AggregateAnswer)(nil),    // 17: cairn.index.v1.AggregateAnswer
+	(*MembershipAnswer)(nil),   // 18: cairn.index.v1.MembershipAnswer
+	(*Decision)(nil),           // 19: cairn.index.v1.Decision
+	(*ExportViewRequest)(nil),  // 20: cairn.index.v1.ExportViewRequest
+	(*ExportViewResponse)(nil), // 21: cairn.index.v1.ExportViewResponse
+	(*ListRequest)(nil),        // 22: cairn.index.v1.ListRequest
+	(*ListResponse)(nil),       // 23: cairn.index.v1.ListResponse
+	(*WatchRequest)(nil),       // 24: cairn.index.v1.WatchRequest
+	(*WatchResponse)(nil),      // 25: cairn.index.v1.WatchResponse
+	(*StatusRequest)(nil),      // 26: cairn.index.v1.StatusRequest
+	(*StatusResponse)(nil),     // 27: cairn.index.v1.StatusResponse
+	(*ViewState)(nil),          // 28: cairn.index.v1.ViewState
+	(*ShardEntries)(nil),       // 29: cairn.index.v1.ShardEntries
+	nil,                        // 30: cairn.index.v1.StatusResponse.NodeEntriesEntry
+	(*status.Status)(nil),      // 31: google.rpc.Status
 }
 var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	0,  // 0: cairn.index.v1.Read.level:type_name -> cairn.index.v1.Level
 	1,  // 1: cairn.index.v1.LocateRequest.read:type_name -> cairn.index.v1.Read
-	30, // 2: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
-	30, // 3: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
+	31, // 2: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
+	31, // 3: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
 	1,  // 4: cairn.index.v1.AskViewRequest.read:type_name -> cairn.index.v1.Read
 	7,  // 5: cairn.index.v1.AskViewRequest.page:type_name -> cairn.index.v1.PageQuestion
 	9,  // 6: cairn.index.v1.AskViewRequest.count:type_name -> cairn.index.v1.CountQuestion
 	10, // 7: cairn.index.v1.AskViewRequest.groups:type_name -> cairn.index.v1.GroupsQuestion
 	11, // 8: cairn.index.v1.AskViewRequest.aggregate:type_name -> cairn.index.v1.AggregateQuestion
 	12, // 9: cairn.index.v1.AskViewRequest.membership:type_name -> cairn.index.v1.MembershipQuestion
-	8,  // 10: cairn.index.v1.PageQuestion.order_by:type_name -> cairn.index.v1.SortField
-	30, // 11: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
-	14, // 12: cairn.index.v1.AskViewResponse.page:type_name -> cairn.index.v1.PageAnswer
-	15, // 13: cairn.index.v1.AskViewResponse.groups:type_name -> cairn.index.v1.GroupsAnswer
-	16, // 14: cairn.index.v1.AskViewResponse.aggregate:type_name -> cairn.index.v1.AggregateAnswer
-	17, // 15: cairn.index.v1.AskViewResponse.membership:type_name -> cairn.index.v1.MembershipAnswer
-	18, // 16: cairn.index.v1.MembershipAnswer.decisions:type_name -> cairn.index.v1.Decision
-	1,  // 17: cairn.index.v1.ExportViewRequest.read:type_name -> cairn.index.v1.Read
-	1,  // 18: cairn.index.v1.ListRequest.read:type_name -> cairn.index.v1.Read
-	29, // 19: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
-	28, // 20: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
-	27, // 21: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
-	2,  // 22: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
-	4,  // 23: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
-	6,  // 24: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
-	19, // 25: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
-	21, // 26: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
-	23, // 27: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
-	25, // 28: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
-	3,  // 29: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
-	5,  // 30: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
-	13, // 31: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
-	20, // 32: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
-	22, // 33: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
-	24, // 34: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
-	26, // 35: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
-	29, // [29:36] is the sub-list for method output_type
-	22, // [22:29] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	13, // 10: cairn.index.v1.AskViewRequest.rank:type_name -> cairn.index.v1.RankQuestion
+	8,  // 11: cairn.index.v1.PageQuestion.order_by:type_name -> cairn.index.v1.SortField
+	8,  // 12: cairn.index.v1.RankQuestion.order_by:type_name -> cairn.index.v1.SortField
+	31, // 13: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
+	15, // 14: cairn.index.v1.AskViewResponse.page:type_name -> cairn.index.v1.PageAnswer
+	16, // 15: cairn.index.v1.AskViewResponse.groups:type_name -> cairn.index.v1.GroupsAnswer
+	17, // 16: cairn.index.v1.AskViewResponse.aggregate:type_name -> cairn.index.v1.AggregateAnswer
+	18, // 17: cairn.index.v1.AskViewResponse.membership:type_name -> cairn.index.v1.MembershipAnswer
+	19, // 18: cairn.index.v1.MembershipAnswer.decisions:type_name -> cairn.index.v1.Decision
+	1,  // 19: cairn.index.v1.ExportViewRequest.read:type_name -> cairn.index.v1.Read
+	1,  // 20: cairn.index.v1.ListRequest.read:type_name -> cairn.index.v1.Read
+	30, // 21: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
+	29, // 22: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
+	28, // 23: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
+	2,  // 24: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
+	4,  // 25: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
+	6,  // 26: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
+	20, // 27: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
+	22, // 28: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
+	24, // 29: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
+	26, // 30: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
+	3,  // 31: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
+	5,  // 32: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
+	14, // 33: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
+	21, // 34: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
+	23, // 35: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
+	25, // 36: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
+	27, // 37: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
+	31, // [31:38] is the sub-list for method output_type
+	24, // [24:31] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_cairn_index_v1_index_proto_init() }
@@ -2472,8 +2549,9 @@ func file_cairn_index_v1_index_proto_init() {
 		(*AskViewRequest_Groups)(nil),
 		(*AskViewRequest_Aggregate)(nil),
 		(*AskViewRequest_Membership)(nil),
+		(*AskViewRequest_Rank)(nil),
 	}
-	file_cairn_index_v1_index_proto_msgTypes[12].OneofWrappers = []any{
+	file_cairn_index_v1_index_proto_msgTypes[13].OneofWrappers = []any{
 		(*AskViewResponse_Page)(nil),
 		(*AskViewResponse_Count)(nil),
 		(*AskViewResponse_Groups)(nil),
@@ -2486,7 +2564,7 @@ func file_cairn_index_v1_index_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_index_v1_index_proto_rawDesc), len(file_cairn_index_v1_index_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

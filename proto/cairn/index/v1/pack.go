@@ -29,9 +29,11 @@ func broken(what string) error {
 
 // checkBatch refuses more items than a request, and so its response, may have,
 // before memory is made for them.
-func checkBatch(field string, n int) error {
-	if n > cairn.MaxBatch {
-		return cairn.Invalid(field, "BATCH_TOO_LARGE", "%d %s; a message has at most %d", n, field, cairn.MaxBatch)
+func checkBatch(field string, n int) error { return checkCount(field, n, cairn.MaxBatch) }
+
+func checkCount(field string, n, most int) error {
+	if n > most {
+		return cairn.Invalid(field, "BATCH_TOO_LARGE", "%d %s; a message has at most %d", n, field, most)
 	}
 	return nil
 }
@@ -49,6 +51,10 @@ func (r *reader) uvarint() uint64 {
 		r.rest = r.rest[1:]
 		return v
 	}
+	return r.longUvarint()
+}
+
+func (r *reader) longUvarint() uint64 {
 	v, n := binary.Uvarint(r.rest)
 	if n <= 0 {
 		r.fail()

@@ -78,3 +78,58 @@ func FuzzDecodeChanges(f *testing.F) {
 		{Key: seedEntry.Key, Shard: 4, Before: &seedEntry, Stamp: seedStamp},
 	}, indexv1.AppendChanges, indexv1.DecodeChanges)
 }
+
+// seedValues are one of each type, as far as a sort has room for them.
+func seedValues(f *testing.F) []cairn.Value {
+	f.Helper()
+	text, err := cairn.String("grass")
+	if err != nil {
+		f.Fatal(err)
+	}
+	number, err := cairn.Float(-2.5)
+	if err != nil {
+		f.Fatal(err)
+	}
+	at, err := cairn.Timestamp(time.UnixMicro(1_700_000_000_000_000))
+	if err != nil {
+		f.Fatal(err)
+	}
+	return []cairn.Value{text, number, at, cairn.Int(-70000)}
+}
+
+func FuzzDecodeRows(f *testing.F) {
+	values := seedValues(f)
+	fuzz(f, []cairn.ViewRow{
+		{Position: cairn.Position{Values: values, Key: seedEntry.Key}, Nodes: seedEntry.Nodes, Attributes: seedEntry.Attributes},
+		{Position: cairn.Position{Values: []cairn.Value{{}, cairn.Bool(true)}, Key: seedEntry.Key}, Nodes: seedEntry.Nodes},
+		{Position: cairn.Position{Key: seedEntry.Key}},
+	}, indexv1.AppendRows, indexv1.DecodeRows)
+}
+
+func FuzzDecodeGroups(f *testing.F) {
+	values := seedValues(f)
+	fuzz(f, []cairn.Group{{Values: values[:2], Count: 300}, {Values: []cairn.Value{{}}, Count: 1}}, indexv1.AppendGroups, indexv1.DecodeGroups)
+}
+
+func FuzzDecodeValues(f *testing.F) {
+	fuzz(f, append(seedValues(f), cairn.Bool(true), cairn.Value{}), indexv1.AppendValues, indexv1.DecodeValues)
+}
+
+func FuzzDecodePosition(f *testing.F) {
+	f.Add(indexv1.AppendPosition(nil, &cairn.Position{Values: seedValues(f), Key: seedEntry.Key}))
+	f.Add(indexv1.AppendPosition(nil, &cairn.Position{}))
+	f.Fuzz(func(t *testing.T, blob []byte) {
+		position, err := indexv1.DecodePosition(blob)
+		if err != nil {
+			return
+		}
+		once := indexv1.AppendPosition(nil, position)
+		again, err := indexv1.DecodePosition(once)
+		if err != nil {
+			t.Fatalf("what was read can't be read again: %v", err)
+		}
+		if twice := indexv1.AppendPosition(nil, again); string(once) != string(twice) {
+			t.Fatalf("%x became %x", once, twice)
+		}
+	})
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"cairn"
+	"cairn/cmd/cairn/render"
+	cairnv1 "cairn/proto/cairn/v1"
+	"cairn/router/client"
+)
+
+const (
+	// watchPause keeps a keyspace with many writes from being asked about more
+	// than twice a second.
+	watchPause = 500 * time.Millisecond
+	// watchIdle is after how long an answer is asked for anew with no change:
+	// another version of the view may serve by then, and now is another time.
+	watchIdle = 5 * time.Second
+)
+
+// follow prints the answer again and again: whenever it has changed.
+func (q *query) follow(cmd *cobra.Command, c *client.Client) error {
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	looking, done := q.within(ctx)
+	view, err := c.Admin().GetView(looking, &cairnv1.GetViewRequest{Name: viewName(q.view)})
+	done()
+	if err != nil {
+		return err
+	}
+	changes, failed := make(chan cairn.Token, 1), make(chan error, 1)
+	go func() { failed <- q.listen(ctx, cmd, c, short(view.GetKeyspace()), changes) }()
+	var before *answered
+	for {
+		select {
+		case token := <-changes:
+			q.since(token)
+		case <-time.After(watchIdle):
+		case err := <-failed:
+			return err
+		}
+		now, err := q.ask(ctx, c)
+		switch {
+		case ctx.Err() != nil:
+		case cairn.KindOf(err) == cairn.KindUnavailable && before != nil:
+			note(cmd, "%v; asking again", err)
+		case err != nil:
+			cancel()
+			<-failed
+			return err
+		case before == nil || !before.same(now):
+			if err := q.printAgain(cmd, now); err != nil {
+				return err
+			}
+			before = &now
+		}
+		sleep(ctx, watchPause)
+	}
+}
+
+// listen sends the token of each change to the keyspace. One that nobody has
+// taken yet is joined with the next.
+func (q *query) listen(ctx context.Context, cmd *cobra.Command, c *client.Client, keyspace string, changes chan cairn.Token) error {
+	for {
+		err := q.following(ctx, cmd, c, keyspace, cairn.Token{}, func(batch cairn.Changes) error {
+			token := batch.Token
+			select {
+			case untaken := <-changes:
+				token = token.Merge(untaken)
+			default:
+			}
+			changes <- token
+			return nil
+		})
+		// Who fell behind what is kept begins anew: it is only the present
+		// answer that counts.
+		if cairn.KindOf(err) != cairn.KindCompacted || err == nil {
+			return err
+		}
+	}
+}
+
+// since makes the next answer cover a change.
+func (q *query) since(token cairn.Token) {
+	if q.reading.Level != cairn.Linearizable {
+		q.reading = cairn.Freshness{Level: cairn.AtLeast, Token: q.reading.Token.Merge(token)}
+	}
+}
+
+// same tells whether two answers say the same.
+func (a *answered) same(b answered) bool {
+	if len(a.missing) != len(b.missing) || (a.next == "") != (b.next == "") {
+		return false
+	}
+	for i := range a.missing {
+		if a.missing[i].Cluster != b.missing[i].Cluster {
+			return false
+		}
+	}
+	return reflect.DeepEqual(a.content, b.content)
+}
+
+// printAgain prints an answer after others: for programs a line or a document
+// of a stream, for people where the last one stood, or under it where that is
+// no terminal.
+func (q *query) printAgain(cmd *cobra.Command, a answered) error {
+	out := cmd.OutOrStdout()
+	if q.output != render.Table {
+		noteMissing(cmd, a.missing)
+		return render.Line(out, q.output, a.document)
+	}
+	var screen bytes.Buffer
+	fmt.Fprintf(&screen, "%s at %s\n", q.view, time.Now().Format("15:04:05.000"))
+	if err := a.table(&screen); err != nil {
+		return err
+	}
+	file, is := out.(*os.File)
+	rows := 0
+	if is {
+		if _, height, err := term.GetSize(int(file.Fd())); err == nil {
+			rows = height
+		}
+	}
+	text := screen.String()
+	if rows > 0 {
+		text = "\x1b[H\x1b[J" + firstLines(text, rows-1)
+	}
+	if _, err := io.WriteString(out, text); err != nil {
+		return err
+	}
+	noteMissing(cmd, a.missing)
+	return nil
+}
+
+// firstLines cuts what a screen has no room for, and says so.
+func firstLines(text string, most int) string {
+	lines := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
+	if len(lines) <= most || most < 2 {
+		return text
+	}
+	kept := strings.Join(lines[:most-1], "")
+	return kept + fmt.Sprintf("... and %s\n", render.Counted(len(lines)-most+1, "more line", "more lines"))
+}

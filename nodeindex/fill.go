@@ -1,0 +1,209 @@
+package nodeindex
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+
+	"cairn"
+	"cairn/nodeindex/projection"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// This file makes views out of entries: the first ones of a keyspace, those of
+// other attributes than before, and after a restart. All of a keyspace's
+// entries are read off the file in order of their ordinals, while writes go
+// on; the projection notes what changes meanwhile.
+
+// CheckpointWanted reports whether views are to be made of entries that are
+// not all in the file yet.
+func (x *Index) CheckpointWanted() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := x.state.Load()
+	if s == nil {
+		return false
+	}
+	for _, p := range s.projections {
+		if f := p.Fill(); f != nil && f.Since() > x.checkpointed.Index {
+			return true
+		}
+	}
+	return false
+}
+
+// FillViews makes the views that are to be made out of entries and can be, one
+// keyspace after the other. It takes seconds for a million entries, in which
+// everything else goes on, and gives up without an error when ctx ends. Errors:
+// KindUnavailable (CLOSED), KindCorrupt.
+func (x *Index) FillViews(ctx context.Context) error {
+	for ctx.Err() == nil {
+		job := x.nextFill()
+		if job == nil {
+			return nil
+		}
+		if err := job.run(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillJob is the making of one keyspace's views.
+type fillJob struct {
+	x        *Index
+	keyspace cairn.UID
+	project  *projection.Projection
+	fill     *projection.Fill
+	ordinals *roaring.Bitmap // of all entries
+}
+
+// nextFill is a job whose entries are in the file; nil if there is none.
+func (x *Index) nextFill() *fillJob {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := x.state.Load()
+	if s == nil {
+		return nil
+	}
+	for _, uid := range sortedUIDs(s.projections) {
+		p := s.projections[uid]
+		f := p.Fill()
+		if f == nil || f.Since() > x.checkpointed.Index {
+			continue
+		}
+		job := &fillJob{x: x, keyspace: uid, project: p, fill: f, ordinals: roaring.New()}
+		for _, shard := range s.keyspaces[uid].shards {
+			job.ordinals.Or(shard.ordinals)
+		}
+		return job
+	}
+	return nil
+}
+
+// fillAtOnce is how many entries are read with one reader: checkpoints wait for
+// readers.
+const fillAtOnce = 4096
+
+func (j *fillJob) run(ctx context.Context) error {
+	ended := func() bool {
+		s := j.x.state.Load()
+		return ctx.Err() != nil || s == nil || s.projections[j.keyspace] != j.project
+	}
+	if err := j.begin(ended); err != nil {
+		return err
+	}
+	err := j.fill.TakeOver(j.shards, ended)
+	j.x.wakeWork()
+	return err
+}
+
+// begin fills in what the file has.
+func (j *fillJob) begin(ended func() bool) error {
+	if j.fill.Image() == "" {
+		if err := j.fill.Begin(int(j.ordinals.GetCardinality())); err != nil {
+			return err
+		}
+		return j.eachOf(j.ordinals, ended, j.fill.Add)
+	}
+	image, err := j.x.openImage(j.fill.Image())
+	if err == nil {
+		err = j.fill.Restore(image)
+		err = errors.Join(err, image.Close())
+	} else {
+		j.fill.Abandon()
+	}
+	if err != nil {
+		return err
+	}
+	dirty, changed := j.x.dirtyOf(j.project), make(map[uint32]*cairn.Entry)
+	for it := dirty.Iterator(); it.HasNext(); {
+		changed[it.Next()] = nil // the file has nothing of it: it is gone
+	}
+	err = j.eachOf(dirty, ended, func(ordinal uint32, entry *cairn.Entry) error {
+		own := cairn.Entry{Key: bytes.Clone(entry.Key), Nodes: slices.Clone(entry.Nodes), Attributes: bytes.Clone(entry.Attributes)}
+		changed[ordinal] = &own
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return j.fill.Replace(changed)
+}
+
+// eachOf calls back for ordinals with the entries that the file has of them
+// now, in its own time; checkpoints go on meanwhile.
+func (j *fillJob) eachOf(ordinals *roaring.Bitmap, ended func() bool, each func(ordinal uint32, entry *cairn.Entry) error) error {
+	it := ordinals.ManyIterator()
+	buffer := make([]uint32, fillAtOnce)
+	for n := it.NextMany(buffer); n > 0 && !ended(); n = it.NextMany(buffer) {
+		if err := j.read(buffer[:n], each); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shards are the ordinals of the keyspace's shards now. x.mu is held.
+func (j *fillJob) shards() map[projection.Shard]*roaring.Bitmap {
+	out := make(map[projection.Shard]*roaring.Bitmap)
+	if s := j.x.state.Load(); s != nil && s.keyspaces[j.keyspace] != nil {
+		for _, shard := range s.keyspaces[j.keyspace].shards {
+			out[j.x.numberOf(shard.population)] = shard.ordinals
+		}
+	}
+	return out
+}
+
+// read reads the entries of some ordinals as the file has them now. One that
+// has none there has been noted as changed, or has left.
+func (j *fillJob) read(ordinals []uint32, each func(ordinal uint32, entry *cairn.Entry) error) (err error) {
+	_, r, err := j.x.acquire()
+	if err != nil {
+		return err
+	}
+	defer r.pool.release(r)
+	defer recovered(&err)
+	if ordinals = j.fill.Unchanged(ordinals); len(ordinals) == 0 {
+		return nil
+	}
+	var entry cairn.Entry
+	first := ordinalKey(ordinals[0])
+	found, value := r.records.Seek(first[:])
+	for _, ordinal := range ordinals {
+		under := ordinalKey(ordinal)
+		for tries := 0; bytes.Compare(found, under[:]) < 0 && found != nil; tries++ {
+			if tries == 4 { // far away
+				found, value = r.records.Seek(under[:])
+				break
+			}
+			found, value = r.records.Next()
+		}
+		if !bytes.Equal(found, under[:]) {
+			continue
+		}
+		key, ok := parseRecord(value)
+		if !ok {
+			return corrupt("RECORD_MALFORMED", "the record of ordinal %d is not what was written", ordinal)
+		}
+		held := r.find(j.keyspace, key.key)
+		if len(held) < 4 {
+			continue
+		}
+		at, nodes, ok := decodeEntryValue(held, entry.Nodes[:0])
+		if at != ordinal {
+			continue // the key has another entry by now
+		}
+		record, intact := decodeRecord(j.keyspace, held, value)
+		if !ok || !intact {
+			return corrupt("RECORD_CHECKSUM", "the record of ordinal %d is not what was written", ordinal)
+		}
+		entry = cairn.Entry{Key: record.key, Nodes: nodes, Attributes: record.attributes, Version: record.version}
+		if err := each(ordinal, &entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package projection
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"cairn"
+	"cairn/views"
+	"cairn/views/filter"
+)
+
+// definition is a version of a view that the log wants kept.
+type definition struct {
+	cairn.View
+	filter *filter.Filter // nil for all entries
+	// refusal is why it can't be built; nil if it can.
+	refusal error
+}
+
+// Define brings the projection to what the log says: the keyspace's schema, and
+// every version to be kept of its views. What is new is built in the
+// background (Step, or a Fill); what is gone gives its memory back at once. A
+// definition that can't be built is refused in its State, and no other
+// suffers.
+func (p *Projection) Define(schema *cairn.Schema, wanted []cairn.View) {
+	p.declared.Store(schema)
+	p.wanted = p.wanted[:0:0]
+	for _, view := range wanted {
+		d := definition{View: view}
+		if view.Filter != "" {
+			d.filter, d.refusal = filter.Parse(view.Filter, schema, filter.View, time.Time{})
+		}
+		p.wanted = append(p.wanted, d)
+	}
+	slices.SortFunc(p.wanted, func(a, b definition) int {
+		return cmp.Or(cmp.Compare(a.UID, b.UID), cmp.Compare(a.Version, b.Version))
+	})
+	if p.built != nil {
+		p.defineBuilt()
+	}
+	if p.built == nil || !slices.Equal(p.built.attributes, indexed(schema)) {
+		if p.fill == nil || !slices.Equal(p.fill.attributes, indexed(schema)) {
+			p.refill()
+		}
+	} else {
+		p.fill = nil // it was for a schema that is gone again
+	}
+	p.Touched()
+}
+
+// defineBuilt drops from what serves what is not wanted any more, and defines
+// what is new and can be built from the attributes that are there.
+func (p *Projection) defineBuilt() {
+	for _, each := range p.built.views.Progress() {
+		if !slices.ContainsFunc(p.wanted, func(d definition) bool { return d.UID == each.View && d.Version == each.Version }) {
+			p.built.views.Drop(each.View, each.Version)
+		}
+	}
+	for i := range p.wanted {
+		if d := &p.wanted[i]; d.refusal == nil && has(p.built.attributes, d) {
+			d.refusal = p.built.views.Define(d.definition())
+		}
+	}
+}
+
+// has tells whether attributes have all that a definition needs.
+func has(attributes []cairn.AttributeSpec, d *definition) bool {
+	there := func(id cairn.AttributeID) bool {
+		return slices.ContainsFunc(attributes, func(spec cairn.AttributeSpec) bool { return spec.ID == id })
+	}
+	if d.filter != nil {
+		for _, spec := range d.filter.Attributes() {
+			if !there(spec.ID) {
+				return false
+			}
+		}
+	}
+	return !slices.ContainsFunc(d.Sort, func(field cairn.SortField) bool { return !there(field.Attribute) })
+}
+
+func (d *definition) definition() views.Definition {
+	return views.Definition{View: d.UID, Version: d.Version, Filter: d.filter, Sort: d.Sort}
+}
+
+// States are how far every wanted version is. It is called with the lock held.
+func (p *Projection) States() []cairn.ViewState {
+	out := make([]cairn.ViewState, 0, len(p.wanted))
+	var progress []views.Progress
+	var now *Snapshot
+	if p.built != nil {
+		progress, now = p.built.views.Progress(), p.snapshotLocked()
+	}
+	for i := range p.wanted {
+		d := &p.wanted[i]
+		state := cairn.ViewState{View: d.UID, Version: d.Version}
+		at := slices.IndexFunc(progress, func(each views.Progress) bool { return each.View == d.UID && each.Version == d.Version })
+		switch {
+		case d.refusal != nil:
+			state.Refusal = d.refusal.Error()
+		case at >= 0:
+			state.Complete = progress[at].Complete
+			state.Done, state.Total = uint64(progress[at].Done), uint64(progress[at].Total)
+			if state.Complete {
+				state.Members, state.Bytes = now.size(d.UID, d.Version)
+			}
+		case p.fill != nil:
+			done, total := p.fill.Progress()
+			state.Done, state.Total = uint64(done), uint64(total)
+		}
+		out = append(out, state)
+	}
+	return out
+}
+
+// wants is a wanted version; nil if the log knows none.
+func (p *Projection) wants(uid cairn.UID, version uint64) *definition {
+	for i := range p.wanted {
+		if p.wanted[i].UID == uid && p.wanted[i].Version == version {
+			return &p.wanted[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,182 @@
+package projection
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"cairn"
+	"cairn/views"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// Shard is the owner's number of a shard. 0 is no shard's.
+type Shard = cairn.ShardID
+
+// At is the state of the index that a snapshot is of.
+type At struct {
+	cairn.Answer
+	// Fingerprint is of the keyspace's shards.
+	Fingerprint cairn.Fingerprint
+}
+
+// Config is what a Projection needs of its owner.
+type Config struct {
+	// Lock is held by the owner while it changes anything, and taken here to
+	// make a snapshot.
+	Lock sync.Locker
+	// At is called with the lock held.
+	At func() At
+	// Now is the clock, for the age of snapshots.
+	Now func() time.Time
+	// ImageEntries is how many entries must have changed for another image.
+	ImageEntries int
+}
+
+// Projection is the views of one keyspace.
+type Projection struct {
+	config Config
+
+	// published is the last snapshot; current tells whether nothing has
+	// changed since.
+	published atomic.Pointer[Snapshot]
+	current   atomic.Bool
+	// declared is the keyspace's schema by the log.
+	declared   atomic.Pointer[cairn.Schema]
+	conditions conditions
+
+	// The rest is guarded by the owner's lock.
+	wanted []definition // ascending by view and version
+	// built answers; nil until the first Fill is over.
+	built *built
+	fill  *Fill // nil if none is needed
+	// leaving are shards that have left and are still to be swept, unswept
+	// their ordinals.
+	leaving []Shard
+	unswept *roaring.Bitmap
+	// image says what a restart can begin with.
+	image imageState
+}
+
+// built is projections with what is needed to read them.
+type built struct {
+	views *views.Views
+	// attributes are the indexed ones that they were made for, ascending.
+	attributes []cairn.AttributeSpec
+	lists      *nodeLists
+}
+
+// nodesColumn is a column of ours: which nodes an entry is on, as a code of
+// nodeLists.
+var nodesColumn = cairn.AttributeSpec{ID: 1<<32 - 1, Type: cairn.TypeInt}
+
+// indexed are a schema's indexed attributes, ascending by id.
+func indexed(schema *cairn.Schema) []cairn.AttributeSpec {
+	var out []cairn.AttributeSpec
+	for _, spec := range schema.Attributes() {
+		if !spec.Unindexed {
+			out = append(out, spec)
+		}
+	}
+	slices.SortFunc(out, func(a, b cairn.AttributeSpec) int { return int(int64(a.ID) - int64(b.ID)) })
+	return out
+}
+
+// New makes the projection of a keyspace that Define has yet to be called for.
+func New(config Config) *Projection {
+	return &Projection{config: config, unswept: roaring.New()}
+}
+
+// Put makes an entry of a shard what it is now.
+func (p *Projection) Put(shard Shard, ordinal uint32, entry *cairn.Entry) {
+	if p.built != nil {
+		p.built.put(shard, ordinal, entry)
+	}
+	if p.fill != nil {
+		p.fill.note(ordinal, entry)
+	}
+	p.image.changed(ordinal)
+}
+
+// Delete forgets an entry of a shard.
+func (p *Projection) Delete(shard Shard, ordinal uint32) {
+	if p.built != nil {
+		p.built.views.Delete(ordinal, shard)
+	}
+	if p.fill != nil {
+		p.fill.note(ordinal, nil)
+	}
+	p.image.changed(ordinal)
+}
+
+func (b *built) put(shard Shard, ordinal uint32, entry *cairn.Entry) {
+	b.views.Put(ordinal, shard, entry.Key, entry.Attributes, b.lists.value(entry.Nodes))
+}
+
+// Move notes that entries of one shard are another's from now on. Ordinals
+// that the first does not have are passed over. Shards need not be told to a
+// Fill: it asks at its end.
+func (p *Projection) Move(from, to Shard, ordinals *roaring.Bitmap) {
+	if p.built != nil {
+		p.built.views.MoveEntries(from, to, ordinals)
+	}
+}
+
+// Depart takes the entries that a shard still has, the ordinals, out of sight
+// at once. Step sweeps them; until it has, the owner must not use these
+// ordinals again.
+func (p *Projection) Depart(shard Shard, ordinals *roaring.Bitmap) {
+	if p.built == nil || ordinals.IsEmpty() {
+		return
+	}
+	p.built.views.HideShard(shard)
+	p.leaving = append(p.leaving, shard)
+	p.unswept = roaring.Or(p.unswept, ordinals)
+}
+
+// Unswept are the ordinals that the owner must not use again yet. The bitmap
+// does not change.
+func (p *Projection) Unswept() *roaring.Bitmap { return p.unswept }
+
+// Touched ends a command that may have changed anything: the snapshot that is
+// there is out of date.
+func (p *Projection) Touched() { p.current.Store(false) }
+
+// Step goes on with what is done in the background, building views and
+// sweeping, for up to limit entries, and reports whether any of that is left.
+func (p *Projection) Step(limit int) (more bool) {
+	if p.built == nil {
+		return false
+	}
+	if len(p.leaving) > 0 {
+		p.sweep(limit)
+	} else {
+		more = p.built.views.Build(limit)
+	}
+	p.Touched()
+	return more || len(p.leaving) > 0 || p.building()
+}
+
+// building tells whether a view is not complete.
+func (p *Projection) building() bool {
+	return slices.ContainsFunc(p.built.views.Progress(), func(each views.Progress) bool { return !each.Complete })
+}
+
+func (p *Projection) sweep(limit int) {
+	if !p.built.views.SweepShard(p.leaving[0], limit) {
+		return
+	}
+	if p.leaving = p.leaving[1:]; len(p.leaving) == 0 {
+		p.unswept = roaring.New()
+	}
+}
+
+// Bytes is the memory that everything takes, keys included.
+func (p *Projection) Bytes() int64 {
+	if p.built == nil {
+		return 0
+	}
+	return p.snapshotLocked().Usage().Total()
+}

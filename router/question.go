@@ -1,0 +1,374 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"cairn"
+	"cairn/shardmap"
+	"cairn/shardmap/catalog"
+	"cairn/views/page"
+)
+
+// question is a question about a view, or about all entries of a keyspace, that
+// every owner of the keyspace answers for its part.
+type question struct {
+	sweep
+	ctx *deadlineContext
+	// view and version are what the question is about; view is nil for all
+	// entries.
+	view    *catalog.View
+	version *catalog.ViewVersion
+	partial bool
+	// request is what every part is asked, but for Read and where its page
+	// begins.
+	request cairn.ViewRequest
+	// resolve, if set, turns the question's names into the request's ids, by
+	// the schema and the version decided by.
+	resolve func() error
+	// of, if set, is the key whose owner alone is asked.
+	of cairn.Key
+	// status asks for the index's status in place of the request. It is there
+	// while no version serves yet, too.
+	status bool
+
+	parts  []*viewPart
+	failed *cairn.Error // the first failure; guarded by mu
+}
+
+// viewPart is one cluster's share of a question.
+type viewPart struct {
+	part
+	page.Run[cairn.ViewRow]
+	request cairn.ViewRequest
+	reply   *cairn.ViewReply // nil until it has answered
+	status  *cairn.IndexStatus
+	// refused tells whether it wants the question decided by a newer map,
+	// missing is why the answer will be without it.
+	refused bool
+	missing *cairn.Error
+	// low and high bound the place of an offset; see seek.
+	low, high int
+	bounded   bool
+	took      time.Duration
+	// cluster is whose nodes its rows name, revision the newest map that its
+	// replies were made by.
+	cluster  *catalog.Cluster
+	revision uint64
+}
+
+func (p *viewPart) send(ctx context.Context, index Index, read cairn.Read) (cairn.Answer, cairn.Fingerprint, error) {
+	if p.request.Asked == 0 {
+		status, err := index.Status(ctx, read.Epoch)
+		if err != nil {
+			return cairn.Answer{}, 0, err
+		}
+		p.status, p.reply = &status, &cairn.ViewReply{}
+		return cairn.Answer{Revision: status.MapRevision, Index: status.AppliedIndex}, p.owner.Fingerprint, nil
+	}
+	p.request.Read = read
+	if p.request.WithPlan {
+		defer func(began time.Time) { p.took = time.Since(began) }(time.Now())
+	}
+	reply, err := index.AskView(ctx, &p.request)
+	if err != nil {
+		var answer cairn.Answer
+		if reply != nil {
+			answer = reply.Answer
+		}
+		return answer, 0, versionMoved(err)
+	}
+	if reply.Fingerprint == p.owner.Fingerprint {
+		p.reply, p.revision = reply, max(p.revision, reply.Revision)
+	}
+	return reply.Answer, reply.Fingerprint, nil
+}
+
+// versionMoved takes an index's word that it does not know a version for what
+// it is: one of the two has an older map than the other.
+func versionMoved(err error) error {
+	if cairn.ReasonOf(err) != "VIEW_VERSION_UNKNOWN" {
+		return err
+	}
+	return &cairn.Error{Kind: cairn.KindStale, Reason: "VIEW_VERSION_UNKNOWN", Err: err}
+}
+
+// open begins a question about a view. It needs close in any case.
+func (q *question) open(ctx context.Context, view string, freshness cairn.Freshness) error {
+	if view == "" {
+		return cairn.Invalid("view", "VIEW_MISSING", "name the view")
+	}
+	m, err := q.begin(ctx, freshness)
+	if err != nil {
+		return err
+	}
+	found, ok := m.Catalog().ViewByName(view)
+	if !ok {
+		return viewUnknown(view)
+	}
+	q.view, q.keyspace = found, found.Keyspace
+	if keyspace, ok := m.Catalog().KeyspaceByUID(found.Keyspace); ok {
+		q.name = keyspace.Name
+	}
+	_, err = q.decide(q.ctx, m.Revision())
+	return err
+}
+
+// openAll begins a question about all entries of a keyspace. It needs close in
+// any case.
+func (q *question) openAll(ctx context.Context, keyspace string, freshness cairn.Freshness) error {
+	if keyspace == "" {
+		return cairn.Invalid("keyspace", "KEYSPACE_MISSING", "name the keyspace")
+	}
+	m, err := q.begin(ctx, freshness)
+	if err != nil {
+		return err
+	}
+	found, ok := m.Catalog().KeyspaceByName(keyspace)
+	if !ok {
+		return keyspaceNotFound(keyspace)
+	}
+	q.keyspace, q.name = found.UID, keyspace
+	_, err = q.decide(q.ctx, m.Revision())
+	return err
+}
+
+func (q *question) begin(ctx context.Context, freshness cairn.Freshness) (*shardmap.Map, error) {
+	q.ctx = q.router.bounded(ctx)
+	q.freshness, q.token = freshness, floorOf(freshness)
+	return q.router.mapFor(q.ctx, freshness)
+}
+
+func (q *question) close() { q.ctx.end() }
+
+func viewUnknown(name string) *cairn.Error {
+	e := cairn.Errorf(cairn.KindNotFound, "VIEW_UNKNOWN", "there is no view %q", name)
+	e.Field = "view"
+	return e
+}
+
+// decide takes a map at least as new as revision for the parts. What was
+// answered stays, as far as it still holds; nothing does once the view has
+// been replaced.
+func (q *question) decide(ctx context.Context, revision uint64) (replaced bool, err error) {
+	if err := q.sweep.decide(ctx, revision); err != nil {
+		return false, err
+	}
+	old := q.parts
+	if q.view != nil {
+		if replaced, err = q.decideVersion(); err != nil {
+			return false, err
+		}
+	}
+	if replaced {
+		old = nil
+	}
+	if q.resolve != nil {
+		if err := q.resolve(); err != nil {
+			return false, err
+		}
+	}
+	owners, err := q.owners()
+	if err != nil {
+		return false, err
+	}
+	before := q.parts
+	slab := make([]viewPart, 0, len(owners))
+	q.parts = partsOf(owners, old, func(owner shardmap.Owner) *viewPart {
+		slab = append(slab, viewPart{part: part{owner: owner}, Run: page.Run[cairn.ViewRow]{More: true}})
+		p := &slab[len(slab)-1]
+		// A cluster that could not be reached is not waited for again.
+		if at := slices.IndexFunc(before, func(b *viewPart) bool { return b.owner.Cluster == owner.Cluster }); at >= 0 && before[at].missing != nil {
+			p.lose(before[at].missing)
+		}
+		return p
+	})
+	return replaced, nil
+}
+
+func (q *question) decideVersion() (replaced bool, err error) {
+	view, found := q.directory.m.Catalog().ViewByUID(q.view.UID)
+	if !found {
+		return false, viewUnknown(q.view.Name)
+	}
+	q.view = view
+	if q.status {
+		return false, nil
+	}
+	if view.Serving == nil {
+		return false, viewBuilding(view)
+	}
+	replaced = q.version != nil && q.version.Number != view.Serving.Number
+	q.version = view.Serving
+	q.request.View, q.request.Version = view.UID, view.Serving.Number
+	return replaced, nil
+}
+
+// owners are whom to ask.
+func (q *question) owners() ([]shardmap.Owner, error) {
+	if q.of == nil {
+		return q.directory.m.Owners(q.keyspace), nil
+	}
+	at, _, err := ownerOf(q.directory, q.declared, q.of)
+	if err != nil {
+		return nil, err
+	}
+	owner, found := q.directory.m.Owner(q.keyspace, q.directory.members[at].cluster.UID)
+	if !found {
+		return nil, mapHole(q.directory, q.declared, q.of)
+	}
+	return []shardmap.Owner{owner}, nil
+}
+
+// epoch is which map revision a part's log must have noted.
+func (q *question) epoch(p *viewPart) uint64 {
+	epoch := max(p.owner.MaxEpoch, epochFloor(q.declared, floorOf(q.freshness)))
+	if q.view != nil {
+		return max(epoch, q.view.Revision)
+	}
+	// All entries are counted by what the keyspace's views keep.
+	for _, view := range q.directory.m.Catalog().ViewsOf(q.keyspace) {
+		epoch = max(epoch, view.Revision)
+	}
+	return epoch
+}
+
+// gather asks every part until all that answer fit one map: the request or, as
+// a step of several, what prepare makes of it. Such a step is given up where
+// the view is replaced meanwhile.
+func (q *question) gather(prepare func(p *viewPart)) (replaced bool, err error) {
+	for _, p := range q.parts {
+		p.reply = nil
+	}
+	pending := make([]*viewPart, 0, len(q.parts))
+	for {
+		pending = pending[:0]
+		for _, p := range q.parts {
+			if p.reply != nil || p.missing != nil {
+				continue
+			}
+			p.request = q.request
+			if prepare != nil {
+				prepare(p)
+			}
+			pending = append(pending, p)
+		}
+		if err := q.fetch(pending); err != nil {
+			return false, err
+		}
+		if q.newer == 0 {
+			return false, q.someone()
+		}
+		if replaced, err = q.decideAnew(); err != nil || replaced && prepare != nil {
+			return replaced, err
+		}
+	}
+}
+
+// fetch asks parts. It fails if one of them does that the answer can't be
+// without; others are missing from then on. Those have four fifths of the time
+// that is left: the rest is for the answer.
+func (q *question) fetch(parts []*viewPart) error {
+	round := q.ctx
+	if q.partial {
+		round = q.ctx.share()
+		defer round.end()
+	}
+	together(len(parts), func(i int) {
+		p := parts[i]
+		answered, refusal := q.ask(round, p, q.epoch(p))
+		if p.refused = !answered; refusal != nil {
+			q.fail(p, refusal)
+		}
+	})
+	if q.failed != nil {
+		return q.failed
+	}
+	return nil
+}
+
+// fail is for a part that nobody will answer.
+func (q *question) fail(p *viewPart, refusal *cairn.Error) {
+	refusal = q.blame(p, refusal)
+	if q.partial && unreachable(refusal) && q.ctx.Err() == nil {
+		p.lose(refusal)
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.failed == nil {
+		// The others are not waited for: what they would say changes nothing.
+		q.failed = refusal
+		q.ctx.stop()
+	}
+}
+
+// lose makes a part one that the answer is without.
+func (p *viewPart) lose(why *cairn.Error) { p.missing, p.More = why, false }
+
+// unreachable tells whether an error says no more than that a cluster can't
+// answer now.
+func unreachable(err *cairn.Error) bool {
+	return err.Kind == cairn.KindUnavailable || err.Kind == cairn.KindNotYet || err.Kind == cairn.KindDeadline
+}
+
+// blame is a refusal that says whose it is, but for what is wrong with the
+// question itself.
+func (q *question) blame(p *viewPart, refusal *cairn.Error) *cairn.Error {
+	if refusal.Kind == cairn.KindInvalid || refusal.Field != "" || refusal.Reason == "CANCELLED" {
+		return refusal
+	}
+	out, cluster := *refusal, q.cluster(&p.part).Name
+	if errors.Is(refusal.Err, context.DeadlineExceeded) {
+		out.Err = fmt.Errorf("cluster %s did not answer in time: %w", cluster, refusal.Err)
+	} else {
+		out.Err = fmt.Errorf("cluster %s: %w", cluster, refusal)
+		out.Op, out.Key = "", nil // the text has them
+	}
+	return &out
+}
+
+// decideAnew decides by the newer map that a part wants. Where there is none
+// in time, a partial answer is without the parts that want one.
+func (q *question) decideAnew() (replaced bool, err error) {
+	round := q.ctx
+	if q.partial {
+		round = q.ctx.share()
+		defer round.end()
+	}
+	if err = q.pace(round); err == nil {
+		replaced, err = q.decide(round, q.newer)
+	}
+	if err == nil || !q.partial || !unreachable(asError(err)) || q.ctx.Err() != nil || q.last == nil {
+		return replaced, err
+	}
+	q.newer = 0
+	for _, p := range q.parts {
+		if p.missing == nil && p.refused {
+			p.lose(q.blame(p, gaveUp(round, q.redecided, q.last)))
+		}
+	}
+	return false, nil
+}
+
+// someone fails if nobody answered: an answer of nothing would say nothing.
+func (q *question) someone() error {
+	if slices.ContainsFunc(q.parts, func(p *viewPart) bool { return p.missing == nil }) || len(q.parts) == 0 {
+		return nil
+	}
+	return q.parts[0].missing
+}
+
+// scattered is what the answer says of how it came about.
+func (q *question) scattered() cairn.Scattered {
+	out := cairn.Scattered{Token: q.token}
+	for _, p := range q.parts {
+		if p.missing != nil {
+			out.Missing = append(out.Missing, cairn.MissingCluster{Cluster: q.cluster(&p.part).Name, Err: p.missing})
+		}
+	}
+	return out
+}

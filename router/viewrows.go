@@ -1,0 +1,68 @@
+package router
+
+import (
+	"cairn"
+	"cairn/shardmap/catalog"
+)
+
+// labelled is the page's rows with names where the indexes have ids. Where they
+// have noted a map that declares more than the one decided by, it is used.
+func (p *paging) labelled() ([]cairn.NamedRow, error) {
+	if len(p.rows) == 0 {
+		return nil, nil
+	}
+	rows, known := p.label(p.directory, p.declared)
+	newest := uint64(0)
+	for _, part := range p.parts {
+		newest = max(newest, part.revision)
+	}
+	for _, row := range p.rows {
+		newest = max(newest, row.part.revision)
+	}
+	if !known && newest > p.directory.m.Revision() {
+		m, err := p.router.mapAt(p.ctx, newest)
+		if err != nil {
+			return nil, asError(err)
+		}
+		keyspace, found := m.Catalog().KeyspaceByUID(p.keyspace)
+		if !found {
+			return nil, keyspaceNotFound(p.name)
+		}
+		rows, _ = p.label(p.router.connections.directory(m), keyspace)
+	}
+	for i := range rows {
+		if rows[i].Primary == nil {
+			return nil, nodeUnknown(p.rows[i].part.cluster, rows[i].Key, p.rows[i].Nodes)
+		}
+	}
+	return rows, nil
+}
+
+// label names the rows by one map, and tells whether it knows all their ids.
+func (p *paging) label(d *directory, keyspace *catalog.Keyspace) (rows []cairn.NamedRow, known bool) {
+	for _, row := range p.rows {
+		row.part.cluster = nil
+	}
+	names := naming{keyspace: keyspace, values: make(cairn.NamedValues, 0, len(p.rows)*len(p.request.Fields))}
+	rows, known = make([]cairn.NamedRow, len(p.rows)), true
+	for i, row := range p.rows {
+		if row.part.cluster == nil {
+			row.part.cluster = p.clusterBy(d, row.part)
+		}
+		names.cluster = row.part.cluster
+		primary, replicas, nodesKnown := names.placed(row.Nodes)
+		values, valuesKnown := names.attributes(row.Attributes)
+		known = known && nodesKnown && valuesKnown
+		rows[i] = cairn.NamedRow{Key: row.Key, Cluster: names.cluster.Name, Primary: primary, Replicas: replicas, Attributes: values}
+	}
+	return rows, known
+}
+
+// clusterBy is a part's cluster as a map has it; as the map decided by has it
+// if that one lacks it.
+func (p *paging) clusterBy(d *directory, part *viewPart) *catalog.Cluster {
+	if at, found := d.find(part.owner.Cluster); found {
+		return d.members[at].cluster
+	}
+	return p.cluster(&part.part)
+}

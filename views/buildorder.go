@@ -1,0 +1,206 @@
+package views
+
+import (
+	"slices"
+
+	"cairn/views/order"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// sorting is an order on its way, between the steps of Build: the entries of a
+// snapshot are split into parts, the parts are sorted one after the other and
+// appended, and what changed since the snapshot is inserted at last.
+type sorting struct {
+	*sorter
+	entries *roaring.Bitmap // of the snapshot
+	// field and block are the strings that are numbered next, next the
+	// entries that are split next, as in view.
+	field, block int
+	rank         uint32
+	next         uint64
+	split        *split
+	splits       part     // what is split; none for entries
+	placed       int      // pages of it
+	parts        []part   // to be done, the last first
+	run          []uint32 // sorted, to be appended
+	// changed are the entries that are not as they were or not there any
+	// more. They are left out, and inserted when the others are in: inserting
+	// is set then.
+	changed   *roaring.Bitmap
+	inserting bool
+	done      int // entries split, and again when they are in
+}
+
+// costAppend and costInsert are how many times as long appending and inserting
+// an entry take as splitting it does.
+const (
+	costAppend = 3
+	costInsert = 10
+)
+
+// defers reports whether an entry that is new, has other sort values or is
+// gone is not to be inserted now, since that is done at last.
+func (o *sorted) defers(ordinal uint32) bool {
+	switch {
+	case o.next == everyOrdinal:
+		return false
+	case o.sorting == nil:
+		return true // it will be of the snapshot
+	case o.sorting.inserting:
+		return o.sorting.changed.Contains(ordinal)
+	}
+	o.sorting.changed.Add(ordinal)
+	return true
+}
+
+// buildOrder goes on with an order that is not complete, and is what is left
+// of a limit.
+func (v *Views) buildOrder(o *sorted, limit int) (left int) {
+	if o.sorting == nil {
+		s := v.Snapshot()
+		o.sorting = &sorting{sorter: sorterOf(&s.state, o.sort, o.fields), entries: s.state.entries.read(), changed: roaring.New()}
+	}
+	s := o.sorting
+	for limit > 0 {
+		switch {
+		case s.field < len(s.fields):
+			limit -= s.rankSome()
+		case s.next == 0 && s.split == nil:
+			s.split = s.sorter.split(0, s.sample(), int(s.entries.GetCardinality()))
+			limit -= splitMost
+		case s.split != nil:
+			limit = s.splitSome(limit)
+		case len(s.run) > 0:
+			limit -= v.appendSome(o, limit)
+		case len(s.parts) > 0:
+			limit -= s.sortPart()
+		default:
+			s.inserting = true
+			if limit = v.insertSome(o, limit); s.changed.IsEmpty() {
+				o.sorting, o.next = nil, everyOrdinal
+				return limit
+			}
+		}
+	}
+	return 0
+}
+
+// rankSome numbers some of a field's strings.
+func (s *sorting) rankSome() (cost int) {
+	if s.ranks[s.field] == nil {
+		s.field, s.block, s.rank = s.field+1, 0, 0
+		return 0
+	}
+	d := &s.state.attributes[s.fields[s.field]].dictionary
+	if s.block == len(d.order.blocks) {
+		s.field, s.block, s.rank = s.field+1, 0, 0
+		return 0
+	}
+	s.rank = d.rankBlock(s.block, s.rank, s.ranks[s.field])
+	s.block++
+	return codeBlockSize / 2
+}
+
+// sample is the numbers of some entries, far from each other.
+func (s *sorting) sample() []uint64 {
+	var out []uint64
+	if s.entries.IsEmpty() {
+		return out
+	}
+	first, last := uint64(s.entries.Minimum()), uint64(s.entries.Maximum())
+	step := max((last-first)/(4*splitMost), 1)
+	for it, at := s.entries.Iterator(), first; at <= last; at += step {
+		it.AdvanceIfNeeded(uint32(at))
+		if !it.HasNext() {
+			break
+		}
+		ordinal := it.Next()
+		out = append(out, s.number(0, ordinal))
+		at = max(at, uint64(ordinal))
+	}
+	return out
+}
+
+// splitSome puts some items into their parts, and is what is left of a limit.
+func (s *sorting) splitSome(limit int) (left int) {
+	if s.next != everyOrdinal {
+		s.next, left = eachOf(s.entries, s.next, limit, func(ordinal uint32) {
+			s.split.place(item{s.number(0, ordinal), ordinal})
+		})
+		s.done += limit - left
+		if s.next != everyOrdinal {
+			return left
+		}
+	} else {
+		pages := s.splits.items.pages
+		for left = limit; s.placed < len(pages); s.placed++ {
+			if left <= 0 {
+				return 0
+			}
+			for _, each := range pages[s.placed] {
+				s.split.place(each)
+			}
+			left -= len(pages[s.placed])
+			pages[s.placed] = nil
+		}
+	}
+	parts := s.split.parts()
+	if len(parts) == 1 && s.splits.items.size == parts[0].items.size && parts[0].level == s.splits.level {
+		parts[0].whole = true // no sample tells them apart
+	}
+	slices.Reverse(parts)
+	s.parts = append(s.parts, parts...)
+	s.split, s.splits, s.placed = nil, part{}, 0
+	return left
+}
+
+// sortPart sorts the first part, or begins to split it.
+func (s *sorting) sortPart() (cost int) {
+	last := len(s.parts) - 1
+	p := s.parts[last]
+	s.parts = s.parts[:last]
+	if p.splits(s.sorter) {
+		s.split, s.splits, s.placed = s.sorter.split(p.level, p.items.sample(), p.items.size), p, 0
+		return splitMost
+	}
+	sorted := p.items.joined()
+	s.sortSmall(sorted, p.level)
+	s.run = make([]uint32, len(sorted))
+	for i, each := range sorted {
+		s.run[i] = each.ordinal
+	}
+	return len(sorted)
+}
+
+// appendSome appends some of what is sorted, without what changed.
+func (v *Views) appendSome(o *sorted, limit int) (cost int) {
+	s := o.sorting
+	some := s.run[:min((limit+costAppend-1)/costAppend, len(s.run))]
+	s.run = s.run[len(some):]
+	s.done += len(some)
+	same := some[:0]
+	for _, ordinal := range some {
+		if !s.changed.Contains(ordinal) {
+			same = append(same, ordinal)
+		}
+	}
+	o.tree.Append(same, func(ordinal uint32) order.ViewSet { return v.viewsOf(o, ordinal) })
+	if len(s.run) == 0 {
+		s.run = nil
+	}
+	return costAppend * len(some)
+}
+
+// insertSome inserts some of what changed, and is what is left of a limit.
+func (v *Views) insertSome(o *sorted, limit int) (left int) {
+	s := o.sorting
+	for ; limit > 0 && !s.changed.IsEmpty(); limit -= costInsert {
+		ordinal := s.changed.Minimum()
+		s.changed.Remove(ordinal)
+		if v.present.entries.contains(ordinal) {
+			o.tree.Insert(ordinal, v.viewsOf(o, ordinal))
+		}
+	}
+	return max(limit, 0)
+}
