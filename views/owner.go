@@ -9,6 +9,17 @@ import (
 // Key is the key of an ordinal, nil if it has none. It is not to be modified.
 func (s *Snapshot) Key(ordinal uint32) cairn.Key { return s.state.keys.get(ordinal) }
 
+// Wide are the attributes of so many different strings that they have no bitmap
+// a value.
+func (s *Snapshot) Wide() (wide []cairn.AttributeSpec) {
+	for i := range s.state.attributes {
+		if a := &s.state.attributes[i]; a.spec.Type == cairn.TypeString && !a.indexed {
+			wide = append(wide, a.spec)
+		}
+	}
+	return wide
+}
+
 // ShardOrdinals is the ordinals of a shard's entries. The bitmap is not to be
 // modified.
 func (v *Views) ShardOrdinals(id cairn.ShardID) *roaring.Bitmap {
