@@ -157,6 +157,10 @@ type IndexStatus struct {
 	// KeyBytes is the memory of the keys that locates find without the file; 0
 	// where they are read from it.
 	KeyBytes int64
+	// WideAttributes are attributes of so many different strings that they have
+	// no bitmap a value in the views: conditions on them read every entry. Empty
+	// where the index was asked over the wire.
+	WideAttributes []string
 	// WriteRefusal says why writes are refused; empty while they are taken.
 	WriteRefusal string
 }

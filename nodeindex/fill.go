@@ -127,8 +127,10 @@ func (j *fillJob) begin(ended func() bool) error {
 		changed[ordinal] = &own
 		return nil
 	})
-	j.fill.Replace(changed)
-	return err
+	if err != nil {
+		return err
+	}
+	return j.fill.Replace(changed)
 }
 
 // eachOf calls back for ordinals with the entries that the file has of them

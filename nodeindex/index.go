@@ -235,5 +235,6 @@ func (x *Index) Status() cairn.IndexStatus {
 		status.Views = append(status.Views, s.projections[uid].States()...)
 		status.ViewBytes += s.projections[uid].Bytes()
 	}
+	status.WideAttributes = s.wide()
 	return status
 }

@@ -39,6 +39,8 @@ type model struct {
 	history map[string][]modelWrite // by keyspace and key
 	views   map[cairn.UID][]cairn.View
 
+	compared int
+
 	revision uint64
 	nextID   cairn.ShardID
 }
@@ -224,7 +226,9 @@ func (m *model) compare(t *rapid.T, x *Index) {
 			}
 			start = append(bytes.Clone(reply.Entries[len(reply.Entries)-1].Key), 0)
 		}
-		m.compareViews(t, x, uid)
+		if m.compared++; m.compared%8 < len(modelKeyspaces) {
+			m.compareViews(t, x, uid) // costs more than all else here
+		}
 		expect(t, slices.Equal(listed, slices.Sorted(maps.Keys(m.entries[uid]))), "listed %v", listed)
 		total += uint64(len(listed))
 		for _, e := range m.entries[uid] {

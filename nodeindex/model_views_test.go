@@ -180,6 +180,7 @@ func (m *machine) Settle(t *rapid.T) {
 		states[state.View][state.Version] = state
 	}
 	for uid, views := range m.views {
+		m.compareViews(t, m.x, uid)
 		for _, view := range views {
 			state := states[view.UID][view.Version]
 			want := len(m.rows(uid, modelViews[view.Version-1]))

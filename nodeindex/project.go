@@ -68,6 +68,27 @@ func unswept(projections map[cairn.UID]*projection.Projection) map[cairn.UID]*ro
 	return out
 }
 
+// WideAttributes are attributes, as in "keyspace.name", of so many different
+// strings that views have no bitmaps of them.
+func (x *Index) WideAttributes() (names []string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := x.state.Load()
+	if s == nil {
+		return nil
+	}
+	return s.wide()
+}
+
+func (s *state) wide() (names []string) {
+	for _, uid := range sortedUIDs(s.projections) {
+		for _, name := range s.projections[uid].Wide() {
+			names = append(names, s.keyspaces[uid].Name+"."+name)
+		}
+	}
+	return names
+}
+
 // wakeWork has Work looked at.
 func (x *Index) wakeWork() {
 	select {

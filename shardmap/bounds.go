@@ -22,6 +22,7 @@ type bounds struct {
 	prefixes []uint64 // n+1: of bound i, the 8 bytes after the common ones
 	common   int
 	outer    bool // the first and the last bound begin with the common bytes
+	line     line // through the prefixes, if common is 0
 }
 
 // newBounds copies n bounds and the end of the last.
@@ -35,21 +36,28 @@ func newBounds(n int, start func(int) []byte, end []byte) bounds {
 		b.add(start(i))
 	}
 	b.add(end)
-	b.common, b.outer = commonLength(b.bound(0), end), true
+	longest := 0
+	for i := range n + 1 {
+		longest = max(longest, len(b.bound(i)))
+	}
+	b.common, b.outer = commonBytes(b.bound(0), end, longest), true
 	if n > 1 {
 		// With 4 bytes more in common, half of the prefix would be wasted.
-		if common := commonLength(b.bound(1), b.bound(n-1)); common >= b.common+4 {
+		if common := commonBytes(b.bound(1), b.bound(n-1), longest); common >= b.common+4 {
 			b.common, b.outer = common, false
 		}
 	}
 	b.prefixes[n] = math.MaxUint64
 	for i := range n {
 		if i > 0 || b.outer {
-			b.prefixes[i] = prefix(b.bound(i)[b.common:])
+			b.prefixes[i] = prefix(b.bound(i), b.common)
 		}
 	}
-	if b.outer && len(end) > 0 {
-		b.prefixes[n] = prefix(end[b.common:])
+	if b.outer {
+		b.prefixes[n] = endPrefix(end, b.common)
+	}
+	if b.common == 0 {
+		b.line = newLine(n, func(i int) uint64 { return b.prefixes[i] }, b.prefixes[n])
 	}
 	return b
 }
@@ -69,27 +77,42 @@ func (b *bounds) bound(i int) []byte {
 
 func (b *bounds) end() []byte { return b.bound(b.pieces()) }
 
-// search is the piece that a key is in, which must be in one, and the prefix
-// that it was found by.
-func (b *bounds) search(key []byte) (int, uint64) {
+// search is the piece that a key is in, which must be in one.
+func (b *bounds) search(key []byte) int {
 	n := b.pieces()
 	if !b.outer {
 		from := int(b.offsets[1])
 		order := bytes.Compare(key[:min(len(key), b.common)], b.flat[from:from+b.common])
 		if order < 0 {
-			return 0, 0
+			return 0
 		}
 		if order > 0 {
-			return n - 1, math.MaxUint64
+			return n - 1
 		}
 	}
-	key = key[b.common:]
-	p := prefix(key)
+	p := prefix(key, b.common)
 	i := searchEvenly(b.prefixes[:n], p)
 	if i == 0 || b.prefixes[i] < p {
-		return i, p
+		return i
 	}
-	return searchEqual(i, func(i int) bool { return b.prefixes[i] < p || bytes.Compare(b.bound(i)[b.common:], key) <= 0 }), p
+	return searchEqual(i, func(i int) bool { return b.prefixes[i] < p || bytes.Compare(b.bound(i), key) <= 0 })
+}
+
+// interpolate is search for a key of which only the first 8 bytes are known. It
+// is false if they do not tell, or the bounds lie on no line.
+func (b *bounds) interpolate(p uint64) (int, bool) {
+	if !b.line.straight() {
+		return 0, false
+	}
+	numbers := b.prefixes
+	i := b.line.guess(p, len(numbers)-1)
+	for i > 0 && numbers[i] > p {
+		i--
+	}
+	for i+2 < len(numbers) && numbers[i+1] <= p {
+		i++
+	}
+	return i, i == 0 || numbers[i] < p
 }
 
 // searchEvenly is the last of ascending numbers that is at or before p, or the
@@ -126,7 +149,7 @@ func searchEqual(i int, atOrBefore func(int) bool) int {
 
 // rank is how many pieces begin before a key, wherever that is.
 func (b *bounds) rank(key []byte) int {
-	return rank(key, b.pieces(), b.bound, func() int { i, _ := b.search(key); return i })
+	return rank(key, b.pieces(), b.bound, func() int { return b.search(key) })
 }
 
 // rank is how many of n pieces begin before a key; search finds the piece of
@@ -145,23 +168,37 @@ func rank(key []byte, n int, bound func(int) []byte, search func() int) int {
 	return i + 1
 }
 
-// prefix is the first 8 bytes as a number of the same order, but for zeros at
-// the end.
-func prefix(key []byte) uint64 {
-	if len(key) >= 8 {
-		return binary.BigEndian.Uint64(key)
+// prefix is the 8 bytes of a key after the first ones, as a number of the same
+// order but for zeros at the end.
+func prefix(key []byte, after int) uint64 {
+	if len(key) >= after+8 {
+		return binary.BigEndian.Uint64(key[after:])
 	}
 	var p uint64
-	for i, b := range key {
+	for i, b := range key[min(after, len(key)):] {
 		p |= uint64(b) << (56 - 8*i)
 	}
 	return p
 }
 
-func commonLength(a, b []byte) int {
-	n := min(len(a), len(b))
+// endPrefix is the prefix of a last bound, which is open if it is empty.
+func endPrefix(end []byte, after int) uint64 {
+	if len(end) == 0 {
+		return math.MaxUint64
+	}
+	return prefix(end, after)
+}
+
+// commonBytes is how many first bytes the prefixes of bounds between two leave
+// out: those that all have in common, or none if whole bounds fit a prefix, so
+// that one prefix of a key does for every level of a tree.
+func commonBytes(first, last []byte, longest int) int {
+	if longest <= 8 {
+		return 0
+	}
+	n := min(len(first), len(last))
 	for i := range n {
-		if a[i] != b[i] {
+		if first[i] != last[i] {
 			return i
 		}
 	}

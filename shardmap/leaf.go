@@ -2,25 +2,31 @@ package shardmap
 
 import (
 	"bytes"
-	"math"
+	"math/bits"
 
 	"cairn"
 )
 
 // leaf is a run of neighbouring shards.
 type leaf struct {
-	// prefixes are of the starts, the 8 bytes after the common ones.
-	prefixes []uint64
-	rows     []row
+	rows []row
 	// flat is where each shard begins, one after another, and where the last
 	// one ends.
 	flat []byte
-	// common is how many bytes all of these bounds begin with.
+	// common is how many bytes of a bound its prefix leaves out; all of these
+	// bounds begin with them.
 	common uint32
+	// line or, where it isn't straight, samples say about where a prefix is.
+	line    line
+	samples *samples
 }
 
-// row is one shard, with all that a lookup needs of it besides flat.
+// row is one shard, with all that a lookup needs of it besides flat: the prefix
+// it is found by lies beside what is found, so that a lookup in a large Map
+// waits for memory once.
 type row struct {
+	// prefix is of the start, the 8 bytes after the common ones.
+	prefix  uint64
 	id      cairn.ShardID
 	cluster cairn.UID
 	epoch   uint64
@@ -35,7 +41,10 @@ type row struct {
 const pinnedBit = 1 << 63
 
 func newRow(s Shard, offset int) row {
-	r := row{s.ID, s.Cluster, s.Epoch, s.Revision, uint32(offset), uint16(len(s.Start)), uint16(len(s.End))}
+	r := row{
+		id: s.ID, cluster: s.Cluster, epoch: s.Epoch, revision: s.Revision,
+		offset: uint32(offset), startLen: uint16(len(s.Start)), endLen: uint16(len(s.End)),
+	}
 	if s.Pinned {
 		r.revision |= pinnedBit
 	}
@@ -92,11 +101,19 @@ func joinParts(parts ...part) leaf {
 
 // setPrefixes is the last step of making a leaf.
 func (l *leaf) setPrefixes() {
-	common := commonLength(l.bound(0), l.bound(len(l.rows)))
+	n := len(l.rows)
+	end, longest := l.bound(n), 0
+	for i := range n + 1 {
+		longest = max(longest, len(l.bound(i)))
+	}
+	common := commonBytes(l.bound(0), end, longest)
 	l.common = uint32(common)
-	l.prefixes = make([]uint64, len(l.rows))
 	for i := range l.rows {
-		l.prefixes[i] = prefix(l.bound(i)[common:])
+		l.rows[i].prefix = prefix(l.bound(i), common)
+	}
+	number := func(i int) uint64 { return l.rows[i].prefix }
+	if l.line = newLine(n, number, endPrefix(end, common)); !l.line.straight() {
+		l.samples = newSamples(n, number)
 	}
 }
 
@@ -128,60 +145,49 @@ func (l *leaf) rowEnd(r *row) []byte {
 	return l.flat[from:to:to]
 }
 
-// search is the row of the shard that a key is in, which must be in one. It
-// begins at a guess, which the shards of an even keyspace make right.
-func (l *leaf) search(key []byte, guess int) int {
-	key = key[l.common:]
-	p := prefix(key)
-	i := searchFrom(l.prefixes, p, guess)
-	if i == 0 || l.prefixes[i] < p {
+// search is the row of the shard that a key is in, which must be in one.
+func (l *leaf) search(key []byte) int {
+	p := prefix(key, int(l.common))
+	i := l.searchPrefix(p)
+	if i == 0 || l.rows[i].prefix < p {
 		return i
 	}
 	return searchEqual(i, func(i int) bool {
-		return l.prefixes[i] < p || bytes.Compare(l.bound(i)[l.common:], key) <= 0
+		return l.rows[i].prefix < p || bytes.Compare(l.bound(i), key) <= 0
 	})
 }
 
-// nearby is how far from a guess to look one by one, which costs one
-// mispredicted branch where halving costs one a step.
-const nearby = 16
-
-// searchFrom is the last of ascending numbers that is at or before p, or the
-// first if none is.
-func searchFrom(numbers []uint64, p uint64, guess int) int {
-	if numbers[guess] <= p {
-		stop := min(guess+nearby, len(numbers)-1)
-		for guess < stop && numbers[guess+1] <= p {
-			guess++
-		}
-		if guess < stop || stop == len(numbers)-1 {
-			return guess
-		}
-		return guess + searchEvenly(numbers[guess:], p)
+// searchPrefix is the last row whose prefix is at or before p, or the first.
+func (l *leaf) searchPrefix(p uint64) int {
+	if l.samples != nil {
+		return l.searchPart(p)
 	}
-	stop := max(guess-nearby, 0)
-	for guess > stop && numbers[guess] > p {
-		guess--
+	rows := l.rows
+	i := l.line.guess(p, len(rows))
+	for i > 0 && rows[i].prefix > p {
+		i--
 	}
-	if guess > stop || numbers[guess] <= p {
-		return guess
+	for i+1 < len(rows) && rows[i+1].prefix <= p {
+		i++
 	}
-	return searchEvenly(numbers[:guess+1], p)
+	return i
 }
 
-// guess is which of n rows a prefix would be in if they were even between two
-// others.
-func guess(n int, p, low, high uint64) int {
-	if p <= low || high <= low {
-		return 0
+// searchPart is searchPrefix by samples. It looks at all rows of a part: their
+// waits for memory pass together, those of a search by halves would not.
+func (l *leaf) searchPart(p uint64) int {
+	from, to := l.samples.part(p, len(l.rows))
+	i := from
+	for j := from + 1; j < to; j++ {
+		_, after := bits.Sub64(p, l.rows[j].prefix, 0) // 1 if the row's is above p
+		i += 1 - int(after)
 	}
-	share := float64(p-low) / float64(high-low)
-	return int(math.Min(share*float64(n), float64(n-1)))
+	return i
 }
 
 // rank is how many shards begin before a key, wherever that is.
 func (l *leaf) rank(key []byte) int {
-	return rank(key, len(l.rows), l.bound, func() int { return l.search(key, len(l.rows)/2) })
+	return rank(key, len(l.rows), l.bound, func() int { return l.search(key) })
 }
 
 // shard is the i-th.
@@ -196,6 +202,6 @@ func (l *leaf) shard(keyspace cairn.UID, i int) Shard {
 }
 
 // rowBytes is what a shard takes besides its bound.
-const rowBytes = 8 + 40
+const rowBytes = 48
 
 func (l *leaf) bytes() int { return len(l.flat) + len(l.rows)*rowBytes }

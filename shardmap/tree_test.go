@@ -152,29 +152,3 @@ func replaceIn(table *table, before, after []Shard) *table {
 	}
 	return table.replace(before, after, at)
 }
-
-// TestSearchFrom compares a search from any guess with one by hand.
-func TestSearchFrom(t *testing.T) {
-	random := rand.New(rand.NewPCG(5, 6))
-	for range 2000 {
-		numbers := make([]uint64, 1+random.IntN(100))
-		for i := range numbers {
-			numbers[i] = uint64(random.IntN(200))
-		}
-		slices.Sort(numbers)
-		p, want := uint64(random.IntN(220)), 0
-		for i, n := range numbers {
-			if n <= p {
-				want = i
-			}
-		}
-		if got := searchEvenly(numbers, p); got != want {
-			t.Fatalf("%d evenly in %v: %d; want %d", p, numbers, got, want)
-		}
-		for from := range numbers {
-			if got := searchFrom(numbers, p, from); got != want {
-				t.Fatalf("%d from %d in %v: %d; want %d", p, from, numbers, got, want)
-			}
-		}
-	}
-}

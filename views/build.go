@@ -75,7 +75,7 @@ func (v *Views) buildView(slot, limit int) (left int) {
 	if w.next != everyOrdinal {
 		w.next, left = eachOf(v.present.entries.read(), w.next, limit, func(ordinal uint32) {
 			if w.matches(&v.present, ordinal) {
-				v.setMember(slot, nil, ordinal, true)
+				v.flip(slot, nil, ordinal, true)
 			}
 		})
 	} else if left = v.fillSome(slot, &w, limit); w.complete {

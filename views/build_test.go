@@ -16,7 +16,7 @@ import (
 func TestBuildAmidChanges(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	v := New(testSchema)
-	entries := uint32(40_000)
+	entries := uint32(20_000)
 	attributes := func() cairn.Attributes {
 		text, _ := cairn.String([]string{"a", "b", "c"}[random.IntN(3)])
 		long, _ := cairn.String(fmt.Sprintf("name %d", random.IntN(500)))
@@ -43,13 +43,13 @@ func TestBuildAmidChanges(t *testing.T) {
 		}
 	}
 	steps := 0
-	for v.Build(3_000) {
+	for v.Build(4_000) {
 		steps++
 		for range 50 {
 			put(random.Uint32N(entries + entries/8))
 			v.Delete(random.Uint32N(entries), 1)
 		}
-		if steps%10 == 0 {
+		if steps%20 == 0 {
 			v.Snapshot()
 			for _, p := range v.Progress() {
 				if p.Done > p.Total {
@@ -64,7 +64,7 @@ func TestBuildAmidChanges(t *testing.T) {
 	if err := v.Check(); err != nil {
 		t.Fatal(err)
 	}
-	if steps < 50 {
+	if steps < 40 {
 		t.Errorf("built in %d steps", steps)
 	}
 }

@@ -15,8 +15,7 @@ import (
 //	b, err := views.NewBuilder(schema, nil, definitions)
 //	err = b.Add(ordinal, key, attributes) // for each entry
 //	r, err := b.Finish()
-//	r.Put(ordinal, key, attributes) // and Delete: each entry that changed since
-//	v, err := r.SetShards(shards)
+//	r.Forget(changed) // and so on, see Restored
 //
 // One goroutine uses it, which need not be that of any other projections: so
 // those of a keyspace are built anew beside the old ones, from what was there

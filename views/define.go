@@ -55,7 +55,9 @@ type sorted struct {
 	fields []int // where its attributes stand
 	tree   *order.Order
 	reads  attributeSet
-	slots  []int // of its views
+	// watches are the attributes that its views' filters read.
+	watches attributeSet
+	slots   []int // of its views
 	// next is everyOrdinal once it is complete; until then sorting says how
 	// far it is.
 	next    uint64
@@ -93,10 +95,13 @@ func (v *Views) Define(definition Definition) error {
 		for _, spec := range definition.Filter.Attributes() {
 			if i, indexed := v.present.index(spec.ID); indexed {
 				w.reads.add(i)
+				o.watches.add(i)
 			}
 		}
 	}
 	if v.present.entries.size() == 0 {
+		// That goes for an order, too, that lost its entries while it was built.
+		o.next, o.sorting = everyOrdinal, nil
 		w.next, w.complete = everyOrdinal, true
 	}
 	slot := v.freeSlot()

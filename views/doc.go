@@ -1,7 +1,7 @@
 // Package views is the projections of one keyspace in one node index: which
 // entries are in which view, in which order, and the answers to questions
-// about them. It holds everything in memory and does no I/O; whoever owns it
-// keeps it beside the entries and rebuilds it from them.
+// about them. It holds everything in memory; whoever owns it keeps it beside the
+// entries, and an image of it where it can be read faster than it is built.
 //
 // One goroutine writes:
 //
@@ -16,6 +16,12 @@
 //
 //	s := v.Snapshot()
 //	page, err := s.Page(views.Query{Selection: views.Selection{View: uid, Version: 1}, Limit: 50})
+//
+// Three ways lead to the projections of entries that are there already, each a
+// fraction of the one after it: Load reads an image that Snapshot.Save wrote,
+// Builder takes all entries in order of their ordinals, and Put takes one after
+// the other. The first two hand out a Restored, which is brought up to what
+// changed since and gets its shards before anyone can ask it.
 //
 // # What is kept
 //

@@ -66,8 +66,10 @@ func loadFuzzed(t *testing.T, image []byte, definitions []Definition) *Restored 
 // use does something with all that was restored.
 func use(t *testing.T, r *Restored, definitions []Definition) *Views {
 	t.Helper()
-	r.Put(5, cairn.Key("a key that no image has"), nil)
-	r.Delete(1)
+	r.Forget(roaring.BitmapOf(1, 5))
+	if err := r.Put(5, cairn.Key("a key that no image has"), nil); err != nil {
+		t.Fatal(err)
+	}
 	v, err := r.SetShards(map[cairn.ShardID]*roaring.Bitmap{1: r.views.present.entries.read().Clone()})
 	if err != nil {
 		t.Fatal(err)
@@ -94,23 +96,21 @@ func use(t *testing.T, r *Restored, definitions []Definition) *Views {
 // TestFlippedBitsBehindTheSums changes each byte of an image and makes the
 // sums right: what Load does not refuse must be of use.
 func TestFlippedBitsBehindTheSums(t *testing.T) {
-	w, _ := filled(t, 40)
+	w, _ := filled(t, 25)
 	image := save(t, w.views.Snapshot())
 	definitions := plain(w.definitions)
 	refused := 0
 	for i := range image {
-		for _, flip := range []byte{1, 0x80} {
-			changed := bytes.Clone(image)
-			changed[i] ^= flip
-			if r := loadFuzzed(t, repaired(changed), definitions); r != nil {
-				use(t, r, definitions)
-			} else {
-				refused++
-			}
+		changed := bytes.Clone(image)
+		changed[i] ^= 1 << (i % 8)
+		if r := loadFuzzed(t, repaired(changed), definitions); r != nil {
+			use(t, r, definitions)
+		} else {
+			refused++
 		}
 	}
-	if refused < len(image)/2 {
-		t.Errorf("%d of %d refused", refused, 2*len(image))
+	if refused < len(image)/4 {
+		t.Errorf("%d of %d refused", refused, len(image))
 	}
 }
 

@@ -72,12 +72,12 @@ func (m *model) shards() map[cairn.ShardID]*roaring.Bitmap {
 
 // finish brings what was restored up to the model, and compares.
 func (w *written) finish(t *rapid.T, r *Restored, dirty *roaring.Bitmap, definitions []*Definition) *Views {
+	r.Forget(dirty)
 	for it := dirty.Iterator(); it.HasNext(); {
-		ordinal := it.Next()
-		if e := w.model.entries[ordinal]; e != nil {
-			r.Put(ordinal, e.key, e.attributes)
-		} else {
-			r.Delete(ordinal)
+		if e := w.model.entries[it.Next()]; e != nil {
+			if err := r.Put(e.ordinal, e.key, e.attributes); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	v, err := r.SetShards(w.model.shards())
@@ -220,7 +220,7 @@ func filled(t testing.TB, entries int) (*written, map[cairn.ShardID]*roaring.Bit
 func TestTruncatedImagesAreRefused(t *testing.T) {
 	w, _ := filled(t, 60)
 	image := save(t, w.views.Snapshot())
-	for n := range len(image) {
+	for n := range image {
 		_, err := Load(bytes.NewReader(image[:n]), testSchema, nil, plain(w.definitions))
 		requireKind(t, err, cairn.KindCorrupt, "IMAGE_CORRUPT")
 	}
@@ -297,6 +297,41 @@ func TestShardsThatAreNotTheEntriesAreRefused(t *testing.T) {
 	refuse(func(s map[cairn.ShardID]*roaring.Bitmap) { s[2] = roaring.Or(s[2], roaring.BitmapOf(7_000)) })
 	refuse(func(s map[cairn.ShardID]*roaring.Bitmap) { s[3] = roaring.BitmapOf(s[2].Minimum()) })
 	if _, err := r.SetShards(shards); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestKeysThatMovedSince brings an image up to a state in which every key has
+// another ordinal and nothing else is different.
+func TestKeysThatMovedSince(t *testing.T) {
+	w, _ := filled(t, 1200)
+	r, err := Load(bytes.NewReader(save(t, w.views.Snapshot())), testSchema, nil, plain(w.definitions))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []*modelEntry
+	changed := roaring.New()
+	for ordinal, e := range w.model.entries {
+		changed.Add(ordinal)
+		all = append(all, e)
+	}
+	if len(all) > 0 {
+		err := r.Put(all[0].ordinal, all[1].key, all[1].attributes)
+		requireKind(t, err, cairn.KindPrecondition, "ORDINAL_TAKEN")
+	}
+	r.Forget(changed)
+	ordinals := roaring.New()
+	for i, e := range all {
+		if err := r.Put(all[(i+1)%len(all)].ordinal, e.key, e.attributes); err != nil {
+			t.Fatal(err)
+		}
+		ordinals.Add(e.ordinal)
+	}
+	v, err := r.SetShards(map[cairn.ShardID]*roaring.Bitmap{4: ordinals})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Check(); err != nil {
 		t.Fatal(err)
 	}
 }

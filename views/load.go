@@ -42,7 +42,7 @@ import (
 func Load(image io.Reader, schema *cairn.Schema, columns []cairn.AttributeSpec, definitions []Definition) (*Restored, error) {
 	l := &loader{imageReader: newImageReader(image), views: New(schema, columns...), jobs: newJobs()}
 	l.ties = sync.OnceValue(func() *ties { return tiesOf(&l.views.present.keys, &l.blocks) })
-	defer l.jobs.wait()
+	defer func() { _ = l.jobs.wait() }() // for the earlier returns
 	for _, part := range []func(){l.header, l.entries, l.keys, l.attributes} {
 		if part(); l.err != nil {
 			return nil, l.err

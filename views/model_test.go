@@ -398,7 +398,9 @@ func checkMaintained(t *rapid.T) {
 	for v.Build(50) {
 		continue
 	}
-	m.compare(t, v.Snapshot(), definitions)
+	last := v.Snapshot()
+	m.compare(t, last, definitions)
+	m.compareRebuilt(t, last, definitions)
 	for _, one := range snapshots {
 		one.model.compare(t, one.snapshot, one.definitions)
 	}

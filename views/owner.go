@@ -6,11 +6,19 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// Key is the key of an entry, nil if there is none. It is not to be modified.
-func (v *Views) Key(ordinal uint32) cairn.Key { return v.present.keys.get(ordinal) }
-
 // Key is the key of an ordinal, nil if it has none. It is not to be modified.
 func (s *Snapshot) Key(ordinal uint32) cairn.Key { return s.state.keys.get(ordinal) }
+
+// Wide are the attributes of so many different strings that they have no bitmap
+// a value.
+func (s *Snapshot) Wide() (wide []cairn.AttributeSpec) {
+	for i := range s.state.attributes {
+		if a := &s.state.attributes[i]; a.spec.Type == cairn.TypeString && !a.indexed {
+			wide = append(wide, a.spec)
+		}
+	}
+	return wide
+}
 
 // ShardOrdinals is the ordinals of a shard's entries. The bitmap is not to be
 // modified.

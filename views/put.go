@@ -1,8 +1,6 @@
 package views
 
 import (
-	"slices"
-
 	"cairn"
 	"cairn/views/order"
 )
@@ -13,47 +11,33 @@ import (
 // valid for the schema; columns are values of the owner's own columns.
 func (v *Views) Put(ordinal uint32, shardID cairn.ShardID, key cairn.Key, attributes cairn.Attributes, columns ...cairn.Attribute) {
 	s := &v.present
-	clear(v.row)
-	for each := range attributes.All() {
-		if i, indexed := s.index(each.ID); indexed {
-			v.row[i] = each.Value
-		}
-	}
-	for _, each := range columns {
-		if i, known := s.index(each.ID); known {
-			v.row[i] = each.Value
-		}
-	}
+	v.row.read(s, attributes, columns)
 	exists := s.entries.contains(ordinal)
 	var changed attributeSet
 	for i := range s.attributes {
-		if !exists && v.row[i].Type() != cairn.TypeNull || exists && !s.attributes[i].holds(ordinal, v.row[i]) {
+		if !exists && v.row.values[i].Type() != cairn.TypeNull || exists && !s.attributes[i].holds(ordinal, v.row.values[i]) {
 			changed.add(i)
 		}
 	}
-	if exists && changed == (attributeSet{}) {
-		return
-	}
-	if exists {
-		// An order finds an entry by its sort values, so it goes before they
-		// change.
-		for _, o := range v.orders {
-			if o != nil && o.reads.meets(&changed) {
-				o.tree.Delete(ordinal)
-			}
-		}
-	} else {
+	switch {
+	case !exists:
 		s.keys.set(ordinal, key, v.bitmaps.generation)
 		s.entries = v.bitmaps.edit(s.entries)
 		v.bitmaps.set(s.entries, ordinal, true)
+	case changed == (attributeSet{}):
+		return
+	default:
+		v.lift(ordinal, &changed)
 	}
+	realigned := false
 	for i := range s.attributes {
 		if changed.has(i) {
 			a := &s.attributes[i]
-			a.set(ordinal, v.row[i], &v.bitmaps)
+			a.set(ordinal, v.row.values[i], &v.bitmaps)
 			if a.aligns() && a.dictionary.distinct() > maxAligned {
 				v.unalign(i)
 			}
+			realigned = realigned || a.aligns()
 		}
 	}
 	home := v.editShard(shardID)
@@ -61,107 +45,96 @@ func (v *Views) Put(ordinal uint32, shardID cairn.ShardID, key cairn.Key, attrib
 		home.ordinals = v.bitmaps.edit(home.ordinals)
 		v.bitmaps.set(home.ordinals, ordinal, true)
 	}
-	v.place(ordinal, home, exists, &changed)
-}
-
-// place brings memberships and orders up to an entry's changed attributes.
-func (v *Views) place(ordinal uint32, home *shard, exists bool, changed *attributeSet) {
 	v.ownCounts()
-	moved := v.moved[:0]
-	v.forget()
-	for slot, each := range v.present.views {
-		if each == nil || !each.covers(ordinal) || exists && !each.reads.meets(changed) {
-			continue
-		}
-		in := each.matches(&v.present, ordinal)
-		v.know(slot, in)
-		if v.setMember(slot, home, ordinal, in) {
-			moved = append(moved, each.order)
-		}
-	}
-	realigned := v.realigned(changed)
 	for number, o := range v.orders {
 		switch {
 		case o == nil:
-		case !exists || o.reads.meets(changed):
-			if !o.defers(ordinal) {
-				o.tree.Insert(ordinal, v.viewsOf(o, ordinal))
+		case !exists:
+			o.insert(ordinal, v.judge(o, home, ordinal, nil, nil))
+		case o.reads.meets(&changed):
+			o.insert(ordinal, v.judge(o, home, ordinal, v.lifted[number], &changed))
+		case realigned || o.watches.meets(&changed):
+			o.tree.Revise(ordinal, func(is order.ViewSet) order.ViewSet {
+				return v.judge(o, home, ordinal, is, &changed)
+			})
+		}
+	}
+}
+
+// insert puts an entry in its place, unless that is done later.
+func (o *sorted) insert(ordinal uint32, views order.ViewSet) {
+	if !o.defers(ordinal) {
+		o.tree.Insert(ordinal, views)
+	}
+}
+
+// lift takes an entry out of the orders that it has another place in with
+// changed attributes, and notes in which views it was there. An order finds an
+// entry by its sort values, so it goes before they change.
+func (v *Views) lift(ordinal uint32, changed *attributeSet) {
+	for len(v.lifted) < len(v.orders) {
+		v.lifted = append(v.lifted, nil)
+	}
+	for number, o := range v.orders {
+		if o != nil && o.reads.meets(changed) {
+			was, _ := o.tree.Remove(ordinal)
+			v.lifted[number] = append(v.lifted[number][:0], was...)
+		}
+	}
+}
+
+// judge is which of an order's views the entry that is put is a member of now,
+// with the bitsets of its values, and brings members and counts up to that. It
+// was in some of the views. The order knows that at the place where the entry
+// is anyway: the views' bitmaps, a cache miss each, are left alone unless they
+// change. Only filters that ask for changed attributes are tried, all if
+// changed is nil. The set is good until the next call.
+func (v *Views) judge(o *sorted, home *shard, ordinal uint32, was order.ViewSet, changed *attributeSet) order.ViewSet {
+	is := v.valuesOf(o, ordinal)
+	for _, slot := range o.slots {
+		w := v.present.views[slot]
+		in := v.wasMember(slot, ordinal, was)
+		if w.covers(ordinal) && (changed == nil || w.reads.meets(changed)) {
+			if matches := w.Filter == nil || w.Filter.MatchOrdinal(&v.row, ordinal); matches != in {
+				in = matches
+				v.flip(slot, home, ordinal, in)
 			}
-		case realigned || slices.Contains(moved, number):
-			o.tree.Update(ordinal, v.viewsOf(o, ordinal))
+		}
+		if in {
+			is = is.With(w.number)
 		}
 	}
-	v.moved = moved
-	clear(v.known)
+	v.viewSet = is
+	return is
 }
 
-// knowledge is whether the entry that is put is a member of a view, if that
-// is known already.
-type knowledge uint8
-
-const (
-	unknown knowledge = iota
-	inside
-	outside
-)
-
-// forget begins with another entry.
-func (v *Views) forget() {
-	clear(v.known)
-	for len(v.known) < len(v.present.views) {
-		v.known = append(v.known, unknown)
+// wasMember reports whether an entry that was in some of an order's views is a
+// member of one. While a view is built its bitmap is ahead of the order.
+func (v *Views) wasMember(slot int, ordinal uint32, was order.ViewSet) bool {
+	if w := v.present.views[slot]; w.complete {
+		return was.Has(w.number)
 	}
+	return v.present.members[slot].contains(ordinal)
 }
 
-func (v *Views) know(slot int, in bool) {
-	v.known[slot] = outside
-	if in {
-		v.known[slot] = inside
-	}
-}
-
-// isMember looks an entry up among a view's members if it has to.
-func (v *Views) isMember(slot int, ordinal uint32) bool {
-	if slot >= len(v.known) || v.known[slot] == unknown {
-		return v.present.members[slot].contains(ordinal)
-	}
-	return v.known[slot] == inside
-}
-
-// realigned reports whether a changed attribute has bitsets in the orders.
-func (v *Views) realigned(changed *attributeSet) bool {
-	for i := range v.present.attributes {
-		if v.present.attributes[i].aligns() && changed.has(i) {
-			return true
-		}
-	}
-	return false
-}
-
-// setMember makes an entry a member of a view or not, and reports whether that
-// is a change.
-func (v *Views) setMember(slot int, home *shard, ordinal uint32, in bool) bool {
+// flip makes an entry a member of a view that it is not in, or takes it out.
+func (v *Views) flip(slot int, home *shard, ordinal uint32, in bool) {
 	place := &v.present.members[slot]
-	if (*place).contains(ordinal) == in {
-		return false
-	}
 	*place = v.bitmaps.edit(*place)
 	v.bitmaps.set(*place, ordinal, in)
 	// A view under construction is counted when it is complete.
 	if !v.present.views[slot].complete {
-		return true
+		return
 	}
 	if in {
 		v.count(home, slot, 1)
 	} else {
 		v.count(home, slot, -1)
 	}
-	return true
 }
 
-// viewsOf is which of an order's views an entry is a member of, with the
-// bitsets of its values. It is good until the next call.
-func (v *Views) viewsOf(o *sorted, ordinal uint32) order.ViewSet {
+// valuesOf is the bitsets of an order that an entry is in for its values.
+func (v *Views) valuesOf(o *sorted, ordinal uint32) order.ViewSet {
 	clear(v.viewSet)
 	v.viewSet = v.viewSet.With(everything)
 	for i := range v.present.attributes {
@@ -171,12 +144,20 @@ func (v *Views) viewsOf(o *sorted, ordinal uint32) order.ViewSet {
 			}
 		}
 	}
+	return v.viewSet
+}
+
+// viewsOf is which of an order's views an entry is a member of, with the
+// bitsets of its values. It is good until the next call.
+func (v *Views) viewsOf(o *sorted, ordinal uint32) order.ViewSet {
+	is := v.valuesOf(o, ordinal)
 	for _, slot := range o.slots {
-		if v.isMember(slot, ordinal) {
-			v.viewSet = v.viewSet.With(v.present.views[slot].number)
+		if v.present.members[slot].contains(ordinal) {
+			is = is.With(v.present.views[slot].number)
 		}
 	}
-	return v.viewSet
+	v.viewSet = is
+	return is
 }
 
 // Delete forgets an entry. The shard is the one it was Put with. An ordinal
@@ -186,19 +167,20 @@ func (v *Views) Delete(ordinal uint32, shardID cairn.ShardID) {
 	if !s.entries.contains(ordinal) {
 		return
 	}
-	for _, o := range v.orders {
-		if o != nil {
-			o.tree.Delete(ordinal)
-			o.defers(ordinal)
-		}
-	}
 	home := v.editShard(shardID)
 	home.ordinals = v.bitmaps.edit(home.ordinals)
 	v.bitmaps.set(home.ordinals, ordinal, false)
 	v.ownCounts()
-	for slot, each := range s.views {
-		if each != nil {
-			v.setMember(slot, home, ordinal, false)
+	for _, o := range v.orders {
+		if o == nil {
+			continue
+		}
+		was, _ := o.tree.Remove(ordinal)
+		o.defers(ordinal)
+		for _, slot := range o.slots {
+			if v.wasMember(slot, ordinal, was) {
+				v.flip(slot, home, ordinal, false)
+			}
 		}
 	}
 	for i := range s.attributes {

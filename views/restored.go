@@ -2,6 +2,7 @@ package views
 
 import (
 	"bytes"
+	"fmt"
 
 	"cairn"
 
@@ -13,7 +14,8 @@ import (
 // Builder hand out. One goroutine goes on with it, in this order:
 //
 //	r, err := views.Load(file, schema, definitions)
-//	r.Put(ordinal, key, attributes) // and Delete: each entry that changed since
+//	r.Forget(changed)                     // the ordinals of all that changed since
+//	err = r.Put(ordinal, key, attributes) // each of them that is an entry now
 //	v, err := r.SetShards(shards)
 //
 // Until then nobody can ask it anything.
@@ -22,28 +24,36 @@ type Restored struct{ views *Views }
 // noShard is the shard of all entries until they have their own.
 const noShard cairn.ShardID = 0
 
-// Put makes an entry what it is now, whatever was restored under its ordinal:
-// nothing, an older state, or another entry that is gone.
-func (r *Restored) Put(ordinal uint32, key cairn.Key, attributes cairn.Attributes, columns ...cairn.Attribute) {
-	if old := r.views.present.keys.get(ordinal); old != nil && !bytes.Equal(old, key) {
-		r.Delete(ordinal)
+// Forget forgets the entries of ordinals; those without one are passed over.
+// All that changed is forgotten before any of it is put again: a key may have
+// gone from one ordinal to another, and no two entries have one key.
+func (r *Restored) Forget(changed *roaring.Bitmap) {
+	for it := roaring.And(changed, r.views.present.entries.read()).Iterator(); it.HasNext(); {
+		r.Delete(it.Next())
 	}
-	r.views.Put(ordinal, noShard, key, attributes, columns...)
 }
 
 // Entries are the ordinals that there are now. The bitmap is not to be modified.
 func (r *Restored) Entries() *roaring.Bitmap { return r.views.present.entries.read() }
 
-// Key is the key of an entry, nil if there is none. It is not to be modified.
-func (r *Restored) Key(ordinal uint32) cairn.Key { return r.views.Key(ordinal) }
-
 // Delete forgets an entry. An ordinal without an entry changes nothing.
 func (r *Restored) Delete(ordinal uint32) { r.views.Delete(ordinal, noShard) }
+
+// Put makes an entry what it is now. An ordinal that another key has is
+// refused (KindPrecondition, ORDINAL_TAKEN): it was not forgotten.
+func (r *Restored) Put(ordinal uint32, key cairn.Key, attributes cairn.Attributes, columns ...cairn.Attribute) error {
+	if old := r.views.present.keys.get(ordinal); old != nil && !bytes.Equal(old, key) {
+		return &cairn.Error{Kind: cairn.KindPrecondition, Reason: "ORDINAL_TAKEN", Key: key,
+			Err: fmt.Errorf("ordinal %d has the key %s; forget what changed before it is put again", ordinal, old)}
+	}
+	r.views.Put(ordinal, noShard, key, attributes, columns...)
+	return nil
+}
 
 // SetShards gives each entry its shard, and is the projections, which belong
 // to the caller from then on. The bitmaps are the caller's own. It refuses
 // shards that do not have each entry, or have one twice, or have what is none
-// (KindCorrupt, IMAGE_SHARDS): then not all that changed was put or deleted.
+// (KindCorrupt, IMAGE_SHARDS): then not all that changed was forgotten and put.
 // Nothing has changed then.
 func (r *Restored) SetShards(shards map[cairn.ShardID]*roaring.Bitmap) (*Views, error) {
 	v := r.views

@@ -16,10 +16,11 @@ type Views struct {
 	present state
 	orders  []*sorted
 	shards  map[cairn.ShardID]uint32 // slots in present.shards
-	row     []cairn.Value            // of the entry being put, by attribute
+	// What the entry being put has and was: its values, a set of views to
+	// make, and those that it was in, by order.
+	row     row
 	viewSet order.ViewSet
-	moved   []int // orders in which an entry became a member of other views
-	known   []knowledge
+	lifted  []order.ViewSet
 }
 
 // state is what a snapshot is of. Every part of it is copied before it is
@@ -60,7 +61,7 @@ func New(schema *cairn.Schema, columns ...cairn.AttributeSpec) *Views {
 	for _, a := range v.present.attributes {
 		v.present.ids = append(v.present.ids, a.spec.ID)
 	}
-	v.row = make([]cairn.Value, len(v.present.attributes))
+	v.row = row{ids: v.present.ids, values: make([]cairn.Value, len(v.present.ids))}
 	return v
 }
 

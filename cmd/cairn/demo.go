@@ -101,7 +101,7 @@ func startStack(ctx context.Context, dir string) (addr string, stop func() error
 // walk goes through the steps until one fails or the caller has gone.
 func (t *tour) walk(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		t.declare, t.load, t.locate, t.group, t.explain, t.split, t.watch,
+		t.declare, t.load, t.locate, t.group, t.view, t.explain, t.split, t.watch,
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -143,8 +143,7 @@ func (t *tour) say(text string) {
 }
 
 // show prints a command as it could be typed, carries it out, and prints what
-// it prints, at most so many lines of it (0: all). A command line has no
-// quotes in it, so that its words are its arguments.
+// it prints, at most so many lines of it (0: all).
 func (t *tour) show(ctx context.Context, line string, most int) error {
 	t.typed(line)
 	command, file, piped := strings.Cut(line, " < ")
@@ -216,9 +215,17 @@ func quietly[T any](ctx context.Context, t *tour, line string) (document T, err 
 	return document, json.Unmarshal(out.Bytes(), &document)
 }
 
-// arguments are a command line's, with the tour's stack and its files.
+// arguments are a command line's, with the tour's stack and its files. What is
+// in single quotes is one argument, as in a shell.
 func (t *tour) arguments(line string) []string {
-	words := strings.Fields(line)
+	var words []string
+	for i, part := range strings.Split(line, "'") {
+		if quoted := i%2 == 1; quoted {
+			words = append(words, part)
+		} else {
+			words = append(words, strings.Fields(part)...)
+		}
+	}
 	for i, word := range words {
 		if slices.Contains([]string{fleetFile, customersFile}, word) {
 			words[i] = filepath.Join(t.dir, word)
@@ -234,7 +241,11 @@ func (t *tour) indented(text string, most int) {
 			fmt.Fprintf(t.out, "    ... and %d more lines\n", len(lines)-most)
 			break
 		}
-		fmt.Fprintln(t.out, strings.TrimRight("    "+line, " "))
+		line = strings.TrimRight("    "+line, " ")
+		if long := []rune(line); len(long) > tourColumns { // a cursor
+			line = string(long[:tourColumns-3]) + "..."
+		}
+		fmt.Fprintln(t.out, line)
 	}
 	fmt.Fprintln(t.out)
 }

@@ -94,6 +94,8 @@ func (o *options) adviceOn(err error) string {
 		return "'cairn get clusters' lists those that there are"
 	case "VIEW_NOT_FOUND", "VIEW_UNKNOWN":
 		return "'cairn get views' lists those that there are"
+	case "VIEW_BUILDING":
+		return "'cairn get views' tells how far it is"
 	case "SHARD_NOT_FOUND":
 		return "'cairn shards KEYSPACE' lists those that there are"
 	case "OUTCOME_UNKNOWN":

@@ -93,7 +93,7 @@ func (o *options) memberTable(out io.Writer, d memberDocument, key cairn.Key, x 
 	if err := grid.Write(out); err != nil || len(d.Clauses) == 0 {
 		return err
 	}
-	clauses := render.Grid{Header: []string{"AT", "CLAUSE", "IS", "BECAUSE"}}
+	clauses := render.Grid{Header: []string{"CLAUSE", "IS", "BECAUSE"}}
 	for i, c := range d.Clauses {
 		because := ""
 		if c.Attribute != "" {
@@ -102,7 +102,7 @@ func (o *options) memberTable(out io.Writer, d memberDocument, key cairn.Key, x 
 				because = c.Attribute + "=" + valueText(value)
 			}
 		}
-		clauses.Row(fmt.Sprintf("%d:%d", c.Line, c.Column), oneLine(c.Clause), c.Truth, because)
+		clauses.Row(oneLine(c.Clause), c.Truth, because)
 	}
 	if _, err := io.WriteString(out, "\n"); err != nil {
 		return err

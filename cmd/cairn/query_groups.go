@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"io"
 
 	"cairn"
 	"cairn/cmd/cairn/render"
@@ -43,7 +42,7 @@ func (q *query) askGroups(ctx context.Context, c *client.Client) (answered, erro
 		return answered{}, err
 	}
 	d := groupsDocument{Groups: make([]groupDocument, len(groups.Groups)), scatteredFields: scatteredOf(groups.Scattered)}
-	grid := render.Grid{Header: append(append([]string{}, q.groupBy...), "COUNT"), Right: []int{len(q.groupBy)}}
+	grid := &render.Grid{Header: append(append([]string{}, q.groupBy...), "COUNT"), Right: []int{len(q.groupBy)}}
 	for i, g := range groups.Groups {
 		d.Groups[i] = groupDocument{q.groupBy, g}
 		var cells []string
@@ -54,6 +53,6 @@ func (q *query) askGroups(ctx context.Context, c *client.Client) (answered, erro
 	}
 	return answered{
 		document: d, content: groups.Groups, token: groups.Token, missing: groups.Missing,
-		table: func(out io.Writer) error { return grid.Write(out) },
+		table: grid.Write,
 	}, nil
 }

@@ -145,20 +145,22 @@ func cell(value cairn.Value, present bool) string {
 	return valueText(value)
 }
 
-// planTable gives each plan's estimates, and what was touched, lines of their
-// own.
+// planTable gives each plan's estimates, costs, and what was touched, lines of
+// their own.
 func planTable(out io.Writer, plans []cairn.ClusterPlan) error {
 	grid := render.Grid{Header: []string{"CLUSTER", "ROWS", "TOOK", "PLAN"}, Right: []int{1, 2}}
 	for _, p := range plans {
 		method, rest, _ := strings.Cut(p.Plan, ": ")
 		grid.Row(p.Cluster, render.Count(p.Rows), render.Duration(p.Duration), method)
 		estimate, touched, priced := strings.Cut(rest, " (")
+		costs := ""
 		if priced {
-			touched = "(" + touched
+			costs, touched, _ = strings.Cut("("+touched, "), ")
+			costs = strings.TrimSuffix(costs, ")") + ")"
 		} else {
 			estimate, touched, _ = strings.Cut(rest, ", ")
 		}
-		for _, line := range []string{estimate, touched} {
+		for _, line := range []string{estimate, costs, touched} {
 			if line != "" {
 				grid.Row("", "", "", "  "+line)
 			}

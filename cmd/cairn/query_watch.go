@@ -38,25 +38,34 @@ func (q *query) follow(cmd *cobra.Command, c *client.Client) error {
 	if err != nil {
 		return err
 	}
-	changes, failed := make(chan cairn.Token, 1), make(chan error, 1)
-	go func() { failed <- q.listen(ctx, cmd, c, short(view.GetKeyspace()), changes) }()
+	changes, listening := make(chan cairn.Token, 1), make(chan struct{})
+	var ended error
+	go func() {
+		defer close(listening)
+		ended = q.listen(ctx, cmd, c, short(view.GetKeyspace()), changes)
+	}()
+	defer func() {
+		cancel()
+		<-listening
+	}()
 	var before *answered
 	for {
 		select {
 		case token := <-changes:
 			q.since(token)
 		case <-time.After(watchIdle):
-		case err := <-failed:
-			return err
+		case <-listening:
+			if cmd.Context().Err() != nil {
+				return nil
+			}
+			return ended
 		}
 		now, err := q.ask(ctx, c)
 		switch {
 		case ctx.Err() != nil:
-		case cairn.KindOf(err) == cairn.KindUnavailable && before != nil:
+		case before != nil && err != nil && codeOf(err) == exitUnavailable:
 			note(cmd, "%v; asking again", err)
 		case err != nil:
-			cancel()
-			<-failed
 			return err
 		case before == nil || !before.same(now):
 			if err := q.printAgain(cmd, now); err != nil {
@@ -84,7 +93,7 @@ func (q *query) listen(ctx context.Context, cmd *cobra.Command, c *client.Client
 		})
 		// Who fell behind what is kept begins anew: it is only the present
 		// answer that counts.
-		if cairn.KindOf(err) != cairn.KindCompacted || err == nil {
+		if cairn.KindOf(err) != cairn.KindCompacted {
 			return err
 		}
 	}

@@ -42,6 +42,9 @@ func TestMain(m *testing.M) {
 //	size PATH N          compare how many elements a list of it has
 //	narrow N             no line on standard output has more than N columns
 //	generate ...         make a file that is too big to stand in a script
+//	pages N VIEW ARGS... read a view page by page, and print its keys
+//	longlighted FILE CSV write the ids of a view of the runways without Cairn
+//	exported BITMAP KEYS compare both files of an exported view, and print the keys
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -65,6 +68,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"stack": stack, "serve": serve, "end": end, "port": port, "exits": exits, "until": until, "masked": masked,
 			"json": jsonIs, "size": sizeIs, "generate": generate, "narrow": narrow,
+			"pages": pages, "longlighted": longLighted, "exported": exported,
 		},
 	})
 }
@@ -132,6 +136,8 @@ var differing = []struct {
 	{regexp.MustCompile(`\d+(\.\d+)? (ns|µs|ms|s)\b`), "DURATION"},
 	{regexp.MustCompile(`\([\d,]+/s\)`), "(RATE/s)"},
 	{regexp.MustCompile(`(?m)^(token +)[A-Za-z0-9_-]+$`), "${1}TOKEN"},
+	{regexp.MustCompile(`("next_cursor": ?)"[A-Za-z0-9_-]+"`), `${1}"CURSOR"`},
+	{regexp.MustCompile(`(?m)^(next_cursor: )[A-Za-z0-9_-]+$`), "${1}CURSOR"},
 	{regexp.MustCompile(`"((?:token|plan)": ?)"[A-Za-z0-9_-]+"`), `"${1}"TOKEN"`},
 	{regexp.MustCompile(`(?m)^(token: ).*$`), "${1}TOKEN"},
 	{regexp.MustCompile(`(?m)^( *version: )"\d+\.\d+\.\d+"$`), "${1}VERSION"},

@@ -100,14 +100,14 @@ func (o *options) watch(cmd *cobra.Command, keyspace string, from cairn.Token, l
 		}
 		return nil
 	})
-	if errors.Is(err, errEnough) {
+	if errors.Is(err, errEnough) || cmd.Context().Err() != nil {
 		return nil
 	}
 	return err
 }
 
-// following delivers the changes of a keyspace until the caller goes away,
-// which is no error, or deliver fails. A router that goes away after the watch
+// following delivers the changes of a keyspace until the caller goes away or
+// deliver fails, and returns why. A router that goes away after the watch
 // has begun is asked again until it is back.
 func (o *options) following(ctx context.Context, cmd *cobra.Command, c *client.Client, keyspace string, from cairn.Token, deliver func(cairn.Changes) error) error {
 	began := false
@@ -119,9 +119,7 @@ func (o *options) following(ctx context.Context, cmd *cobra.Command, c *client.C
 			return deliver(batch)
 		})
 		switch {
-		case ctx.Err() != nil:
-			return nil
-		case !began || cairn.KindOf(err) != cairn.KindUnavailable:
+		case !began || ctx.Err() != nil || cairn.KindOf(err) != cairn.KindUnavailable:
 			return err
 		case delivered:
 			wait = 100 * time.Millisecond

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ type caller struct {
 	writer  cairnv1.WriterClient
 	changes cairnv1.ChangesClient
 	admin   cairnv1.AdminClient
+	views   cairnv1.ViewsClient
 }
 
 // call connects to a server for as long as the test lasts.
@@ -40,6 +42,7 @@ func call(t *testing.T, address string) *caller {
 		writer:  cairnv1.NewWriterClient(conn),
 		changes: cairnv1.NewChangesClient(conn),
 		admin:   cairnv1.NewAdminClient(conn),
+		views:   cairnv1.NewViewsClient(conn),
 	}
 }
 
@@ -144,6 +147,42 @@ func (c *caller) expect(numbers []int) {
 				c.t.Fatalf("key %d is on %v; want a node with cluster and address", i, node)
 			}
 		}
+	}
+}
+
+// ordersByAmount is a view of all orders that have an amount, the largest
+// first.
+func ordersByAmount() *cairnv1.Resource {
+	return &cairnv1.Resource{Resource: &cairnv1.Resource_View{View: &cairnv1.View{
+		Name: "views/by-amount", Keyspace: keyspaceName, Filter: "amount >= 0", Sort: []string{"-amount"},
+	}}}
+}
+
+// expectView checks that the view by amount has exactly the entries that the
+// indexes hold, and the largest of them first, while nobody writes.
+func (c *caller) expectView() {
+	c.t.Helper()
+	selection := &cairnv1.Selection{View: "views/by-amount"}
+	var counted *cairnv1.CountResponse
+	eventually(c.t, "the view serves", func() (ok bool) {
+		var err error
+		counted, err = c.views.Count(c.context(), &cairnv1.CountRequest{Selection: selection})
+		return err == nil
+	})
+	if held := c.count("north") + c.count("south"); counted.Count != held {
+		c.t.Errorf("the view has %d entries, the indexes hold %d", counted.Count, held)
+	}
+	page, err := c.views.Query(c.context(), &cairnv1.QueryRequest{Selection: selection, PageSize: 1000})
+	if err != nil {
+		c.t.Fatalf("query: %v", err)
+	}
+	last := int64(math.MaxInt64)
+	for _, row := range page.Rows {
+		amount := row.Attributes["amount"].GetIntValue()
+		if string(row.Key) != string(key(int(amount))) || amount >= last {
+			c.t.Fatalf("after an amount of %d comes key %s with %d", last, row.Key, amount)
+		}
+		last = amount
 	}
 }
 

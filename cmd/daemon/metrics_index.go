@@ -47,6 +47,22 @@ var indexMetrics = []struct {
 		func(s cairn.IndexStatus) float64 { return float64(s.KeyBytes) }},
 	{indexDesc("overlay_bytes", "About how much memory the changes take that are in no checkpoint yet."),
 		func(s cairn.IndexStatus) float64 { return float64(s.OverlayBytes) }},
+	{indexDesc("view_bytes", "Memory of all views and their attributes, keys included."),
+		func(s cairn.IndexStatus) float64 { return float64(s.ViewBytes) }},
+	{indexDesc("views", "Versions of views that the index keeps."),
+		func(s cairn.IndexStatus) float64 { return float64(len(s.Views)) }},
+	{indexDesc("views_building", "Versions of views that are not complete yet."),
+		func(s cairn.IndexStatus) float64 {
+			building := 0
+			for _, v := range s.Views {
+				if !v.Complete {
+					building++
+				}
+			}
+			return float64(building)
+		}},
+	{indexDesc("wide_attributes", "Attributes of so many different strings that views have no bitmaps of them."),
+		func(s cairn.IndexStatus) float64 { return float64(len(s.WideAttributes)) }},
 	{indexDesc("writes_refused", "1 while the index refuses writes, as with a full disk; 0 otherwise."),
 		func(s cairn.IndexStatus) float64 {
 			if s.WriteRefusal != "" {

@@ -82,7 +82,7 @@ func (x *torture) killWhileLoading() {
 	c := call(x.t, p.ready().Listen)
 	defer c.conn.Close()
 	if x.next.Load() == 0 {
-		c.apply(orders(), cluster("north"), cluster("south"))
+		c.apply(orders(), cluster("north"), cluster("south"), ordersByAmount())
 		c.count("north") // waits until the index runs
 		c.count("south")
 	}
@@ -125,6 +125,7 @@ func (x *torture) verify(c *caller) {
 		}
 	}
 	c.expect(wanted)
+	c.expectView()
 	x.verified = len(x.acknowledged)
 }
 
@@ -148,6 +149,7 @@ func (x *torture) finish() {
 	p := start(x.t, x.config)
 	c := call(x.t, p.ready().Listen)
 	c.expect(x.acknowledged)
+	c.expectView()
 	found := map[string]bool{}
 	for _, k := range c.list() {
 		found[k] = true

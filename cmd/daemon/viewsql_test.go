@@ -26,40 +26,76 @@ func TestViewsAgainstSQL(t *testing.T) {
 	rounds := numberFrom("CAIRN_ROUNDS", 3)
 	t.Logf("CAIRN_SEED=%d CAIRN_ROUNDS=%d", seed, rounds)
 
-	ctx, end := context.WithCancel(t.Context())
+	data := t.TempDir()
+	stack := startStack(t, data)
+	defer func() { stack.end() }()
+	stack.apply(cluster("north"), cluster("south"))
+	for round := range rounds {
+		w := &sqlWorld{
+			t: t, db: db, random: rand.New(rand.NewPCG(seed, round)),
+			name: "round-" + strconv.FormatUint(round, 10), entries: map[string]sqlEntry{},
+		}
+		w.run(stack)
+		// All of it is there again after a restart.
+		stack.end()
+		stack = startStack(t, data)
+		w.client = stack.client
+		for i := range w.views {
+			stack.awaitView(w.views[i].name)
+			w.compareAll(i)
+		}
+	}
+}
+
+// stack is a development stack in the test's process.
+type stack struct {
+	*caller
+	client *client.Client
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+func startStack(t *testing.T, data string) *stack {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &stack{cancel: cancel, ended: make(chan error, 1)}
 	ready := make(chan Addresses, 1)
-	ended := make(chan error, 1)
 	go func() {
-		ended <- RunDev(ctx, DevConfig{Data: t.TempDir(), Common: Common{
+		s.ended <- RunDev(ctx, DevConfig{Data: data, Common: Common{
 			Listen: anyPort, HTTP: anyPort, Ready: func(at Addresses) { ready <- at },
 		}})
 	}()
 	var at Addresses
 	select {
 	case at = <-ready:
-	case err := <-ended:
+	case err := <-s.ended:
 		t.Fatal(err)
 	}
-	defer func() {
-		end()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}()
-	c := call(t, at.Listen)
-	c.apply(cluster("north"), cluster("south"))
+	s.caller = call(t, at.Listen)
 	router, err := client.Dial(at.Listen, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer router.Close()
-	for round := range rounds {
-		w := &sqlWorld{
-			t: t, db: db, client: router, random: rand.New(rand.NewPCG(seed, round)),
-			name: "round-" + strconv.FormatUint(round, 10), entries: map[string]sqlEntry{},
-		}
-		w.run(c)
+	s.client = router
+	return s
+}
+
+func (s *stack) end() {
+	s.t.Helper()
+	s.client.Close()
+	s.cancel()
+	if err := <-s.ended; err != nil {
+		s.t.Error(err)
 	}
+}
+
+// awaitView waits until the declared version of a view answers.
+func (s *stack) awaitView(name string) {
+	s.t.Helper()
+	eventually(s.t, "view "+name+" serves", func() bool {
+		view, err := s.admin.GetView(s.context(), &cairnv1.GetViewRequest{Name: "views/" + name})
+		return err == nil && view.State == cairnv1.View_SERVING && view.Problem == ""
+	})
 }
 
 func numberFrom(variable string, otherwise uint64) uint64 {
@@ -92,23 +128,29 @@ type sqlView struct {
 	sort   []string
 }
 
-func (w *sqlWorld) run(c *caller) {
+func (w *sqlWorld) run(s *stack) {
+	w.client = s.client
 	w.drawSchema()
 	// One view is there before the first entry, the others come to entries.
-	w.declare(c, 0)
+	w.declare(s, 0)
 	w.writeSome(400)
-	w.declare(c, 1)
-	w.declare(c, 2)
+	w.declare(s, 1)
+	w.declare(s, 2)
 	for range 12 {
 		w.writeSome(30)
 		for i := range w.views {
-			w.comparePages(i)
-			w.compareCounts(i)
-			w.compareGroups(i)
-			w.compareAggregates(i)
+			w.compareAll(i)
 		}
 	}
 	w.comparePagesWhileWritesGoOn()
+}
+
+func (w *sqlWorld) compareAll(view int) {
+	w.t.Helper()
+	w.comparePages(view)
+	w.compareCounts(view)
+	w.compareGroups(view)
+	w.compareAggregates(view)
 }
 
 // drawSchema draws attributes of every type, and makes the table.
@@ -127,7 +169,7 @@ func (w *sqlWorld) drawSchema() {
 
 // declare declares another view, and the keyspace with the first, and waits
 // until it serves.
-func (w *sqlWorld) declare(c *caller, number int) {
+func (w *sqlWorld) declare(s *stack, number int) {
 	w.t.Helper()
 	keyspace := &cairnv1.Keyspace{
 		Name:       "keyspaces/" + w.name,
@@ -142,16 +184,13 @@ func (w *sqlWorld) declare(c *caller, number int) {
 		v.filter = w.drawCondition(2)
 	}
 	w.views = append(w.views, v)
-	c.apply(
+	s.apply(
 		&cairnv1.Resource{Resource: &cairnv1.Resource_Keyspace{Keyspace: keyspace}},
 		&cairnv1.Resource{Resource: &cairnv1.Resource_View{View: &cairnv1.View{
 			Name: "views/" + v.name, Keyspace: keyspace.Name, Filter: v.filter.cel, Sort: v.sort,
 		}}},
 	)
-	eventually(w.t, "view "+v.name+" serves", func() bool {
-		view, err := c.admin.GetView(c.context(), &cairnv1.GetViewRequest{Name: "views/" + v.name})
-		return err == nil && view.State == cairnv1.View_SERVING
-	})
+	s.awaitView(v.name)
 }
 
 // writeSome puts and deletes some entries, in both.

@@ -8,7 +8,7 @@ import protoLoader from "@grpc/proto-loader";
 
 const protos = fileURLToPath(new URL("../../proto", import.meta.url));
 
-const definition = protoLoader.loadSync(["cairn/v1/locator.proto", "cairn/v1/writer.proto"], {
+const definition = protoLoader.loadSync(["cairn/v1/locator.proto", "cairn/v1/writer.proto", "cairn/v1/views.proto"], {
   includeDirs: [protos],
   keepCase: true, // field names as in the .proto files
   enums: String, // FOUND rather than 1
@@ -19,12 +19,13 @@ const definition = protoLoader.loadSync(["cairn/v1/locator.proto", "cairn/v1/wri
 
 const { cairn } = grpc.loadPackageDefinition(definition);
 
-// connect makes clients of the services at an address. Locator and Writer
-// return promises for their unary calls; StreamLocate stays a stream.
+// connect makes clients of the services at an address. Their unary calls return
+// promises; StreamLocate stays a stream.
 export function connect(address) {
   const credentials = grpc.credentials.createInsecure();
   const locator = new cairn.v1.Locator(address, credentials);
   const writer = new cairn.v1.Writer(address, credentials);
+  const views = new cairn.v1.Views(address, credentials);
   return {
     put: unary(writer, "put"),
     batchWrite: unary(writer, "batchWrite"),
@@ -32,9 +33,14 @@ export function connect(address) {
     locate: unary(locator, "locate"),
     batchLocate: unary(locator, "batchLocate"),
     streamLocate: () => locator.streamLocate(),
+    query: unary(views, "query"),
+    count: unary(views, "count"),
+    groupCount: unary(views, "groupCount"),
+    aggregate: unary(views, "aggregate"),
     close() {
       locator.close();
       writer.close();
+      views.close();
     },
   };
 }

@@ -1,4 +1,4 @@
-// A tour of Cairn's API from Node.js: put, locate, batch, stream, delete.
+// A tour of Cairn's API from Node.js: put, locate, batch, stream, views, delete.
 //
 //   cairn dev --data /tmp/cairn &
 //   cairn apply -f manifest.yaml
@@ -118,6 +118,57 @@ async function stream({ keys, token }) {
   console.log(`stream   ${batches} batches answered, one of them with the error it deserved`);
 }
 
+// A view is declared in manifest.yaml: orders of 900 cents or more, the largest
+// first. It is read page by page until there is no cursor to go on with. The
+// token of the writes makes sure that their orders are seen.
+async function view({ token }) {
+  const selection = { view: "views/large-orders", freshness: { at_least: token } };
+  const totals = [];
+  let cursor = "";
+  let pages = 0;
+  do {
+    const page = await built(() => cairn.query({ selection, page_size: 30, cursor }));
+    for (const row of page.rows) {
+      assert.ok(page.nodes[row.primary].address);
+      totals.push(BigInt(row.attributes.total_cents.int_value));
+    }
+    cursor = page.next_cursor;
+    pages++;
+  } while (cursor);
+  const wanted = [9223372036854775807n, ...Array.from({ length: 100 }, (_, i) => BigInt(999 - i))];
+  assert.deepEqual(totals, wanted);
+  console.log(`view     read ${totals.length} large orders in ${pages} pages, the largest first`);
+
+  const narrowed = { ...selection, where: "total_cents < 950" };
+  const counted = await cairn.count({ selection: narrowed });
+  assert.equal(counted.count, "50");
+  const summed = await cairn.aggregate({ selection: narrowed, attribute: "total_cents" });
+  assert.equal(summed.sum.int_value, "46225"); // 900 + 901 + ... + 949
+  const groups = await cairn.groupCount({ selection, group_by: ["country"] });
+  assert.deepEqual(
+    groups.groups.map(({ values: [value], count }) => [value.kind === "null_value" ? null : value.string_value, count]),
+    [["Åland", "1"], [null, "100"]],
+  );
+  console.log(`view     ${counted.count} of them are below 950 cents, ${summed.sum.int_value} cents together`);
+
+  const misspelled = cairn.count({ selection: { ...selection, where: "total_sents < 950" } });
+  await assert.rejects(misspelled, (error) => error.code === 3 && /1:1: .*total_cents/.test(error.details));
+  console.log("refused  a condition on an attribute that there is not, with its line and column");
+}
+
+// built asks until every cluster has built the view, which was declared a
+// moment ago. Until then the answer is UNAVAILABLE.
+async function built(ask) {
+  for (let tries = 100; ; tries--) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (error.code !== 14 || tries === 0) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 async function remove() {
   const key = order(7, 1);
   const removed = await cairn.delete({ keyspace, key });
@@ -135,7 +186,9 @@ async function refused() {
 
 try {
   await putAndLocate();
-  await stream(await batch());
+  const written = await batch();
+  await stream(written);
+  await view(written);
   await remove();
   await refused();
 } finally {

@@ -2,7 +2,6 @@ package projection
 
 import (
 	"bufio"
-	"bytes"
 	"io"
 	"slices"
 	"sync/atomic"
@@ -128,19 +127,23 @@ func (f *Fill) Add(ordinal uint32, entry *cairn.Entry) error {
 }
 
 // Replace makes entries what they are now; nil deletes one.
-func (f *Fill) Replace(changed map[uint32]*cairn.Entry) {
-	// First whatever goes: a key may have come back under another ordinal, and
-	// an ordinal with another key.
+func (f *Fill) Replace(changed map[uint32]*cairn.Entry) error {
+	// A key may have come back under another ordinal, and an ordinal with
+	// another key: first all of them go.
+	gone := roaring.New()
+	for ordinal := range changed {
+		gone.Add(ordinal)
+	}
+	f.restored.Forget(gone)
 	for ordinal, entry := range changed {
-		if entry == nil || !bytes.Equal(f.restored.Key(ordinal), entry.Key) {
-			f.restored.Delete(ordinal)
+		if entry == nil {
+			continue
+		}
+		if err := f.restored.Put(ordinal, entry.Key, entry.Attributes, f.lists.value(entry.Nodes)); err != nil {
+			return err
 		}
 	}
-	for ordinal, entry := range changed {
-		if entry != nil {
-			f.restored.Put(ordinal, entry.Key, entry.Attributes, f.lists.value(entry.Nodes))
-		}
-	}
+	return nil
 }
 
 // catchUpLeast is how few changes are made up for in the last step, with the
@@ -170,14 +173,16 @@ func (f *Fill) TakeOver(shards func() map[Shard]*roaring.Bitmap, ended func() bo
 		now := shards()
 		changed, left := f.changed, f.departed(now)
 		if len(changed)+int(left.GetCardinality()) <= catchUpLeast {
-			f.makeUp(changed, left)
-			err := f.takeOverLocked(now)
+			err := f.takeOverLocked(now, changed, left)
 			p.config.Lock.Unlock()
 			return err
 		}
 		f.changed = map[uint32]*cairn.Entry{}
 		p.config.Lock.Unlock()
-		f.makeUp(changed, left)
+		if err := f.makeUp(changed, left); err != nil {
+			f.Abandon()
+			return err
+		}
 	}
 	return nil
 }
@@ -194,18 +199,20 @@ func (f *Fill) departed(shards map[Shard]*roaring.Bitmap) *roaring.Bitmap {
 
 // makeUp makes up for changes. An ordinal that has departed may have got
 // another entry since, so what changed comes last.
-func (f *Fill) makeUp(changed map[uint32]*cairn.Entry, departed *roaring.Bitmap) {
-	for it := departed.Iterator(); it.HasNext(); {
-		f.restored.Delete(it.Next())
-	}
-	f.Replace(changed)
+func (f *Fill) makeUp(changed map[uint32]*cairn.Entry, departed *roaring.Bitmap) error {
+	f.restored.Forget(departed)
+	return f.Replace(changed)
 }
 
-func (f *Fill) takeOverLocked(shards map[Shard]*roaring.Bitmap) error {
+func (f *Fill) takeOverLocked(shards map[Shard]*roaring.Bitmap, changed map[uint32]*cairn.Entry, departed *roaring.Bitmap) error {
 	p := f.projection
-	// What was noted of an entry may have departed with its shard.
-	f.makeUp(nil, f.departed(shards))
-	made, err := f.restored.SetShards(shards)
+	err := f.makeUp(changed, departed)
+	var made *views.Views
+	if err == nil {
+		// What was noted of an entry may have departed with its shard.
+		f.restored.Forget(f.departed(shards))
+		made, err = f.restored.SetShards(shards)
+	}
 	if err != nil {
 		p.forgetImage()
 		p.refill()

@@ -173,6 +173,17 @@ func (p *Projection) sweep(limit int) {
 	}
 }
 
+// Wide are the names of attributes that have no bitmap a value, being of too
+// many different strings.
+func (p *Projection) Wide() (names []string) {
+	if p.built != nil {
+		for _, spec := range p.snapshotLocked().Wide() {
+			names = append(names, spec.Name)
+		}
+	}
+	return names
+}
+
 // Bytes is the memory that everything takes, keys included.
 func (p *Projection) Bytes() int64 {
 	if p.built == nil {

@@ -40,6 +40,7 @@ func (r *Replica) tendViews() {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	var saveAfter time.Time
+	warned := map[string]bool{}
 	for {
 		for r.ctx.Err() == nil && r.index.Work() {
 			runtime.Gosched() // writes wait for the same lock
@@ -54,6 +55,12 @@ func (r *Replica) tendViews() {
 			if err := r.index.SaveViews(); err != nil && r.ctx.Err() == nil {
 				saveAfter = now.Add(savePause)
 				r.config.Logger.Warn("an image of the views could not be written; the next start will take longer", "err", err)
+			}
+		}
+		for _, name := range r.index.WideAttributes() {
+			if !warned[name] {
+				warned[name] = true
+				r.config.Logger.Warn("an attribute has very many different strings; the views take more memory, and conditions on it read every entry. Declare it with index: none if nobody asks for it", "attribute", name)
 			}
 		}
 		select {

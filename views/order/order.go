@@ -17,8 +17,9 @@ type Order struct {
 	used  ViewSet
 	views int
 
-	edit    edit
-	members ViewSet
+	edit edit
+	// members and revised are room that changes need again and again.
+	members, revised ViewSet
 }
 
 // shape is how many children nodes have.
@@ -132,9 +133,16 @@ func (o *Order) known(views ViewSet) ViewSet {
 // nothing changes, if the order does not have the entry. The values and the
 // key that it was inserted with are still in place.
 func (o *Order) Delete(ordinal uint32) bool {
+	_, ok := o.Remove(ordinal)
+	return ok
+}
+
+// Remove is Delete, and tells of which views the entry was a member. The set
+// is the order's own until the next call.
+func (o *Order) Remove(ordinal uint32) (was ViewSet, ok bool) {
 	at, slot, ok := o.find(ordinal)
 	if !ok {
-		return false
+		return nil, false
 	}
 	b, g, l := o.own(at)
 	l.remove(slot, &o.edit)
@@ -150,22 +158,33 @@ func (o *Order) Delete(ordinal uint32) bool {
 	if int(l.n) < o.shape.leafSmall || l.n == 0 {
 		o.merge(at)
 	}
-	return true
+	return o.edit.was, true
 }
 
 // Update makes an entry a member of exactly those of the views that the order
-// has, where its sort values stay as they are. It is false, and nothing changes, if the order does not
-// have the entry.
+// has, where its sort values stay as they are. It is false, and nothing
+// changes, if the order does not have the entry.
 func (o *Order) Update(ordinal uint32, views ViewSet) bool {
+	return o.Revise(ordinal, func(ViewSet) ViewSet { return views })
+}
+
+// Revise is Update to what revise makes of the set of views that the entry is
+// a member of. It may change that set; it may add views to the order, but do
+// nothing else to it.
+func (o *Order) Revise(ordinal uint32, revise func(is ViewSet) ViewSet) bool {
 	at, slot, ok := o.find(ordinal)
 	if !ok {
 		return false
 	}
-	views = o.known(views)
-	changed := o.changed(at, slot, views)
+	o.memberships(at, slot)
+	was := append(o.revised[:0], o.edit.was...)
+	o.revised = was
+	views := o.known(revise(o.edit.was))
+	changed := difference(was, views)
 	if changed.isEmpty() {
 		return true
 	}
+	o.revised = changed
 	b, g, l := o.own(at)
 	if !views.isEmpty() {
 		o.reserve(b, g, l)
@@ -186,25 +205,26 @@ func (o *Order) Update(ordinal uint32, views ViewSet) bool {
 	return true
 }
 
-// changed is the set of views of which an entry is a member and is not to be,
-// or the other way round.
-func (o *Order) changed(at path, slot int, views ViewSet) ViewSet {
-	o.memberships(at, slot)
-	for len(o.edit.was) < len(views) {
-		o.edit.was = append(o.edit.was, 0)
+// difference is the views that are in one of two sets. It takes the room of
+// the first.
+func difference(a, b ViewSet) ViewSet {
+	for len(a) < len(b) {
+		a = append(a, 0)
 	}
-	for i, word := range views {
-		o.edit.was[i] ^= word
+	for i, word := range b {
+		a[i] ^= word
 	}
-	return o.edit.was
+	return a
 }
 
 // memberships makes o.edit.was the set of views of which an entry is a member.
 func (o *Order) memberships(at path, slot int) {
 	l := o.root.leaf(at)
 	o.edit.reset(int(l.slots))
-	for v := range int(l.slots) {
-		o.edit.was[v>>6] |= l.has(v, slot) << (v & 63)
+	for v, m := range l.views[:l.slots] {
+		if m != 0 {
+			o.edit.was[v>>6] |= l.has(v, slot) << (v & 63)
+		}
 	}
 }
 

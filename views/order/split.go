@@ -19,6 +19,11 @@ func cut(i, n int, first, last bool) int {
 func (o *Order) split(at path, slot int) (path, int) {
 	_, _, l := o.own(at)
 	half := cut(slot, int(l.n), o.root.isFirst(at), o.root.isLast(at))
+	if half == int(l.n)/2 {
+		if to, slot, shifted := o.shift(at, slot); shifted {
+			return to, slot
+		}
+	}
 	right := l.tail(half, o.generation)
 
 	to, moved := o.roomForLeaf(path{at.branch, at.group, at.leaf + 1})
