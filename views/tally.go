@@ -39,26 +39,6 @@ func (t *tally) add(b *block, ordinals []uint32) {
 }
 
 func (v *vector[N]) tally(base uint64, ordinals []uint32, t *tally) {
-	if uint64(^N(0)) > math.MaxUint32 {
-		v.tallyWide(base, ordinals, t)
-		return
-	}
-	// A block's distances of at most 32 bits add up to no more than 2^42.
-	var sum uint64
-	least, length := t.least, t.most-t.least
-	for _, ordinal := range ordinals {
-		distance := uint64(v[ordinal%blockSize])
-		sum += distance
-		if base+distance-least > length {
-			least, length = extended(least, length, base+distance)
-		}
-	}
-	t.least, t.most = least, least+length
-	t.sum = t.sum.add(times(base, len(ordinals))).add(Sum{Low: sum})
-}
-
-// tallyWide is tally for distances of any width.
-func (v *vector[N]) tallyWide(base uint64, ordinals []uint32, t *tally) {
 	// The sum modulo 2^64, and that of the upper halves, which is no more than
 	// 2^42. Together they are the whole sum, and neither waits for a carry.
 	var sum, upper uint64
