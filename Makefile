@@ -130,8 +130,8 @@ bench:
 # Views beside PostgreSQL 15, which Debian's package postgresql-15 brings. The
 # peers' drivers are in a module of their own, which is checked first.
 .PHONY: bench-views
-bench-views:
-	cd bench/peers && go mod tidy -diff && go vet ./...
+bench-views: tools
+	cd bench/peers && go mod tidy -diff && go vet ./... && $(BIN)/golangci-lint run -c ../../.golangci.yml ./...
 	go run -C bench/peers . views
 
 .PHONY: bench-go

@@ -85,7 +85,8 @@ func (s *server) run(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	s.command = exec.Command(filepath.Join(programs, "postgres"), args...)
+	// It outlives ctx, so that connections are closed before it is stopped.
+	s.command = exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(programs, "postgres"), args...)
 	s.command.SysProcAttr, s.command.Dir, s.command.Stdout, s.command.Stderr = as, s.folder, log, log
 	if err := s.command.Start(); err != nil {
 		s.command = nil
