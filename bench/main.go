@@ -114,6 +114,7 @@ func parse(args []string) (s settings, done func() error, err error) {
 	flags.DurationVar(&s.warmup, "warmup", time.Second, "how long each run goes on before it counts")
 	flags.DurationVar(&s.length, "length", 3*time.Second, "how long each run counts")
 	flags.DurationVar(&s.settle, "settle", time.Minute, "how long a filled index may take to write it all to its file")
+	quick := flags.Bool("quick", false, "3 short pairs: to see where one is while working, nothing to record")
 	out := flags.String("out", "", "a `FILE` that gets a copy of the output; its folder is made if it is not there")
 	if err := flags.Parse(args[1:]); err != nil {
 		return s, nil, err
@@ -129,6 +130,9 @@ func parse(args []string) (s settings, done func() error, err error) {
 		if least.value < 1 {
 			return s, nil, fmt.Errorf("-%s is %d; it is at least 1", least.name, least.value)
 		}
+	}
+	if *quick {
+		s.pairs, s.warmup, s.length = 3, 200*time.Millisecond, time.Second
 	}
 	s.out = os.Stdout
 	if *out == "" {
