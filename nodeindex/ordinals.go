@@ -16,7 +16,7 @@ const blockSize = 1 << 16
 // blocks of its own. Smaller shards share blocks: one of its own would be less
 // than half full, and what views count is by the block, full or not. A view of
 // an eighth of all has a bitset in a block that is full, and sorted lists in
-// four that are not, which take thirty times as long to intersect.
+// four that are not, which take many times as long to intersect.
 const ownBlocksFrom = blockSize / 2
 
 // ordinals hands out the numbers of entries. Guarded by Index.mu.
