@@ -36,19 +36,23 @@ func (x *Index) CheckpointWanted() bool {
 
 // FillViews makes the views that are to be made out of entries and can be, one
 // keyspace after the other. It takes seconds for a million entries, in which
-// everything else goes on, and gives up without an error when ctx ends. Errors:
-// KindUnavailable (CLOSED), KindCorrupt.
+// everything else goes on, and gives up without an error when ctx ends. One
+// keyspace's failure does not keep the others waiting. Errors: KindUnavailable
+// (CLOSED), KindCorrupt.
 func (x *Index) FillViews(ctx context.Context) error {
+	var errs []error
+	failed := make(map[cairn.UID]bool)
 	for ctx.Err() == nil {
-		job := x.nextFill()
+		job := x.nextFill(failed)
 		if job == nil {
-			return nil
+			break
 		}
 		if err := job.run(ctx); err != nil {
-			return err
+			failed[job.keyspace] = true
+			errs = append(errs, err)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // fillJob is the making of one keyspace's views.
@@ -60,8 +64,9 @@ type fillJob struct {
 	ordinals *roaring.Bitmap // of all entries
 }
 
-// nextFill is a job whose entries are in the file; nil if there is none.
-func (x *Index) nextFill() *fillJob {
+// nextFill is a job whose entries are in the file, of a keyspace that has not
+// failed; nil if there is none.
+func (x *Index) nextFill(failed map[cairn.UID]bool) *fillJob {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	s := x.state.Load()
@@ -71,7 +76,7 @@ func (x *Index) nextFill() *fillJob {
 	for _, uid := range sortedUIDs(s.projections) {
 		p := s.projections[uid]
 		f := p.Fill()
-		if f == nil || f.Since() > x.checkpointed.Index {
+		if f == nil || failed[uid] || f.Since() > x.checkpointed.Index {
 			continue
 		}
 		job := &fillJob{x: x, keyspace: uid, project: p, fill: f, ordinals: roaring.New()}

@@ -200,14 +200,25 @@ func (x *Index) Checkpointed() CheckpointMeta {
 // Status says what the index holds. Replica and WriteRefusal are left empty;
 // all is, once the index is closed.
 func (x *Index) Status() cairn.IndexStatus {
+	status, views := x.status()
+	for _, snapshot := range views {
+		// Without the lock: it goes over all that the views have.
+		status.ViewBytes += snapshot.Usage().Total()
+	}
+	return status
+}
+
+// status is the status but for the memory of the views, of which it returns
+// snapshots.
+func (x *Index) status() (status cairn.IndexStatus, views []*projection.Snapshot) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	s := x.state.Load()
 	if s == nil {
-		return cairn.IndexStatus{}
+		return status, nil
 	}
 	applied, _ := x.Position()
-	status := cairn.IndexStatus{
+	status = cairn.IndexStatus{
 		AppliedIndex:    applied,
 		CheckpointIndex: x.checkpointed.Index,
 		CheckpointAge:   int64(x.options.Now().Sub(x.checkpointAt)),
@@ -233,8 +244,10 @@ func (x *Index) Status() cairn.IndexStatus {
 	}
 	for _, uid := range sortedUIDs(s.projections) {
 		status.Views = append(status.Views, s.projections[uid].States()...)
-		status.ViewBytes += s.projections[uid].Bytes()
+		if snapshot := s.projections[uid].Present(); snapshot != nil {
+			views = append(views, snapshot)
+		}
 	}
 	status.WideAttributes = s.wide()
-	return status
+	return status, views
 }

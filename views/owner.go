@@ -11,9 +11,9 @@ func (s *Snapshot) Key(ordinal uint32) cairn.Key { return s.state.keys.get(ordin
 
 // Wide are the attributes of so many different strings that they have no bitmap
 // a value.
-func (s *Snapshot) Wide() (wide []cairn.AttributeSpec) {
-	for i := range s.state.attributes {
-		if a := &s.state.attributes[i]; a.spec.Type == cairn.TypeString && !a.indexed {
+func (v *Views) Wide() (wide []cairn.AttributeSpec) {
+	for i := range v.present.attributes {
+		if a := &v.present.attributes[i]; a.spec.Type == cairn.TypeString && !a.indexed {
 			wide = append(wide, a.spec)
 		}
 	}

@@ -177,17 +177,12 @@ func (p *Projection) sweep(limit int) {
 // many different strings.
 func (p *Projection) Wide() (names []string) {
 	if p.built != nil {
-		for _, spec := range p.snapshotLocked().Wide() {
+		for _, spec := range p.built.views.Wide() {
 			names = append(names, spec.Name)
 		}
 	}
 	return names
 }
 
-// Bytes is the memory that everything takes, keys included.
-func (p *Projection) Bytes() int64 {
-	if p.built == nil {
-		return 0
-	}
-	return p.snapshotLocked().Usage().Total()
-}
+// Present is a snapshot of the present state, nil while nothing serves.
+func (p *Projection) Present() *Snapshot { return p.snapshotLocked() }

@@ -177,8 +177,8 @@ func (o *Order) Revise(ordinal uint32, revise func(is ViewSet) ViewSet) bool {
 		return false
 	}
 	o.memberships(at, slot)
-	was := append(o.revised[:0], o.edit.was...)
-	o.revised = was
+	o.revised = append(o.revised[:0], o.edit.was...)
+	was := o.revised
 	views := o.known(revise(o.edit.was))
 	changed := difference(was, views)
 	if changed.isEmpty() {
