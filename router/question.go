@@ -145,7 +145,7 @@ func (q *question) begin(ctx context.Context, freshness cairn.Freshness) (*shard
 func (q *question) close() { q.ctx.end() }
 
 func viewUnknown(name string) *cairn.Error {
-	e := cairn.Errorf(cairn.KindNotFound, "VIEW_UNKNOWN", "there is no view %q", name)
+	e := cairn.Errorf(cairn.KindNotFound, "VIEW_NOT_FOUND", "there is no view %q", name)
 	e.Field = "view"
 	return e
 }

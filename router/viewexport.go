@@ -14,7 +14,7 @@ import (
 // lets it; only its beginning is bounded by Config.Timeout where the context
 // has no deadline.
 //
-// It fails with the error of deliver; with KindNotFound (VIEW_UNKNOWN,
+// It fails with the error of deliver; with KindNotFound (VIEW_NOT_FOUND,
 // CLUSTER_NOT_FOUND) for names that there are not; with KindPrecondition
 // (CLUSTER_OWNS_NOTHING) for a cluster that owns no part of the view's
 // keyspace; with KindUnavailable (VIEW_BUILDING) while no version of the view

@@ -53,8 +53,8 @@ func TestViewInputIsChecked(t *testing.T) {
 		field  string
 	}{
 		"no view":             {count(cairn.Selection{}), cairn.KindInvalid, "VIEW_MISSING", "view"},
-		"unknown view":        {count(cairn.Selection{View: "none"}), cairn.KindNotFound, "VIEW_UNKNOWN", "view"},
-		"progress of none":    {noProgress, cairn.KindNotFound, "VIEW_UNKNOWN", "view"},
+		"unknown view":        {count(cairn.Selection{View: "none"}), cairn.KindNotFound, "VIEW_NOT_FOUND", "view"},
+		"progress of none":    {noProgress, cairn.KindNotFound, "VIEW_NOT_FOUND", "view"},
 		"a view not built":    {count(cairn.Selection{View: "new"}), cairn.KindUnavailable, "VIEW_BUILDING", ""},
 		"unknown level":       {count(cairn.Selection{View: theView, Freshness: cairn.Freshness{Level: 9}}), cairn.KindInvalid, "LEVEL_UNKNOWN", "freshness"},
 		"bad where":           {count(cairn.Selection{View: theView, Where: "size >"}), cairn.KindInvalid, "FILTER_SYNTAX", "where"},
@@ -81,7 +81,7 @@ func TestViewInputIsChecked(t *testing.T) {
 		"unindexed":           {aggregate("note"), cairn.KindInvalid, "ATTRIBUTE_UNINDEXED", "attribute"},
 		"no key":              {noKey, cairn.KindInvalid, "KEY_EMPTY", "key"},
 		"unknown keyspace":    {noKeyspace, cairn.KindNotFound, "KEYSPACE_NOT_FOUND", "keyspace"},
-		"export of none":      {v.ExportView(t.Context(), "none", "c0", deliver), cairn.KindNotFound, "VIEW_UNKNOWN", "view"},
+		"export of none":      {v.ExportView(t.Context(), "none", "c0", deliver), cairn.KindNotFound, "VIEW_NOT_FOUND", "view"},
 		"export from none":    {v.ExportView(t.Context(), theView, "none", deliver), cairn.KindNotFound, "CLUSTER_NOT_FOUND", "cluster"},
 		"export of a new one": {v.ExportView(t.Context(), "new", "c0", deliver), cairn.KindUnavailable, "VIEW_BUILDING", ""},
 	} {
@@ -112,7 +112,7 @@ func TestAViewThatGoes(t *testing.T) {
 	v.NoteAll()
 	query.Cursor = page.NextCursor
 	_, err = v.QueryView(t.Context(), query)
-	requireError(t, err, cairn.KindNotFound, "VIEW_UNKNOWN", theView)
+	requireError(t, err, cairn.KindNotFound, "VIEW_NOT_FOUND", theView)
 
 	again := v.view
 	again.UID++

@@ -23,7 +23,7 @@ const defaultViewPage = 50
 //
 // It fails with
 //
-//   - KindNotFound (VIEW_UNKNOWN): there is no view of this name.
+//   - KindNotFound (VIEW_NOT_FOUND): there is no view of this name.
 //   - KindUnavailable (VIEW_BUILDING): no version of it has been built yet, or
 //     a cluster still builds the one that serves.
 //   - KindInvalid: a page size, offset, cursor, order or field that can't be

@@ -10,7 +10,7 @@ import (
 // ViewProgress tells how far a view is, by what every owner of its keyspace
 // says of itself. Clusters that can't be asked are missing. Done and Total are
 // of the version that is being built or, if none is, of the one that serves.
-// It fails with KindNotFound (VIEW_UNKNOWN) if there is no view of this name,
+// It fails with KindNotFound (VIEW_NOT_FOUND) if there is no view of this name,
 // and as CountView does with Partial.
 func (r *Router) ViewProgress(ctx context.Context, view string) (cairn.ViewProgress, error) {
 	began := r.began()

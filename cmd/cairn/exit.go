@@ -92,7 +92,7 @@ func (o *options) adviceOn(err error) string {
 		return "'cairn get keyspaces' lists those that there are"
 	case "CLUSTER_NOT_FOUND":
 		return "'cairn get clusters' lists those that there are"
-	case "VIEW_NOT_FOUND", "VIEW_UNKNOWN":
+	case "VIEW_NOT_FOUND":
 		return "'cairn get views' lists those that there are"
 	case "VIEW_BUILDING":
 		return "'cairn get views' tells how far it is"

@@ -185,8 +185,8 @@ func TestBadViewInputIsNamed(t *testing.T) {
 		code          codes.Code
 		reason, field string
 	}{
-		"unknown view":        {query(func(q *cairnv1.QueryRequest) { q.Selection.View = "views/none" }), none, "VIEW_UNKNOWN", "selection.view"},
-		"unknown to explain":  {second(api.Explain(timeout(t), &cairnv1.ExplainRequest{View: "views/none", Key: []byte("k")})), none, "VIEW_UNKNOWN", "view"},
+		"unknown view":        {query(func(q *cairnv1.QueryRequest) { q.Selection.View = "views/none" }), none, "VIEW_NOT_FOUND", "selection.view"},
+		"unknown to explain":  {second(api.Explain(timeout(t), &cairnv1.ExplainRequest{View: "views/none", Key: []byte("k")})), none, "VIEW_NOT_FOUND", "view"},
 		"a condition":         {query(func(q *cairnv1.QueryRequest) { q.Selection.Where = "size >" }), bad, "FILTER_SYNTAX", "selection.where"},
 		"an order":            {query(func(q *cairnv1.QueryRequest) { q.OrderBy = []string{"-no"} }), bad, "ATTRIBUTE_UNKNOWN", "order_by"},
 		"a page size":         {query(func(q *cairnv1.QueryRequest) { q.PageSize = 10_001 }), bad, "PAGE_SIZE", "page_size"},
@@ -202,7 +202,7 @@ func TestBadViewInputIsNamed(t *testing.T) {
 		"an attribute":        {second(api.Aggregate(timeout(t), &cairnv1.AggregateRequest{Selection: &cairnv1.Selection{View: even}, Attribute: "no"})), bad, "ATTRIBUTE_UNKNOWN", "attribute"},
 		"no attribute":        {second(api.Aggregate(timeout(t), &cairnv1.AggregateRequest{Selection: &cairnv1.Selection{View: even}})), bad, "ATTRIBUTE_UNKNOWN", "attribute"},
 		"no key":              {second(api.Explain(timeout(t), &cairnv1.ExplainRequest{View: even})), bad, "KEY_EMPTY", "key"},
-		"unknown to export":   {export("views/none", "clusters/c0"), none, "VIEW_UNKNOWN", "name"},
+		"unknown to export":   {export("views/none", "clusters/c0"), none, "VIEW_NOT_FOUND", "name"},
 		"unknown cluster":     {export(even, "clusters/none"), none, "CLUSTER_NOT_FOUND", "cluster"},
 		"not built yet":       {second(api.Count(timeout(t), &cairnv1.CountRequest{Selection: &cairnv1.Selection{View: "views/new"}})), codes.Unavailable, "VIEW_BUILDING", ""},
 	} {
@@ -223,7 +223,7 @@ func TestBadViewInputIsNamed(t *testing.T) {
 	began := time.Now()
 	for _, v := range []server.Views{s.router, remote} {
 		err := v.ExportView(timeout(t), "none", "c0", func(cairn.ExportPiece) error { return nil })
-		if e := rpcerr.FromError(err); e == nil || e.Reason != "VIEW_UNKNOWN" || e.Field != "view" {
+		if e := rpcerr.FromError(err); e == nil || e.Reason != "VIEW_NOT_FOUND" || e.Field != "view" {
 			t.Errorf("export of none: %+v", e)
 		}
 	}

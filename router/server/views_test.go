@@ -249,7 +249,7 @@ func TestViewErrorsAreAlike(t *testing.T) {
 		}
 	}
 	for _, err := range []error{
-		cairn.Errorf(cairn.KindUnavailable, "VIEW_BUILDING", "not yet"), cairn.Errorf(cairn.KindNotFound, "VIEW_UNKNOWN", "no such view"),
+		cairn.Errorf(cairn.KindUnavailable, "VIEW_BUILDING", "not yet"), cairn.Errorf(cairn.KindNotFound, "VIEW_NOT_FOUND", "no such view"),
 		cairn.Errorf(cairn.KindExhausted, "TOO_MANY_GROUPS", "too many"), cairn.Errorf(cairn.KindDeadline, "DEADLINE_EXCEEDED", "too late"),
 	} {
 		k.err = err
@@ -295,7 +295,7 @@ func TestBadViewInput(t *testing.T) {
 	if k.asked != nil {
 		t.Errorf("the router was asked %v", k.asked)
 	}
-	k.err = cairn.Invalid("view", "VIEW_UNKNOWN", "no such view")
+	k.err = cairn.Invalid("view", "VIEW_NOT_FOUND", "no such view")
 	if err := export("views/v", "clusters/c"); rpcerr.FromError(err).Field != "name" {
 		t.Errorf("an unknown view: %v", err)
 	}
