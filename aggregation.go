@@ -15,8 +15,9 @@ type Aggregation struct {
 	Min, Max Value
 	// Ints is the exact sum of ints.
 	Ints IntSum
-	// Floats is the sum of floats, compensated for rounding; infinite if
-	// it overflows.
+	// Floats is the sum of floats, infinite if it overflows: runs of up to
+	// 1,024 are added as they come, and their sums are compensated for
+	// rounding, so that the error hardly grows with the entries.
 	Floats float64
 }
 

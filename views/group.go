@@ -8,16 +8,6 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// MaxGroups is how many groups a group count may have.
-const MaxGroups = 10_000
-
-// Group is the entries with the same values of the attributes grouped by.
-type Group struct {
-	// Values are one an attribute, null where it is absent.
-	Values []cairn.Value
-	Count  int
-}
-
 // GroupCount counts the entries of a selection by the values of one or two
 // attributes, exactly. Groups are in order of their values, absent ones last.
 // It is refused as Count is, and
@@ -25,9 +15,9 @@ type Group struct {
 //   - with no attributes or more than two, one twice, or one that is not
 //     indexed (KindInvalid, field "group_by", GROUP_BY_ATTRIBUTES,
 //     ATTRIBUTE_UNKNOWN)
-//   - with more than MaxGroups groups (KindExhausted, field "group_by",
+//   - with more than cairn.MaxGroups groups (KindExhausted, field "group_by",
 //     GROUPS_TOO_MANY)
-func (s *Snapshot) GroupCount(sel Selection, by ...cairn.AttributeID) ([]Group, error) {
+func (s *Snapshot) GroupCount(sel Selection, by ...cairn.AttributeID) ([]cairn.Group, error) {
 	if len(by) < 1 || len(by) > 2 || len(by) == 2 && by[0] == by[1] {
 		return nil, cairn.Invalid("group_by", "GROUP_BY_ATTRIBUTES", "%d attributes; group by one or by two different ones", len(by))
 	}
@@ -45,16 +35,16 @@ func (s *Snapshot) GroupCount(sel Selection, by ...cairn.AttributeID) ([]Group, 
 	if err != nil {
 		return nil, err
 	}
-	var groups []Group
+	var groups []cairn.Group
 	if byBitmaps(attributes, set) {
 		groups = groupByBitmaps(attributes, set)
 	} else if groups, err = groupByColumns(attributes, set); err != nil {
 		return nil, err
 	}
-	if len(groups) > MaxGroups {
+	if len(groups) > cairn.MaxGroups {
 		return nil, tooManyGroups()
 	}
-	slices.SortFunc(groups, func(a, b Group) int {
+	slices.SortFunc(groups, func(a, b cairn.Group) int {
 		for i := range a.Values {
 			if order := compareAbsentLast(a.Values[i], b.Values[i]); order != 0 {
 				return order
@@ -67,7 +57,7 @@ func (s *Snapshot) GroupCount(sel Selection, by ...cairn.AttributeID) ([]Group, 
 
 func tooManyGroups() error {
 	return &cairn.Error{Kind: cairn.KindExhausted, Reason: "GROUPS_TOO_MANY", Field: "group_by",
-		Err: cairn.Errorf(cairn.KindExhausted, "", "more than %d groups; narrow the selection or group by an attribute with fewer values", MaxGroups)}
+		Err: cairn.Errorf(cairn.KindExhausted, "", "more than %d groups; narrow the selection or group by an attribute with fewer values", cairn.MaxGroups)}
 }
 
 func compareAbsentLast(a, b cairn.Value) int {
@@ -92,11 +82,11 @@ func byBitmaps(attributes []*attribute, set *roaring.Bitmap) bool {
 		}
 		intersections *= values + 1
 	}
-	return intersections <= MaxGroups && intersections*(size>>16+1)*costContainer < size*costGather
+	return intersections <= cairn.MaxGroups && intersections*(size>>16+1)*costContainer < size*costGather
 }
 
 // groupByBitmaps counts by the bitmaps of the values.
-func groupByBitmaps(attributes []*attribute, set *roaring.Bitmap) (groups []Group) {
+func groupByBitmaps(attributes []*attribute, set *roaring.Bitmap) (groups []cairn.Group) {
 	a := attributes[0]
 	if len(attributes) == 1 {
 		left := int(set.GetCardinality())
@@ -122,11 +112,11 @@ func groupByBitmaps(attributes []*attribute, set *roaring.Bitmap) (groups []Grou
 	return groups
 }
 
-func appendGroup(groups []Group, n int, values ...cairn.Value) []Group {
+func appendGroup(groups []cairn.Group, n int, values ...cairn.Value) []cairn.Group {
 	if n == 0 {
 		return groups
 	}
-	return append(groups, Group{Values: values, Count: n})
+	return append(groups, cairn.Group{Values: values, Count: n})
 }
 
 // cell is an entry's number of an attribute, or that it has none.
@@ -136,7 +126,7 @@ type cell struct {
 }
 
 // groupByColumns counts by reading the columns of each entry.
-func groupByColumns(attributes []*attribute, set *roaring.Bitmap) ([]Group, error) {
+func groupByColumns(attributes []*attribute, set *roaring.Bitmap) ([]cairn.Group, error) {
 	counts := map[[2]cell]int{}
 	for it := set.Iterator(); it.HasNext(); {
 		ordinal := it.Next()
@@ -144,13 +134,13 @@ func groupByColumns(attributes []*attribute, set *roaring.Bitmap) ([]Group, erro
 		for i, a := range attributes {
 			at[i].number, at[i].present = a.column.get(ordinal)
 		}
-		if counts[at]++; len(counts) > MaxGroups {
+		if counts[at]++; len(counts) > cairn.MaxGroups {
 			return nil, tooManyGroups()
 		}
 	}
-	groups := make([]Group, 0, len(counts))
+	groups := make([]cairn.Group, 0, len(counts))
 	for at, n := range counts {
-		g := Group{Count: n}
+		g := cairn.Group{Count: n}
 		for i, a := range attributes {
 			var v cairn.Value
 			if at[i].present {

@@ -79,7 +79,7 @@ func TestColumn(t *testing.T) {
 
 func compareColumn(t *rapid.T, c *column, numbers map[uint32]uint64, s span) {
 	all, within := roaring.New(), roaring.New()
-	count, least, most, sum := 0, ^uint64(0), uint64(0), Sum{}
+	count, least, most, sum := 0, ^uint64(0), uint64(0), cairn.IntSum{}
 	for ordinal, number := range numbers {
 		if got, has := c.get(ordinal); !has || got != number {
 			t.Fatalf("%d has %d (%v), want %d", ordinal, got, has, number)
@@ -90,7 +90,7 @@ func compareColumn(t *rapid.T, c *column, numbers map[uint32]uint64, s span) {
 		}
 		within.Add(ordinal)
 		count, least, most = count+1, min(least, number), max(most, number)
-		sum = sum.add(Sum{Low: number})
+		sum = sum.Add(cairn.IntSum{Low: number})
 	}
 	var room denseSets
 	in := tester{span: s}

@@ -129,11 +129,11 @@ func TestGroupsBeyondTheBound(t *testing.T) {
 	if err := v.Define(Definition{View: 1, Version: 1}); err != nil {
 		t.Fatal(err)
 	}
-	for i := range MaxGroups + 1 {
+	for i := range cairn.MaxGroups + 1 {
 		attributes, _ := cairn.NewAttributes([]cairn.Attribute{{ID: size, Value: cairn.Int(int64(i))}})
 		v.Put(uint32(i), 1, cairn.Key(fmt.Sprint(i)), attributes)
-		if i == MaxGroups-1 {
-			if groups, err := v.Snapshot().GroupCount(Selection{View: 1, Version: 1}, size); err != nil || len(groups) != MaxGroups {
+		if i == cairn.MaxGroups-1 {
+			if groups, err := v.Snapshot().GroupCount(Selection{View: 1, Version: 1}, size); err != nil || len(groups) != cairn.MaxGroups {
 				t.Fatal(len(groups), err)
 			}
 		}

@@ -14,7 +14,7 @@ type tally struct {
 	least, most uint64
 	// sum is that of the numbers unless they are ranks of floats; floats is
 	// the sum of those.
-	sum    Sum
+	sum    cairn.IntSum
 	floats compensated
 }
 
@@ -29,7 +29,7 @@ func (t *tally) add(b *block, ordinals []uint32) {
 	switch {
 	case b.distances == nil:
 		t.least, t.most = min(t.least, b.base), max(t.most, b.base)
-		t.sum = t.sum.add(times(b.base, len(ordinals)))
+		t.sum = t.sum.Add(cairn.TimesInt(b.base, len(ordinals)))
 		t.floats.add(floatOfRank(b.base) * float64(len(ordinals)))
 	case t.kind == cairn.TypeFloat:
 		b.distances.tallyFloats(b.base, ordinals, t)
@@ -52,7 +52,7 @@ func (v *vector[N]) tally(base uint64, ordinals []uint32, t *tally) {
 		}
 	}
 	t.least, t.most = least, least+length
-	t.sum = t.sum.add(times(upper, 1<<32)).add(Sum{Low: sum - upper<<32})
+	t.sum = t.sum.Add(cairn.TimesInt(upper, 1<<32)).Add(cairn.IntSum{Low: sum - upper<<32})
 }
 
 // tallyFloats adds up every second number for itself: an addition of floats

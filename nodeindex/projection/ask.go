@@ -188,22 +188,17 @@ func (q *question) rank() error {
 }
 
 func (q *question) groups() error {
-	groups, err := q.snapshot.GroupCount(q.selection(), q.request.Attributes...)
-	if err != nil {
-		return err
-	}
-	for _, g := range groups {
-		q.reply.Groups = append(q.reply.Groups, cairn.Group{Values: g.Values, Count: g.Count})
-	}
-	return nil
+	var err error
+	q.reply.Groups, err = q.snapshot.GroupCount(q.selection(), q.request.Attributes...)
+	return err
 }
 
 func (q *question) aggregate() error {
 	if len(q.request.Attributes) != 1 {
 		return cairn.Invalid("attribute", "AGGREGATE_ATTRIBUTES", "%d attributes; aggregate one", len(q.request.Attributes))
 	}
-	a, err := q.snapshot.Aggregate(q.selection(), q.request.Attributes[0])
-	q.reply.Aggregation = cairn.Aggregation{Count: a.Count, Min: a.Min, Max: a.Max, Ints: cairn.IntSum(a.Ints), Floats: a.Floats}
+	var err error
+	q.reply.Aggregation, err = q.snapshot.Aggregate(q.selection(), q.request.Attributes[0])
 	return err
 }
 

@@ -59,10 +59,18 @@ func appendFrame(out []byte, f frame) []byte {
 	return append(out, payload...)
 }
 
-// framed is what changed, as a frame.
+// framed is what changed, as a frame: of each key the last that became of it,
+// since a frame does not say whether a key was deleted before it was put.
 func framed(revision uint64, records []record) frame {
+	last := make(map[string]int, len(records))
+	for i := range records {
+		last[records[i].key] = i
+	}
 	f := frame{Revision: revision}
-	for _, r := range records {
+	for i, r := range records {
+		if last[r.key] != i {
+			continue
+		}
 		if r.value == nil {
 			f.Delete = append(f.Delete, r.key)
 		} else {

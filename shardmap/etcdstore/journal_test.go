@@ -340,6 +340,18 @@ func drawTransaction(t *rapid.T, s *state, revision uint64) (out []record) {
 	return out
 }
 
+// TestFramesKeepTheLastOfAKey is of a batch of the watch in which a record was
+// deleted and put anew, and another put and deleted.
+func TestFramesKeepTheLastOfAKey(t *testing.T) {
+	f := framed(9, []record{
+		{"views/a", nil, 7}, {"views/b", []byte("b"), 7},
+		{"views/a", []byte("a"), 8}, {"views/b", nil, 9},
+	})
+	if len(f.Put) != 1 || f.Put[0].Key != "views/a" || len(f.Delete) != 1 || f.Delete[0] != "views/b" {
+		t.Errorf("put %v, deleted %v", f.Put, f.Delete)
+	}
+}
+
 func FuzzReadJournal(f *testing.F) {
 	header := appendFrame(nil, frame{Journal: journalForm})
 	f.Add(header)
