@@ -44,8 +44,15 @@ func (x *Index) openEntries(uid cairn.UID) (projection.Entries, error) {
 		r.pool.release(r)
 		return projection.Entries{}, errNotOwned
 	}
+	table := s.active.table(uid) // before the view, which has this one or the next
 	e := entries{view: s.view(k, r), covers: r.pool.index}
-	return projection.Entries{Least: e.covers, Find: e.find, Close: func() { r.pool.release(r) }}, nil
+	follows := func() bool {
+		// Writes go to the table that the view has: it is not set aside for a
+		// checkpoint, nor has the keyspace got its first one since.
+		now := x.state.Load()
+		return now != nil && now.active == s.active && s.active.table(uid) == table
+	}
+	return projection.Entries{Least: e.covers, Find: e.find, Follows: follows, Close: func() { r.pool.release(r) }}, nil
 }
 
 // entries reads entries by key.

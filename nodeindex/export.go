@@ -26,11 +26,7 @@ func (x *Index) ExportView(req *cairn.ExportRequest, deliver func(cairn.ExportPi
 	if p == nil {
 		return cairn.Errorf(cairn.KindNotFound, "VIEW_VERSION_UNKNOWN", "this index has no version %d of view %s", req.Version, req.View)
 	}
-	snapshot := p.Snapshot(applied, req.Index, req.Level)
-	if snapshot == nil {
-		return cairn.Errorf(cairn.KindUnavailable, "VIEW_BUILDING", "the view is being built")
-	}
-	members, key, err := snapshot.Export(req.View, req.Version)
+	snapshot, members, key, err := p.Export(max(applied, s.assigned), req)
 	if err != nil {
 		return err
 	}

@@ -127,14 +127,19 @@ func (f interruptible) Read(data []byte) (int, error) {
 	return f.File.Read(data)
 }
 
-// removeImages removes every file that neither the last checkpoint nor the
-// next one names.
+// removeImages removes every file that neither the last checkpoint names, nor
+// one that is being written, nor the next one.
 func (x *Index) removeImages() error {
 	named := make(map[string]bool)
 	x.mu.Lock()
 	s := x.state.Load()
 	for _, image := range x.savedImages {
 		named[image.Name] = true
+	}
+	if x.running != nil {
+		for _, image := range x.running.images {
+			named[image.Name] = true
+		}
 	}
 	if s != nil {
 		for _, p := range s.projections {

@@ -41,6 +41,11 @@ func (x *Index) project(before map[cairn.UID]*projection.Projection, next *assig
 		p.Define(k.Schema, k.views)
 		after[uid] = p
 	}
+	for uid, p := range before {
+		if after[uid] == nil {
+			p.Drop()
+		}
+	}
 	x.wakeWork()
 	return after
 }

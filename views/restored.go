@@ -71,7 +71,7 @@ func (r *Restored) SetShards(shards map[cairn.ShardID]*roaring.Bitmap) (*Views, 
 	if sum != entries.GetCardinality() {
 		return nil, cairn.Errorf(cairn.KindCorrupt, "IMAGE_SHARDS", "%d entries are in more than one shard; rebuild the projections from the entries", sum-entries.GetCardinality())
 	}
-	v.shards = map[cairn.ShardID]uint32{}
+	v.shards, v.freeShards = map[cairn.ShardID]uint32{}, nil
 	v.present.shards, v.present.shardSize, v.present.hidden = paged[*shard]{}, 0, nil
 	for id, ordinals := range shards {
 		home := v.editShard(id)

@@ -21,14 +21,12 @@ type shard struct {
 func (v *Views) editShard(id cairn.ShardID) *shard {
 	slot, known := v.shards[id]
 	if !known {
-		slot = v.present.shardSize
-		for free := range v.present.shardSize {
-			if v.present.shards.get(free) == nil {
-				slot = free
-				break
-			}
+		if n := len(v.freeShards); n > 0 {
+			slot, v.freeShards = v.freeShards[n-1], v.freeShards[:n-1]
+		} else {
+			slot = v.present.shardSize
+			v.present.shardSize++
 		}
-		v.present.shardSize = max(v.present.shardSize, slot+1)
 		v.shards[id] = slot
 	}
 	generation := v.bitmaps.generation
@@ -126,6 +124,7 @@ func (v *Views) SweepShard(id cairn.ShardID, limit int) (gone bool) {
 	}
 	v.setHidden(id, false)
 	delete(v.shards, id)
+	v.freeShards = append(v.freeShards, slot)
 	*v.present.shards.at(slot, v.bitmaps.generation) = nil
 	return true
 }

@@ -16,6 +16,8 @@ type Views struct {
 	present state
 	orders  []*sorted
 	shards  map[cairn.ShardID]uint32 // slots in present.shards
+	// freeShards are slots below present.shardSize that no shard has.
+	freeShards []uint32
 	// What the entry being put has and was: its values, a set of views to
 	// make, and those that it was in, by order.
 	row     row

@@ -7,6 +7,8 @@ import (
 	"cairn"
 	"cairn/views"
 	"cairn/views/filter"
+
+	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // Entries is how a question reads what is not in a snapshot: attributes
@@ -18,6 +20,9 @@ type Entries struct {
 	// Find is a key's attributes and the log index of its last change, 0 if
 	// that is not after Least; found is false if it has no entry now.
 	Find func(key cairn.Key) (attributes cairn.Attributes, ordinal uint32, changed uint64, found bool)
+	// Follows tells whether Find has all that was written up to now. Once it
+	// does not, it never does again.
+	Follows func() bool
 	// Close ends the reading.
 	Close func()
 }
@@ -83,7 +88,11 @@ func (q *question) tryReading(open func() (Entries, error), applied uint64) (con
 	}
 	defer entries.Close()
 	q.entries, q.conflict = &entries, false
-	err = q.answer(q.projection.Snapshot(max(applied, entries.Least), max(q.request.Index, entries.Least), cairn.AtLeast))
+	snapshot := q.projection.Snapshot(max(applied, entries.Least), max(q.request.Index, entries.Least), cairn.AtLeast)
+	if !entries.Follows() {
+		return true, nil // the snapshot may be of writes that Find does not see
+	}
+	err = q.answer(snapshot)
 	return q.conflict, err
 }
 
@@ -99,7 +108,7 @@ func (q *question) find(key cairn.Key) (attributes cairn.Attributes, ordinal uin
 // answer answers from one snapshot.
 func (q *question) answer(s *Snapshot) error {
 	if s == nil {
-		return q.projection.notServing(q.request)
+		return q.projection.notServing(q.request.View, q.request.Version)
 	}
 	q.snapshot = s
 	q.reply.Answer, q.reply.Fingerprint = s.Answer, s.Fingerprint
@@ -123,10 +132,7 @@ func (q *question) answer(s *Snapshot) error {
 	default:
 		err = cairn.Invalid("asked", "QUESTION_UNKNOWN", "question %d is none of this version", q.request.Asked)
 	}
-	if cairn.ReasonOf(err) == "VIEW_VERSION_UNKNOWN" {
-		return q.projection.notServing(q.request)
-	}
-	return err
+	return q.projection.explained(q.request.View, q.request.Version, err)
 }
 
 // readsEntries tells whether the answer needs attributes without an index.
@@ -221,14 +227,35 @@ func (q *question) membership() error {
 	return nil
 }
 
+// Export is the members of a version of a view and the keys of ordinals, as
+// views.Snapshot.Export has them, and the snapshot that they are of; see
+// Snapshot. It is refused as Ask is.
+func (p *Projection) Export(applied uint64, req *cairn.ExportRequest) (*Snapshot, *roaring.Bitmap, func(ordinal uint32) cairn.Key, error) {
+	s := p.Snapshot(applied, req.Index, req.Level)
+	if s == nil {
+		return nil, nil, nil, p.notServing(req.View, req.Version)
+	}
+	members, key, err := s.Snapshot.Export(req.View, req.Version)
+	return s, members, key, p.explained(req.View, req.Version, err)
+}
+
+// explained is a snapshot's error. That it does not know a version may have
+// other reasons than that nobody does.
+func (p *Projection) explained(view cairn.UID, version uint64, err error) error {
+	if cairn.ReasonOf(err) == "VIEW_VERSION_UNKNOWN" {
+		return p.notServing(view, version)
+	}
+	return err
+}
+
 // notServing is why a version of a view has no answer.
-func (p *Projection) notServing(req *cairn.ViewRequest) error {
+func (p *Projection) notServing(view cairn.UID, version uint64) error {
 	p.config.Lock.Lock()
 	defer p.config.Lock.Unlock()
-	d := p.wants(req.View, req.Version)
+	d := p.wants(view, version)
 	switch {
-	case d == nil && req.View != 0:
-		return cairn.Errorf(cairn.KindNotFound, "VIEW_VERSION_UNKNOWN", "this index has no version %d of view %s", req.Version, req.View)
+	case d == nil && (view != 0 || len(p.wanted) == 0):
+		return cairn.Errorf(cairn.KindNotFound, "VIEW_VERSION_UNKNOWN", "this index has no version %d of view %s", version, view)
 	case d != nil && d.refusal != nil:
 		return &cairn.Error{Kind: cairn.KindPrecondition, Reason: "VIEW_REFUSED", Err: fmt.Errorf("view %s can't be built: %w", d.Name, d.refusal)}
 	case p.fill != nil:

@@ -8,6 +8,8 @@ import (
 	"cairn"
 	"cairn/views"
 	"cairn/views/filter"
+
+	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // definition is a version of a view that the log wants kept.
@@ -27,15 +29,22 @@ func (p *Projection) Define(schema *cairn.Schema, wanted []cairn.View) {
 	p.declared.Store(schema)
 	p.wanted = p.wanted[:0:0]
 	for _, view := range wanted {
-		d := definition{View: view}
-		if view.Filter != "" {
-			d.filter, d.refusal = filter.Parse(view.Filter, schema, filter.View, time.Time{})
-		}
-		p.wanted = append(p.wanted, d)
+		p.wanted = append(p.wanted, definition{View: view})
 	}
 	slices.SortFunc(p.wanted, func(a, b definition) int {
 		return cmp.Or(cmp.Compare(a.UID, b.UID), cmp.Compare(a.Version, b.Version))
 	})
+	// Tried without entries first: a Fill has all of its definitions or fails.
+	empty := views.New(schema, nodesColumn)
+	for i := range p.wanted {
+		d := &p.wanted[i]
+		if d.Filter != "" {
+			d.filter, d.refusal = filter.Parse(d.Filter, schema, filter.View, time.Time{})
+		}
+		if d.refusal == nil {
+			d.refusal = empty.Define(d.definition())
+		}
+	}
 	if p.built != nil {
 		p.defineBuilt()
 	}
@@ -46,6 +55,15 @@ func (p *Projection) Define(schema *cairn.Schema, wanted []cairn.View) {
 	} else {
 		p.fill = nil // it was for a schema that is gone again
 	}
+	p.Touched()
+}
+
+// Drop ends the projection of a keyspace that has no views any more. Who still
+// has it is told that there are none: it does not hear of changes from now on.
+func (p *Projection) Drop() {
+	p.wanted, p.built, p.fill = nil, nil, nil
+	p.leaving, p.unswept = nil, roaring.New()
+	p.forgetImage()
 	p.Touched()
 }
 

@@ -38,7 +38,10 @@ func (p *Projection) refill() {
 	schema := p.declared.Load()
 	p.fill = &Fill{
 		projection: p, attributes: indexed(schema), lists: newNodeLists(),
-		since: p.config.At().Index, image: p.image.Name, changed: map[uint32]*cairn.Entry{},
+		since: p.config.At().Index, changed: map[uint32]*cairn.Entry{},
+	}
+	if p.built == nil { // else the image is of the attributes that serve
+		p.fill.image = p.image.Name
 	}
 }
 
