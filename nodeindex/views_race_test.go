@@ -56,7 +56,8 @@ func TestEntriesAreOfTheSnapshot(t *testing.T) {
 			}
 			at := slices.IndexFunc(reply.Rows, func(row cairn.ViewRow) bool { return string(row.Key) == testKey(901) })
 			got := reply.Rows[at].Attributes.String()
-			if old, new := attributes(size(901), name("bela")).String(), attributes(size(5000), name("new")).String(); reply.Index == r.index && got != new || reply.Index < r.index && got != old {
+			before, after := attributes(size(901), name("bela")).String(), attributes(size(5000), name("new")).String()
+			if reply.Index == r.index && got != after || reply.Index < r.index && got != before {
 				t.Errorf("at index %d of %d the row is %s", reply.Index, r.index, got)
 			}
 		})
