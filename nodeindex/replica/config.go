@@ -16,6 +16,17 @@ type Config struct {
 	// Name is what Status calls this replica: an address, or by default
 	// "in-process".
 	Name string
+	// ID names this replica in its group, for ever: another directory is
+	// another replica. Default "1".
+	ID string
+	// Address is where the other replicas, and routers, find this one.
+	Address string
+	// Network connects the replicas of the group. Without it this is a group
+	// of one.
+	Network Network
+	// Found has a directory without a log begin a group of its own. Else it
+	// waits to be made part of one. Without Network it always does.
+	Found bool
 	// Refresh returns the cluster's assignment at a map revision of at least
 	// that. Without it, requests wait for Assign to be called.
 	Refresh func(ctx context.Context, revision uint64) (cairn.Assignment, error)
@@ -52,9 +63,9 @@ type Config struct {
 	// Heartbeat is how often an idle watch is told where the log stands.
 	// Default 500 ms.
 	Heartbeat time.Duration
-	// ElectionTimeout is how long a voter waits before it stands for
-	// election. Default 20 ms, which is right for a single voter: there is
-	// nobody to wait for.
+	// ElectionTimeout is how long a replica that hears nothing of its leader
+	// waits before it stands for election, and a leader that hears of no
+	// majority before it steps down. Default 1 s, and without Network 20 ms.
 	ElectionTimeout time.Duration
 	// Now is the clock that writes are recorded with. Default time.Now.
 	Now func() time.Time
@@ -84,7 +95,12 @@ func (c Config) completed() (Config, error) {
 	setDefault(&c.SegmentBytes, 64<<20)
 	setDefault(&c.DiskReserve, 128<<20)
 	setDefault(&c.Heartbeat, 500*time.Millisecond)
-	setDefault(&c.ElectionTimeout, 20*time.Millisecond)
+	if c.Network == nil {
+		setDefault(&c.ElectionTimeout, 20*time.Millisecond)
+	}
+	setDefault(&c.ElectionTimeout, time.Second)
+	setDefault(&c.ID, "1")
+	setDefault(&c.Address, c.ID)
 	setDefault(&c.Logger, slog.Default())
 	if c.FreeSpace == nil {
 		c.FreeSpace = freeSpace

@@ -16,14 +16,32 @@ import (
 type machine struct {
 	index *nodeindex.Index
 
-	mu    sync.Mutex // guards store
+	mu    sync.Mutex // guards what follows
 	store *store     // that of the present log
+	// reached is the last index that the present log has brought.
+	reached uint64
 }
 
 func (m *machine) drivenBy(s *store) {
 	m.mu.Lock()
-	m.store = s
+	m.store, m.reached = s, 0
 	m.mu.Unlock()
+}
+
+// reach notes that the present log has brought an index.
+func (m *machine) reach(index uint64) {
+	m.mu.Lock()
+	m.reached = index
+	m.mu.Unlock()
+}
+
+// caughtUp tells whether the present log has brought everything that the index
+// has applied.
+func (m *machine) caughtUp() bool {
+	applied, _ := m.index.Position()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.reached >= applied
 }
 
 func (m *machine) driver() *store {
@@ -35,9 +53,14 @@ func (m *machine) driver() *store {
 // Apply applies one command and returns its nodeindex.Result.
 func (m *machine) Apply(entry *raft.Log) any {
 	result := m.index.Apply(entry.Index, entry.Term, entry.Data)
+	m.reach(entry.Index)
 	m.driver().applied(entry.Index)
 	return result
 }
+
+// StoreConfiguration hears of a change of the group, which is raft's to keep.
+// That it is heard lets a checkpoint cover it.
+func (m *machine) StoreConfiguration(index uint64, _ raft.Configuration) { m.reach(index) }
 
 // Snapshot sets the applied state aside.
 func (m *machine) Snapshot() (raft.FSMSnapshot, error) {

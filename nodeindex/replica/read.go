@@ -41,7 +41,7 @@ func (r *Replica) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, 
 	if r.ctx.Err() != nil { // what a closed index says of itself means nothing
 		return cairn.IndexStatus{}, errClosed()
 	}
-	status.Replica = r.config.Name
+	status.Replica, status.ReplicaID, status.Members = r.config.Name, r.config.ID, r.Members()
 	if refusal := r.refusals.get(); refusal != nil {
 		status.WriteRefusal = refusal.Error()
 	}
@@ -83,13 +83,23 @@ const roundTimeout = 10 * time.Second
 // refreshPause is the wait after a refresh that failed.
 const refreshPause = 50 * time.Millisecond
 
+// followerWait is how long a follower lets a request wait for what its log has
+// not reached.
+const followerWait = 250 * time.Millisecond
+
 // reach waits until the log has noted a map revision and applied an index.
-// Meanwhile it has the revision fetched. KindNotYet (LOG_BEHIND) when ctx
-// ends.
+// Meanwhile it has the revision fetched, where it leads. KindNotYet (LOG_BEHIND)
+// when ctx ends, and soon where another leads.
 func (r *Replica) reach(ctx context.Context, revision, index uint64) error {
 	applied, noted := r.index.Position()
 	if noted >= revision && applied >= index {
 		return nil
+	}
+	if r.log.Load().refusal() != nil {
+		// The leader may know; whoever asks does not have to wait for us.
+		ctx, cancel := context.WithTimeout(ctx, followerWait)
+		defer cancel()
+		return r.index.Wait(ctx, revision, index)
 	}
 	if noted >= revision || r.config.Refresh == nil || ctx.Err() != nil {
 		return r.index.Wait(ctx, revision, index)

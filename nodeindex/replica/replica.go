@@ -38,10 +38,10 @@ type Replica struct {
 // startTimeout is how long Open waits for the log to be replayed.
 const startTimeout = time.Minute
 
-// Open opens the replica in config.Dir, and makes one if there is none. It
-// returns once everything that was committed has been applied; a log that
-// can't be written (a full disk) leaves it answering reads and refusing
-// writes. Errors: KindInvalid (config), KindUnavailable (DATA_DIR_IN_USE),
+// Open opens the replica in config.Dir, and makes one if there is none. A
+// replica that is alone in its group returns once everything that was committed
+// has been applied; a log that can't be written (a full disk) leaves it
+// answering reads and refusing writes. Errors: KindInvalid (config), KindUnavailable (DATA_DIR_IN_USE),
 // KindCorrupt (a damaged or foreign file, which is not changed; LOG_MISSING, a
 // part of the log is lost), KindExhausted (DISK_FULL, and nothing there to
 // serve).
@@ -72,13 +72,21 @@ func Open(config Config) (*Replica, error) {
 	r.running.Go(r.checkpoints)
 	r.running.Go(r.keepKeys)
 	r.running.Go(r.tendViews)
-	select {
-	case <-log.ready:
-	case <-log.store.failed:
-	case <-time.After(startTimeout):
-		config.Logger.Warn("the log is not ready yet; it may be long, or the disk slow", "dir", config.Dir)
-	}
+	r.awaitStart(log)
 	return r, nil
+}
+
+// awaitStart waits until a replica that is the only one of its group has
+// applied its whole log. Others hear from their leader how far to go.
+func (r *Replica) awaitStart(log *replicatedLog) {
+	if !log.alone() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.ctx, startTimeout)
+	defer cancel()
+	if _, err := log.awaitLead(ctx); err != nil && ctx.Err() != nil {
+		r.config.Logger.Warn("the log is not ready yet; it may be long, or the disk slow", "dir", r.config.Dir)
+	}
 }
 
 // closingTime is how long Close may be kept by a checkpoint. One that would take
