@@ -163,6 +163,8 @@ type IndexStatus struct {
 	WideAttributes []string
 	// WriteRefusal says why writes are refused; empty while they are taken.
 	WriteRefusal string
+	// Cluster is whose index it is; 0 where it runs in the asking process.
+	Cluster UID
 	// ReplicaID is the answering replica's in Members.
 	ReplicaID string
 	// Members are the replicas of the index by the answering one's log.

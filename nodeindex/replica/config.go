@@ -16,6 +16,8 @@ type Config struct {
 	// Name is what Status calls this replica: an address, or by default
 	// "in-process".
 	Name string
+	// Cluster is whose index this is, which Status tells.
+	Cluster cairn.UID
 	// ID names this replica in its group, for ever: another directory is
 	// another replica. Default "1".
 	ID string
@@ -65,7 +67,7 @@ type Config struct {
 	Heartbeat time.Duration
 	// ElectionTimeout is how long a replica that hears nothing of its leader
 	// waits before it stands for election, and a leader that hears of no
-	// majority before it steps down. Default 1 s, and without Network 20 ms.
+	// majority before it steps down. Default 500 ms, and without Network 20 ms.
 	ElectionTimeout time.Duration
 	// Now is the clock that writes are recorded with. Default time.Now.
 	Now func() time.Time
@@ -98,7 +100,7 @@ func (c Config) completed() (Config, error) {
 	if c.Network == nil {
 		setDefault(&c.ElectionTimeout, 20*time.Millisecond)
 	}
-	setDefault(&c.ElectionTimeout, time.Second)
+	setDefault(&c.ElectionTimeout, 500*time.Millisecond)
 	setDefault(&c.ID, "1")
 	setDefault(&c.Address, c.ID)
 	setDefault(&c.Logger, slog.Default())

@@ -41,7 +41,8 @@ func (r *Replica) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, 
 	if r.ctx.Err() != nil { // what a closed index says of itself means nothing
 		return cairn.IndexStatus{}, errClosed()
 	}
-	status.Replica, status.ReplicaID, status.Members = r.config.Name, r.config.ID, r.Members()
+	status.Replica, status.Cluster = r.config.Name, r.config.Cluster
+	status.ReplicaID, status.Members = r.config.ID, r.Members()
 	if refusal := r.refusals.get(); refusal != nil {
 		status.WriteRefusal = refusal.Error()
 	}

@@ -61,7 +61,7 @@ func fromProto(target string, s *statuspb.Status) *cairn.Error {
 	if info == nil {
 		return fromForeign(target, s)
 	}
-	e := &cairn.Error{Reason: info.GetReason(), Op: info.GetMetadata()[metadataOp], Field: info.GetMetadata()[metadataField]}
+	e := &cairn.Error{Reason: info.GetReason(), Op: info.GetMetadata()[metadataOp], Field: info.GetMetadata()[metadataField], Instead: info.GetMetadata()[metadataInstead]}
 	kind, known := kindByName[info.GetMetadata()[metadataKind]]
 	if !known {
 		kind = kindByCode[codes.Code(s.GetCode())]

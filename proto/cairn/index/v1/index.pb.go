@@ -1971,6 +1971,9 @@ type StatusResponse struct {
 	WriteRefusal        string                 `protobuf:"bytes,9,opt,name=write_refusal,json=writeRefusal,proto3" json:"write_refusal,omitempty"`
 	Views               []*ViewState           `protobuf:"bytes,10,rep,name=views,proto3" json:"views,omitempty"`
 	ViewBytes           uint64                 `protobuf:"varint,11,opt,name=view_bytes,json=viewBytes,proto3" json:"view_bytes,omitempty"`
+	Cluster             uint64                 `protobuf:"fixed64,12,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	ReplicaId           string                 `protobuf:"bytes,13,opt,name=replica_id,json=replicaId,proto3" json:"replica_id,omitempty"`
+	Members             []*Member              `protobuf:"bytes,14,rep,name=members,proto3" json:"members,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -2082,6 +2085,96 @@ func (x *StatusResponse) GetViewBytes() uint64 {
 	return 0
 }
 
+func (x *StatusResponse) GetCluster() uint64 {
+	if x != nil {
+		return x.Cluster
+	}
+	return 0
+}
+
+func (x *StatusResponse) GetReplicaId() string {
+	if x != nil {
+		return x.ReplicaId
+	}
+	return ""
+}
+
+func (x *StatusResponse) GetMembers() []*Member {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+// Member is one replica of the index.
+type Member struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Address       string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	Voter         bool                   `protobuf:"varint,3,opt,name=voter,proto3" json:"voter,omitempty"`
+	Leader        bool                   `protobuf:"varint,4,opt,name=leader,proto3" json:"leader,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Member) Reset() {
+	*x = Member{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Member) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Member) ProtoMessage() {}
+
+func (x *Member) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Member.ProtoReflect.Descriptor instead.
+func (*Member) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Member) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Member) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Member) GetVoter() bool {
+	if x != nil {
+		return x.Voter
+	}
+	return false
+}
+
+func (x *Member) GetLeader() bool {
+	if x != nil {
+		return x.Leader
+	}
+	return false
+}
+
 type ViewState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	View          uint64                 `protobuf:"fixed64,1,opt,name=view,proto3" json:"view,omitempty"`
@@ -2098,7 +2191,7 @@ type ViewState struct {
 
 func (x *ViewState) Reset() {
 	*x = ViewState{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2110,7 +2203,7 @@ func (x *ViewState) String() string {
 func (*ViewState) ProtoMessage() {}
 
 func (x *ViewState) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2123,7 +2216,7 @@ func (x *ViewState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ViewState.ProtoReflect.Descriptor instead.
 func (*ViewState) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{27}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ViewState) GetView() uint64 {
@@ -2194,7 +2287,7 @@ type ShardEntries struct {
 
 func (x *ShardEntries) Reset() {
 	*x = ShardEntries{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[28]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2206,7 +2299,7 @@ func (x *ShardEntries) String() string {
 func (*ShardEntries) ProtoMessage() {}
 
 func (x *ShardEntries) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[28]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2219,7 +2312,7 @@ func (x *ShardEntries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShardEntries.ProtoReflect.Descriptor instead.
 func (*ShardEntries) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{28}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ShardEntries) GetKeyspace() uint64 {
@@ -2396,7 +2489,7 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x18\n" +
 	"\achanges\x18\x03 \x01(\fR\achanges\"%\n" +
 	"\rStatusRequest\x12\x14\n" +
-	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\"\xa8\x04\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\"\x93\x05\n" +
 	"\x0eStatusResponse\x12#\n" +
 	"\rapplied_index\x18\x01 \x01(\x04R\fappliedIndex\x12)\n" +
 	"\x10checkpoint_index\x18\x02 \x01(\x04R\x0fcheckpointIndex\x122\n" +
@@ -2411,10 +2504,19 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x05views\x18\n" +
 	" \x03(\v2\x19.cairn.index.v1.ViewStateR\x05views\x12\x1d\n" +
 	"\n" +
-	"view_bytes\x18\v \x01(\x04R\tviewBytes\x1a>\n" +
+	"view_bytes\x18\v \x01(\x04R\tviewBytes\x12\x18\n" +
+	"\acluster\x18\f \x01(\x06R\acluster\x12\x1d\n" +
+	"\n" +
+	"replica_id\x18\r \x01(\tR\treplicaId\x120\n" +
+	"\amembers\x18\x0e \x03(\v2\x16.cairn.index.v1.MemberR\amembers\x1a>\n" +
 	"\x10NodeEntriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xc9\x01\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"`\n" +
+	"\x06Member\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x14\n" +
+	"\x05voter\x18\x03 \x01(\bR\x05voter\x12\x16\n" +
+	"\x06leader\x18\x04 \x01(\bR\x06leader\"\xc9\x01\n" +
 	"\tViewState\x12\x12\n" +
 	"\x04view\x18\x01 \x01(\x06R\x04view\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1a\n" +
@@ -2457,7 +2559,7 @@ func file_cairn_index_v1_index_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_index_v1_index_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_cairn_index_v1_index_proto_goTypes = []any{
 	(Level)(0),                 // 0: cairn.index.v1.Level
 	(*Read)(nil),               // 1: cairn.index.v1.Read
@@ -2487,16 +2589,17 @@ var file_cairn_index_v1_index_proto_goTypes = []any{
 	(*WatchResponse)(nil),      // 25: cairn.index.v1.WatchResponse
 	(*StatusRequest)(nil),      // 26: cairn.index.v1.StatusRequest
 	(*StatusResponse)(nil),     // 27: cairn.index.v1.StatusResponse
-	(*ViewState)(nil),          // 28: cairn.index.v1.ViewState
-	(*ShardEntries)(nil),       // 29: cairn.index.v1.ShardEntries
-	nil,                        // 30: cairn.index.v1.StatusResponse.NodeEntriesEntry
-	(*status.Status)(nil),      // 31: google.rpc.Status
+	(*Member)(nil),             // 28: cairn.index.v1.Member
+	(*ViewState)(nil),          // 29: cairn.index.v1.ViewState
+	(*ShardEntries)(nil),       // 30: cairn.index.v1.ShardEntries
+	nil,                        // 31: cairn.index.v1.StatusResponse.NodeEntriesEntry
+	(*status.Status)(nil),      // 32: google.rpc.Status
 }
 var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	0,  // 0: cairn.index.v1.Read.level:type_name -> cairn.index.v1.Level
 	1,  // 1: cairn.index.v1.LocateRequest.read:type_name -> cairn.index.v1.Read
-	31, // 2: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
-	31, // 3: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
+	32, // 2: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
+	32, // 3: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
 	1,  // 4: cairn.index.v1.AskViewRequest.read:type_name -> cairn.index.v1.Read
 	7,  // 5: cairn.index.v1.AskViewRequest.page:type_name -> cairn.index.v1.PageQuestion
 	9,  // 6: cairn.index.v1.AskViewRequest.count:type_name -> cairn.index.v1.CountQuestion
@@ -2506,7 +2609,7 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	13, // 10: cairn.index.v1.AskViewRequest.rank:type_name -> cairn.index.v1.RankQuestion
 	8,  // 11: cairn.index.v1.PageQuestion.order_by:type_name -> cairn.index.v1.SortField
 	8,  // 12: cairn.index.v1.RankQuestion.order_by:type_name -> cairn.index.v1.SortField
-	31, // 13: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
+	32, // 13: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
 	15, // 14: cairn.index.v1.AskViewResponse.page:type_name -> cairn.index.v1.PageAnswer
 	16, // 15: cairn.index.v1.AskViewResponse.groups:type_name -> cairn.index.v1.GroupsAnswer
 	17, // 16: cairn.index.v1.AskViewResponse.aggregate:type_name -> cairn.index.v1.AggregateAnswer
@@ -2514,28 +2617,29 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	19, // 18: cairn.index.v1.MembershipAnswer.decisions:type_name -> cairn.index.v1.Decision
 	1,  // 19: cairn.index.v1.ExportViewRequest.read:type_name -> cairn.index.v1.Read
 	1,  // 20: cairn.index.v1.ListRequest.read:type_name -> cairn.index.v1.Read
-	30, // 21: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
-	29, // 22: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
-	28, // 23: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
-	2,  // 24: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
-	4,  // 25: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
-	6,  // 26: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
-	20, // 27: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
-	22, // 28: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
-	24, // 29: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
-	26, // 30: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
-	3,  // 31: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
-	5,  // 32: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
-	14, // 33: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
-	21, // 34: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
-	23, // 35: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
-	25, // 36: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
-	27, // 37: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
-	31, // [31:38] is the sub-list for method output_type
-	24, // [24:31] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	31, // 21: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
+	30, // 22: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
+	29, // 23: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
+	28, // 24: cairn.index.v1.StatusResponse.members:type_name -> cairn.index.v1.Member
+	2,  // 25: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
+	4,  // 26: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
+	6,  // 27: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
+	20, // 28: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
+	22, // 29: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
+	24, // 30: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
+	26, // 31: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
+	3,  // 32: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
+	5,  // 33: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
+	14, // 34: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
+	21, // 35: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
+	23, // 36: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
+	25, // 37: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
+	27, // 38: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
+	32, // [32:39] is the sub-list for method output_type
+	25, // [25:32] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_cairn_index_v1_index_proto_init() }
@@ -2564,7 +2668,7 @@ func file_cairn_index_v1_index_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_index_v1_index_proto_rawDesc), len(file_cairn_index_v1_index_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   30,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
