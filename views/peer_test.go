@@ -92,7 +92,7 @@ func TestMembersAreReadByC(t *testing.T) {
 			shards[cairn.ShardID(low%2)].Add(ordinal)
 		}
 	}
-	r, err := b.Finish()
+	r, err := b.Finish(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -162,7 +162,10 @@ const catchUpLeast = 512
 func (f *Fill) TakeOver(shards func() map[Shard]*roaring.Bitmap, ended func() bool) error {
 	if f.restored == nil {
 		var err error
-		if f.restored, err = f.builder.Finish(); err != nil {
+		if f.restored, err = f.builder.Finish(ended); err != nil {
+			if ended() {
+				return nil
+			}
 			return err
 		}
 	}
