@@ -159,7 +159,7 @@ func (b *Builder) Finish(stop func() bool) (*Restored, error) {
 		return nil, err
 	}
 	v.setMembers(members)
-	return &Restored{views: v}, nil
+	return newRestored(v), nil
 }
 
 // bitmapOf is the ordinals of blocks.

@@ -62,7 +62,7 @@ func Load(image io.Reader, schema *cairn.Schema, columns []cairn.AttributeSpec, 
 		return nil, err
 	}
 	l.views.setMembers(l.restored)
-	return &Restored{views: l.views}, nil
+	return newRestored(l.views), nil
 }
 
 // loader is an image on the way to being projections.

@@ -96,7 +96,7 @@ func TestMembersAreReadByC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := r.SetShards(shards)
+	v, err := r.withShards(shards)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,7 +95,7 @@ func (p *Projection) Put(shard Shard, ordinal uint32, entry *cairn.Entry) {
 		p.built.put(shard, ordinal, entry)
 	}
 	if p.fill != nil {
-		p.fill.note(ordinal, entry)
+		p.fill.news.entry(shard, ordinal, entry)
 	}
 	p.image.changed(ordinal)
 }
@@ -106,7 +106,7 @@ func (p *Projection) Delete(shard Shard, ordinal uint32) {
 		p.built.views.Delete(ordinal, shard)
 	}
 	if p.fill != nil {
-		p.fill.note(ordinal, nil)
+		p.fill.news.entry(shard, ordinal, nil)
 	}
 	p.image.changed(ordinal)
 }
@@ -116,9 +116,11 @@ func (b *built) put(shard Shard, ordinal uint32, entry *cairn.Entry) {
 }
 
 // Move notes that entries of one shard are another's from now on. Ordinals
-// that the first does not have are passed over. Shards need not be told to a
-// Fill: it asks at its end.
+// that the first does not have are passed over.
 func (p *Projection) Move(from, to Shard, ordinals *roaring.Bitmap) {
+	if p.fill != nil {
+		p.fill.news.move(from, to)
+	}
 	if p.built != nil {
 		p.built.views.MoveEntries(from, to, ordinals)
 	}
@@ -128,6 +130,9 @@ func (p *Projection) Move(from, to Shard, ordinals *roaring.Bitmap) {
 // at once. Step sweeps them; until it has, the owner must not use these
 // ordinals again.
 func (p *Projection) Depart(shard Shard, ordinals *roaring.Bitmap) {
+	if p.fill != nil {
+		p.fill.news.depart(shard, ordinals)
+	}
 	if p.built == nil || ordinals.IsEmpty() {
 		return
 	}
