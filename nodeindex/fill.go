@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -39,8 +40,10 @@ func (x *Index) CheckpointWanted() bool {
 // FillViews makes the views that are to be made out of entries and can be, one
 // keyspace after the other. It takes seconds for a million entries, in which
 // everything else goes on, and gives up without an error when ctx ends. One
-// keyspace's failure does not keep the others waiting. Errors: KindUnavailable
-// (CLOSED), KindCorrupt.
+// keyspace's failure does not keep the others waiting; its views are not tried
+// again before a pause, which doubles from failure to failure, unless it was an
+// image that could not be used. Errors say which keyspace's views failed and
+// when they are tried again: KindUnavailable (CLOSED), KindCorrupt.
 func (x *Index) FillViews(ctx context.Context) error {
 	var errs []error
 	failed := make(map[cairn.UID]bool)
@@ -51,10 +54,22 @@ func (x *Index) FillViews(ctx context.Context) error {
 		}
 		if err := job.run(ctx); err != nil {
 			failed[job.keyspace] = true
-			errs = append(errs, err)
+			errs = append(errs, job.failed(err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// failed is an error with what follows from it.
+func (j *fillJob) failed(err error) error {
+	name := j.keyspace.String()
+	if k := j.now(); k != nil {
+		name = k.Name
+	}
+	if pause := j.fill.Failed(); pause > 0 {
+		return fmt.Errorf("views of keyspace %s can't be made of its entries, which is tried again in %s: %w", name, pause, err)
+	}
+	return fmt.Errorf("views of keyspace %s can't be read from their image, and are made of its entries: %w", name, err)
 }
 
 // fillJob is the making of one keyspace's views.

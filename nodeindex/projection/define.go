@@ -35,6 +35,7 @@ func (p *Projection) Define(schema *cairn.Schema, wanted []cairn.View) {
 		return
 	}
 	p.declared.Store(schema)
+	p.retry = retry{}
 	p.wanted = make([]definition, len(wanted))
 	for i, view := range wanted {
 		p.wanted[i].View = view

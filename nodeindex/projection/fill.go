@@ -57,10 +57,15 @@ func (p *Projection) refill() {
 	}
 }
 
-// Fill is the Fill that is needed, nil if none is. It is called with the lock
-// held. A Fill that is not the one that is needed any more is not to be gone
-// on with.
-func (p *Projection) Fill() *Fill { return p.fill }
+// Fill is the Fill that is needed now, nil if none is: none is for a while after
+// one has Failed. It is called with the lock held. A Fill that is not the one
+// that is needed any more is not to be gone on with.
+func (p *Projection) Fill() *Fill {
+	if p.config.Now().Before(p.retry.after) {
+		return nil
+	}
+	return p.fill
+}
 
 // Since is the log index after which changes are noted: what is added must be
 // of a state at least as new.
@@ -263,7 +268,7 @@ func (f *Fill) takeOverLocked(shards Shards) error {
 		p.refill()
 		return err
 	}
-	p.built, p.fill = &built{views: made, attributes: f.attributes, lists: f.lists}, nil
+	p.built, p.fill, p.retry = &built{views: made, attributes: f.attributes, lists: f.lists}, nil, retry{}
 	p.leaving, p.unswept = nil, roaring.New()
 	if f.image == "" {
 		p.forgetImage()

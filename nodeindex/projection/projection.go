@@ -52,6 +52,7 @@ type Projection struct {
 	// built answers; nil until the first Fill is over.
 	built *built
 	fill  *Fill // nil if none is needed
+	retry retry // of fill
 	// leaving are shards that have left and are still to be swept, unswept
 	// their ordinals.
 	leaving []Shard
