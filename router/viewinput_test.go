@@ -90,6 +90,14 @@ func TestViewInputIsChecked(t *testing.T) {
 			t.Errorf("%s: %v (%s, %s); want %s, %s in %q", name, each.err, cairn.KindOf(each.err), cairn.ReasonOf(each.err), each.kind, each.reason, each.field)
 		}
 	}
+	for name, err := range map[string]error{
+		"order": query(func(q *cairn.PageQuery) { q.OrderBy = []string{"-sise"} }), "field": query(func(q *cairn.PageQuery) { q.Fields = []string{"sise"} }),
+		"group": group("sise"), "aggregate": aggregate("sise"),
+	} {
+		if !strings.Contains(err.Error(), "did you mean size?") {
+			t.Errorf("%s: %q does not say what may have been meant", name, err)
+		}
+	}
 	if got := count(cairn.Selection{View: "new"}).Error(); !strings.Contains(got, "new") || !strings.Contains(got, "cairn get views") {
 		t.Errorf("%q does not help", got)
 	}
