@@ -31,9 +31,8 @@ type question struct {
 	resolve func() error
 	// of, if set, is the key whose owner alone is asked.
 	of cairn.Key
-	// status asks for the index's status in place of the request. It is there
-	// while no version serves yet, too.
-	status bool
+	// census, if set, asks for the indexes' status in place of the request.
+	census *census
 
 	parts  []*viewPart
 	failed *cairn.Error // the first failure; guarded by mu
@@ -45,6 +44,7 @@ type viewPart struct {
 	page.Run[cairn.ViewRow]
 	request cairn.ViewRequest
 	reply   *cairn.ViewReply // nil until it has answered
+	census  *census
 	status  *cairn.IndexStatus
 	// refused tells whether it wants the question decided by a newer map,
 	// missing is why the answer will be without it.
@@ -61,8 +61,8 @@ type viewPart struct {
 }
 
 func (p *viewPart) send(ctx context.Context, index Index, read cairn.Read) (cairn.Answer, cairn.Fingerprint, error) {
-	if p.request.Asked == 0 {
-		status, err := index.Status(ctx, read.Epoch)
+	if p.census != nil {
+		status, err := p.census.ask(ctx, p.owner.Cluster, index, read.Epoch)
 		if err != nil {
 			return cairn.Answer{}, 0, err
 		}
@@ -178,7 +178,7 @@ func (q *question) decide(ctx context.Context, revision uint64) (replaced bool, 
 	before := q.parts
 	slab := make([]viewPart, 0, len(owners))
 	q.parts = partsOf(owners, old, func(owner shardmap.Owner) *viewPart {
-		slab = append(slab, viewPart{part: part{owner: owner}, Run: page.Run[cairn.ViewRow]{More: true}})
+		slab = append(slab, viewPart{part: part{owner: owner}, Run: page.Run[cairn.ViewRow]{More: true}, census: q.census})
 		p := &slab[len(slab)-1]
 		// A cluster that could not be reached is not waited for again.
 		if at := slices.IndexFunc(before, func(b *viewPart) bool { return b.owner.Cluster == owner.Cluster }); at >= 0 && before[at].missing != nil {
@@ -195,9 +195,6 @@ func (q *question) decideVersion() (replaced bool, err error) {
 		return false, viewUnknown(q.view.Name)
 	}
 	q.view = view
-	if q.status {
-		return false, nil
-	}
 	if view.Serving == nil {
 		return false, viewBuilding(view)
 	}
