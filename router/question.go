@@ -34,7 +34,9 @@ type question struct {
 	// census, if set, asks for the indexes' status in place of the request.
 	census *census
 
-	parts  []*viewPart
+	parts []*viewPart
+	// begun tells whether a part has answered.
+	begun  bool
 	failed *cairn.Error // the first failure; guarded by mu
 }
 
@@ -137,7 +139,7 @@ func (q *question) openAll(ctx context.Context, keyspace string, freshness cairn
 }
 
 func (q *question) begin(ctx context.Context, freshness cairn.Freshness) (*shardmap.Map, error) {
-	q.ctx = q.router.bounded(ctx)
+	q.ctx, q.hasty = q.router.bounded(ctx), q.partial
 	q.freshness, q.token = freshness, floorOf(freshness)
 	return q.router.mapFor(q.ctx, freshness)
 }
@@ -267,7 +269,9 @@ func (q *question) gather(prepare func(p *viewPart)) (replaced bool, err error) 
 
 // fetch asks parts. It fails if one of them does that the answer can't be
 // without; others are missing from then on. Those have four fifths of the time
-// that is left: the rest is for the answer.
+// that is left: the rest is for the answer. But one whose index refuses
+// connections has none: that it is not there is known, and the connection is
+// dialled again and again whether or not somebody waits.
 func (q *question) fetch(parts []*viewPart) error {
 	round := q.ctx
 	if q.partial {
@@ -283,6 +287,10 @@ func (q *question) fetch(parts []*viewPart) error {
 	})
 	if q.failed != nil {
 		return q.failed
+	}
+	q.begun = q.begun || slices.ContainsFunc(parts, func(p *viewPart) bool { return !p.refused })
+	if absent := q.waitAfterAll(parts); len(absent) > 0 {
+		return q.fetch(absent)
 	}
 	return nil
 }
@@ -357,6 +365,23 @@ func (q *question) someone() error {
 		return nil
 	}
 	return q.parts[0].missing
+}
+
+// waitAfterAll are the parts that were given up at once, because nobody listens
+// there, and are to be waited for after all: nobody has answered, and nobody
+// else will.
+func (q *question) waitAfterAll(parts []*viewPart) (absent []*viewPart) {
+	if !q.hasty || q.begun || q.newer != 0 || q.someone() == nil {
+		return nil
+	}
+	q.hasty = false
+	for _, p := range parts {
+		if p.missing != nil && refusesConnections(p.missing) {
+			p.missing, p.More = nil, true
+			absent = append(absent, p)
+		}
+	}
+	return absent
 }
 
 // scattered is what the answer says of how it came about.

@@ -42,7 +42,7 @@ func (w *viewWorld) GoDown(*rapid.T) {
 	}
 	clusters := w.bed.Map().Catalog().Clusters()
 	name := clusters[rapid.IntRange(0, len(clusters)-1).Draw(w.T, "cluster")].Name
-	w.down[name] = rapid.SampledFrom([]bed.Fault{bed.NotYet, bed.Unreachable, bed.Slow, bed.LostReply, bed.Building}).Draw(w.T, "fault")
+	w.down[name] = rapid.SampledFrom([]bed.Fault{bed.NotYet, bed.Unreachable, bed.Slow, bed.LostReply, bed.Building, bed.Refused}).Draw(w.T, "fault")
 }
 
 func (w *viewWorld) Count(*rapid.T) {
