@@ -47,11 +47,12 @@ type Index struct {
 	running      *Checkpoint
 	checkpointed CheckpointMeta
 	checkpointAt time.Time
-	command      writeCommand                   // reused from Apply to Apply
-	pending      pendingPuts                    // likewise
-	populations  projection.Shard               // how many have got a number
-	savedImages  map[cairn.UID]projection.Image // of views, that the file names
-	work         chan struct{}                  // holds a value when there may be Work
+	command      writeCommand                     // reused from Apply to Apply
+	pending      pendingPuts                      // likewise
+	populations  projection.Shard                 // how many have got a number
+	numbered     map[projection.Shard]*population // those that are shards'
+	savedImages  map[cairn.UID]projection.Image   // of views, that the file names
+	work         chan struct{}                    // holds a value when there may be Work
 }
 
 // state is what readers see: immutable, replaced as a whole.

@@ -98,7 +98,7 @@ func Open(dir string, options Options) (*Index, error) {
 	if err := verify(path, options); err != nil {
 		return nil, err
 	}
-	x := &Index{dir: dir, options: options, generation: 1, feeds: feeds{limit: options.FeedBytes}, work: make(chan struct{}, 1)}
+	x := &Index{dir: dir, options: options, generation: 1, feeds: feeds{limit: options.FeedBytes}, work: make(chan struct{}, 1), numbered: make(map[projection.Shard]*population)}
 	if err := x.open(path); err != nil {
 		return nil, err
 	}

@@ -28,9 +28,21 @@ type Fill struct {
 	done       atomic.Int64
 	total      atomic.Int64
 
-	// changed is what has happened to entries since the Fill began; nil is
-	// that it was deleted. Guarded by the owner's lock.
-	changed map[uint32]*cairn.Entry
+	// placed tells whether entries have got their shards.
+	placed bool
+	// news is what has happened since the Fill began and is not made up for.
+	// Guarded by the owner's lock.
+	news news
+}
+
+// Shards is how a Fill learns from the owner where entries are.
+type Shards struct {
+	// All are the entries of each shard, all of one moment but for entries
+	// that were put or deleted meanwhile. It is called without the lock.
+	All func() map[Shard]*roaring.Bitmap
+	// Of are the entries of one shard, none if it has left. It is called with
+	// the lock held.
+	Of func(Shard) *roaring.Bitmap
 }
 
 // refill begins to make the projections anew. The owner's lock is held.
@@ -38,17 +50,22 @@ func (p *Projection) refill() {
 	schema := p.declared.Load()
 	p.fill = &Fill{
 		projection: p, attributes: indexed(schema), lists: newNodeLists(),
-		since: p.config.At().Index, changed: map[uint32]*cairn.Entry{},
+		since: p.config.At().Index, news: newNews(),
 	}
 	if p.built == nil { // else the image is of the attributes that serve
 		p.fill.image = p.image.Name
 	}
 }
 
-// Fill is the Fill that is needed, nil if none is. It is called with the lock
-// held. A Fill that is not the one that is needed any more is not to be gone
-// on with.
-func (p *Projection) Fill() *Fill { return p.fill }
+// Fill is the Fill that is needed now, nil if none is: none is for a while after
+// one has Failed. It is called with the lock held. A Fill that is not the one
+// that is needed any more is not to be gone on with.
+func (p *Projection) Fill() *Fill {
+	if p.config.Now().Before(p.retry.after) {
+		return nil
+	}
+	return p.fill
+}
 
 // Since is the log index after which changes are noted: what is added must be
 // of a state at least as new.
@@ -59,9 +76,6 @@ func (f *Fill) Image() string { return f.image }
 
 // Progress is how many entries have been added of those expected.
 func (f *Fill) Progress() (done, total int) { return int(f.done.Load()), int(f.total.Load()) }
-
-// note keeps what has become of an entry. Entries do not change.
-func (f *Fill) note(ordinal uint32, entry *cairn.Entry) { f.changed[ordinal] = entry }
 
 // Restore begins with an image that WriteImage wrote. After an error the Fill
 // is over, and another one begins with the entries.
@@ -118,7 +132,7 @@ func (f *Fill) Unchanged(ordinals []uint32) []uint32 {
 	f.projection.config.Lock.Lock()
 	defer f.projection.config.Lock.Unlock()
 	return slices.DeleteFunc(ordinals, func(ordinal uint32) bool {
-		_, noted := f.changed[ordinal]
+		_, noted := f.news.changed[ordinal]
 		return noted
 	})
 }
@@ -149,40 +163,43 @@ func (f *Fill) Replace(changed map[uint32]*cairn.Entry) error {
 	return nil
 }
 
-// catchUpLeast is how few changes are made up for in the last step, with the
-// owner's lock held.
-const catchUpLeast = 512
-
 // TakeOver builds the views that are wanted, makes up for what has changed
-// since the Fill began and, in one step with the lock held, serves. Shards, called
-// with the lock held, are the ordinals of each by its number; entries of none
-// of them have left meanwhile. It ends without a change when ended says so or
-// when another Fill is needed. Projections that turn out not to have what the
-// shards have are KindCorrupt, and are begun anew with the entries.
-func (f *Fill) TakeOver(shards func() map[Shard]*roaring.Bitmap, ended func() bool) error {
+// since the Fill began and, in one step with the lock held, serves. It holds the
+// lock for some milliseconds at a time, whatever the number of entries and
+// shards. It ends without a change when ended says so or when another Fill is
+// needed. Projections that turn out not to have what the shards have are
+// KindCorrupt, and are begun anew with the entries.
+func (f *Fill) TakeOver(shards Shards, ended func() bool) error {
 	if f.restored == nil {
 		var err error
-		if f.restored, err = f.builder.Finish(); err != nil {
+		if f.restored, err = f.builder.Finish(ended); err != nil {
+			if ended() {
+				return nil
+			}
+			return err
+		}
+	}
+	if !f.placed {
+		if err := f.place(shards); err != nil {
+			f.Abandon()
 			return err
 		}
 	}
 	p := f.projection
 	for !ended() {
 		p.config.Lock.Lock()
-		if p.fill != f {
+		switch {
+		case p.fill != f:
 			p.config.Lock.Unlock()
 			return nil
-		}
-		now := shards()
-		changed, left := f.changed, f.departed(now)
-		if len(changed)+int(left.GetCardinality()) <= catchUpLeast {
-			err := f.takeOverLocked(now, changed, left)
+		case f.news.few():
+			err := f.takeOverLocked(shards)
 			p.config.Lock.Unlock()
 			return err
 		}
-		f.changed = map[uint32]*cairn.Entry{}
+		news, changed := f.catchUp(shards)
 		p.config.Lock.Unlock()
-		if err := f.makeUp(changed, left); err != nil {
+		if err := f.makeUp(news, changed); err != nil {
 			f.Abandon()
 			return err
 		}
@@ -190,38 +207,68 @@ func (f *Fill) TakeOver(shards func() map[Shard]*roaring.Bitmap, ended func() bo
 	return nil
 }
 
-// departed are the entries that no shard has any more, of those that have not
-// changed.
-func (f *Fill) departed(shards map[Shard]*roaring.Bitmap) *roaring.Bitmap {
-	all := make([]*roaring.Bitmap, 0, len(shards))
-	for _, ordinals := range shards {
-		all = append(all, ordinals)
+// place makes up for the news so far and gives all entries their shards. An
+// image has entries of shards that had left before the Fill began.
+func (f *Fill) place(shards Shards) error {
+	f.projection.config.Lock.Lock()
+	taken := f.news
+	f.news = newNews()
+	f.projection.config.Lock.Unlock()
+	if err := f.makeUp(taken, shards.All()); err != nil {
+		return err
 	}
-	return roaring.AndNot(f.restored.Entries(), roaring.FastOr(all...))
+	// One that has come since is noted, and put again.
+	f.restored.Forget(f.restored.Strays())
+	f.placed = true
+	return nil
 }
 
-// makeUp makes up for changes. An ordinal that has departed may have got
-// another entry since, so what changed comes last.
-func (f *Fill) makeUp(changed map[uint32]*cairn.Entry, departed *roaring.Bitmap) error {
-	f.restored.Forget(departed)
-	return f.Replace(changed)
+// catchUp takes the news, with the entries of up to shardsAtOnce of the shards;
+// the others stay news. The lock is held.
+func (f *Fill) catchUp(shards Shards) (news, map[Shard]*roaring.Bitmap) {
+	now, later := make(map[Shard]*roaring.Bitmap, min(len(f.news.shards), shardsAtOnce)), f.news.shards
+	for shard := range later {
+		if len(now) == shardsAtOnce {
+			break
+		}
+		now[shard] = shards.Of(shard)
+		delete(later, shard)
+	}
+	taken := f.news
+	f.news = newNews()
+	f.news.shards = later
+	return taken, now
 }
 
-func (f *Fill) takeOverLocked(shards map[Shard]*roaring.Bitmap, changed map[uint32]*cairn.Entry, departed *roaring.Bitmap) error {
+// makeUp makes up for news. An ordinal that has departed may have got another
+// entry since, so what changed comes last.
+func (f *Fill) makeUp(news news, shards map[Shard]*roaring.Bitmap) error {
+	f.restored.Forget(news.departed)
+	for ordinal := range news.changed {
+		if news.departed.Contains(ordinal) {
+			news.changed[ordinal] = nil
+		}
+	}
+	if err := f.Replace(news.changed); err != nil {
+		return err
+	}
+	f.restored.SetShards(shards)
+	return nil
+}
+
+func (f *Fill) takeOverLocked(shards Shards) error {
 	p := f.projection
-	err := f.makeUp(changed, departed)
+	err := f.makeUp(f.catchUp(shards))
 	var made *views.Views
 	if err == nil {
-		// What was noted of an entry may have departed with its shard.
-		f.restored.Forget(f.departed(shards))
-		made, err = f.restored.SetShards(shards)
+		made, err = f.restored.Views()
 	}
 	if err != nil {
 		p.forgetImage()
 		p.refill()
 		return err
 	}
-	p.built, p.fill = &built{views: made, attributes: f.attributes, lists: f.lists}, nil
+	p.built, p.fill, p.retry = &built{views: made, attributes: f.attributes, lists: f.lists}, nil, retry{}
 	p.leaving, p.unswept = nil, roaring.New()
 	if f.image == "" {
 		p.forgetImage()

@@ -47,8 +47,9 @@ type Config struct {
 	// all of them for an empty one. Without it a plan does not say how a view's
 	// members would change.
 	CountWhere func(ctx context.Context, keyspace, where string) (uint64, error)
-	// Progress asks the indexes how far a view is. Without it that is not known.
-	Progress func(ctx context.Context, view string) (cairn.ViewProgress, error)
+	// Progress asks the indexes how far views are, in the order of their names.
+	// Without it that is not known.
+	Progress func(ctx context.Context, views ...string) []cairn.ViewProgress
 }
 
 // Admin carries operations out. It is safe for concurrent use and holds no
