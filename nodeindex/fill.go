@@ -110,7 +110,7 @@ func (j *fillJob) run(ctx context.Context) error {
 		return ctx.Err() != nil || s == nil || s.projections[j.keyspace] != j.project
 	}
 	if err := j.begin(ended); err != nil || ended() {
-		return err
+		return err // nothing may be made of a part of the entries
 	}
 	err := j.fill.TakeOver(projection.Shards{All: j.shards, Of: j.x.populationOf}, ended)
 	j.x.wakeWork()
@@ -137,6 +137,9 @@ func (j *fillJob) begin(ended func() bool) error {
 		return err
 	}
 	dirty, changed := j.x.dirtyOf(j.project), make(map[uint32]*cairn.Entry)
+	if dirty == nil {
+		return nil // the projection is over, and the image with it
+	}
 	for it := dirty.Iterator(); it.HasNext(); {
 		changed[it.Next()] = nil // the file has nothing of it: it is gone
 	}
@@ -219,12 +222,15 @@ func (j *fillJob) collect(k *keyspace, atOnce int, out map[projection.Shard]*roa
 // read reads the entries of some ordinals as the file has them now. One that
 // has none there has been noted as changed, or has left.
 func (j *fillJob) read(ordinals []uint32, each func(ordinal uint32, entry *cairn.Entry) error) (err error) {
-	_, r, err := j.x.acquire()
+	s, r, err := j.x.acquire()
 	if err != nil {
 		return err
 	}
 	defer r.pool.release(r)
 	defer recovered(&err)
+	if s.projections[j.keyspace] != j.project {
+		return nil // an installed file has other ordinals
+	}
 	if ordinals = j.fill.Unchanged(ordinals); len(ordinals) == 0 {
 		return nil
 	}

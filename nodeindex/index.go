@@ -17,8 +17,8 @@ import (
 //
 // Lock order: writing, mu, publishing, then the locks of tables, feeds and
 // pools, which are held for one step each. Nothing is held across I/O but
-// writing, which only checkpoints and Close take, and mu across the reads of
-// the file that applying needs.
+// writing, which only what replaces the file or its pool takes, and mu across
+// the reads of the file that applying needs.
 type Index struct {
 	db       *bbolt.DB
 	dir      string
@@ -34,9 +34,14 @@ type Index struct {
 	// interrupted makes what writes for long give up; see Interrupt.
 	interrupted atomic.Bool
 
-	// writing is held while a checkpoint is written.
+	// writing is held while a checkpoint is written or a snapshot installed.
+	// It guards what follows, and db.
 	writing sync.Mutex
 	mapped  int // bytes of the file's map
+	copies  copies
+	// atStep, where a test sets it, is called before each durable step of an
+	// install.
+	atStep func(step string)
 
 	// mu guards what Apply changes in place.
 	mu           sync.Mutex
@@ -118,6 +123,7 @@ func (x *Index) Close() error {
 	x.writing.Lock()
 	defer x.writing.Unlock()
 	x.shut()
+	x.copies.giveWay()
 	if err := x.db.Close(); err != nil {
 		return storageError("close index", err)
 	}

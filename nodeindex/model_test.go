@@ -433,6 +433,7 @@ func TestModel(t *testing.T) {
 			"crash":      m.Crash,
 			"reopen":     m.Reopen,
 			"settle":     m.Settle,
+			"install":    m.Install,
 			"save views": func(t *rapid.T) { expect(t, m.x.SaveViews() == nil, "save views") },
 			"fill views": func(t *rapid.T) { _ = m.x.FillViews(t.Context()) },
 			"work":       func(*rapid.T) { m.x.Work() },

@@ -77,7 +77,14 @@ func (p *Projection) defined(schema *cairn.Schema, wanted []cairn.View) bool {
 // Drop ends the projection of a keyspace that has no views any more. Who still
 // has it is told that there are none: it does not hear of changes from now on.
 func (p *Projection) Drop() {
-	p.wanted, p.built, p.fill = nil, nil, nil
+	p.wanted = nil
+	p.Replaced()
+}
+
+// Replaced ends a projection that another one is being made in the place of:
+// who still has it is told that the views are being built.
+func (p *Projection) Replaced() {
+	p.built, p.fill = nil, nil
 	p.leaving, p.unswept = nil, roaring.New()
 	p.forgetImage()
 	p.Touched()
