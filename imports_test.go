@@ -53,7 +53,10 @@ var importTable = map[string]may{
 	// A real etcd for tests.
 	"shardmap/etcdstore/etcdtest": {modules: []string{etcdClient, etcdServer, "go.uber.org/zap"}},
 
-	"nodeindex": {packages: []string{".", "nodeindex/projection", "shardmap/placement"}, modules: []string{bbolt, roaring}},
+	"nodeindex": {
+		packages: []string{".", "nodeindex/projection", "shardmap/placement"},
+		modules:  []string{bbolt, roaring, "github.com/cespare/xxhash/v2"},
+	},
 	// The views of one keyspace in one index.
 	"nodeindex/projection": {packages: []string{".", "views", "views/filter"}, modules: []string{roaring}},
 	"nodeindex/replica": {

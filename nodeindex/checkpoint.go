@@ -33,6 +33,7 @@ type Checkpoint struct {
 	x           *Index
 	index, term uint64
 	generation  uint64
+	digest      digested
 	assignment  *assignment
 	departed    map[cairn.UID]*roaring.Bitmap
 	// unswept are departed ordinals that the views still have. They are not to
@@ -64,7 +65,7 @@ func (x *Index) Freeze() (*Checkpoint, error) {
 	if x.running != nil {
 		return nil, cairn.Errorf(cairn.KindConflict, "CHECKPOINT_RUNNING", "another checkpoint is being written")
 	}
-	c := &Checkpoint{x: x, term: x.term, generation: x.generation}
+	c := &Checkpoint{x: x, term: x.term, generation: x.generation, digest: x.effects.digested}
 	c.index, _ = x.Position()
 	before := x.publish(func(s *state) {
 		if !s.active.empty() {

@@ -11,6 +11,7 @@ import (
 const (
 	commandWrites byte = 1
 	commandAssign byte = 2
+	commandMark   byte = 3
 )
 
 // writeCommand is write requests joined into one log entry.

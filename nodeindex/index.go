@@ -34,6 +34,8 @@ type Index struct {
 	// interrupted makes what writes for long give up; see Interrupt.
 	interrupted atomic.Bool
 
+	diverged divergence
+
 	// writing is held while a checkpoint is written or a snapshot installed.
 	// It guards what follows, and db.
 	writing sync.Mutex
@@ -52,6 +54,7 @@ type Index struct {
 	running      *Checkpoint
 	checkpointed CheckpointMeta
 	checkpointAt time.Time
+	effects      effects                          // of what was applied
 	command      writeCommand                     // reused from Apply to Apply
 	pending      pendingPuts                      // likewise
 	populations  projection.Shard                 // how many have got a number

@@ -16,6 +16,7 @@ var (
 	metaFormat     = []byte("format")
 	metaCheckpoint = []byte("checkpoint")
 	metaAssignment = []byte("assignment")
+	metaDigest     = []byte("digest")
 	// metaInstalled is there while the checkpoint in the file is the snapshot
 	// that the file was installed from.
 	metaInstalled = []byte("installed")
@@ -24,7 +25,7 @@ var (
 // The format of the file: a name that no other program uses, and a version.
 const (
 	formatName    = "cairn node index"
-	formatVersion = 2
+	formatVersion = 3
 )
 
 func putFormat(tx *bbolt.Tx) error {
@@ -52,8 +53,9 @@ func checkFormat(tx *bbolt.Tx) error {
 	return nil
 }
 
-// putMeta writes what a checkpoint covers and the assignment as of it.
-func putMeta(tx *bbolt.Tx, meta CheckpointMeta, a *assignment) error {
+// putMeta writes what a checkpoint covers, and the assignment and the digest as
+// of it.
+func putMeta(tx *bbolt.Tx, meta CheckpointMeta, a *assignment, digest digested) error {
 	bucket := tx.Bucket(bucketMeta)
 	out := binary.AppendUvarint(nil, meta.Index)
 	out = binary.AppendUvarint(out, meta.Term)
@@ -62,6 +64,9 @@ func putMeta(tx *bbolt.Tx, meta CheckpointMeta, a *assignment) error {
 		return err
 	}
 	if err := bucket.Delete(metaInstalled); err != nil {
+		return err
+	}
+	if err := bucket.Put(metaDigest, seal(digest.encode())); err != nil {
 		return err
 	}
 	out = binary.AppendUvarint(nil, a.revision)
@@ -93,7 +98,11 @@ func loadImage(tx *bbolt.Tx) (i *image, err error) {
 	if i.meta, err = loadCheckpoint(tx); err != nil {
 		return nil, err
 	}
-	value, ok := unseal(tx.Bucket(bucketMeta).Get(metaAssignment))
+	value, ok := unseal(tx.Bucket(bucketMeta).Get(metaDigest))
+	if !ok || !i.digest.decode(value) {
+		return nil, corrupt("META_DAMAGED", "the digest is not what was written")
+	}
+	value, ok = unseal(tx.Bucket(bucketMeta).Get(metaAssignment))
 	d := decoder{rest: value}
 	i.assignment.revision = d.uvarint()
 	i.assignment.nodes = d.nodeList()

@@ -218,7 +218,7 @@ func create(dir, path string) (err error) {
 		if err := putFormat(tx); err != nil {
 			return err
 		}
-		return putMeta(tx, CheckpointMeta{}, &assignment{})
+		return putMeta(tx, CheckpointMeta{}, &assignment{}, digested{})
 	})
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
@@ -277,6 +277,7 @@ func (x *Index) load(db *bbolt.DB, size int) (*loadedFile, error) {
 func (x *Index) adopt(f *loadedFile) *state {
 	x.db, x.mapped = f.db, f.mapped
 	x.checkpointed, x.term = f.meta, f.meta.Term
+	x.effects.digested = f.digest
 	x.ordinals = f.ordinals
 	x.savedImages = f.images
 	x.feeds.restart(f.meta.Index, f.assignment.keyspaces)
@@ -292,6 +293,7 @@ func (x *Index) adopt(f *loadedFile) *state {
 // image is a file's content but for its entries.
 type image struct {
 	meta       CheckpointMeta
+	digest     digested
 	assignment *assignment
 	departed   map[cairn.UID]*roaring.Bitmap
 	images     map[cairn.UID]projection.Image

@@ -65,6 +65,9 @@ type Config struct {
 	// Heartbeat is how often an idle watch is told where the log stands.
 	// Default 500 ms.
 	Heartbeat time.Duration
+	// MarkInterval is how often the leader has the replicas compare what they
+	// have, if anything was written. Default 10 s.
+	MarkInterval time.Duration
 	// ElectionTimeout is how long a replica that hears nothing of its leader
 	// waits before it stands for election, and a leader that hears of no
 	// majority before it steps down. Default 500 ms, and without Network 20 ms.
@@ -82,7 +85,7 @@ func (c Config) completed() (Config, error) {
 	if c.CommandRequests < 0 || c.CommandBytes < 0 || c.QueueBytes < 0 || c.CheckpointBytes < 0 || c.OverlayBytes < 0 || c.SegmentBytes < 0 {
 		return c, cairn.Invalid("config", "BOUND_NEGATIVE", "a bound below zero")
 	}
-	if c.CheckpointAge < 0 || c.Heartbeat < 0 || c.ElectionTimeout < 0 {
+	if c.CheckpointAge < 0 || c.Heartbeat < 0 || c.MarkInterval < 0 || c.ElectionTimeout < 0 {
 		return c, cairn.Invalid("config", "BOUND_NEGATIVE", "a time below zero")
 	}
 	setDefault(&c.Name, "in-process")
@@ -97,6 +100,7 @@ func (c Config) completed() (Config, error) {
 	setDefault(&c.SegmentBytes, 64<<20)
 	setDefault(&c.DiskReserve, 128<<20)
 	setDefault(&c.Heartbeat, 500*time.Millisecond)
+	setDefault(&c.MarkInterval, 10*time.Second)
 	if c.Network == nil {
 		setDefault(&c.ElectionTimeout, 20*time.Millisecond)
 	}

@@ -124,7 +124,7 @@ func (g *group) start(id string, found bool) *Replica {
 	}
 	config := configure(g.dirs[id])
 	config.ID, config.Address, config.Network, config.Found = id, g.networks[id].address, g.networks[id], found
-	config.ElectionTimeout = 200 * time.Millisecond
+	config.ElectionTimeout, config.MarkInterval = 200*time.Millisecond, 100*time.Millisecond
 	r, err := Open(config)
 	if err != nil {
 		g.t.Fatal(err)
@@ -312,4 +312,40 @@ func TestMembersCome(t *testing.T) {
 	if n, _ := find(t, waiting, cairn.Read{Level: cairn.Linearizable}, "k"); n != 2 {
 		t.Errorf("b alone has %d", n)
 	}
+}
+
+// TestReplicaThatDivergedAnswersNothing has a follower hold something else than
+// the others, as after damage.
+func TestReplicaThatDivergedAnswersNothing(t *testing.T) {
+	g := newGroup(t, 3)
+	leader := g.leader()
+	var odd *Replica
+	for _, r := range g.replicas {
+		if r != leader {
+			odd = r
+		}
+	}
+	reply := g.write(put(1, "k"))
+	if err := odd.index.Wait(t.Context(), 0, reply.Index); err != nil {
+		t.Fatal(err)
+	}
+	// A command that nobody else has.
+	command := odd.index.Prepare(time.Now(), []*cairn.WriteRequest{put(2, "k")})
+	odd.index.Apply(reply.Index+1, 1, command)
+	g.write(put(3, "l"))
+	eventually(t, "the difference is noticed", func() bool { return odd.index.Diverged() != nil })
+	var located cairn.LocateReply
+	if err := odd.Locate(t.Context(), &cairn.LocateRequest{Read: cairn.Read{Keyspace: keyspace}, Keys: []cairn.Key{cairn.Key("k")}}, &located); cairn.ReasonOf(err) != "DIVERGED" {
+		t.Errorf("it answers: %v", err)
+	}
+	status, err := odd.Status(t.Context(), 0)
+	if err != nil || status.WriteRefusal == "" {
+		t.Errorf("it does not say so: %+v, %v", status, err)
+	}
+	for _, r := range g.replicas {
+		if r != odd && r.index.Diverged() != nil {
+			t.Errorf("%s: %v", r.config.ID, r.index.Diverged())
+		}
+	}
+	g.write(put(4, "m"))
 }

@@ -11,7 +11,7 @@ import (
 // asks. A request that needs no wait is answered even if ctx has ended.
 // Errors: KindNotYet (the log has not reached it when ctx ends),
 // KindUnavailable (linearizable, and leadership can't be made sure of;
-// CLOSED), KindCorrupt.
+// CLOSED), KindCorrupt (DIVERGED, or damage that was met).
 func (r *Replica) Locate(ctx context.Context, request *cairn.LocateRequest, reply *cairn.LocateReply) error {
 	if err := r.fresh(ctx, request.Read); err != nil {
 		return err
@@ -43,7 +43,9 @@ func (r *Replica) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, 
 	}
 	status.Replica, status.Cluster = r.config.Name, r.config.Cluster
 	status.ReplicaID, status.Members = r.config.ID, r.Members()
-	if refusal := r.refusals.get(); refusal != nil {
+	if err := r.index.Diverged(); err != nil {
+		status.WriteRefusal = err.Error()
+	} else if refusal := r.refusals.get(); refusal != nil {
 		status.WriteRefusal = refusal.Error()
 	}
 	return status, nil
@@ -51,6 +53,9 @@ func (r *Replica) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, 
 
 // fresh waits until the applied state may answer the request.
 func (r *Replica) fresh(ctx context.Context, read cairn.Read) error {
+	if err := r.index.Diverged(); err != nil {
+		return err
+	}
 	var index uint64
 	switch read.Level {
 	case cairn.AtLeast:

@@ -72,6 +72,7 @@ func Open(config Config) (*Replica, error) {
 	r.running.Go(r.checkpoints)
 	r.running.Go(r.keepKeys)
 	r.running.Go(r.tendViews)
+	r.running.Go(r.marks)
 	r.awaitStart(log)
 	return r, nil
 }

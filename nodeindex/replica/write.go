@@ -18,6 +18,9 @@ func (r *Replica) Write(ctx context.Context, request *cairn.WriteRequest) (*cair
 	if len(request.Mutations) > cairn.MaxBatch {
 		return nil, cairn.Invalid("mutations", "BATCH_TOO_LARGE", "%d mutations; a request has at most %d", len(request.Mutations), cairn.MaxBatch)
 	}
+	if err := r.index.Diverged(); err != nil {
+		return nil, err
+	}
 	if refusal := r.refusals.get(); refusal != nil {
 		return nil, refusal
 	}
