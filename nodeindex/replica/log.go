@@ -44,6 +44,7 @@ func openLog(config Config, m *machine, outcome func(error)) (*replicatedLog, er
 	if err != nil {
 		return nil, err
 	}
+	s.beforeSync = config.BeforeSync
 	if err := checkContinues(s, m.index.Checkpointed().Index); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
