@@ -19,14 +19,18 @@ type group struct {
 	replicas map[string]*Replica
 	dirs     map[string]string
 	networks map[string]*testNetwork
+	// change, if it is there, makes a replica's Config another.
+	change func(*Config)
 }
 
-// testNetwork is a Network that can be cut.
+// testNetwork is a Network that can be cut, slow, or damage what it carries.
 type testNetwork struct {
 	address string
 	mu      sync.Mutex // guards what follows
 	cut     bool
 	conns   map[net.Conn]bool
+	// through, if it is there, is what a connection goes through.
+	through func(net.Conn) net.Conn
 }
 
 func newTestNetwork(t testing.TB) *testNetwork {
@@ -63,7 +67,17 @@ func (n *testNetwork) keep(conn net.Conn) (net.Conn, error) {
 		return nil, fmt.Errorf("cut off")
 	}
 	n.conns[conn] = true
+	if n.through != nil {
+		return n.through(conn), nil
+	}
 	return conn, nil
+}
+
+// goThrough has new connections go through something.
+func (n *testNetwork) goThrough(through func(net.Conn) net.Conn) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.through = through
 }
 
 // set cuts the network off, or connects it again.
@@ -97,10 +111,16 @@ func (l *testListener) Accept() (net.Conn, error) {
 }
 
 // newGroup founds a group and makes it one of n voters.
-func newGroup(t testing.TB, n int) *group {
+func newGroup(t testing.TB, n int) *group { return newGroupOf(t, n, nil) }
+
+// newGroupOf is newGroup with another Config.
+func newGroupOf(t testing.TB, n int, change func(*Config)) *group {
 	t.Helper()
 	// The directory first: it is removed last.
-	g := &group{t: t, base: t.TempDir(), replicas: map[string]*Replica{}, dirs: map[string]string{}, networks: map[string]*testNetwork{}}
+	g := &group{
+		t: t, base: t.TempDir(), replicas: map[string]*Replica{}, dirs: map[string]string{}, networks: map[string]*testNetwork{},
+		change: change,
+	}
 	t.Cleanup(g.close)
 	for i := range n {
 		id := string(rune('a' + i))
@@ -125,6 +145,9 @@ func (g *group) start(id string, found bool) *Replica {
 	config := configure(g.dirs[id])
 	config.ID, config.Address, config.Network, config.Found = id, g.networks[id].address, g.networks[id], found
 	config.ElectionTimeout, config.MarkInterval = 200*time.Millisecond, 100*time.Millisecond
+	if g.change != nil {
+		g.change(&config)
+	}
 	r, err := Open(config)
 	if err != nil {
 		g.t.Fatal(err)
