@@ -391,7 +391,7 @@ func TestSnapshotsWhileTheFileGrows(t *testing.T) {
 		}
 	})
 	mapped := r.x.mapped
-	for i := 0; i < 20; i++ {
+	for i := range 20 {
 		var mutations []cairn.Mutation
 		for j := range 500 {
 			mutations = append(mutations, put(testKey(i*500+j), name(strings.Repeat("x", 200))))

@@ -56,6 +56,9 @@ type Config struct {
 	// SegmentBytes is the size of a file of the log, allocated ahead. Default
 	// 64 MiB.
 	SegmentBytes int
+	// LogBytes bounds what the files of the log may take behind the last
+	// checkpoint, for followers that lag. Default 1 GiB.
+	LogBytes int64
 	// DiskReserve is how much space must be free on Dir's file system for
 	// writes to be taken. Default 128 MiB.
 	DiskReserve uint64
@@ -85,7 +88,7 @@ func (c Config) completed() (Config, error) {
 	if c.Dir == "" {
 		return c, cairn.Invalid("dir", "DIR_EMPTY", "an index needs a data directory")
 	}
-	if c.CommandRequests < 0 || c.CommandBytes < 0 || c.QueueBytes < 0 || c.CheckpointBytes < 0 || c.OverlayBytes < 0 || c.SegmentBytes < 0 {
+	if c.CommandRequests < 0 || c.CommandBytes < 0 || c.QueueBytes < 0 || c.CheckpointBytes < 0 || c.OverlayBytes < 0 || c.SegmentBytes < 0 || c.LogBytes < 0 {
 		return c, cairn.Invalid("config", "BOUND_NEGATIVE", "a bound below zero")
 	}
 	if c.CheckpointAge < 0 || c.Heartbeat < 0 || c.MarkInterval < 0 || c.ElectionTimeout < 0 {
@@ -101,6 +104,7 @@ func (c Config) completed() (Config, error) {
 	// Else writes would wait for a checkpoint that is not due.
 	c.CheckpointBytes = min(c.CheckpointBytes, c.OverlayBytes)
 	setDefault(&c.SegmentBytes, 64<<20)
+	setDefault(&c.LogBytes, 1<<30)
 	setDefault(&c.DiskReserve, 128<<20)
 	setDefault(&c.Heartbeat, 500*time.Millisecond)
 	setDefault(&c.MarkInterval, 10*time.Second)

@@ -21,17 +21,21 @@ type group struct {
 	networks map[string]*testNetwork
 	// hanging are channels that syncs of a replica's log wait for.
 	hanging sync.Map
+	// change, if it is there, makes a replica's Config another.
+	change func(*Config)
 }
 
 // hang has the syncs of a replica's log wait until a channel is closed.
 func (g *group) hang(id string, until <-chan struct{}) { g.hanging.Store(id, until) }
 
-// testNetwork is a Network that can be cut.
+// testNetwork is a Network that can be cut, slow, or damage what it carries.
 type testNetwork struct {
 	address string
 	mu      sync.Mutex // guards what follows
 	cut     bool
 	conns   map[net.Conn]bool
+	// through, if it is there, is what a connection goes through.
+	through func(net.Conn) net.Conn
 }
 
 func newTestNetwork(t testing.TB) *testNetwork {
@@ -68,7 +72,17 @@ func (n *testNetwork) keep(conn net.Conn) (net.Conn, error) {
 		return nil, fmt.Errorf("cut off")
 	}
 	n.conns[conn] = true
+	if n.through != nil {
+		return n.through(conn), nil
+	}
 	return conn, nil
+}
+
+// goThrough has new connections go through something.
+func (n *testNetwork) goThrough(through func(net.Conn) net.Conn) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.through = through
 }
 
 // set cuts the network off, or connects it again.
@@ -102,10 +116,16 @@ func (l *testListener) Accept() (net.Conn, error) {
 }
 
 // newGroup founds a group and makes it one of n voters.
-func newGroup(t testing.TB, n int) *group {
+func newGroup(t testing.TB, n int) *group { return newGroupOf(t, n, nil) }
+
+// newGroupOf is newGroup with another Config.
+func newGroupOf(t testing.TB, n int, change func(*Config)) *group {
 	t.Helper()
 	// The directory first: it is removed last.
-	g := &group{t: t, base: t.TempDir(), replicas: map[string]*Replica{}, dirs: map[string]string{}, networks: map[string]*testNetwork{}}
+	g := &group{
+		t: t, base: t.TempDir(), replicas: map[string]*Replica{}, dirs: map[string]string{}, networks: map[string]*testNetwork{},
+		change: change,
+	}
 	t.Cleanup(g.close)
 	for i := range n {
 		id := string(rune('a' + i))
@@ -134,6 +154,9 @@ func (g *group) start(id string, found bool) *Replica {
 		if until, hangs := g.hanging.Load(id); hangs {
 			<-until.(<-chan struct{})
 		}
+	}
+	if g.change != nil {
+		g.change(&config)
 	}
 	r, err := Open(config)
 	if err != nil {

@@ -40,21 +40,24 @@ const trailingEntries = 64
 // openLog opens the log below dir and lets it drive the machine.
 func openLog(config Config, m *machine, outcome func(error)) (*replicatedLog, error) {
 	dir := filepath.Join(config.Dir, "log")
-	s, err := openStore(dir, config.SegmentBytes, newWALLogger(config.Logger))
+	s, err := openStore(dir, config.SegmentBytes, newWALLogger(config.Logger), newRetention(config, dir))
 	if err != nil {
 		return nil, err
 	}
 	s.beforeSync = config.BeforeSync
-	if err := checkContinues(s, m.index.Checkpointed().Index); err != nil {
+	if err := continueFrom(s, m.index.Checkpointed(), config.Logger); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	snapshots, err := newSnapshotStore(config, m.index, s, outcome)
+	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	m.drivenBy(s)
 	settings := raftConfig(config)
-	transport, err := openTransport(config, settings.Logger)
+	transport, err := openTransport(config, settings.Logger, s.retention)
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	snapshots := &snapshotStore{index: m.index, outcome: outcome}
 	l := &replicatedLog{
 		id: config.ID, store: s, machine: m, transport: transport, closing: make(chan struct{}),
 		leadership: leadership{changed: make(chan struct{})}, patience: 3 * config.ElectionTimeout,
@@ -73,25 +76,6 @@ func openLog(config Config, m *machine, outcome func(error)) (*replicatedLog, er
 	}
 	l.running.Go(l.followLeadership)
 	return l, nil
-}
-
-// checkContinues refuses a log that does not go on where the checkpoint ends:
-// acknowledged writes are missing from it.
-func checkContinues(s *store, checkpointed uint64) error {
-	first, err := s.FirstIndex()
-	if err != nil {
-		return cairn.Errorf(cairn.KindCorrupt, "LOG_BROKEN", "%w", err)
-	}
-	last, err := s.LastIndex()
-	if err != nil {
-		return cairn.Errorf(cairn.KindCorrupt, "LOG_BROKEN", "%w", err)
-	}
-	if last < checkpointed || first > checkpointed+1 {
-		return cairn.Errorf(cairn.KindCorrupt, "LOG_MISSING",
-			"the log holds the entries %d to %d, and the index's checkpoint ends with %d: a part of the log is lost; restore the directory from a backup",
-			first, last, checkpointed)
-	}
-	return nil
 }
 
 func raftConfig(config Config) *raft.Config {
@@ -205,6 +189,7 @@ func (l *replicatedLog) verify(ctx context.Context) (uint64, error) {
 // it. taken is false if there was nothing to write. How the write itself ended
 // is said to the outcome function that the log was opened with.
 func (l *replicatedLog) checkpoint() (taken bool, err error) {
+	defer l.machine.endCheckpoint()
 	err = l.raft.Snapshot().Error()
 	if errors.Is(err, raft.ErrNothingNewToSnapshot) {
 		return false, nil
@@ -231,7 +216,11 @@ func (l *replicatedLog) close(logger *slog.Logger) {
 			case <-time.After(drainTimeout):
 			}
 		}
-		// Shutting down closes the transport too.
+		// First the transport: raft would wait for a snapshot that is sent or
+		// received for as long as a slow peer takes.
+		if err := l.transport.Close(); err != nil {
+			logger.Debug("closing the transport", "err", err)
+		}
 		if err := l.raft.Shutdown().Error(); err != nil {
 			logger.Warn("stopping the log", "err", err)
 		}

@@ -60,6 +60,7 @@ func Open(config Config) (*Replica, error) {
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.verifies.run, r.refreshes.run = r.verify, r.refresh
+	r.machine.installed = r.keepKeysAgain
 	log, err := openLog(config, r.machine, r.outcome.set)
 	if err != nil {
 		r.cancel()
@@ -129,6 +130,18 @@ func (r *Replica) keepKeys() {
 	r.config.Logger.Debug("keys in memory", "took", time.Since(start))
 }
 
+// keepKeysAgain is for an index that has gone on from a snapshot.
+func (r *Replica) keepKeysAgain() {
+	r.config.Logger.Info("the index goes on from a snapshot of the leader's", "index", r.index.Checkpointed().Index)
+	if !r.asking.begin() {
+		return
+	}
+	go func() {
+		defer r.asking.end()
+		r.keepKeys()
+	}()
+}
+
 // tend looks after the disk and the log until the replica closes.
 func (r *Replica) tend() {
 	tick := time.NewTicker(diskInterval)
@@ -156,6 +169,9 @@ func stopReason(failure error) *cairn.Error {
 	if isFull(failure) {
 		return cairn.Errorf(cairn.KindExhausted, "DISK_FULL", "the log found the disk full; make room, and writes go on by themselves: %w", failure)
 	}
+	if errors.Is(failure, errOvertaken) {
+		return cairn.Errorf(cairn.KindUnavailable, "LOG_OVERTAKEN", "the log is opened anew: %w", failure)
+	}
 	return cairn.Errorf(cairn.KindUnavailable, "LOG_FAILED", "the log could not be written, so no write is taken until the index is started again: %w", failure)
 }
 
@@ -166,11 +182,12 @@ func (r *Replica) stop(reason *cairn.Error) {
 	r.log.Load().close(r.config.Logger)
 }
 
-// reopen opens a log that a full disk has stopped again, as after a crash. It
-// is false if it was stopped by anything else, or can't be opened yet.
+// reopen opens a log that a full disk has stopped again, or one that a
+// snapshot has overtaken, as after a crash. It is false if it was stopped by
+// anything else, or can't be opened yet.
 func (r *Replica) reopen() bool {
 	reason := r.refusals.log()
-	if reason == nil || reason.Kind != cairn.KindExhausted {
+	if reason == nil || reason.Kind != cairn.KindExhausted && !errors.Is(reason, errOvertaken) {
 		return false
 	}
 	log, err := openLog(r.config, r.machine, r.outcome.set)

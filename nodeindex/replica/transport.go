@@ -2,6 +2,7 @@ package replica
 
 import (
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -27,15 +28,17 @@ const transportTimeout = 10 * time.Second
 // pooledConnections is how many idle connections are kept to each replica.
 const pooledConnections = 3
 
-// transport is raft's, with two things added: this replica can be told to
-// stand for election at once, and to fall silent.
+// transport is raft's, with three things added: this replica can be told to
+// stand for election at once, and to fall silent; and the log's retention hears
+// what the followers have.
 type transport struct {
 	inner
-	address  raft.ServerAddress
-	consumed chan raft.RPC
-	closing  chan struct{}
-	close    func() error
-	running  sync.WaitGroup
+	followers *retention
+	address   raft.ServerAddress
+	consumed  chan raft.RPC
+	closing   chan struct{}
+	close     func() error
+	running   sync.WaitGroup
 	// silent makes everything that this replica would send fail, so that the
 	// others, which then hear nothing of it, elect another leader.
 	silent atomic.Bool
@@ -52,8 +55,8 @@ var errSilent = errors.New("this replica is silent: its disk does not answer")
 
 // openTransport makes the transport of a group; without a network that of a
 // group of one.
-func openTransport(config Config, logger hclog.Logger) (*transport, error) {
-	t := &transport{address: raft.ServerAddress(config.Address), consumed: make(chan raft.RPC), closing: make(chan struct{})}
+func openTransport(config Config, logger hclog.Logger, followers *retention) (*transport, error) {
+	t := &transport{followers: followers, address: raft.ServerAddress(config.Address), consumed: make(chan raft.RPC), closing: make(chan struct{})}
 	if config.Network == nil {
 		_, t.inner = raft.NewInmemTransport(t.address)
 	} else {
@@ -116,38 +119,84 @@ func (t *transport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAd
 	if err != nil {
 		return nil, err
 	}
-	return &silentPipeline{pipeline, t}, nil
+	return &watchedPipeline{AppendPipeline: pipeline, of: t, to: id}, nil
 }
 
 func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, request *raft.AppendEntriesRequest, response *raft.AppendEntriesResponse) error {
 	if t.silent.Load() {
 		return errSilent
 	}
-	return t.inner.AppendEntries(id, target, request, response)
+	t.followers.asks(id)
+	err := t.inner.AppendEntries(id, target, request, response)
+	if err == nil && response.Success {
+		// A heartbeat names nothing that the follower has.
+		if last := max(request.PrevLogEntry, lastOf(request.Entries)); last > 0 {
+			t.followers.acknowledged(id, last)
+		}
+	}
+	return err
 }
 
-// silentPipeline falls silent with its transport.
-type silentPipeline struct {
+func lastOf(entries []*raft.Log) uint64 {
+	if len(entries) == 0 {
+		return 0
+	}
+	return entries[len(entries)-1].Index
+}
+
+func (t *transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, request *raft.InstallSnapshotRequest, response *raft.InstallSnapshotResponse, data io.Reader) error {
+	if t.silent.Load() {
+		return errSilent
+	}
+	t.followers.asks(id)
+	err := t.inner.InstallSnapshot(id, target, request, response, data)
+	if err == nil && response.Success {
+		t.followers.asks(id)
+		t.followers.acknowledged(id, request.LastLogIndex)
+	}
+	return err
+}
+
+// unanswered is how many requests of a pipeline may be without an answer, and
+// some more: when as many have been sent after one, that one has been answered.
+const unanswered = 4
+
+// watchedPipeline falls silent with its transport, and tells what the follower
+// has.
+type watchedPipeline struct {
 	raft.AppendPipeline
-	of *transport
+	of   *transport
+	to   raft.ServerID
+	sent [unanswered]uint64 // the last index before each of the last requests
+	next int
 }
 
-func (p *silentPipeline) AppendEntries(request *raft.AppendEntriesRequest, response *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
+func (p *watchedPipeline) AppendEntries(request *raft.AppendEntriesRequest, response *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
 	if p.of.silent.Load() {
 		return nil, errSilent
 	}
-	return p.AppendPipeline.AppendEntries(request, response)
+	p.of.followers.asks(p.to)
+	future, err := p.AppendPipeline.AppendEntries(request, response)
+	if err == nil {
+		// raft ends a pipeline with the first answer that is a refusal.
+		if before := p.sent[p.next]; before > 0 {
+			p.of.followers.acknowledged(p.to, before)
+		}
+		p.sent[p.next] = request.PrevLogEntry
+		p.next = (p.next + 1) % unanswered
+	}
+	return future, err
 }
 
-// streams is a Network as raft takes it. It closes the connections that came in
-// when it is closed, which raft leaves open.
+// streams is a Network as raft takes it. It closes the connections when it is
+// closed: raft leaves open what came in, and what it is sending on.
 type streams struct {
 	net.Listener
 	network Network
 
 	mu     sync.Mutex // guards what follows
 	closed bool
-	came   map[*cameStream]bool
+	open   map[*stream]bool
 }
 
 func newStreams(network Network) (*streams, error) {
@@ -155,11 +204,15 @@ func newStreams(network Network) (*streams, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &streams{Listener: listener, network: network, came: make(map[*cameStream]bool)}, nil
+	return &streams{Listener: listener, network: network, open: make(map[*stream]bool)}, nil
 }
 
 func (s *streams) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
-	return s.network.Dial(string(address), timeout)
+	conn, err := s.network.Dial(string(address), timeout)
+	if err != nil {
+		return nil, err
+	}
+	return s.keep(conn)
 }
 
 func (s *streams) Accept() (net.Conn, error) {
@@ -167,15 +220,19 @@ func (s *streams) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.keep(conn)
+}
+
+func (s *streams) keep(conn net.Conn) (net.Conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		_ = conn.Close() // nothing was exchanged
 		return nil, net.ErrClosed
 	}
-	came := &cameStream{conn, s}
-	s.came[came] = true
-	return came, nil
+	kept := &stream{conn, s}
+	s.open[kept] = true
+	return kept, nil
 }
 
 func (s *streams) Close() error {
@@ -183,25 +240,25 @@ func (s *streams) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	for came := range s.came {
-		err = errors.Join(err, came.Conn.Close())
+	for each := range s.open {
+		err = errors.Join(err, each.Conn.Close())
 	}
-	clear(s.came)
+	clear(s.open)
 	return err
 }
 
-// cameStream is a connection that came in.
-type cameStream struct {
+// stream is a connection that is open.
+type stream struct {
 	net.Conn
 	of *streams
 }
 
-func (c *cameStream) Close() error {
+func (c *stream) Close() error {
 	c.of.mu.Lock()
 	defer c.of.mu.Unlock()
-	if !c.of.came[c] {
+	if !c.of.open[c] {
 		return nil
 	}
-	delete(c.of.came, c)
+	delete(c.of.open, c)
 	return c.Conn.Close()
 }
