@@ -110,6 +110,8 @@ func (o *options) adviceOn(err error) string {
 		return "'cairn get cluster NAME' lists its nodes and their states"
 	case "SPLIT_AT_MISSING":
 		return "--at KEY says where"
+	case "CHECK_FAILED_IMAGE":
+		return "the entries are not concerned: the index makes views anew where an image is damaged, which takes a start longer; the file can be removed"
 	case "STAMP_COMPACTED":
 		return "'cairn export' has the present state; without --from a watch begins now"
 	case "UNREACHABLE":

@@ -80,17 +80,22 @@ func (f *Fill) Progress() (done, total int) { return int(f.done.Load()), int(f.t
 // Restore begins with an image that WriteImage wrote. After an error the Fill
 // is over, and another one begins with the entries.
 func (f *Fill) Restore(image io.Reader) error {
+	var err error
+	if f.lists, f.restored, err = f.load(image); err != nil {
+		f.Abandon()
+	}
+	return err
+}
+
+// load reads an image of what the projection has.
+func (f *Fill) load(image io.Reader) (*nodeLists, *views.Restored, error) {
 	buffered := bufio.NewReaderSize(image, 1<<20)
 	lists, err := readLists(buffered)
-	if err == nil {
-		f.restored, err = views.Load(buffered, f.projection.declared.Load(), []cairn.AttributeSpec{nodesColumn}, f.definitions())
-	}
 	if err != nil {
-		f.Abandon()
-		return err
+		return nil, nil, err
 	}
-	f.lists = lists
-	return nil
+	restored, err := views.Load(buffered, f.projection.declared.Load(), []cairn.AttributeSpec{nodesColumn}, f.definitions())
+	return lists, restored, err
 }
 
 // Abandon begins anew with the entries, as after an image that turns out not
