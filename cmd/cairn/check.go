@@ -135,6 +135,10 @@ func checkResult(err error) string {
 func checkTable(out io.Writer, document checkDocument) error {
 	grid := render.Grid{Header: []string{"FILE", "RESULT", "ENTRIES", "SHARDS", "LOG INDEX", "BYTES"}, Right: []int{2, 3, 4, 5}}
 	for _, d := range document.Files {
+		if d.Bytes == 0 { // it could not be looked at
+			grid.Row(d.Path, d.Result, "-", "-", "-", "-")
+			continue
+		}
 		grid.Row(d.Path, d.Result, render.Count(d.Entries), render.Count(d.Shards), render.Count(d.Index), render.Count(d.Bytes))
 	}
 	if err := grid.Write(out); err != nil {

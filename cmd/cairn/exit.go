@@ -45,6 +45,9 @@ func report(stderr io.Writer, cmd *cobra.Command, o *options, err error) int {
 	if silent, ok := errors.AsType[exit](err); ok {
 		return silent.code
 	}
+	if !o.begun {
+		err = plainError(cmd, err)
+	}
 	fmt.Fprintf(stderr, "%s: %v\n", cmd.CommandPath(), err)
 	code := codeOf(err)
 	if _, ok := errors.AsType[usageError](err); ok || !o.begun {
