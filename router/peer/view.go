@@ -17,8 +17,10 @@ func newViewLink(ctx context.Context, p *Peer) *link[indexv1.AskViewRequest, ind
 		open: func(ctx context.Context) (grpc.BidiStreamingClient[indexv1.AskViewRequest, indexv1.AskViewResponse], error) {
 			return p.index.AskView(ctx)
 		},
-		header: func(r *indexv1.AskViewResponse) (uint64, *statuspb.Status) { return r.GetId(), r.GetError() },
-		setID:  func(r *indexv1.AskViewRequest, id uint64) { r.Id = id },
+		sendAll:  indexv1.SendJoined[indexv1.AskViewRequest],
+		separate: indexv1.Separate[indexv1.AskViewResponse],
+		header:   func(r *indexv1.AskViewResponse) (uint64, *statuspb.Status) { return r.GetId(), r.GetError() },
+		setID:    func(r *indexv1.AskViewRequest, id uint64) { r.Id = id },
 	}
 }
 
