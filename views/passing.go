@@ -2,6 +2,7 @@ package views
 
 import (
 	"slices"
+	"sync"
 
 	"cairn/views/filter"
 
@@ -38,13 +39,16 @@ func (s *Snapshot) narrowed(set *roaring.Bitmap, where *filter.Filter) passing {
 // batchSize is how many ordinals of a set are looked at together.
 const batchSize = 4096
 
+var batches = sync.Pool{New: func() any { return new([batchSize]uint32) }}
+
 // runs calls do with ordinals that pass, at least one, ascending, all in one
 // block of the columns, which may come twice, one time after the other. The
 // ordinals are good until do returns, and do may change them.
 func (p *passing) runs(do func(block uint32, ordinals []uint32)) {
-	batch := make([]uint32, min(batchSize, p.set.GetCardinality()))
+	batch := batches.Get().(*[batchSize]uint32)
+	defer batches.Put(batch)
 	for it := p.set.ManyIterator(); ; {
-		left := batch[:it.NextMany(batch)]
+		left := batch[:it.NextMany(batch[:])]
 		if len(left) == 0 {
 			return
 		}
