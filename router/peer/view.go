@@ -31,7 +31,7 @@ func (p *Peer) AskView(ctx context.Context, req *cairn.ViewRequest) (*cairn.View
 	if err := p.checkSize(question.size()); err != nil {
 		return nil, err
 	}
-	response, _, failure := pick(p, p.views).roundTrip(ctx, &question.message)
+	response, _, failure := p.views.roundTrip(ctx, &question.message)
 	if response == nil {
 		return nil, failure
 	}

@@ -99,7 +99,7 @@ func (p *Plan) Count(r Resolver, within *roaring.Bitmap) uint64 {
 
 // Estimate is about how many ordinals the plan finds, and at most how many if
 // the resolver's estimates are exact.
-func (p *Plan) Estimate(r Resolver) uint64 { return newSelection(p, r).estimates[p.root.index] }
+func (p *Plan) Estimate(r Resolver) uint64 { return newSelection(p, r).estimate(p.root) }
 
 // Describe is the plan for people: a line a step, in the order of execution,
 // with its estimate.
@@ -126,7 +126,7 @@ func (s *selection) describe(out *strings.Builder, n *Node, depth int) {
 			what += " (by what it excludes)"
 		}
 	}
-	fmt.Fprintf(out, "%s%s: about %d\n", strings.Repeat("  ", depth), what, s.estimates[n.index])
+	fmt.Fprintf(out, "%s%s: about %d\n", strings.Repeat("  ", depth), what, s.estimate(n))
 	for _, child := range children {
 		s.describe(out, child, depth+1)
 	}

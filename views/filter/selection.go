@@ -12,13 +12,18 @@ import (
 // selection is one computation of a plan.
 type selection struct {
 	resolver  Resolver
-	estimates []uint64 // by Node.index
+	estimates []estimate // by Node.index
+}
+
+// estimate is about how many ordinals a node is true of, made when somebody
+// asks: reading a sample of a column takes as long as many a bitmap.
+type estimate struct {
+	about uint64
+	made  bool
 }
 
 func newSelection(p *Plan, r Resolver) *selection {
-	s := &selection{resolver: r, estimates: make([]uint64, p.nodes)}
-	s.estimate(p.root)
-	return s
+	return &selection{resolver: r, estimates: make([]estimate, p.nodes)}
 }
 
 // found is a bitmap on the way to the result. It may be changed only if it is
@@ -126,7 +131,10 @@ func (s *selection) node(n *Node, within found) found {
 func (s *selection) ordered(n *Node) []*Node {
 	children := slices.Clone(n.children)
 	slices.SortStableFunc(children, func(a, b *Node) int {
-		return cmp.Or(cmp.Compare(truthOf(s.scans(a)), truthOf(s.scans(b))), cmp.Compare(s.estimates[a.index], s.estimates[b.index]))
+		if order := cmp.Compare(truthOf(s.scans(a)), truthOf(s.scans(b))); order != 0 {
+			return order
+		}
+		return cmp.Compare(s.estimate(a), s.estimate(b))
 	})
 	return children
 }
