@@ -21,7 +21,7 @@ var (
 // The format of the file: a name that no other program uses, and a version.
 const (
 	formatName    = "cairn node index"
-	formatVersion = 2
+	formatVersion = 3
 )
 
 func putFormat(tx *bbolt.Tx) error {
@@ -41,7 +41,7 @@ func checkFormat(tx *bbolt.Tx) error {
 	if number, n := binary.Uvarint(version); n <= 0 || number != formatVersion {
 		return corrupt("FILE_VERSION", "the file has format %d; this program reads %d", number, formatVersion)
 	}
-	for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketDeparted, bucketImages} {
+	for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketDeparted, bucketImages, bucketRequests} {
 		if tx.Bucket(name) == nil {
 			return corrupt("FILE_DAMAGED", "the bucket %q is missing", name)
 		}
@@ -68,7 +68,7 @@ func putMeta(tx *bbolt.Tx, meta CheckpointMeta, a *assignment) error {
 	return bucket.Put(metaAssignment, seal(out))
 }
 
-// loadImage reads what putMeta, populations and departed wrote.
+// loadImage reads what a checkpoint wrote, but for the entries.
 func loadImage(tx *bbolt.Tx) (*image, error) {
 	i := &image{assignment: &assignment{keyspaces: make(map[cairn.UID]*keyspace)}, departed: make(map[cairn.UID]*roaring.Bitmap)}
 	bucket := tx.Bucket(bucketMeta)
@@ -110,6 +110,9 @@ func loadImage(tx *bbolt.Tx) (*image, error) {
 		delete(shards, definition.UID)
 	}
 	if i.images, err = loadImages(tx); err != nil {
+		return nil, err
+	}
+	if i.requests, err = loadRequests(tx); err != nil {
 		return nil, err
 	}
 	for uid := range shards {

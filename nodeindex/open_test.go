@@ -94,7 +94,7 @@ func TestOpenRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = db.Update(func(tx *bbolt.Tx) error {
-			return tx.Bucket(bucketMeta).Put(metaFormat, []byte(formatName+"\x03"))
+			return tx.Bucket(bucketMeta).Put(metaFormat, []byte(formatName+"\x7f"))
 		})
 		if err != nil || db.Close() != nil {
 			t.Fatal(err)
