@@ -68,7 +68,8 @@ type Located struct {
 }
 
 // WriteRequest asks for mutations, each by itself. Those of one key take
-// effect in the order given.
+// effect in the order given: where one is refused with KindStale, so are the
+// later ones of its key.
 type WriteRequest struct {
 	Keyspace UID
 	// Epoch is as in Read.
