@@ -155,7 +155,7 @@ func (d *dialled) close() {
 // writer is who puts: a router in this process, or a client of one elsewhere.
 type writer interface {
 	Put(ctx context.Context, keyspace string, write cairn.Write) (cairn.WriteOutcome, cairn.Token, error)
-	BatchWrite(ctx context.Context, keyspace string, writes []cairn.Write) ([]cairn.WriteOutcome, cairn.Token, error)
+	BatchWrite(ctx context.Context, keyspace string, writes []cairn.Write, request cairn.RequestID) ([]cairn.WriteOutcome, cairn.Token, error)
 }
 
 // Puts are callers that each put one new key after the other: through the

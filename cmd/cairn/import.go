@@ -134,7 +134,7 @@ func (o *options) importFile(cmd *cobra.Command, keyspace, path string, f *impor
 	wipe := func() {}
 	l := load.New(load.Config{
 		Write: func(ctx context.Context, writes []cairn.Write) ([]cairn.WriteOutcome, cairn.Token, error) {
-			return c.BatchWrite(ctx, keyspace, writes)
+			return c.BatchWrite(ctx, keyspace, writes, cairn.RequestID{})
 		},
 		Lanes: importLanes, Rows: importBatchRows, Bytes: importBatchBytes, Timeout: o.timeout, Patience: f.patience,
 		Nodes: nodes, SkipBad: f.skipBad, File: name,
