@@ -87,13 +87,6 @@ type tester struct {
 	codes []uint64 // of strings, a bit each, in place of span
 }
 
-func (t *tester) test(number uint64) bool {
-	if t.codes != nil {
-		return t.codes[number/64]>>(number%64)&1 != 0
-	}
-	return number-t.span.low <= t.span.high-t.span.low
-}
-
 // keep leaves in which the slots whose numbers pass.
 func (t tester) keep(b *block, which *blockBits) {
 	if t.codes != nil {
@@ -106,6 +99,13 @@ func (t tester) keep(b *block, which *blockBits) {
 func (a *attribute) tester(values filter.Range) tester {
 	if a.spec.Type != cairn.TypeString {
 		return tester{span: spanOf(values)}
+	}
+	if v, single := values.Single(); single {
+		code, found := a.dictionary.find(v.Text())
+		if !found {
+			return tester{span: span{math.MaxUint64, math.MaxUint64}} // which is no code
+		}
+		return tester{span: span{uint64(code), uint64(code)}}
 	}
 	codes := make([]uint64, len(a.dictionary.counts)/64+1)
 	for _, code := range a.codesIn(values) {

@@ -125,7 +125,10 @@ func (v *vector[N]) pass(low, length uint64, ordinals []uint32) (n int) {
 // It uses their room.
 func (t *tester) pass(b *block, ordinals []uint32) []uint32 {
 	if t.codes != nil {
-		return slices.DeleteFunc(ordinals, func(ordinal uint32) bool { return !t.test(b.get(ordinal)) })
+		return slices.DeleteFunc(ordinals, func(ordinal uint32) bool {
+			code := b.get(ordinal)
+			return t.codes[code/64]>>(code%64)&1 == 0
+		})
 	}
 	switch low, length, all, none := b.reach(t.span); {
 	case none:
