@@ -1,6 +1,10 @@
 package views
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"cairn"
+)
 
 // blockSize is how many ordinals share a block of a column. What goes over a
 // column pays a little for each block, and the first change after a snapshot
@@ -33,10 +37,13 @@ type distances interface {
 	// above it by no more than length, first, in their order, and returns how
 	// many they are. What is behind them is any of the ordinals.
 	pass(low, length uint64, ordinals []uint32) int
-	// tally adds those of some ordinals, and the base to each, to a tally, and
-	// tallyFloats as ranks of floats.
-	tally(base uint64, ordinals []uint32, t *tally)
-	tallyFloats(base uint64, ordinals []uint32, t *tally)
+	// sum is that of those of some ordinals, and sumFloats that of the floats
+	// whose ranks they are with a base.
+	sum(ordinals []uint32) cairn.IntSum
+	sumFloats(base uint64, ordinals []uint32) float64
+	// bounds are the least and the greatest of those of some ordinals, of
+	// which there is at least one.
+	bounds(ordinals []uint32) (least, most uint64)
 }
 
 // vector is the distances of a block in one width. An array knows its length,
