@@ -64,6 +64,9 @@ type Config struct {
 	DiskReserve uint64
 	// FreeSpace says how much is free there. Default: the file system's word.
 	FreeSpace func(dir string) (uint64, error)
+	// BeforeSync, if set, is called before each write to the log that is synced:
+	// for tests of disks that are slow or hang.
+	BeforeSync func()
 
 	// Heartbeat is how often an idle watch is told where the log stands.
 	// Default 500 ms.

@@ -21,7 +21,12 @@ type group struct {
 	networks map[string]*testNetwork
 	// change, if it is there, makes a replica's Config another.
 	change func(*Config)
+	// hanging are channels that syncs of a replica's log wait for.
+	hanging sync.Map
 }
+
+// hang has the syncs of a replica's log wait until a channel is closed.
+func (g *group) hang(id string, until <-chan struct{}) { g.hanging.Store(id, until) }
 
 // testNetwork is a Network that can be cut, slow, or damage what it carries.
 type testNetwork struct {
@@ -145,6 +150,11 @@ func (g *group) start(id string, found bool) *Replica {
 	config := configure(g.dirs[id])
 	config.ID, config.Address, config.Network, config.Found = id, g.networks[id].address, g.networks[id], found
 	config.ElectionTimeout, config.MarkInterval = 200*time.Millisecond, 100*time.Millisecond
+	config.BeforeSync = func() {
+		if until, hangs := g.hanging.Load(id); hangs {
+			<-until.(<-chan struct{})
+		}
+	}
 	if g.change != nil {
 		g.change(&config)
 	}
@@ -371,4 +381,40 @@ func TestReplicaThatDivergedAnswersNothing(t *testing.T) {
 		}
 	}
 	g.write(put(4, "m"))
+}
+
+// TestDiskThatHangs has a leader's sync not return: another must lead within
+// 5 s, and what was under way is not acknowledged by either in the meantime.
+func TestDiskThatHangs(t *testing.T) {
+	g := newGroup(t, 3)
+	g.write(put(1, "k"))
+	sick := g.leader()
+	hang := make(chan struct{})
+	g.hang(sick.config.ID, hang)
+	began := time.Now()
+	waiting := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		_, err := sick.Write(ctx, put(2, "k"))
+		waiting <- err
+	}()
+	delete(g.replicas, sick.config.ID)
+	g.write(put(3, "k"))
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("another leads after %s", took)
+	}
+	if _, err := sick.Write(t.Context(), put(4, "k")); cairn.ReasonOf(err) != "DISK_HANGS" {
+		t.Errorf("the sick replica takes a write: %v", err)
+	}
+	close(hang)
+	if err := <-waiting; err == nil {
+		t.Error("the write under way was acknowledged, and another leads")
+	}
+	g.replicas[sick.config.ID] = sick
+	reached := g.write(put(5, "l"))
+	eventually(t, "it follows again", func() bool { applied, _ := sick.index.Position(); return applied >= reached.Index })
+	if n, _ := find(t, sick, cairn.Read{}, "k"); n != 3 {
+		t.Errorf("it has %d", n)
+	}
 }

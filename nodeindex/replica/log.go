@@ -44,6 +44,7 @@ func openLog(config Config, m *machine, outcome func(error)) (*replicatedLog, er
 	if err != nil {
 		return nil, err
 	}
+	s.beforeSync = config.BeforeSync
 	if err := continueFrom(s, m.index.Checkpointed(), config.Logger); err != nil {
 		return nil, errors.Join(err, s.close())
 	}

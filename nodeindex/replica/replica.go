@@ -150,6 +150,7 @@ func (r *Replica) tend() {
 	for {
 		select {
 		case <-tick.C:
+			r.checkHang()
 			enough := r.checkDisk()
 			if failed == nil && enough && r.reopen() {
 				failed = r.log.Load().store.failed

@@ -6,7 +6,9 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/hashicorp/raft"
 	wal "github.com/hashicorp/raft-wal"
@@ -24,6 +26,11 @@ type store struct {
 	meta      *metadb.BoltMetaDB
 	logs      *walLogger
 	retention *retention
+	// beforeSync is Config.BeforeSync.
+	beforeSync func()
+	// syncing is since when something is being written and synced, in
+	// nanoseconds since 1970; 0: nothing is.
+	syncing atomic.Int64
 
 	mu sync.Mutex // guards what follows
 	// failure is why the store has stopped.
@@ -101,10 +108,28 @@ func (s *store) StoreLogs(entries []*raft.Log) error {
 		return err
 	}
 	s.noteCommands(entries)
-	if err := s.WAL.StoreLogs(entries); err != nil {
-		return s.fail(err)
+	return s.timed(func() error {
+		if err := s.WAL.StoreLogs(entries); err != nil {
+			return s.fail(err)
+		}
+		return nil
+	})
+}
+
+// timed runs what waits for the disk, and lets hangs see how long it takes.
+func (s *store) timed(write func() error) error {
+	s.syncing.Store(time.Now().UnixNano())
+	defer s.syncing.Store(0)
+	if s.beforeSync != nil {
+		s.beforeSync()
 	}
-	return nil
+	return write()
+}
+
+// hangs tells whether something has waited for the disk for longer than a time.
+func (s *store) hangs(limit time.Duration) bool {
+	since := s.syncing.Load()
+	return since != 0 && time.Since(time.Unix(0, since)) > limit
 }
 
 // DeleteRange cuts the log: behind a checkpoint, its end where the leader has
@@ -176,12 +201,12 @@ func (s *store) isOvertaken() bool {
 
 // Set keeps a value of raft's own: its term and vote.
 func (s *store) Set(key, value []byte) error {
-	return s.stable(s.WAL.Set(key, value))
+	return s.stable(s.timed(func() error { return s.WAL.Set(key, value) }))
 }
 
 // SetUint64 keeps a number of raft's own.
 func (s *store) SetUint64(key []byte, value uint64) error {
-	return s.stable(s.WAL.SetUint64(key, value))
+	return s.stable(s.timed(func() error { return s.WAL.SetUint64(key, value) }))
 }
 
 // stable stops the store, and with it the calling goroutine, if err is one.
