@@ -19,10 +19,10 @@ type group struct {
 	replicas map[string]*Replica
 	dirs     map[string]string
 	networks map[string]*testNetwork
-	// change, if it is there, makes a replica's Config another.
-	change func(*Config)
 	// hanging are channels that syncs of a replica's log wait for.
 	hanging sync.Map
+	// change, if it is there, makes a replica's Config another.
+	change func(*Config)
 }
 
 // hang has the syncs of a replica's log wait until a channel is closed.
