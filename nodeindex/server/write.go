@@ -41,11 +41,16 @@ func (j *writeJob) write(ctx context.Context, index Index) (*cairn.WriteReply, e
 	if err != nil {
 		return nil, err
 	}
+	id, err := j.asked.DecodeRequestID(mutations)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := within(ctx, j.asked.GetTimeoutMicros())
 	defer cancel()
 	return index.Write(ctx, &cairn.WriteRequest{
 		Keyspace:  cairn.UID(j.asked.GetKeyspace()),
 		Epoch:     j.asked.GetEpoch(),
+		RequestID: id,
 		Mutations: mutations,
 	})
 }

@@ -22,7 +22,7 @@ type store struct {
 	err  error
 }
 
-func (s *store) write(_ context.Context, keyspace string, writes []cairn.Write) ([]cairn.WriteOutcome, cairn.Token, error) {
+func (s *store) write(_ context.Context, keyspace string, writes []cairn.Write, _ cairn.RequestID) ([]cairn.WriteOutcome, cairn.Token, error) {
 	if s.held != nil {
 		<-s.held
 	}

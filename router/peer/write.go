@@ -36,6 +36,7 @@ func (p *Peer) Write(ctx context.Context, req *cairn.WriteRequest) (*cairn.Write
 	message := &indexv1.WriteRequest{
 		Keyspace: uint64(req.Keyspace), Epoch: req.Epoch, TimeoutMicros: timeoutMicros(ctx), Mutations: packed,
 	}
+	message.SetRequestID(req)
 	response, sent, failure := pick(p, p.writes).roundTrip(ctx, message)
 	switch {
 	case failure != nil && sent && response == nil:

@@ -322,6 +322,12 @@ type WriteRequest struct {
 	TimeoutMicros uint64                 `protobuf:"varint,4,opt,name=timeout_micros,json=timeoutMicros,proto3" json:"timeout_micros,omitempty"`
 	Mutations     []byte                 `protobuf:"bytes,5,opt,name=mutations,proto3" json:"mutations,omitempty"`
 	Joined        []*WriteRequest        `protobuf:"bytes,6,rep,name=joined,proto3" json:"joined,omitempty"`
+	// 16 bytes, or empty; with it, when the request was issued, in microseconds
+	// since 1970, and the mutations' places in it, ascending: 0, 1, 2 and so on
+	// if left out.
+	RequestId     []byte   `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	IssueMicros   int64    `protobuf:"zigzag64,8,opt,name=issue_micros,json=issueMicros,proto3" json:"issue_micros,omitempty"`
+	Positions     []uint32 `protobuf:"varint,9,rep,packed,name=positions,proto3" json:"positions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -394,6 +400,27 @@ func (x *WriteRequest) GetMutations() []byte {
 func (x *WriteRequest) GetJoined() []*WriteRequest {
 	if x != nil {
 		return x.Joined
+	}
+	return nil
+}
+
+func (x *WriteRequest) GetRequestId() []byte {
+	if x != nil {
+		return x.RequestId
+	}
+	return nil
+}
+
+func (x *WriteRequest) GetIssueMicros() int64 {
+	if x != nil {
+		return x.IssueMicros
+	}
+	return 0
+}
+
+func (x *WriteRequest) GetPositions() []uint32 {
+	if x != nil {
+		return x.Positions
 	}
 	return nil
 }
@@ -2414,14 +2441,18 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x18\n" +
 	"\aresults\x18\x04 \x01(\fR\aresults\x12(\n" +
 	"\x05error\x18\x05 \x01(\v2\x12.google.rpc.StatusR\x05error\x126\n" +
-	"\x06joined\x18\x06 \x03(\v2\x1e.cairn.index.v1.LocateResponseR\x06joined\"\xcb\x01\n" +
+	"\x06joined\x18\x06 \x03(\v2\x1e.cairn.index.v1.LocateResponseR\x06joined\"\xab\x02\n" +
 	"\fWriteRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\bkeyspace\x18\x02 \x01(\x06R\bkeyspace\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12%\n" +
 	"\x0etimeout_micros\x18\x04 \x01(\x04R\rtimeoutMicros\x12\x1c\n" +
 	"\tmutations\x18\x05 \x01(\fR\tmutations\x124\n" +
-	"\x06joined\x18\x06 \x03(\v2\x1c.cairn.index.v1.WriteRequestR\x06joined\"\xcc\x01\n" +
+	"\x06joined\x18\x06 \x03(\v2\x1c.cairn.index.v1.WriteRequestR\x06joined\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\a \x01(\fR\trequestId\x12!\n" +
+	"\fissue_micros\x18\b \x01(\x12R\vissueMicros\x12\x1c\n" +
+	"\tpositions\x18\t \x03(\rR\tpositions\"\xcc\x01\n" +
 	"\rWriteResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x14\n" +
