@@ -46,10 +46,14 @@ check-format:
 	@files="$$(find . -name '*.go' ! -name '*.pb.go' ! -path './.*' ! -path '*/node_modules/*' | xargs gofmt -l)"; \
 	if [ -n "$$files" ]; then echo "not formatted; run gofmt -w:"; echo "$$files"; exit 1; fi
 
+# The peers of the benchmarks are a module of their own, which ./... leaves out.
+PEERS := bench/peers
+
 .PHONY: check-tidy
 check-tidy:
 	go mod tidy -diff
 	go mod verify
+	go -C $(PEERS) mod tidy -diff
 
 .PHONY: check-proto
 check-proto: tools
@@ -80,10 +84,12 @@ check-generated: tools
 .PHONY: check-vet
 check-vet:
 	go vet ./...
+	go -C $(PEERS) vet ./...
 
 .PHONY: check-lint
 check-lint: tools
 	golangci-lint run ./...
+	cd $(PEERS) && golangci-lint run -c $(CURDIR)/.golangci.yml ./...
 
 # Who imports whom, and the other conventions that a program can check.
 .PHONY: check-conventions
@@ -127,12 +133,10 @@ fuzz:
 bench:
 	go run ./bench all
 
-# Views beside PostgreSQL 15, which Debian's package postgresql-15 brings. The
-# peers' drivers are in a module of their own, which is checked first.
+# Views beside PostgreSQL 15, which Debian's package postgresql-15 brings.
 .PHONY: bench-views
-bench-views: tools
-	cd bench/peers && go mod tidy -diff && go vet ./... && $(BIN)/golangci-lint run -c ../../.golangci.yml ./...
-	go run -C bench/peers . views
+bench-views:
+	go run -C $(PEERS) . views
 
 .PHONY: bench-go
 bench-go:

@@ -66,6 +66,9 @@ type Error struct {
 	Field string
 	// Key is the key concerned, if one is.
 	Key Key
+	// Instead is the address of who would answer, where that is known: of the
+	// leader, with NOT_LEADER.
+	Instead string
 	// Err says the rest.
 	Err error
 }

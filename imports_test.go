@@ -53,7 +53,10 @@ var importTable = map[string]may{
 	// A real etcd for tests.
 	"shardmap/etcdstore/etcdtest": {modules: []string{etcdClient, etcdServer, "go.uber.org/zap"}},
 
-	"nodeindex": {packages: []string{".", "nodeindex/projection", "shardmap/placement"}, modules: []string{bbolt, roaring}},
+	"nodeindex": {
+		packages: []string{".", "nodeindex/projection", "shardmap/placement"},
+		modules:  []string{bbolt, roaring, "github.com/cespare/xxhash/v2"},
+	},
 	// The views of one keyspace in one index.
 	"nodeindex/projection": {packages: []string{".", "views", "views/filter"}, modules: []string{roaring}},
 	"nodeindex/replica": {
@@ -75,6 +78,7 @@ var importTable = map[string]may{
 		packages: []string{".", "router", "shardmap/catalog", "proto/cairn/index/v1", "proto/rpcerr"},
 		modules:  []string{grpcModule, protobufModule, genproto},
 	},
+	"router/coalesce": {packages: []string{"."}},
 	"router/admin": {
 		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/placement"},
 		modules:  []string{"golang.org/x/sync"},
@@ -111,6 +115,7 @@ var importTable = map[string]may{
 	},
 
 	"bench":        {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, bbolt, "github.com/spf13", "golang.org/x/sync"}},
+	"bench/etcd":   {packages: []string{"bench/load", "bench/spawn"}, modules: []string{etcdClient, etcdServer, "go.uber.org/zap"}},
 	"bench/floor":  {packages: []string{"bench/load", "proto/cairn/v1"}, modules: []string{grpcModule, protobufModule, bbolt}},
 	"bench/load":   {},
 	"bench/report": {packages: []string{"bench/load"}},

@@ -176,6 +176,23 @@ type IndexStatus struct {
 	WideAttributes []string
 	// WriteRefusal says why writes are refused; empty while they are taken.
 	WriteRefusal string
+	// Cluster is whose index it is; 0 where it runs in the asking process.
+	Cluster UID
+	// ReplicaID is the answering replica's in Members.
+	ReplicaID string
+	// Members are the replicas of the index by the answering one's log.
+	Members []Member
+}
+
+// Member is one replica of a node index.
+type Member struct {
+	// ID is the replica's own; another directory is another replica.
+	ID      string
+	Address string
+	// Voter tells a voter from a learner, which follows and does not count.
+	Voter bool
+	// Leader is the one that takes writes, as far as the answering one knows.
+	Leader bool
 }
 
 // ShardStatus is what a node index holds of one shard.

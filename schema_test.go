@@ -24,3 +24,18 @@ func TestNewSchemaRefusesReservedNames(t *testing.T) {
 		}
 	}
 }
+
+func TestSuggest(t *testing.T) {
+	schema, err := cairn.NewSchema([]cairn.AttributeSpec{{ID: 1, Name: "length_ft", Type: cairn.TypeInt}, {ID: 2, Name: "width_ft", Type: cairn.TypeInt}, {ID: 3, Name: "Surface", Type: cairn.TypeString}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"lenght_ft": "; did you mean length_ft?", "surface": "; did you mean Surface?", "_ft": "; did you mean length_ft or width_ft?",
+		"colour": "", "": "", strings.Repeat("width_ft", 9): "",
+	} {
+		if got := schema.Suggest(name); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}

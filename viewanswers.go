@@ -142,4 +142,6 @@ type ViewProgress struct {
 	Refusal string
 	// Missing are clusters that could not be asked.
 	Missing []MissingCluster
+	// Err is why nothing is known; nil if something is.
+	Err error
 }

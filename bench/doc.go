@@ -5,6 +5,7 @@
 //	go run ./bench stream            StreamLocate, batches of 128, through router and index
 //	go run ./bench unary             Locate, 64 callers, through router and index
 //	go run ./bench import            1M entries from NDJSON to durable, end to end
+//	go run ./bench puts              durable puts of single keys, beside real etcd
 //	go run ./bench views             questions about views of 1M entries, 16 callers
 //	go run ./bench floors            the floors alone
 //	go run ./bench all               all of these
@@ -22,6 +23,7 @@
 // The parts, each of one duty:
 //
 //	bench/load    keys and callers: what is asked, and counting the answers
+//	bench/etcd    real etcd, as a peer of what both can do
 //	bench/floor   bare gRPC echoes and bbolt's own read
 //	bench/stack   Cairn's processes as a deployment has them
 //	bench/views   what is asked of views

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"cairn/bench/etcd"
 	"cairn/bench/floor"
 	"cairn/bench/spawn"
 	"cairn/bench/stack"
@@ -12,6 +13,9 @@ import (
 // playPart is what a process does that spawn started.
 func playPart(ctx context.Context, name string, args []string) error {
 	if played, err := stack.Play(ctx, name, args); played {
+		return err
+	}
+	if played, err := etcd.Play(ctx, name, args); played {
 		return err
 	}
 	switch name {

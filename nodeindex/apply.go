@@ -45,15 +45,19 @@ func (x *Index) Apply(index, term uint64, command []byte) Result {
 
 	var result Result
 	result.Answer = cairn.Answer{Revision: s.revision, Index: index}
+	x.effects.begin(index)
 	switch {
 	case len(command) == 0:
 	case command[0] == commandWrites, command[0] == commandNamedWrites:
 		result.Requests, result.Err = x.applyWrites(s, r, index, command)
 	case command[0] == commandAssign:
 		result.Revision, result.Err = x.applyAssign(s, r, index, command)
+	case command[0] == commandMark:
+		result.Err = x.applyMark(index, command)
 	default:
 		result.Err = errCommand
 	}
+	x.effects.end()
 	x.term = term
 	x.position.advance(index, result.Revision)
 	return result
@@ -121,6 +125,9 @@ func (x *Index) applyWrites(s *state, r *reader, index uint64, command []byte) (
 		a.begin(&request, &c.bounds)
 		for j := range request.mutations {
 			requests[i][j] = a.mutate(k, &request.mutations[j], uint32(position+j))
+			if err := requests[i][j].Err; err != nil {
+				x.effects.refused(err)
+			}
 		}
 		if len(a.outcomes) > 0 {
 			x.requests.remember(request.keyspace, request.name, index, a.outcomes, c.bounds.limit)
@@ -264,6 +271,12 @@ func (a *applier) put(k *keyspace, home *shard, i item, before *cairn.Entry) {
 	a.items = append(a.items, i) // within its capacity: its elements stay in place
 	kept := &a.items[len(a.items)-1]
 	home.changed = a.x.generation
+	a.x.effects.entry(before)
+	if kept.deleted {
+		a.x.effects.entry(nil)
+	} else {
+		a.x.effects.entry(&kept.entry)
+	}
 	a.x.pending.put(k.UID, kept)
 	if a.project != nil && !kept.deleted {
 		a.project.Put(a.x.numberOf(home.population), kept.ordinal, &kept.entry)

@@ -105,6 +105,7 @@ func (x *Index) applyAssign(s *state, r *reader, index uint64, command []byte) (
 			departed[uid] = t.departed
 		}
 	}
+	x.effects.assigned(next)
 	projections := x.project(s.projections, next)
 	x.publish(func(s *state) {
 		s.assignment, s.assigned, s.projections = next, index, projections

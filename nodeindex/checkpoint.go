@@ -18,6 +18,10 @@ type CheckpointMeta struct {
 	// Configuration is the log's own, opaque here: the voters, as encoded by
 	// whoever keeps the log.
 	Configuration []byte
+	// Installed: the file came here as a snapshot, and no checkpoint has been
+	// written since. A log that ends before Index is what the snapshot took the
+	// place of. Read from the file; Checkpoint.Write has no use for it.
+	Installed bool
 }
 
 // maxLayers is how many overlays failed checkpoints may leave before they are
@@ -29,6 +33,7 @@ type Checkpoint struct {
 	x           *Index
 	index, term uint64
 	generation  uint64
+	digest      digested
 	assignment  *assignment
 	departed    map[cairn.UID]*roaring.Bitmap
 	// unswept are departed ordinals that the views still have. They are not to
@@ -41,7 +46,14 @@ type Checkpoint struct {
 
 	// swept is what writing sweeps of departed.
 	swept map[cairn.UID]*roaring.Bitmap
+
+	// superseded: a snapshot has been installed since. Guarded by
+	// Index.writing.
+	superseded bool
 }
+
+var errSuperseded = cairn.Errorf(cairn.KindConflict, "CHECKPOINT_SUPERSEDED",
+	"a snapshot has been installed since the checkpoint was begun; there is nothing to write")
 
 // Freeze sets what has been applied aside for a checkpoint. It belongs to the
 // goroutine that applies, and takes time by the number of keyspaces and of
@@ -54,7 +66,7 @@ func (x *Index) Freeze() (*Checkpoint, error) {
 	if x.running != nil {
 		return nil, cairn.Errorf(cairn.KindConflict, "CHECKPOINT_RUNNING", "another checkpoint is being written")
 	}
-	c := &Checkpoint{x: x, term: x.term, generation: x.generation}
+	c := &Checkpoint{x: x, term: x.term, generation: x.generation, digest: x.effects.digested}
 	c.index, _ = x.Position()
 	before := x.publish(func(s *state) {
 		if !s.active.empty() {
@@ -96,9 +108,10 @@ func (c *Checkpoint) Discard() {
 // Write writes the checkpoint durably in one transaction, and may be called by
 // any goroutine, once. meta.Index may lie above the frozen position if the log
 // entries in between are none of the index's; below, it is refused with
-// KindInternal. After an error (KindExhausted DISK_FULL, KindUnavailable
-// STORAGE_FAILED or CLOSED, KindCorrupt) the index serves on as before, and
-// the next checkpoint covers this one too.
+// KindInternal. One that an installed snapshot has overtaken is refused with
+// KindConflict (CHECKPOINT_SUPERSEDED). After an error (KindExhausted
+// DISK_FULL, KindUnavailable STORAGE_FAILED or CLOSED, KindCorrupt) the index
+// serves on as before, and the next checkpoint covers this one too.
 func (c *Checkpoint) Write(meta CheckpointMeta) error {
 	x := c.x
 	x.writing.Lock()
@@ -111,6 +124,9 @@ func (c *Checkpoint) Write(meta CheckpointMeta) error {
 	x.mu.Lock()
 	running := x.running == c
 	x.mu.Unlock()
+	if c.superseded {
+		return errSuperseded
+	}
 	if !running {
 		return cairn.Errorf(cairn.KindInternal, "CHECKPOINT_OVER", "the checkpoint was written or discarded before")
 	}
@@ -202,7 +218,8 @@ func (x *Index) finish(c *Checkpoint, meta CheckpointMeta) {
 
 // makeRoom sees to it that bbolt can grow the file's map, if the checkpoint
 // might need that: bbolt waits until no read transaction is open, so the pool
-// of long-lived ones gives way to one whose readers live for one request.
+// of long-lived ones gives way to one whose readers live for one request, and
+// snapshots being written begin again after the checkpoint.
 func (x *Index) makeRoom(c *Checkpoint) error {
 	s := x.state.Load()
 	if s == nil {
@@ -217,6 +234,7 @@ func (x *Index) makeRoom(c *Checkpoint) error {
 	}
 	before := x.publish(func(s *state) { s.readers = passing })
 	before.readers.retire()
+	x.copies.giveWay()
 	return nil
 }
 

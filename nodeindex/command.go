@@ -11,8 +11,9 @@ import (
 const (
 	commandWrites byte = 1
 	commandAssign byte = 2
+	commandMark   byte = 3
 	// commandNamedWrites has requests with ids among its own.
-	commandNamedWrites byte = 3
+	commandNamedWrites byte = 4
 )
 
 // writeCommand is write requests joined into one log entry.

@@ -43,7 +43,7 @@ func (c *Checkpoint) commit(meta CheckpointMeta) (changes keyChanges, err error)
 	}
 	w.records.FillPercent = recordsFill
 	steps := []func(*Checkpoint) error{w.sweep, w.overlays, w.populations, w.departed, w.images, w.requests, func(c *Checkpoint) error {
-		return putMeta(tx, meta, c.assignment)
+		return putMeta(tx, meta, c.assignment, c.digest)
 	}}
 	for _, step := range steps {
 		if err := step(c); err != nil {

@@ -32,4 +32,11 @@
 // so far and is quick; Checkpoint.Write then writes it while Apply goes on. A
 // checkpoint that fails leaves everything served as before, and the next one
 // covers what it would have written.
+//
+// # Snapshots
+//
+// Index.WriteSnapshot copies the file as its last checkpoint left it, with a
+// checksum. Index.Receive takes such a copy in at another replica, and
+// Index.Install has that one go on from it, in place of its own file, while
+// reads go on.
 package nodeindex

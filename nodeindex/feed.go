@@ -13,11 +13,10 @@ import (
 type feeds struct {
 	limit int64 // bytes a keyspace
 
+	mu sync.RWMutex // guards what follows
 	// begun is the log index that the file held when it was opened: changes up
 	// to there are not known.
-	begun uint64
-
-	mu         sync.RWMutex
+	begun      uint64
 	byKeyspace map[cairn.UID]*feed
 	// left is when keyspaces have left.
 	left map[cairn.UID]uint64
@@ -81,6 +80,28 @@ func (f *feeds) close(keyspace cairn.UID, index uint64) {
 	}
 }
 
+// restart goes on from a log index that the log has jumped to, with the
+// keyspaces that there are then: what happened before is not known. A watch of
+// it is told that, of a keyspace that has left meanwhile too.
+func (f *feeds) restart(index uint64, keyspaces map[cairn.UID]*keyspace) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.begun, f.left = index, nil
+	for uid, feed := range f.byKeyspace {
+		feed.restart(index, keyspaces[uid] == nil)
+		if keyspaces[uid] == nil {
+			delete(f.byKeyspace, uid)
+		}
+	}
+}
+
+func (f *feed) restart(index uint64, left bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.floor, f.closed = index, left
+	f.batches, f.first, f.bytes = nil, 0, 0
+}
+
 // append adds the changes of one log entry and lets go of the oldest ones over
 // the limit.
 func (f *feeds) append(keyspace cairn.UID, index, revision uint64, changes []cairn.Change) {
@@ -132,11 +153,11 @@ const watchBatchBytes = 1 << 20
 func (f *feed) after(after uint64, upTo cairn.Answer) (cairn.WatchBatch, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed {
-		return cairn.WatchBatch{}, errNotOwned
-	}
 	if after < f.floor {
 		return cairn.WatchBatch{}, f.compactedLocked(after)
+	}
+	if f.closed {
+		return cairn.WatchBatch{}, errNotOwned
 	}
 	kept := f.batches[f.first:]
 	kept = kept[sort.Search(len(kept), func(i int) bool { return kept[i].index > after }):]

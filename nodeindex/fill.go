@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"math"
 	"slices"
 
 	"cairn"
@@ -37,8 +40,10 @@ func (x *Index) CheckpointWanted() bool {
 // FillViews makes the views that are to be made out of entries and can be, one
 // keyspace after the other. It takes seconds for a million entries, in which
 // everything else goes on, and gives up without an error when ctx ends. One
-// keyspace's failure does not keep the others waiting. Errors: KindUnavailable
-// (CLOSED), KindCorrupt.
+// keyspace's failure does not keep the others waiting; its views are not tried
+// again before a pause, which doubles from failure to failure, unless it was an
+// image that could not be used. Errors say which keyspace's views failed and
+// when they are tried again: KindUnavailable (CLOSED), KindCorrupt.
 func (x *Index) FillViews(ctx context.Context) error {
 	var errs []error
 	failed := make(map[cairn.UID]bool)
@@ -49,10 +54,22 @@ func (x *Index) FillViews(ctx context.Context) error {
 		}
 		if err := job.run(ctx); err != nil {
 			failed[job.keyspace] = true
-			errs = append(errs, err)
+			errs = append(errs, job.failed(err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// failed is an error with what follows from it.
+func (j *fillJob) failed(err error) error {
+	name := j.keyspace.String()
+	if k := j.now(); k != nil {
+		name = k.Name
+	}
+	if pause := j.fill.Failed(); pause > 0 {
+		return fmt.Errorf("views of keyspace %s can't be made of its entries, which is tried again in %s: %w", name, pause, err)
+	}
+	return fmt.Errorf("views of keyspace %s can't be read from their image, and are made of its entries: %w", name, err)
 }
 
 // fillJob is the making of one keyspace's views.
@@ -61,7 +78,7 @@ type fillJob struct {
 	keyspace cairn.UID
 	project  *projection.Projection
 	fill     *projection.Fill
-	ordinals *roaring.Bitmap // of all entries
+	missed   *roaring.Bitmap // by the fill, if entries have been added
 }
 
 // nextFill is a job whose entries are in the file, of a keyspace that has not
@@ -79,9 +96,9 @@ func (x *Index) nextFill(failed map[cairn.UID]bool) *fillJob {
 		if f == nil || failed[uid] || f.Since() > x.checkpointed.Index {
 			continue
 		}
-		job := &fillJob{x: x, keyspace: uid, project: p, fill: f, ordinals: roaring.New()}
-		for _, shard := range s.keyspaces[uid].shards {
-			job.ordinals.Or(shard.ordinals)
+		job := &fillJob{x: x, keyspace: uid, project: p, fill: f}
+		if f.Added() {
+			job.missed = f.Missed()
 		}
 		return job
 	}
@@ -97,10 +114,18 @@ func (j *fillJob) run(ctx context.Context) error {
 		s := j.x.state.Load()
 		return ctx.Err() != nil || s == nil || s.projections[j.keyspace] != j.project
 	}
-	if err := j.begin(ended); err != nil {
+	if j.missed != nil {
+		if err := j.again(j.missed, ended); err != nil {
+			j.fill.Abandon()
+			return err
+		}
+	} else if err := j.begin(ended); err != nil {
 		return err
 	}
-	err := j.fill.TakeOver(j.shards, ended)
+	if ended() {
+		return nil
+	}
+	err := j.fill.TakeOver(projection.Shards{All: j.shards, Of: j.x.populationOf}, ended)
 	j.x.wakeWork()
 	return err
 }
@@ -108,10 +133,11 @@ func (j *fillJob) run(ctx context.Context) error {
 // begin fills in what the file has.
 func (j *fillJob) begin(ended func() bool) error {
 	if j.fill.Image() == "" {
-		if err := j.fill.Begin(int(j.ordinals.GetCardinality())); err != nil {
+		ordinals := roaring.FastOr(slices.Collect(maps.Values(j.shards()))...)
+		if err := j.fill.Begin(int(ordinals.GetCardinality())); err != nil {
 			return err
 		}
-		return j.eachOf(j.ordinals, ended, j.fill.Add)
+		return j.eachOf(ordinals, ended, j.fill.Add)
 	}
 	image, err := j.x.openImage(j.fill.Image())
 	if err == nil {
@@ -123,19 +149,21 @@ func (j *fillJob) begin(ended func() bool) error {
 	if err != nil {
 		return err
 	}
-	dirty, changed := j.x.dirtyOf(j.project), make(map[uint32]*cairn.Entry)
-	for it := dirty.Iterator(); it.HasNext(); {
-		changed[it.Next()] = nil // the file has nothing of it: it is gone
+	dirty := j.x.dirtyOf(j.project)
+	if dirty == nil {
+		return nil // the projection is over, and the image with it
 	}
-	err = j.eachOf(dirty, ended, func(ordinal uint32, entry *cairn.Entry) error {
-		own := cairn.Entry{Key: bytes.Clone(entry.Key), Nodes: slices.Clone(entry.Nodes), Attributes: bytes.Clone(entry.Attributes)}
-		changed[ordinal] = &own
-		return nil
+	return j.again(dirty, ended)
+}
+
+// again makes entries that have changed what the file says of them. Of which it
+// has nothing, they are gone.
+func (j *fillJob) again(changed *roaring.Bitmap, ended func() bool) error {
+	j.fill.Forget(changed)
+	return j.eachOf(changed, ended, func(ordinal uint32, entry *cairn.Entry) error {
+		// What is read of the file is good until its reader goes.
+		return j.fill.Put(ordinal, &cairn.Entry{Key: bytes.Clone(entry.Key), Nodes: slices.Clone(entry.Nodes), Attributes: bytes.Clone(entry.Attributes)})
 	})
-	if err != nil {
-		return err
-	}
-	return j.fill.Replace(changed)
 }
 
 // eachOf calls back for ordinals with the entries that the file has of them
@@ -151,26 +179,70 @@ func (j *fillJob) eachOf(ordinals *roaring.Bitmap, ended func() bool, each func(
 	return nil
 }
 
-// shards are the ordinals of the keyspace's shards now. x.mu is held.
+// shardsAtOnce is how many shards are looked at while writes wait.
+const shardsAtOnce = 4096
+
+// shards are the ordinals of each of the keyspace's shards, of one moment but for
+// entries that were put or deleted meanwhile. Where the shards change in the
+// meantime it begins again; the fourth time writes wait.
 func (j *fillJob) shards() map[projection.Shard]*roaring.Bitmap {
-	out := make(map[projection.Shard]*roaring.Bitmap)
-	if s := j.x.state.Load(); s != nil && s.keyspaces[j.keyspace] != nil {
-		for _, shard := range s.keyspaces[j.keyspace].shards {
-			out[j.x.numberOf(shard.population)] = shard.ordinals
+	for atOnce, tries := shardsAtOnce, 1; ; tries++ {
+		k := j.now()
+		if k == nil {
+			return nil
+		}
+		if tries == 4 {
+			atOnce = math.MaxInt
+		}
+		out := make(map[projection.Shard]*roaring.Bitmap, len(k.shards))
+		if j.collect(k, atOnce, out) {
+			return out
 		}
 	}
-	return out
+}
+
+// now is the keyspace as it is, nil if it is none of the index's.
+func (j *fillJob) now() *keyspace {
+	if s := j.x.state.Load(); s != nil {
+		return s.keyspaces[j.keyspace]
+	}
+	return nil
+}
+
+// collect collects the ordinals of a keyspace's shards, and is false if they are
+// not its shards any more.
+func (j *fillJob) collect(k *keyspace, atOnce int, out map[projection.Shard]*roaring.Bitmap) bool {
+	some := func(shards []*shard) bool {
+		j.x.mu.Lock()
+		defer j.x.mu.Unlock()
+		if j.now() != k {
+			return false
+		}
+		for _, s := range shards {
+			out[j.x.numberOf(s.population)] = s.ordinals.Clone()
+		}
+		return true
+	}
+	for shards := range slices.Chunk(k.shards, min(atOnce, max(len(k.shards), 1))) {
+		if !some(shards) {
+			return false
+		}
+	}
+	return true
 }
 
 // read reads the entries of some ordinals as the file has them now. One that
 // has none there has been noted as changed, or has left.
 func (j *fillJob) read(ordinals []uint32, each func(ordinal uint32, entry *cairn.Entry) error) (err error) {
-	_, r, err := j.x.acquire()
+	s, r, err := j.x.acquire()
 	if err != nil {
 		return err
 	}
 	defer r.pool.release(r)
 	defer recovered(&err)
+	if s.projections[j.keyspace] != j.project {
+		return nil // an installed file has other ordinals
+	}
 	if ordinals = j.fill.Unchanged(ordinals); len(ordinals) == 0 {
 		return nil
 	}

@@ -18,8 +18,8 @@ import (
 //
 // Lock order: writing, mu, publishing, then the locks of tables, feeds and
 // pools, which are held for one step each. Nothing is held across I/O but
-// writing, which only checkpoints and Close take, and mu across the reads of
-// the file that applying needs.
+// writing, which only what replaces the file or its pool takes, and mu across
+// the reads of the file that applying needs.
 type Index struct {
 	db       *bbolt.DB
 	dir      string
@@ -35,9 +35,16 @@ type Index struct {
 	// interrupted makes what writes for long give up; see Interrupt.
 	interrupted atomic.Bool
 
-	// writing is held while a checkpoint is written.
+	diverged divergence
+
+	// writing is held while a checkpoint is written or a snapshot installed.
+	// It guards what follows, and db.
 	writing sync.Mutex
 	mapped  int // bytes of the file's map
+	copies  copies
+	// atStep, where a test sets it, is called before each durable step of an
+	// install.
+	atStep func(step string)
 
 	// mu guards what Apply changes in place.
 	mu           sync.Mutex
@@ -48,12 +55,14 @@ type Index struct {
 	running      *Checkpoint
 	checkpointed CheckpointMeta
 	checkpointAt time.Time
-	command      writeCommand                   // reused from Apply to Apply
-	pending      pendingPuts                    // likewise
-	requests     *requests                      // those that are remembered
-	populations  projection.Shard               // how many have got a number
-	savedImages  map[cairn.UID]projection.Image // of views, that the file names
-	work         chan struct{}                  // holds a value when there may be Work
+	effects      effects                          // of what was applied
+	command      writeCommand                     // reused from Apply to Apply
+	pending      pendingPuts                      // likewise
+	requests     *requests                        // those that are remembered
+	populations  projection.Shard                 // how many have got a number
+	numbered     map[projection.Shard]*population // those that are shards'
+	savedImages  map[cairn.UID]projection.Image   // of views, that the file names
+	work         chan struct{}                    // holds a value when there may be Work
 }
 
 // state is what readers see: immutable, replaced as a whole.
@@ -119,6 +128,7 @@ func (x *Index) Close() error {
 	x.writing.Lock()
 	defer x.writing.Unlock()
 	x.shut()
+	x.copies.giveWay()
 	if err := x.db.Close(); err != nil {
 		return storageError("close index", err)
 	}

@@ -16,6 +16,10 @@ var (
 	metaFormat     = []byte("format")
 	metaCheckpoint = []byte("checkpoint")
 	metaAssignment = []byte("assignment")
+	metaDigest     = []byte("digest")
+	// metaInstalled is there while the checkpoint in the file is the snapshot
+	// that the file was installed from.
+	metaInstalled = []byte("installed")
 )
 
 // The format of the file: a name that no other program uses, and a version.
@@ -49,13 +53,20 @@ func checkFormat(tx *bbolt.Tx) error {
 	return nil
 }
 
-// putMeta writes what a checkpoint covers and the assignment as of it.
-func putMeta(tx *bbolt.Tx, meta CheckpointMeta, a *assignment) error {
+// putMeta writes what a checkpoint covers, and the assignment and the digest as
+// of it.
+func putMeta(tx *bbolt.Tx, meta CheckpointMeta, a *assignment, digest digested) error {
 	bucket := tx.Bucket(bucketMeta)
 	out := binary.AppendUvarint(nil, meta.Index)
 	out = binary.AppendUvarint(out, meta.Term)
 	out = appendBytes(out, meta.Configuration)
 	if err := bucket.Put(metaCheckpoint, seal(out)); err != nil {
+		return err
+	}
+	if err := bucket.Delete(metaInstalled); err != nil {
+		return err
+	}
+	if err := bucket.Put(metaDigest, seal(digest.encode())); err != nil {
 		return err
 	}
 	out = binary.AppendUvarint(nil, a.revision)
@@ -68,18 +79,31 @@ func putMeta(tx *bbolt.Tx, meta CheckpointMeta, a *assignment) error {
 	return bucket.Put(metaAssignment, seal(out))
 }
 
-// loadImage reads what a checkpoint wrote, but for the entries.
-func loadImage(tx *bbolt.Tx) (*image, error) {
-	i := &image{assignment: &assignment{keyspaces: make(map[cairn.UID]*keyspace)}, departed: make(map[cairn.UID]*roaring.Bitmap)}
+// loadCheckpoint reads what the checkpoint in the file covers.
+func loadCheckpoint(tx *bbolt.Tx) (CheckpointMeta, error) {
 	bucket := tx.Bucket(bucketMeta)
 	value, ok := unseal(bucket.Get(metaCheckpoint))
 	d := decoder{rest: value}
-	i.meta = CheckpointMeta{Index: d.uvarint(), Term: d.uvarint(), Configuration: bytes.Clone(d.bytes())}
+	meta := CheckpointMeta{Index: d.uvarint(), Term: d.uvarint(), Configuration: bytes.Clone(d.bytes())}
 	if !ok || !d.done() {
-		return nil, corrupt("META_DAMAGED", "what the checkpoint covers is not what was written")
+		return CheckpointMeta{}, corrupt("META_DAMAGED", "what the checkpoint covers is not what was written")
 	}
-	value, ok = unseal(bucket.Get(metaAssignment))
-	d = decoder{rest: value}
+	meta.Installed = bucket.Get(metaInstalled) != nil
+	return meta, nil
+}
+
+// loadImage reads what putMeta, populations and departed wrote.
+func loadImage(tx *bbolt.Tx) (i *image, err error) {
+	i = &image{assignment: &assignment{keyspaces: make(map[cairn.UID]*keyspace)}, departed: make(map[cairn.UID]*roaring.Bitmap)}
+	if i.meta, err = loadCheckpoint(tx); err != nil {
+		return nil, err
+	}
+	value, ok := unseal(tx.Bucket(bucketMeta).Get(metaDigest))
+	if !ok || !i.digest.decode(value) {
+		return nil, corrupt("META_DAMAGED", "the digest is not what was written")
+	}
+	value, ok = unseal(tx.Bucket(bucketMeta).Get(metaAssignment))
+	d := decoder{rest: value}
 	i.assignment.revision = d.uvarint()
 	i.assignment.nodes = d.nodeList()
 	var definitions []cairn.Keyspace
@@ -92,7 +116,7 @@ func loadImage(tx *bbolt.Tx) (*image, error) {
 		return nil, corrupt("META_DAMAGED", "the assignment is not what was written")
 	}
 	shards := make(map[cairn.UID][]*shard)
-	err := tx.Bucket(bucketShards).ForEach(func(key, value []byte) error {
+	err = tx.Bucket(bucketShards).ForEach(func(key, value []byte) error {
 		s, ok := decodeShard(value)
 		if !ok || !bytes.Equal(key, shardKey(s.Keyspace, s.ID)) {
 			return corrupt("SHARD_DAMAGED", "the shard under %x is not what was written", key)

@@ -276,6 +276,7 @@ func (m *machine) open(t *rapid.T) {
 	for i := x.Checkpointed().Index; i < uint64(len(m.log)); i++ {
 		x.Apply(i+1, 1, m.log[i])
 	}
+	expect(t, x.Diverged() == nil, "the same log came to something else: %v", x.Diverged())
 	m.readers = startReaders(x)
 }
 
@@ -333,6 +334,18 @@ func (m *machine) Assign(t *rapid.T) {
 	result, index := m.apply(command)
 	expect(t, result.Err == nil && result.Revision == a.Revision, "assign: %+v", result)
 	m.assign(a, index)
+}
+
+// Mark puts a mark in the log, which later compares what was applied anew
+// after a crash with what was applied before it.
+func (m *machine) Mark(t *rapid.T) {
+	command, needed := m.x.MarkCommand("leader")
+	if !needed {
+		t.Skip("compared already")
+	}
+	result, _ := m.apply(command)
+	expect(t, result.Err == nil, "mark: %v", result.Err)
+	expect(t, m.x.Diverged() == nil, "diverged: %v", m.x.Diverged())
 }
 
 func (m *machine) Freeze(t *rapid.T) {
@@ -433,6 +446,7 @@ func TestModel(t *testing.T) {
 			"crash":      m.Crash,
 			"reopen":     m.Reopen,
 			"settle":     m.Settle,
+			"install":    m.Install,
 			"save views": func(t *rapid.T) { expect(t, m.x.SaveViews() == nil, "save views") },
 			"fill views": func(t *rapid.T) { _ = m.x.FillViews(t.Context()) },
 			"work":       func(*rapid.T) { m.x.Work() },

@@ -114,7 +114,7 @@ func Open(dir string, options Options) (*Index, error) {
 	if err := verify(path, options); err != nil {
 		return nil, err
 	}
-	x := &Index{dir: dir, options: options, generation: 1, feeds: feeds{limit: options.FeedBytes}, work: make(chan struct{}, 1)}
+	x := &Index{dir: dir, options: options, generation: 1, feeds: feeds{limit: options.FeedBytes}, work: make(chan struct{}, 1), numbered: make(map[projection.Shard]*population)}
 	if err := x.open(path); err != nil {
 		return nil, err
 	}
@@ -123,20 +123,27 @@ func Open(dir string, options Options) (*Index, error) {
 
 func (x *Index) open(path string) (err error) {
 	defer panicOnFault(&err)()
-	x.db, err = bbolt.Open(path, 0o600, x.options.bolt())
+	db, err := bbolt.Open(path, 0o600, x.options.bolt())
 	if err != nil {
 		return openError(path, err)
 	}
 	info, err := os.Stat(path)
 	if err == nil {
-		x.mapped = mapSize(max(x.options.MapBytes, int(info.Size())))
-		x.checkpointAt = info.ModTime()
-		err = x.load()
+		err = x.removeIncoming() // that a crash has left
+	}
+	var loaded *loadedFile
+	if err == nil {
+		loaded, err = x.load(db, int(info.Size()))
 	}
 	if err != nil {
-		_ = x.db.Close() // the error before matters more
+		_ = db.Close() // the error before matters more
 		return inFile(path, err)
 	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.checkpointAt = info.ModTime()
+	x.state.Store(x.adopt(loaded))
+	x.position.advance(loaded.meta.Index, loaded.assignment.revision)
 	return nil
 }
 
@@ -230,7 +237,7 @@ func create(dir, path string) (err error) {
 		if err := putRequestTimes(tx, requestTimes{}); err != nil {
 			return err
 		}
-		return putMeta(tx, CheckpointMeta{}, &assignment{})
+		return putMeta(tx, CheckpointMeta{}, &assignment{}, digested{})
 	})
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
@@ -250,46 +257,63 @@ func syncDirectory(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// load makes the state out of the file.
-func (x *Index) load() error {
-	pool, err := newReaders(x.db, nil, 0, true)
+// loadedFile is an open file with what it says, ready to be served from.
+type loadedFile struct {
+	db *bbolt.DB
+	*image
+	mapped   int
+	readers  *readers
+	ordinals *ordinals
+}
+
+// load reads a file of a size.
+func (x *Index) load(db *bbolt.DB, size int) (*loadedFile, error) {
+	pool, err := newReaders(db, nil, 0, true)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r, err := pool.acquire()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	image, err := loadImage(r.tx)
 	pool.release(r)
 	if err != nil {
 		pool.retire()
-		return err
+		return nil, err
 	}
+	inUse := image.inUse()
 	pool.index = image.meta.Index
-	if x.options.KeyBytes > 0 && image.inUse().IsEmpty() {
+	if x.options.KeyBytes > 0 && inUse.IsEmpty() {
 		pool.keys = make(keyTables) // all keys, from the first one on
 	}
-	x.checkpointed, x.term = image.meta, image.meta.Term
-	x.ordinals = newOrdinals(image.inUse(), image.populations())
-	x.position.applied.Store(image.meta.Index)
-	x.position.revision.Store(image.assignment.revision)
-	x.feeds.begun = image.meta.Index
-	for uid := range image.assignment.keyspaces {
+	mapped := mapSize(max(x.options.MapBytes, size))
+	return &loadedFile{db: db, image: image, mapped: mapped, readers: pool, ordinals: newOrdinals(inUse, image.populations())}, nil
+}
+
+// adopt makes a loaded file the index's, and returns the state that is to be
+// published. x.mu is held, and so is x.writing where there was another file.
+func (x *Index) adopt(f *loadedFile) *state {
+	x.db, x.mapped = f.db, f.mapped
+	x.checkpointed, x.term = f.meta, f.meta.Term
+	x.effects.digested = f.digest
+	x.ordinals = f.ordinals
+	x.savedImages = f.images
+	x.feeds.restart(f.meta.Index, f.assignment.keyspaces)
+	for uid := range f.assignment.keyspaces {
 		x.feeds.open(uid)
 	}
-	x.savedImages = image.images
-	x.requests = image.requests
-	x.state.Store(&state{
-		assignment: image.assignment, projections: x.project(nil, image.assignment),
-		departed: image.departed, active: newOverlay(), readers: pool,
-	})
-	return nil
+	x.requests = f.requests
+	return &state{
+		assignment: f.assignment, assigned: f.meta.Index, projections: x.project(nil, f.assignment),
+		departed: f.departed, active: newOverlay(), readers: f.readers,
+	}
 }
 
 // image is a file's content but for its entries.
 type image struct {
 	meta       CheckpointMeta
+	digest     digested
 	assignment *assignment
 	departed   map[cairn.UID]*roaring.Bitmap
 	images     map[cairn.UID]projection.Image

@@ -94,7 +94,7 @@ func TestOpenRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = db.Update(func(tx *bbolt.Tx) error {
-			return tx.Bucket(bucketMeta).Put(metaFormat, []byte(formatName+"\x7f"))
+			return tx.Bucket(bucketMeta).Put(metaFormat, binary.AppendUvarint([]byte(formatName), formatVersion+1))
 		})
 		if err != nil || db.Close() != nil {
 			t.Fatal(err)

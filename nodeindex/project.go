@@ -19,8 +19,18 @@ func (x *Index) numberOf(p *population) projection.Shard {
 	if p.number == 0 {
 		x.populations++
 		p.number = x.populations
+		x.numbered[p.number] = p
 	}
 	return p.number
+}
+
+// populationOf are the ordinals of a population by its number, none if it has
+// gone. x.mu is held.
+func (x *Index) populationOf(number projection.Shard) *roaring.Bitmap {
+	if p := x.numbered[number]; p != nil {
+		return p.ordinals.Clone()
+	}
+	return roaring.New()
 }
 
 // project brings the projections to an assignment: those of keyspaces that

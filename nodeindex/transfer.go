@@ -63,6 +63,7 @@ func (t *transfer) move(from *shard) {
 
 // projectMove has the views follow a move of all that a shard had.
 func (t *transfer) projectMove(from *shard, targets []*shard) {
+	defer func() { delete(t.x.numbered, from.number) }()
 	if t.project == nil {
 		return
 	}

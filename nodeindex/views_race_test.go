@@ -1,12 +1,17 @@
 package nodeindex
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"cairn"
 	"cairn/nodeindex/projection"
+
+	"go.etcd.io/bbolt"
 )
 
 // unindexedNames makes the test keyspace's names an attribute without index.
@@ -153,6 +158,38 @@ func TestFillWhileShardsComeBack(t *testing.T) {
 	r.wantAllKeys(manyEntries)
 }
 
+// TestFillAfterMoreThanItKeeps has views made of more entries than changes are
+// kept of, all of them put since it is known that views are to be made.
+func TestFillAfterMoreThanItKeeps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it puts 70,000 entries")
+	}
+	const entries = 70_000
+	r := openReplica(t, Options{})
+	a := testAssignment(t, cairn.SchemeHash, 4)
+	a.Views = []cairn.View{{UID: 1, Name: "v", Keyspace: testKeyspace, Version: 1}}
+	r.assign(a)
+	for first := 0; first < entries; first += 1000 {
+		var batch []cairn.Mutation
+		for i := range 1000 {
+			batch = append(batch, put(testKey(first+i), size(int64(i))))
+		}
+		r.write(batch...)
+	}
+	if err := r.x.FillViews(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.ask(cairn.ViewRequest{Asked: cairn.AskCount}); cairn.ReasonOf(err) != "VIEW_BUILDING" || !r.x.CheckpointWanted() {
+		t.Errorf("views of entries that are not in the file: %v", err)
+	}
+	r.checkpoint()
+	r.write(remove(testKey(entries-1)), remove(testKey(0)), put(testKey(0), size(1)))
+	if err := r.x.FillViews(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.wantAllKeys(entries - 1)
+}
+
 // TestImageOfARunningCheckpoint saves images while a checkpoint is written that
 // names an earlier one, which neither the last one nor the present state does.
 func TestImageOfARunningCheckpoint(t *testing.T) {
@@ -193,6 +230,44 @@ func TestRefusedViewAlone(t *testing.T) {
 	r.write(put(testKey(0), size(1)))
 	r.settle()
 	r.wantAllKeys(1)
+}
+
+// TestDamagedEntries has views that can't be made of their entries tried again
+// after pauses, and those of another keyspace made meanwhile.
+func TestDamagedEntries(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	r := &replica{t: t, dir: t.TempDir()}
+	r.open(Options{Now: func() time.Time { return now }})
+	a := testAssignment(t, cairn.SchemeHash, 4)
+	r.assign(a)
+	r.write(put(testKey(0), size(1)))
+	r.checkpoint()
+	err := r.x.db.Update(func(tx *bbolt.Tx) error {
+		key, record := tx.Bucket(bucketRecords).Cursor().First()
+		return tx.Bucket(bucketRecords).Put(bytes.Clone(key), append(bytes.Clone(record), 1))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Revision++
+	a.Views = []cairn.View{{UID: 1, Name: "v", Keyspace: testKeyspace, Version: 1}}
+	r.assign(a)
+	r.checkpoint() // has readers see the damage
+	for _, pause := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+		err := r.x.FillViews(t.Context())
+		wantError(t, err, cairn.KindCorrupt, "RECORD_CHECKSUM")
+		if want := "tried again in " + pause.String(); !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say that it is %s", err, want)
+		}
+		now = now.Add(pause - 1)
+		if err := r.x.FillViews(t.Context()); err != nil {
+			t.Errorf("tried again within %s: %v", pause, err)
+		}
+		now = now.Add(1)
+	}
+	if err := r.x.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestExportSaysWhy(t *testing.T) {

@@ -31,11 +31,12 @@ type question struct {
 	resolve func() error
 	// of, if set, is the key whose owner alone is asked.
 	of cairn.Key
-	// status asks for the index's status in place of the request. It is there
-	// while no version serves yet, too.
-	status bool
+	// census, if set, asks for the indexes' status in place of the request.
+	census *census
 
-	parts  []*viewPart
+	parts []*viewPart
+	// begun tells whether a part has answered.
+	begun  bool
 	failed *cairn.Error // the first failure; guarded by mu
 }
 
@@ -45,6 +46,7 @@ type viewPart struct {
 	page.Run[cairn.ViewRow]
 	request cairn.ViewRequest
 	reply   *cairn.ViewReply // nil until it has answered
+	census  *census
 	status  *cairn.IndexStatus
 	// refused tells whether it wants the question decided by a newer map,
 	// missing is why the answer will be without it.
@@ -61,8 +63,8 @@ type viewPart struct {
 }
 
 func (p *viewPart) send(ctx context.Context, index Index, read cairn.Read) (cairn.Answer, cairn.Fingerprint, error) {
-	if p.request.Asked == 0 {
-		status, err := index.Status(ctx, read.Epoch)
+	if p.census != nil {
+		status, err := p.census.ask(ctx, p.owner.Cluster, index, read.Epoch)
 		if err != nil {
 			return cairn.Answer{}, 0, err
 		}
@@ -137,7 +139,7 @@ func (q *question) openAll(ctx context.Context, keyspace string, freshness cairn
 }
 
 func (q *question) begin(ctx context.Context, freshness cairn.Freshness) (*shardmap.Map, error) {
-	q.ctx = q.router.bounded(ctx)
+	q.ctx, q.hasty = q.router.bounded(ctx), q.partial
 	q.freshness, q.token = freshness, floorOf(freshness)
 	return q.router.mapFor(q.ctx, freshness)
 }
@@ -178,7 +180,7 @@ func (q *question) decide(ctx context.Context, revision uint64) (replaced bool, 
 	before := q.parts
 	slab := make([]viewPart, 0, len(owners))
 	q.parts = partsOf(owners, old, func(owner shardmap.Owner) *viewPart {
-		slab = append(slab, viewPart{part: part{owner: owner}, Run: page.Run[cairn.ViewRow]{More: true}})
+		slab = append(slab, viewPart{part: part{owner: owner}, Run: page.Run[cairn.ViewRow]{More: true}, census: q.census})
 		p := &slab[len(slab)-1]
 		// A cluster that could not be reached is not waited for again.
 		if at := slices.IndexFunc(before, func(b *viewPart) bool { return b.owner.Cluster == owner.Cluster }); at >= 0 && before[at].missing != nil {
@@ -195,9 +197,6 @@ func (q *question) decideVersion() (replaced bool, err error) {
 		return false, viewUnknown(q.view.Name)
 	}
 	q.view = view
-	if q.status {
-		return false, nil
-	}
 	if view.Serving == nil {
 		return false, viewBuilding(view)
 	}
@@ -270,7 +269,9 @@ func (q *question) gather(prepare func(p *viewPart)) (replaced bool, err error) 
 
 // fetch asks parts. It fails if one of them does that the answer can't be
 // without; others are missing from then on. Those have four fifths of the time
-// that is left: the rest is for the answer.
+// that is left: the rest is for the answer. But one whose index refuses
+// connections has none: that it is not there is known, and the connection is
+// dialled again and again whether or not somebody waits.
 func (q *question) fetch(parts []*viewPart) error {
 	round := q.ctx
 	if q.partial {
@@ -286,6 +287,10 @@ func (q *question) fetch(parts []*viewPart) error {
 	})
 	if q.failed != nil {
 		return q.failed
+	}
+	q.begun = q.begun || slices.ContainsFunc(parts, func(p *viewPart) bool { return !p.refused })
+	if absent := q.waitAfterAll(parts); len(absent) > 0 {
+		return q.fetch(absent)
 	}
 	return nil
 }
@@ -360,6 +365,23 @@ func (q *question) someone() error {
 		return nil
 	}
 	return q.parts[0].missing
+}
+
+// waitAfterAll are the parts that were given up at once, because nobody listens
+// there, and are to be waited for after all: nobody has answered, and nobody
+// else will.
+func (q *question) waitAfterAll(parts []*viewPart) (absent []*viewPart) {
+	if !q.hasty || q.begun || q.newer != 0 || q.someone() == nil {
+		return nil
+	}
+	q.hasty = false
+	for _, p := range parts {
+		if p.missing != nil && refusesConnections(p.missing) {
+			p.missing, p.More = nil, true
+			absent = append(absent, p)
+		}
+	}
+	return absent
 }
 
 // scattered is what the answer says of how it came about.

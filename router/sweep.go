@@ -2,8 +2,10 @@ package router
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
+	"syscall"
 
 	"cairn"
 	"cairn/shardmap/catalog"
@@ -20,6 +22,9 @@ type sweep struct {
 	name      string
 	keyspace  cairn.UID
 	freshness cairn.Freshness
+
+	// hasty gives a cluster up at once where nobody listens.
+	hasty bool
 
 	directory *directory
 	declared  *catalog.Keyspace
@@ -103,6 +108,9 @@ func (s *sweep) ask(ctx context.Context, to asker, epoch uint64) (answered bool,
 			s.wantNewer(learnt.revision, learnt.refusal)
 			return false, nil
 		}
+		if s.hasty && refusesConnections(learnt.refusal) {
+			return false, learnt.refusal
+		}
 		if !s.router.prepareNext(ctx, event, learnt, &p.trial) {
 			if learnt.action == giveUp && (learnt.refusal.Kind != cairn.KindDeadline || p.trial.last == nil) {
 				return false, learnt.refusal
@@ -138,6 +146,10 @@ func (s *sweep) askOnce(ctx context.Context, to asker, member *member, read cair
 	s.mu.Unlock()
 	return verdict{}
 }
+
+// refusesConnections tells whether an error says that nobody listens where a
+// cluster's index should.
+func refusesConnections(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
 // seen is how fresh a part's next answer must be: no older than the last one
 // of the same cluster, so that no page goes back in time from row to row.

@@ -138,7 +138,7 @@ func encode(schema *cairn.Schema, write *cairn.Write) (cairn.Attributes, *cairn.
 		field := "attributes." + each.Name
 		switch {
 		case !found:
-			return nil, cairn.Invalid(field, "ATTRIBUTE_UNKNOWN", "the keyspace has no attribute %q", each.Name)
+			return nil, cairn.Invalid(field, "ATTRIBUTE_UNKNOWN", "the keyspace has no attribute %q%s", each.Name, schema.Suggest(each.Name))
 		case each.Value.Type() == cairn.TypeNull && write.Operation != cairn.Merge:
 			return nil, cairn.Invalid(field, "VALUE_NULL", "null is only for merging writes; leave an absent attribute out")
 		case each.Value.Type() != cairn.TypeNull && each.Value.Type() != spec.Type:

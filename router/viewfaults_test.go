@@ -122,6 +122,72 @@ func TestAClusterThatCannotAnswer(t *testing.T) {
 	}
 }
 
+// TestAClusterThatIsNotThere is waited for by who needs it, and not by who can do
+// without.
+func TestAClusterThatIsNotThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newViewBed(t)
+		v.faulty("c1", bed.Refused)
+		began := time.Now()
+		_, err := v.CountView(t.Context(), all)
+		requireError(t, err, cairn.KindUnavailable, "UNREACHABLE", "cluster c1: gave up after")
+		if took := time.Since(began); took < 9*time.Second || took > 10*time.Second {
+			t.Errorf("it took %s of 10 s", took)
+		}
+		partial := all
+		partial.Partial = true
+		began = time.Now()
+		got, err := v.CountView(t.Context(), partial)
+		if err != nil || len(got.Missing) != 1 || got.Missing[0].Cluster != "c1" || got.Count == 0 || got.Count >= 90 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		requireError(t, got.Missing[0].Err, cairn.KindUnavailable, "UNREACHABLE", "cluster c1: ")
+		page, err := v.QueryView(t.Context(), cairn.PageQuery{Selection: partial, Offset: 3, Limit: 100})
+		if err != nil || len(page.Rows) != int(got.Count)-3 || len(page.Missing) != 1 {
+			t.Errorf("%d rows, %v, %v; want %d", len(page.Rows), page.Missing, err, got.Count-3)
+		}
+		if progress := v.ViewProgress(t.Context(), theView)[0]; progress.Err != nil || len(progress.Missing) != 1 {
+			t.Errorf("%+v", progress)
+		}
+		if took := time.Since(began); took > 0 {
+			t.Errorf("partial answers took %s", took)
+		}
+	})
+}
+
+// TestNobodyIsThere waits for clusters that it could do without, since nobody
+// else answers.
+func TestNobodyIsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newViewBed(t)
+		back := time.Now().Add(3 * time.Second)
+		v.Faults = func(name string, call bed.Call) bed.Fault {
+			if call == bed.CallView && (name == "c1" || time.Now().Before(back)) {
+				return bed.Refused
+			}
+			return bed.None
+		}
+		partial := all
+		partial.Partial = true
+		page, err := v.QueryView(t.Context(), cairn.PageQuery{Selection: partial, Limit: 100})
+		if err != nil || len(page.Rows) == 0 || len(page.Missing) != 1 || page.Missing[0].Cluster != "c1" {
+			t.Errorf("%d rows, missing %v, %v", len(page.Rows), page.Missing, err)
+		}
+		v.Faults = func(_ string, call bed.Call) bed.Fault {
+			if call == bed.CallView {
+				return bed.Refused
+			}
+			return bed.None
+		}
+		began := time.Now()
+		_, err = v.CountView(t.Context(), partial)
+		requireError(t, err, cairn.KindUnavailable, "UNREACHABLE", "cluster c0: gave up after")
+		if took := time.Since(began); took < 7*time.Second || took > 8*time.Second {
+			t.Errorf("it took %s of 10 s", took)
+		}
+	})
+}
+
 // TestNobodyAnswers is an error even where the answer may be partial.
 func TestNobodyAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -2,7 +2,10 @@ package router_test
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"strings"
+	"sync"
 	"testing"
 
 	"cairn"
@@ -44,7 +47,7 @@ func TestViewInputIsChecked(t *testing.T) {
 	_, noKey := v.ExplainView(t.Context(), theView, nil, cairn.Freshness{})
 	_, noTop := v.GroupView(t.Context(), cairn.GroupQuery{Selection: all, By: []string{"size"}, Top: -1})
 	_, noKeyspace := v.CountWhere(t.Context(), "none", "", cairn.Freshness{})
-	_, noProgress := v.ViewProgress(t.Context(), "none")
+	noProgress := v.ViewProgress(t.Context(), "none")[0].Err
 	deliver := func(cairn.ExportPiece) error { return nil }
 	for name, each := range map[string]struct {
 		err    error
@@ -90,11 +93,19 @@ func TestViewInputIsChecked(t *testing.T) {
 			t.Errorf("%s: %v (%s, %s); want %s, %s in %q", name, each.err, cairn.KindOf(each.err), cairn.ReasonOf(each.err), each.kind, each.reason, each.field)
 		}
 	}
+	for name, err := range map[string]error{
+		"order": query(func(q *cairn.PageQuery) { q.OrderBy = []string{"-sise"} }), "field": query(func(q *cairn.PageQuery) { q.Fields = []string{"sise"} }),
+		"group": group("sise"), "aggregate": aggregate("sise"),
+	} {
+		if !strings.Contains(err.Error(), "did you mean size?") {
+			t.Errorf("%s: %q does not say what may have been meant", name, err)
+		}
+	}
 	if got := count(cairn.Selection{View: "new"}).Error(); !strings.Contains(got, "new") || !strings.Contains(got, "cairn get views") {
 		t.Errorf("%q does not help", got)
 	}
-	if got, err := v.ViewProgress(t.Context(), "new"); err != nil || got.Serving != 0 || got.Building != 1 || got.Done != 100 || got.Total != 100 {
-		t.Errorf("%+v, %v", got, err)
+	if got := v.ViewProgress(t.Context(), "new")[0]; got.Err != nil || got.Serving != 0 || got.Building != 1 || got.Done != 100 || got.Total != 100 {
+		t.Errorf("%+v", got)
 	}
 }
 
@@ -161,5 +172,42 @@ func TestExports(t *testing.T) {
 	exported["pieces"] = 0
 	if err := v.ExportView(t.Context(), theView, "c0", count); cairn.KindOf(err) != cairn.KindUnavailable || exported["pieces"] != 1 {
 		t.Errorf("%d pieces, %v", exported["pieces"], err)
+	}
+}
+
+// TestProgressAsksOnce asks each owner once about all views, and again only
+// where it did not answer.
+func TestProgressAsksOnce(t *testing.T) {
+	v := newViewBed(t)
+	names := []string{theView}
+	for i := range 5 {
+		name := fmt.Sprintf("more-%d", i)
+		view := catalog.View{UID: cairn.UID(100 + i), Name: name, Keyspace: v.view.Keyspace, Building: &catalog.ViewVersion{Number: 1}}
+		if err := v.SetView(view); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	v.topology.CatchUp()
+	var mu sync.Mutex
+	asked := map[string]int{}
+	v.Faults = func(cluster string, call bed.Call) bed.Fault {
+		if call != bed.CallStatus {
+			return bed.None
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if asked[cluster]++; cluster == "c1" && asked[cluster] == 1 {
+			return bed.Unreachable
+		}
+		return bed.None
+	}
+	for i, progress := range v.ViewProgress(t.Context(), names...) {
+		if progress.Err != nil || progress.Total != 100 || len(progress.Missing) > 0 {
+			t.Errorf("%s: %+v", names[i], progress)
+		}
+	}
+	if want := map[string]int{"c0": 1, "c1": 2}; !maps.Equal(asked, want) {
+		t.Errorf("asked %v times, want %v", asked, want)
 	}
 }

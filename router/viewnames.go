@@ -13,7 +13,7 @@ func (q *question) attribute(field, name string, shown bool) (cairn.AttributeSpe
 	spec, found := q.declared.Schema.ByName(name)
 	switch {
 	case !found:
-		return spec, cairn.Invalid(field, "ATTRIBUTE_UNKNOWN", "keyspace %s has no attribute %q", q.declared.Name, name)
+		return spec, cairn.Invalid(field, "ATTRIBUTE_UNKNOWN", "keyspace %s has no attribute %q%s", q.declared.Name, name, q.declared.Schema.Suggest(name))
 	case spec.Unindexed && !shown:
 		return spec, cairn.Invalid(field, "ATTRIBUTE_UNINDEXED", "attribute %s is declared without an index, so it can only be shown", name)
 	}

@@ -42,7 +42,7 @@ func (w *viewWorld) GoDown(*rapid.T) {
 	}
 	clusters := w.bed.Map().Catalog().Clusters()
 	name := clusters[rapid.IntRange(0, len(clusters)-1).Draw(w.T, "cluster")].Name
-	w.down[name] = rapid.SampledFrom([]bed.Fault{bed.NotYet, bed.Unreachable, bed.Slow, bed.LostReply, bed.Building}).Draw(w.T, "fault")
+	w.down[name] = rapid.SampledFrom([]bed.Fault{bed.NotYet, bed.Unreachable, bed.Slow, bed.LostReply, bed.Building, bed.Refused}).Draw(w.T, "fault")
 }
 
 func (w *viewWorld) Count(*rapid.T) {
@@ -204,9 +204,9 @@ func (w *viewWorld) Export(*rapid.T) {
 }
 
 func (w *viewWorld) Progress(*rapid.T) {
-	got, err := w.router.ViewProgress(context.Background(), theView)
-	if err != nil {
-		w.refused(cairn.Selection{Partial: true}, err)
+	got := w.router.ViewProgress(context.Background(), theView)[0]
+	if got.Err != nil {
+		w.refused(cairn.Selection{Partial: true}, got.Err)
 		return
 	}
 	if len(w.down) > 0 {
@@ -214,8 +214,8 @@ func (w *viewWorld) Progress(*rapid.T) {
 		return
 	}
 	w.topology.CatchUp()
-	if got, err = w.router.ViewProgress(context.Background(), theView); err != nil {
-		w.Fatal(err)
+	if got = w.router.ViewProgress(context.Background(), theView)[0]; got.Err != nil {
+		w.Fatal(got.Err)
 	}
 	members := len(w.members(conditions[0], nil, nil))
 	if got.Serving != w.view.Serving.Number || int(got.Members) != members || int(got.Bytes) != 8*members ||

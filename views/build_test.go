@@ -74,7 +74,7 @@ func TestBuildAmidChanges(t *testing.T) {
 func BenchmarkBuild(b *testing.B) {
 	for _, entries := range imageSizes() {
 		keys, records := benchEntriesOf(entries)
-		v, err := buildBench(b, keys, records).SetShards(benchShards(entries))
+		v, err := buildBench(b, keys, records).withShards(benchShards(entries))
 		if err != nil {
 			b.Fatal(err)
 		}

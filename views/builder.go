@@ -14,7 +14,7 @@ import (
 //
 //	b, err := views.NewBuilder(schema, nil, definitions)
 //	err = b.Add(ordinal, key, attributes) // for each entry
-//	r, err := b.Finish()
+//	r, err := b.Finish(nil)
 //	r.Forget(changed) // and so on, see Restored
 //
 // One goroutine uses it, which need not be that of any other projections: so
@@ -132,12 +132,14 @@ func (b *Builder) flush() {
 
 // Finish ends the building: it sorts, which takes about as long as adding did
 // where the machine has two processors, and uses as many goroutines as it has.
-// The Builder is of no use afterwards.
-func (b *Builder) Finish() (*Restored, error) {
+// It gives up soon after stop, which any goroutine may call, is true
+// (KindUnavailable, BUILD_STOPPED); nil is never. The Builder is of no use
+// afterwards.
+func (b *Builder) Finish(stop func() bool) (*Restored, error) {
 	b.flush()
 	v := b.views
 	s := &v.present
-	jobs := newJobs()
+	jobs := newJobs(stop)
 	s.entries = v.bitmaps.edit(nil)
 	v.bitmaps.replace(s.entries, bitmapOf(&b.blocks))
 	v.finishAttributes(&b.blocks, jobs)
@@ -147,7 +149,7 @@ func (b *Builder) Finish() (*Restored, error) {
 	members := v.selectMembers(jobs)
 	entries := s.entries.size()
 	for _, o := range v.orders {
-		if entries == 0 {
+		if entries == 0 || jobs.stopped() {
 			break
 		}
 		runs := newSorter(s, o.sort, o.fields).all(&b.blocks, entries, jobs)
@@ -157,7 +159,7 @@ func (b *Builder) Finish() (*Restored, error) {
 		return nil, err
 	}
 	v.setMembers(members)
-	return &Restored{views: v}, nil
+	return newRestored(v), nil
 }
 
 // bitmapOf is the ordinals of blocks.
@@ -195,7 +197,7 @@ func (v *Views) finishAttributes(blocks *paged[mask], jobs *jobs) {
 			return nil
 		})
 	}
-	_ = jobs.wait() // these do not fail
+	_ = jobs.wait() // these fail only where all is given up
 	v.indexValues(blocks, jobs)
 }
 
@@ -212,7 +214,7 @@ func (v *Views) indexValues(blocks *paged[mask], jobs *jobs) {
 			jobs.start(func() error { made[i] = a.bitmapsOfValues(blocks); return nil })
 		}
 	}
-	_ = jobs.wait() // these do not fail
+	_ = jobs.wait() // these fail only where all is given up
 	for i := range made {
 		s.attributes[i].setValues(made[i], &v.bitmaps)
 	}
@@ -237,7 +239,7 @@ func (v *Views) selectMembers(jobs *jobs) map[int]*roaring.Bitmap {
 			return nil
 		})
 	}
-	_ = jobs.wait() // these do not fail
+	_ = jobs.wait() // these fail only where all is given up
 	members := map[int]*roaring.Bitmap{}
 	for slot, b := range each {
 		if b != nil {

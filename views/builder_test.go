@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"cairn"
@@ -26,7 +27,7 @@ func build(t rapid.TB, m *model, definitions []*Definition) *Restored {
 			t.Fatal(err)
 		}
 	}
-	r, err := b.Finish()
+	r, err := b.Finish(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +105,7 @@ func TestSorter(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := b.Finish(); err != nil {
+	if _, err := b.Finish(nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, sort := range append(sorts, []SortField{{Attribute: lit}}, []SortField{{Attribute: size, Descending: true}, {Attribute: name}}, []SortField{{Attribute: kind, Descending: true}, {Attribute: lit}}) {
@@ -113,12 +114,43 @@ func TestSorter(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := newSorter(&v.present, sort, fields)
-		got := slices.Concat(s.all(&b.blocks, entries, newJobs())...)
+		got := slices.Concat(s.all(&b.blocks, entries, newJobs(nil))...)
 		want := v.present.entries.read().ToArray()
 		c := comparer{state: &v.present, sort: sort, fields: fields}
 		slices.SortFunc(want, c.Compare)
 		if !slices.Equal(got, want) {
 			t.Fatalf("sorted by %v: %d entries are not the %d in order", sort, len(got), len(want))
+		}
+	}
+}
+
+// TestBuilderStops has a Builder give up at each point where it asks whether to.
+func TestBuilderStops(t *testing.T) {
+	w, _ := filled(t, 9000)
+	for after := int64(0); ; after = 2*after + 1 {
+		b, err := NewBuilder(testSchema, nil, plain(w.definitions))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ordinal := range slices.Sorted(maps.Keys(w.model.entries)) {
+			if err := b.Add(ordinal, w.model.entries[ordinal].key, w.model.entries[ordinal].attributes); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var asked atomic.Int64
+		r, err := b.Finish(func() bool { return asked.Add(1) > after })
+		if asked.Load() <= after {
+			if err != nil || r == nil {
+				t.Fatalf("not stopped: %v", err)
+			}
+			return
+		}
+		if cairn.ReasonOf(err) != "BUILD_STOPPED" || r != nil {
+			t.Fatalf("stopped at question %d: %v", after+1, err)
+		}
+		// What is under way ends; nothing else begins.
+		if more := asked.Load() - after; more > 100 {
+			t.Errorf("stopped at question %d, it asked another %d", after+1, more)
 		}
 	}
 }
@@ -157,7 +189,7 @@ func buildBench(b *testing.B, keys []cairn.Key, records []cairn.Attributes) *Res
 			b.Fatal(err)
 		}
 	}
-	r, err := builder.Finish()
+	r, err := builder.Finish(nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 
 	"cairn"
 	"cairn/views/filter"
+
+	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // The attributes of the benchmarks: three enums of four, three and three
@@ -134,4 +136,10 @@ func benchViews(tb testing.TB, entries int, definitions []Definition) *Views {
 		v.Put(uint32(i), cairn.ShardID(i%16), benchKey(i), benchAttributes(random))
 	}
 	return v
+}
+
+// withShards is the projections with shards that do not change any more.
+func (r *Restored) withShards(shards map[cairn.ShardID]*roaring.Bitmap) (*Views, error) {
+	r.SetShards(shards)
+	return r.Views()
 }

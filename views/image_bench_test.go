@@ -52,7 +52,7 @@ func BenchmarkImage(b *testing.B) {
 		var image bytes.Buffer
 		b.Run(fmt.Sprintf("save/entries=%d", entries), func(b *testing.B) {
 			keys, records := benchEntriesOf(entries)
-			v, err := buildBench(b, keys, records).SetShards(shards)
+			v, err := buildBench(b, keys, records).withShards(shards)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -82,7 +82,7 @@ func BenchmarkImage(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if _, err := r.SetShards(shards); err != nil {
+				if _, err := r.withShards(shards); err != nil {
 					b.Fatal(err)
 				}
 			}

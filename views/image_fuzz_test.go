@@ -70,7 +70,7 @@ func use(t *testing.T, r *Restored, definitions []Definition) *Views {
 	if err := r.Put(5, cairn.Key("a key that no image has"), nil); err != nil {
 		t.Fatal(err)
 	}
-	v, err := r.SetShards(map[cairn.ShardID]*roaring.Bitmap{1: r.views.present.entries.read().Clone()})
+	v, err := r.withShards(map[cairn.ShardID]*roaring.Bitmap{1: r.views.present.entries.read().Clone()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func (w *written) finish(t *rapid.T, r *Restored, dirty *roaring.Bitmap, definit
 			}
 		}
 	}
-	v, err := r.SetShards(w.model.shards())
+	v, err := r.withShards(w.model.shards())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +270,7 @@ func TestImageOfAnotherSchemaIsRefused(t *testing.T) {
 		if what == "nothing" || what == "renamed" || what == "unused more" {
 			if err != nil {
 				t.Errorf("%s: %v", what, err)
-			} else if _, err := r.SetShards(shards); err != nil {
+			} else if _, err := r.withShards(shards); err != nil {
 				t.Errorf("%s: %v", what, err)
 			}
 			continue
@@ -289,15 +289,60 @@ func TestShardsThatAreNotTheEntriesAreRefused(t *testing.T) {
 		t.Helper()
 		other := maps.Clone(shards)
 		change(other)
-		_, err := r.SetShards(other)
+		_, err := r.withShards(other)
 		requireKind(t, err, cairn.KindCorrupt, "IMAGE_SHARDS")
 	}
 	refuse(func(s map[cairn.ShardID]*roaring.Bitmap) { clear(s) })
-	refuse(func(s map[cairn.ShardID]*roaring.Bitmap) { delete(s, 2) })
+	refuse(func(s map[cairn.ShardID]*roaring.Bitmap) { s[2] = roaring.New() })
 	refuse(func(s map[cairn.ShardID]*roaring.Bitmap) { s[2] = roaring.Or(s[2], roaring.BitmapOf(7_000)) })
 	refuse(func(s map[cairn.ShardID]*roaring.Bitmap) { s[3] = roaring.BitmapOf(s[2].Minimum()) })
-	if _, err := r.SetShards(shards); err != nil {
+	shards[3] = roaring.New()
+	if _, err := r.withShards(shards); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestShardsSetAgain has entries change their shard between one set of shards
+// and the next, in one go and one shard at a time, which has some of them in two
+// shards meanwhile.
+func TestShardsSetAgain(t *testing.T) {
+	for name, together := range map[string]bool{"together": true, "one after the other": false} {
+		t.Run(name, func(t *testing.T) {
+			w, shards := filled(t, 500)
+			r, err := Load(bytes.NewReader(save(t, w.views.Snapshot())), testSchema, nil, plain(w.definitions))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.SetShards(shards)
+			// Half of the first shard is the second's, and all of the second a new one's.
+			moved := map[cairn.ShardID]*roaring.Bitmap{1: roaring.New(), 2: roaring.New(), 3: shards[2]}
+			for it, i := shards[1].Iterator(), 0; it.HasNext(); i++ {
+				moved[cairn.ShardID(1+i%2)].Add(it.Next())
+			}
+			moved[9] = roaring.New() // never was one
+			if together {
+				r.SetShards(moved)
+			} else {
+				for _, id := range []cairn.ShardID{3, 2, 1, 9} { // takers first
+					r.SetShards(map[cairn.ShardID]*roaring.Bitmap{id: moved[id]})
+				}
+			}
+			v, err := r.Views()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := v.Check(); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(v.shards); n != 3 {
+				t.Errorf("%d shards, want 3", n)
+			}
+			for id, ordinals := range moved {
+				if got := v.ShardOrdinals(id); !got.Equals(ordinals) {
+					t.Errorf("shard %d has %d entries, want %d", id, got.GetCardinality(), ordinals.GetCardinality())
+				}
+			}
+		})
 	}
 }
 
@@ -327,7 +372,7 @@ func TestKeysThatMovedSince(t *testing.T) {
 		}
 		ordinals.Add(e.ordinal)
 	}
-	v, err := r.SetShards(map[cairn.ShardID]*roaring.Bitmap{4: ordinals})
+	v, err := r.withShards(map[cairn.ShardID]*roaring.Bitmap{4: ordinals})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ import (
 //
 // and passes on that reading fails (KindUnavailable, IMAGE_UNREADABLE).
 func Load(image io.Reader, schema *cairn.Schema, columns []cairn.AttributeSpec, definitions []Definition) (*Restored, error) {
-	l := &loader{imageReader: newImageReader(image), views: New(schema, columns...), jobs: newJobs()}
+	l := &loader{imageReader: newImageReader(image), views: New(schema, columns...), jobs: newJobs(nil)}
 	l.ties = sync.OnceValue(func() *ties { return tiesOf(&l.views.present.keys, &l.blocks) })
 	defer func() { _ = l.jobs.wait() }() // for the earlier returns
 	for _, part := range []func(){l.header, l.entries, l.keys, l.attributes} {
@@ -62,7 +62,7 @@ func Load(image io.Reader, schema *cairn.Schema, columns []cairn.AttributeSpec, 
 		return nil, err
 	}
 	l.views.setMembers(l.restored)
-	return &Restored{views: l.views}, nil
+	return newRestored(l.views), nil
 }
 
 // loader is an image on the way to being projections.
@@ -82,25 +82,45 @@ type loader struct {
 type jobs struct {
 	running sync.WaitGroup
 	slots   chan struct{}
-	mutex   sync.Mutex
-	err     error // the first
+	// stop tells whether to give up; nil is never.
+	stop  func() bool
+	mutex sync.Mutex
+	err   error // the first
 }
 
-func newJobs() *jobs { return &jobs{slots: make(chan struct{}, runtime.GOMAXPROCS(0))} }
+func newJobs(stop func() bool) *jobs {
+	return &jobs{slots: make(chan struct{}, runtime.GOMAXPROCS(0)), stop: stop}
+}
 
-// start runs a function as soon as it can.
+var errStopped = cairn.Errorf(cairn.KindUnavailable, "BUILD_STOPPED", "whoever builds the projections has no use for them any more")
+
+// start runs a function as soon as it can, unless there is no need any more.
 func (j *jobs) start(do func() error) {
 	j.slots <- struct{}{}
 	j.running.Go(func() {
 		defer func() { <-j.slots }()
-		if err := do(); err != nil {
-			j.mutex.Lock()
-			defer j.mutex.Unlock()
-			if j.err == nil {
-				j.err = err
-			}
+		if !j.stopped() {
+			j.fail(do())
 		}
 	})
+}
+
+// fail notes an error.
+func (j *jobs) fail(err error) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	if j.err == nil {
+		j.err = err
+	}
+}
+
+// stopped tells whether to give up, and has wait say so.
+func (j *jobs) stopped() bool {
+	if j.stop == nil || !j.stop() {
+		return false
+	}
+	j.fail(errStopped)
+	return true
 }
 
 // wait waits for all of them and is the first error.

@@ -92,11 +92,11 @@ func TestMembersAreReadByC(t *testing.T) {
 			shards[cairn.ShardID(low%2)].Add(ordinal)
 		}
 	}
-	r, err := b.Finish()
+	r, err := b.Finish(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := r.SetShards(shards)
+	v, err := r.withShards(shards)
 	if err != nil {
 		t.Fatal(err)
 	}

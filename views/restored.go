@@ -16,13 +16,24 @@ import (
 //	r, err := views.Load(file, schema, definitions)
 //	r.Forget(changed)                     // the ordinals of all that changed since
 //	err = r.Put(ordinal, key, attributes) // each of them that is an entry now
-//	v, err := r.SetShards(shards)
+//	r.SetShards(shards)
+//	v, err := r.Views()
 //
-// Until then nobody can ask it anything.
-type Restored struct{ views *Views }
+// Until then nobody can ask it anything. What changes meanwhile is forgotten
+// and put as before, and its shards are set again.
+type Restored struct {
+	views *Views
+	// placed are the ordinals of all shards, but that one which was set in
+	// two at once may be missing; inShards is how many each of them has, added
+	// up.
+	placed   *roaring.Bitmap
+	inShards uint64
+}
 
-// noShard is the shard of all entries until they have their own.
-const noShard cairn.ShardID = 0
+func newRestored(v *Views) *Restored { return &Restored{views: v, placed: roaring.New()} }
+
+// noShard is the shard of entries that were put and have not got their own.
+const noShard = ^cairn.ShardID(0)
 
 // Forget forgets the entries of ordinals; those without one are passed over.
 // All that changed is forgotten before any of it is put again: a key may have
@@ -50,32 +61,26 @@ func (r *Restored) Put(ordinal uint32, key cairn.Key, attributes cairn.Attribute
 	return nil
 }
 
-// SetShards gives each entry its shard, and is the projections, which belong
-// to the caller from then on. The bitmaps are the caller's own. It refuses
-// shards that do not have each entry, or have one twice, or have what is none
-// (KindCorrupt, IMAGE_SHARDS): then not all that changed was forgotten and put.
-// Nothing has changed then.
-func (r *Restored) SetShards(shards map[cairn.ShardID]*roaring.Bitmap) (*Views, error) {
+// SetShards gives each of some shards its entries, in place of those it had;
+// without any it is none. The bitmaps are the caller's own, and as many views
+// as there are have their members counted in each: with all shards it takes
+// seconds where there are very many. Of shards that entries moved between,
+// all are set before Views.
+func (r *Restored) SetShards(shards map[cairn.ShardID]*roaring.Bitmap) {
 	v := r.views
-	entries := v.present.entries.read()
-	var sum uint64
-	all := make([]*roaring.Bitmap, 0, len(shards))
-	for _, ordinals := range shards {
-		sum += ordinals.GetCardinality()
-		all = append(all, ordinals)
-	}
-	if union := roaring.FastOr(all...); !union.Equals(entries) {
-		return nil, cairn.Errorf(cairn.KindCorrupt, "IMAGE_SHARDS", "%d entries, %d in shards, of which %d are the same; rebuild the projections from the entries",
-			entries.GetCardinality(), union.GetCardinality(), union.AndCardinality(entries))
-	}
-	if sum != entries.GetCardinality() {
-		return nil, cairn.Errorf(cairn.KindCorrupt, "IMAGE_SHARDS", "%d entries are in more than one shard; rebuild the projections from the entries", sum-entries.GetCardinality())
-	}
-	v.shards, v.freeShards = map[cairn.ShardID]uint32{}, nil
-	v.present.shards, v.present.shardSize, v.present.hidden = paged[*shard]{}, 0, nil
+	before, after := make([]*roaring.Bitmap, 0, len(shards)), make([]*roaring.Bitmap, 0, len(shards))
 	for id, ordinals := range shards {
+		if slot, known := v.shards[id]; known {
+			old := v.present.shards.get(slot).ordinals.read()
+			before, r.inShards = append(before, old), r.inShards-old.GetCardinality()
+		}
+		if ordinals.IsEmpty() {
+			v.forgetShard(id)
+			continue
+		}
+		after, r.inShards = append(after, ordinals), r.inShards+ordinals.GetCardinality()
 		home := v.editShard(id)
-		home.ordinals = v.bitmaps.edit(nil)
+		home.ordinals = v.bitmaps.edit(home.ordinals)
 		v.bitmaps.replace(home.ordinals, ordinals.Clone())
 		home.counts = make([]int, len(v.present.views))
 		for slot, w := range v.present.views {
@@ -84,6 +89,48 @@ func (r *Restored) SetShards(shards map[cairn.ShardID]*roaring.Bitmap) (*Views, 
 			}
 		}
 	}
+	r.placed.AndNot(union(before))
+	r.placed.Or(union(after))
+	// Otherwise whoever makes the first snapshot has all of it to share.
+	v.bitmaps.freeze()
+}
+
+// Strays are the ordinals of entries that no shard has. All shards are set.
+func (r *Restored) Strays() *roaring.Bitmap {
+	return roaring.AndNot(r.views.present.entries.read(), r.placed)
+}
+
+// Views is the projections, which belong to the caller from then on. It takes
+// as long as it takes to compare bitmaps of all entries, some milliseconds for
+// a hundred million. It refuses shards that do not have each entry, or have one
+// twice, or have what is none (KindCorrupt, IMAGE_SHARDS): then not all that
+// changed was forgotten and put, or set. Nothing has changed then.
+func (r *Restored) Views() (*Views, error) {
+	v := r.views
+	entries := v.present.entries.read()
+	if !r.placed.Equals(entries) {
+		r.placed = r.allPlaced()
+	}
+	// All of them are somewhere, and no more places are taken: each has one.
+	if !r.placed.Equals(entries) {
+		return nil, cairn.Errorf(cairn.KindCorrupt, "IMAGE_SHARDS", "%d entries, %d in shards, of which %d are the same; rebuild the projections from the entries",
+			entries.GetCardinality(), r.placed.GetCardinality(), r.placed.AndCardinality(entries))
+	}
+	if n := entries.GetCardinality(); r.inShards != n {
+		return nil, cairn.Errorf(cairn.KindCorrupt, "IMAGE_SHARDS", "%d entries are in more than one shard; rebuild the projections from the entries", r.inShards-n)
+	}
+	v.forgetShard(noShard)
 	r.views = nil
 	return v, nil
+}
+
+// allPlaced is what placed is without exception.
+func (r *Restored) allPlaced() *roaring.Bitmap {
+	all := make([]*roaring.Bitmap, 0, len(r.views.shards))
+	for id, slot := range r.views.shards {
+		if id != noShard {
+			all = append(all, r.views.present.shards.get(slot).ordinals.read())
+		}
+	}
+	return union(all).Clone()
 }

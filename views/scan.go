@@ -110,11 +110,35 @@ func (s *denseSets) narrow(c *column, set *roaring.Bitmap, keep func(b *block, w
 	return roaring.FromDense(d.words, true)
 }
 
+// pass has no branch that depends on a number: the processor would guess it
+// wrong every other time, and would not fetch the next numbers meanwhile, which
+// are in other lines of memory.
+func (v *vector[N]) pass(low, length uint64, ordinals []uint32) (n int) {
+	for _, ordinal := range ordinals {
+		ordinals[n] = ordinal
+		n += int(1 - misses(v[ordinal%blockSize], low, length))
+	}
+	return n
+}
+
+// pass is those of some ordinals of a block, all present, that pass the test.
+// It uses their room.
+func (t *tester) pass(b *block, ordinals []uint32) []uint32 {
+	if t.codes != nil {
+		return slices.DeleteFunc(ordinals, func(ordinal uint32) bool { return !t.test(b.get(ordinal)) })
+	}
+	switch low, length, all, none := b.reach(t.span); {
+	case none:
+		return nil
+	case all:
+		return ordinals
+	default:
+		return ordinals[:b.distances.pass(low, length, ordinals)]
+	}
+}
+
 // pick is the candidates that have a number that passes a test.
 func (c *column) pick(candidates *roaring.Bitmap, in *tester) *roaring.Bitmap {
-	out := roaring.New()
-	c.eachRun(candidates, func(b *block, ordinals []uint32) {
-		out.AddMany(slices.DeleteFunc(ordinals, func(ordinal uint32) bool { return !in.test(b.get(ordinal)) }))
-	})
-	return out
+	p := passing{candidates, []columnTest{{c, *in}}}
+	return p.bitmap()
 }

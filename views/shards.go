@@ -123,8 +123,17 @@ func (v *Views) SweepShard(id cairn.ShardID, limit int) (gone bool) {
 		return false
 	}
 	v.setHidden(id, false)
+	v.forgetShard(id)
+	return true
+}
+
+// forgetShard forgets a shard whose entries, if it has any, are others' now.
+func (v *Views) forgetShard(id cairn.ShardID) {
+	slot, known := v.shards[id]
+	if !known {
+		return
+	}
 	delete(v.shards, id)
 	v.freeShards = append(v.freeShards, slot)
 	*v.present.shards.at(slot, v.bitmaps.generation) = nil
-	return true
 }

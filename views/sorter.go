@@ -22,6 +22,8 @@ import (
 type sorter struct {
 	comparer
 	ranks [][]uint32 // by field: of strings, each code's place in their order
+	// stopped tells whether nobody wants what is sorted any more; nil is never.
+	stopped func() bool
 }
 
 // item is an entry with its number at the level that is sorted by.
@@ -156,6 +158,9 @@ func (s *sorter) renumber(items []item, level int) {
 
 // order sorts a part, however large.
 func (s *sorter) order(p part, emit func(sorted []item)) {
+	if s.stopped != nil && s.stopped() {
+		return
+	}
 	if !p.splits(s) {
 		sorted := p.items.joined()
 		s.sortSmall(sorted, p.level)
@@ -301,10 +306,15 @@ func (s *sorter) sampleEntries(blocks *paged[mask], entries int) []uint64 {
 	return sample
 }
 
-// all sorts all entries, parts of them beside each other.
+// all sorts all entries, parts of them beside each other. It ends early, without
+// some of them, where the jobs are stopped.
 func (s *sorter) all(blocks *paged[mask], entries int, jobs *jobs) [][]uint32 {
+	s.stopped = jobs.stopped
 	split := s.split(0, s.sampleEntries(blocks, entries), entries)
 	for block, present := range eachBlock(blocks) {
+		if jobs.stopped() {
+			return nil
+		}
 		present.each(func(slot uint32) {
 			ordinal := block*imageBlock + slot
 			split.place(item{s.number(0, ordinal), ordinal})

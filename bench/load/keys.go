@@ -1,8 +1,10 @@
 package load
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"sync/atomic"
 )
 
 const keyPrefix = "customer-"
@@ -40,4 +42,18 @@ func Batches(seed uint64, count, size, entries int) [][][]byte {
 // the same seed.
 func Shuffled(seed uint64, entries int) []int {
 	return rand.New(rand.NewPCG(seed, 0)).Perm(entries)
+}
+
+// NewKeys are keys of 20 bytes in random order that nobody has had before. Any goroutine
+// may take one.
+type NewKeys struct{ next atomic.Uint64 }
+
+// Next is the next key.
+func (k *NewKeys) Next() []byte {
+	// A bijection of the numbers: what an odd factor and a shift that can be
+	// undone make of them.
+	n := k.next.Add(1) * 0x9e3779b97f4a7c15
+	n ^= n >> 32
+	n *= 0xd6e8feb86659fd93
+	return fmt.Appendf(nil, "key-%016x", n)
 }

@@ -99,9 +99,10 @@ func (d *Deployment) Stop() error {
 	return errors.Join(append(errs, os.RemoveAll(d.folder))...)
 }
 
-// clusterAt is a cluster of three nodes whose index will be at an address.
-func clusterAt(name, index string) *cairnv1.Resource {
-	cluster := &cairnv1.Cluster{Name: "clusters/" + name, IndexReplicas: []string{index}}
+// clusterAt is a cluster of three nodes whose index's replicas will be at these
+// addresses.
+func clusterAt(name string, index ...string) *cairnv1.Resource {
+	cluster := &cairnv1.Cluster{Name: "clusters/" + name, IndexReplicas: index}
 	for i := range 3 {
 		cluster.Nodes = append(cluster.Nodes, &cairnv1.Node{
 			Name: fmt.Sprintf("%s-%c", name, 'a'+i), Address: fmt.Sprintf("10.0.0.%d:5432", i+1),

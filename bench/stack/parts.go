@@ -29,7 +29,7 @@ func Play(ctx context.Context, name string, args []string) (played bool, err err
 			common.Listen = anyPort
 			return daemon.RunDev(ctx, daemon.DevConfig{Common: common, Data: args[0]})
 		})
-	case name == partIndex && len(args) == 5:
+	case name == partIndex && (len(args) == 5 || len(args) == 6):
 		// Several processes with all processors each keep waking each other's
 		// threads: an index among others is told its share.
 		processors, err := strconv.Atoi(args[4])
@@ -39,7 +39,9 @@ func Play(ctx context.Context, name string, args []string) (played bool, err err
 		runtime.GOMAXPROCS(processors)
 		return true, serve(ctx, func(ctx context.Context, common daemon.Common) error {
 			common.Listen = args[1]
-			return daemon.RunIndex(ctx, daemon.IndexConfig{Common: common, Cluster: args[0], Data: args[2], Etcd: args[3:4]})
+			return daemon.RunIndex(ctx, daemon.IndexConfig{
+				Common: common, Cluster: args[0], Data: args[2], Etcd: args[3:4], Join: len(args) == 6 && args[5] == "join",
+			})
 		})
 	case name == partRouter && len(args) == 2:
 		return true, serve(ctx, func(ctx context.Context, common daemon.Common) error {

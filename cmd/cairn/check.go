@@ -20,17 +20,20 @@ type checkDocument struct {
 }
 
 type checkedDocument struct {
-	Path        string   `json:"path"`
-	Result      string   `json:"result"` // "clean", "DAMAGED" or "in use"
-	Clean       bool     `json:"clean"`
-	Bytes       int64    `json:"bytes"`
-	Index       uint64   `json:"index"`
-	MapRevision uint64   `json:"map_revision"`
-	Keyspaces   int      `json:"keyspaces"`
-	Shards      int      `json:"shards"`
-	Entries     uint64   `json:"entries"`
-	Departed    uint64   `json:"departed"`
-	Problems    []string `json:"problems"`
+	Path        string `json:"path"`
+	Result      string `json:"result"` // "clean", "DAMAGED", "image damaged" or "in use"
+	Clean       bool   `json:"clean"`
+	Bytes       int64  `json:"bytes"`
+	Index       uint64 `json:"index"`
+	MapRevision uint64 `json:"map_revision"`
+	Keyspaces   int    `json:"keyspaces"`
+	Shards      int    `json:"shards"`
+	Entries     uint64 `json:"entries"`
+	Departed    uint64 `json:"departed"`
+	// Images of views that were read, and those that are not there.
+	Images        int      `json:"images"`
+	ImagesMissing int      `json:"images_missing"`
+	Problems      []string `json:"problems"`
 	// ProblemCount may be more than are spelled out.
 	ProblemCount int `json:"problem_count"`
 }
@@ -40,8 +43,9 @@ func newCheck(o *options) *cobra.Command {
 		Use:   "check DIR",
 		Short: "Check index files that no server has open",
 		Long: `Check every index file below DIR, the data directory of an index server or of a
-development stack that is not running: the structure of the file, and that all
-it holds agrees. Nothing is changed. If something is wrong the exit code is 1.
+development stack that is not running: the structure of the file, that all it
+holds agrees, and the images of views beside it. Nothing is changed. If something
+is wrong the exit code is 1.
 
 A file holds what was applied up to its log index. What came later is in the log
 beside it, is not counted here, and is applied again when the index starts.`,
@@ -107,6 +111,7 @@ func checked(path string, report *nodeindex.Report, err error) checkedDocument {
 	if report != nil {
 		d.Bytes, d.Index, d.MapRevision = report.FileBytes, report.Index, report.Revision
 		d.Keyspaces, d.Shards, d.Entries, d.Departed = report.Keyspaces, report.Shards, report.Entries, report.Departed
+		d.Images, d.ImagesMissing = report.Images, report.ImagesMissing
 		d.Problems, d.ProblemCount = append(d.Problems, report.Problems...), report.ProblemCount
 	}
 	if err != nil && d.ProblemCount == 0 {
@@ -121,6 +126,8 @@ func checkResult(err error) string {
 		return "clean"
 	case cairn.ReasonOf(err) == "DATA_DIR_IN_USE":
 		return "in use"
+	case cairn.ReasonOf(err) == "CHECK_FAILED_IMAGE":
+		return "image damaged"
 	}
 	return "DAMAGED"
 }
@@ -128,6 +135,10 @@ func checkResult(err error) string {
 func checkTable(out io.Writer, document checkDocument) error {
 	grid := render.Grid{Header: []string{"FILE", "RESULT", "ENTRIES", "SHARDS", "LOG INDEX", "BYTES"}, Right: []int{2, 3, 4, 5}}
 	for _, d := range document.Files {
+		if d.Bytes == 0 { // it could not be looked at
+			grid.Row(d.Path, d.Result, "-", "-", "-", "-")
+			continue
+		}
 		grid.Row(d.Path, d.Result, render.Count(d.Entries), render.Count(d.Shards), render.Count(d.Index), render.Count(d.Bytes))
 	}
 	if err := grid.Write(out); err != nil {

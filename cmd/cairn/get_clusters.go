@@ -50,8 +50,10 @@ type statusDocument struct {
 	CheckpointAge float64 `json:"checkpoint_age"`
 	MapRevision   uint64  `json:"map_revision"`
 	FileBytes     uint64  `json:"file_bytes"`
-	WriteRefusal  string  `json:"write_refusal,omitempty"`
-	Error         string  `json:"error,omitempty"`
+	// ViewBytes is the memory of all views, with their attributes and keys.
+	ViewBytes    uint64 `json:"view_bytes"`
+	WriteRefusal string `json:"write_refusal,omitempty"`
+	Error        string `json:"error,omitempty"`
 }
 
 func newClusterDocument(c *cairnv1.Cluster) clusterDocument {
@@ -147,7 +149,7 @@ func indexStatus(ctx context.Context, c *client.Client, d *clusterDocument) *sta
 	return &statusDocument{
 		Replica: status.GetReplica(), Entries: status.GetEntries(), AppliedIndex: status.GetAppliedIndex(),
 		CheckpointIndex: status.GetCheckpointIndex(), CheckpointAge: status.GetCheckpointAge().AsDuration().Seconds(),
-		MapRevision: status.GetMapRevision(), FileBytes: status.GetFileBytes(), WriteRefusal: status.GetWriteRefusal(),
+		MapRevision: status.GetMapRevision(), FileBytes: status.GetFileBytes(), ViewBytes: status.GetViewBytes(), WriteRefusal: status.GetWriteRefusal(),
 	}
 }
 
@@ -167,6 +169,7 @@ func clusterTable(out io.Writer, d clusterDocument) error {
 		facts.Row("log", fmt.Sprintf("applied to %d, checkpoint at %d, %s old", s.AppliedIndex, s.CheckpointIndex, render.Duration(time.Duration(s.CheckpointAge*float64(time.Second)))))
 		facts.Row("map revision", strconv.FormatUint(s.MapRevision, 10))
 		facts.Row("file", render.Count(s.FileBytes)+" bytes")
+		facts.Row("views", render.Count(s.ViewBytes)+" bytes of memory")
 		if s.WriteRefusal != "" {
 			facts.Row("writes", "refused: "+s.WriteRefusal)
 		}

@@ -11,12 +11,17 @@ func newIndex() *cobra.Command {
 	var server serverFlags
 	cmd := &cobra.Command{
 		Use:   "index --cluster NAME --data DIR --etcd URLS",
-		Short: "Run the node index of one cluster",
+		Short: "Run a replica of the node index of one cluster",
 		Long: `Serve the node index of one cluster to routers. The cluster's manifest names
 this server's address under index.replicas; until the cluster is applied the
-server waits.`,
-		Example: "  cairn index --cluster north --data /var/lib/cairn/north --etcd http://127.0.0.1:2379",
-		Args:    arguments(0, 0),
+server waits.
+
+The first server of a cluster begins its index. Every further one is started
+with --join: it waits until the manifest names it, gets a copy, and then counts
+as one of the replicas that must agree.`,
+		Example: `  cairn index --cluster north --data /var/lib/cairn/north --etcd http://127.0.0.1:2379
+  cairn index --cluster north --data /var/lib/cairn/north-2 --listen 127.0.0.1:7721 --join --etcd http://127.0.0.1:2379`,
+		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := server.complete(cmd, &config.Common); err != nil {
 				return err
@@ -27,6 +32,8 @@ server waits.`,
 	server.flags(cmd, &config.Common, daemon.DefaultIndexListen, daemon.DefaultIndexHTTP)
 	cmd.Flags().StringVar(&config.Cluster, "cluster", "", "`NAME` of the cluster")
 	cmd.Flags().StringVar(&config.Data, "data", "", "keep the index in `DIR`, made if it is not there")
+	cmd.Flags().BoolVar(&config.Join, "join", false, "with an empty directory, wait to be made another replica of the index that the cluster has")
+	cmd.Flags().StringVar(&config.Advertise, "advertise", "", "`ADDRESS` by which the manifest names this server, if not that of --listen")
 	cmd.Flags().StringSliceVar(&config.Etcd, "etcd", nil, "`URLS` of etcd, separated by commas")
 	must(cmd.MarkFlagRequired("cluster"))
 	must(cmd.MarkFlagRequired("data"))

@@ -126,7 +126,7 @@ func TestAdminRefusesBadInput(t *testing.T) {
 		"an empty resource":            {apply(&cairnv1.Resource{}), invalid, "RESOURCE_EMPTY", "resources[0]"},
 		"a resource twice":             {apply(cluster("north"), cluster("north")), invalid, "RESOURCE_TWICE", "clusters/north"},
 		"a cluster without nodes":      {changed(func(c *cairnv1.Cluster) { c.Nodes = nil }), invalid, "NODES_MISSING", "clusters/west.nodes"},
-		"two index replicas":           {changed(func(c *cairnv1.Cluster) { c.IndexReplicas = []string{"a:1", "b:1"} }), invalid, "INDEX_REPLICAS_TOO_MANY", "clusters/west.index.replicas"},
+		"an index replica twice":       {changed(func(c *cairnv1.Cluster) { c.IndexReplicas = []string{"a:1", "a:1"} }), invalid, "ADDRESS_TWICE", "clusters/west.index.replicas[1]"},
 		"a state that there is not":    {changed(func(c *cairnv1.Cluster) { c.Nodes[1].State = 9 }), invalid, "STATE_UNKNOWN", "resources[0].nodes[1].state"},
 		"a plan that was not shown":    {second(c.admin.Apply(c.context(), &cairnv1.ApplyRequest{Resources: []*cairnv1.Resource{cluster("east")}, Plan: "x"})), invalid, "PLAN_MALFORMED", "plan"},
 	} {

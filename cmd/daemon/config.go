@@ -65,6 +65,12 @@ type IndexConfig struct {
 	Cluster string
 	// Data is the index's directory.
 	Data string
+	// Advertise is the address by which routers and other replicas find this
+	// one; empty: that of Listen.
+	Advertise string
+	// Join has an empty directory wait to be made another replica of the index
+	// that the cluster has, instead of beginning it.
+	Join bool
 	// Etcd are the URLs of the etcd that holds the map.
 	Etcd []string
 	// Checkpoint says when a checkpoint is due.

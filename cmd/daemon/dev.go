@@ -27,7 +27,7 @@ func RunDev(ctx context.Context, config DevConfig) error {
 	}
 	defer unlock()
 	metrics := newMetrics()
-	edge, err := openEdge(config.Common, metrics)
+	edge, err := openEdge(config.Common, metrics, nil)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // dialer finds the node index of a cluster: in this process if it runs here,
-// else behind the address that the cluster names. Whoever asks for the same
+// else behind the addresses that the cluster names. Whoever asks for the same
 // address shares one connection.
 type dialer struct {
 	local *hosts
@@ -25,6 +25,12 @@ type dialer struct {
 type sharedPeer struct {
 	*peer.Peer
 	users int
+}
+
+// sharedGroup is an index of several replicas.
+type sharedGroup struct {
+	*peer.Group
+	members []*sharedPeer
 }
 
 func newDialer(local *hosts, log *slog.Logger) *dialer {
@@ -41,7 +47,26 @@ func (d *dialer) dial(cluster *catalog.Cluster) (router.Index, error) {
 		return nil, cairn.Errorf(cairn.KindUnavailable, "INDEX_NOT_RUNNING",
 			"cluster %s names no index replicas, and no index of it runs in this process; name them in its manifest, or use the development stack", cluster.Name)
 	}
-	address := cluster.IndexReplicas[0] // the only one: catalog.MaxIndexReplicas
+	if len(cluster.IndexReplicas) == 1 {
+		return d.share(cluster.Name, cluster.IndexReplicas[0])
+	}
+	group := &sharedGroup{}
+	peers := make([]*peer.Peer, 0, len(cluster.IndexReplicas))
+	for _, address := range cluster.IndexReplicas {
+		shared, err := d.share(cluster.Name, address)
+		if err != nil {
+			d.release(group)
+			return nil, err
+		}
+		group.members = append(group.members, shared)
+		peers = append(peers, shared.Peer)
+	}
+	group.Group = peer.NewGroup(peers)
+	return group, nil
+}
+
+// share is the connection to an address, with one more user.
+func (d *dialer) share(cluster, address string) (*sharedPeer, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	shared := d.peers[address]
@@ -52,7 +77,7 @@ func (d *dialer) dial(cluster *catalog.Cluster) (router.Index, error) {
 		}
 		shared = &sharedPeer{Peer: opened}
 		d.peers[address] = shared
-		d.log.Info("index dialled", "cluster", cluster.Name, "address", address)
+		d.log.Debug("index dialled", "cluster", cluster, "address", address)
 	}
 	shared.users++
 	return shared, nil
@@ -61,10 +86,18 @@ func (d *dialer) dial(cluster *catalog.Cluster) (router.Index, error) {
 // release is router.Config.Release. The last user of a connection closes it;
 // an index of this process is its host's to close.
 func (d *dialer) release(index router.Index) {
-	shared, remote := index.(*sharedPeer)
-	if !remote {
-		return
+	switch index := index.(type) {
+	case *sharedPeer:
+		d.leave(index)
+	case *sharedGroup:
+		for _, shared := range index.members {
+			d.leave(shared)
+		}
 	}
+}
+
+// leave is share's opposite.
+func (d *dialer) leave(shared *sharedPeer) {
 	d.mu.Lock()
 	shared.users--
 	last := shared.users == 0
@@ -78,7 +111,7 @@ func (d *dialer) release(index router.Index) {
 	if err := shared.Close(); err != nil {
 		d.log.Warn("the connection to an index did not close cleanly", "address", shared.Address(), "err", err)
 	}
-	d.log.Info("index no longer used", "address", shared.Address())
+	d.log.Debug("index no longer used", "address", shared.Address())
 }
 
 // status is admin.Status. The index of a cluster that has only just been
@@ -93,4 +126,14 @@ func (d *dialer) status(ctx context.Context, cluster *catalog.Cluster, epoch uin
 	}
 	defer d.release(index)
 	return index.Status(ctx, epoch)
+}
+
+// replicaStatus is admin.ReplicaStatus.
+func (d *dialer) replicaStatus(ctx context.Context, address string) (cairn.IndexStatus, error) {
+	shared, err := d.share("", address)
+	if err != nil {
+		return cairn.IndexStatus{}, err
+	}
+	defer d.leave(shared)
+	return shared.Status(ctx, 0)
 }

@@ -49,8 +49,9 @@ type edge struct {
 	closed sync.Once
 }
 
-// openEdge opens the listeners. Close it.
-func openEdge(common Common, metrics *metrics) (*edge, error) {
+// openEdge opens the listeners. share, if there is one, gets the public one, and
+// returns what is left of it for gRPC. Close the edge.
+func openEdge(common Common, metrics *metrics, share func(net.Listener) net.Listener) (*edge, error) {
 	listener, err := listen("listen", common.Listen, common.Insecure)
 	if err != nil {
 		return nil, err
@@ -61,6 +62,9 @@ func openEdge(common Common, metrics *metrics) (*edge, error) {
 			listener.Close()
 			return nil, err
 		}
+	}
+	if share != nil {
+		listener = share(listener)
 	}
 	e := &edge{common: common, metrics: metrics, public: newHandover(listener), adminAt: adminAt, health: health.NewServer(), failed: make(chan error, 3)}
 	e.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)

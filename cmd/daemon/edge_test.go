@@ -64,7 +64,7 @@ func openTestEdge(t *testing.T) (*edge, *bytes.Buffer) {
 	var stdout bytes.Buffer
 	common := Common{Listen: "127.0.0.1:0", HTTP: "127.0.0.1:0", Stdout: &stdout}
 	common.prepare()
-	e, err := openEdge(common, newMetrics())
+	e, err := openEdge(common, newMetrics(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func TestOpenEdgeGivesTheListenerBack(t *testing.T) {
 	defer taken.Close()
 	common := Common{Listen: "127.0.0.1:0", HTTP: taken.Addr().String()}
 	common.prepare()
-	if _, err := openEdge(common, newMetrics()); cairn.ReasonOf(err) != "ADDRESS_IN_USE" {
+	if _, err := openEdge(common, newMetrics(), nil); cairn.ReasonOf(err) != "ADDRESS_IN_USE" {
 		t.Errorf("%v; want ADDRESS_IN_USE", err)
 	}
 }

@@ -29,7 +29,14 @@ type host struct {
 type hostConfig struct {
 	dir string
 	// name is what the replica calls itself; empty for "in-process".
-	name       string
+	name string
+	// network connects it to the index's other replicas, which find it at
+	// address; nil where there are none ever.
+	network *replicaNetwork
+	address string
+	// join has a directory without an index wait to be made part of the index
+	// that there is. Else it founds one, if none was founded before.
+	join       bool
 	checkpoint Checkpoint
 	log        *slog.Logger
 }
@@ -37,19 +44,23 @@ type hostConfig struct {
 // openHost opens the index of a cluster, making its directory if need be, and
 // follows the map from then on.
 //
-// It returns KindUnavailable (DATA_DIR_IN_USE), KindPrecondition
-// (DATA_DIR_OF_ANOTHER_CLUSTER), or KindCorrupt for a damaged or foreign file.
-func openHost(store *mapStore, cluster *catalog.Cluster, config hostConfig) (*host, error) {
+// It returns KindUnavailable (DATA_DIR_IN_USE, ETCD_UNAVAILABLE),
+// KindPrecondition (DATA_DIR_OF_ANOTHER_CLUSTER, INDEX_FOUNDED), or KindCorrupt
+// for a damaged or foreign file.
+func openHost(ctx context.Context, store *mapStore, cluster *catalog.Cluster, config hostConfig) (*host, error) {
 	if err := os.MkdirAll(config.dir, 0o700); err != nil {
 		return nil, cairn.Invalid("data", "DATA_DIR_UNUSABLE", "the data directory can't be made: %w", err)
 	}
-	if err := claimDir(config.dir, cluster); err != nil {
+	id, err := claimDir(config.dir, cluster)
+	if err != nil {
 		return nil, err
 	}
 	log := config.log.With("cluster", cluster.Name)
-	opened, err := replica.Open(replica.Config{
+	settings := replica.Config{
 		Dir:             config.dir,
 		Name:            config.name,
+		Cluster:         cluster.UID,
+		ID:              id.String(),
 		Logger:          log,
 		CheckpointBytes: config.checkpoint.Bytes,
 		CheckpointAge:   config.checkpoint.Age,
@@ -60,14 +71,24 @@ func openHost(store *mapStore, cluster *catalog.Cluster, config hostConfig) (*ho
 			}
 			return m.Assignment(cluster.UID), nil
 		},
-	})
+	}
+	if config.network != nil {
+		settings.Network, settings.Address = config.network, config.address
+		if settings.Found, err = mayFound(ctx, store, cluster, config, id); err != nil {
+			return nil, err
+		}
+	}
+	opened, err := replica.Open(settings)
 	if err != nil {
 		return nil, fmt.Errorf("open the index of cluster %s: %w", cluster.Name, err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	life, cancel := context.WithCancel(context.Background())
 	h := &host{cluster: cluster, replica: opened, log: log, cancel: cancel}
-	log.Info("index started", "dir", config.dir)
-	h.group.Go(func() { h.follow(ctx, store) })
+	log.Info("index started", "dir", config.dir, "replica", id)
+	h.group.Go(func() { h.follow(life, store) })
+	if config.network != nil {
+		h.group.Go(func() { h.keepMembers(life, store) })
+	}
 	return h, nil
 }
 
@@ -81,7 +102,7 @@ func (h *host) close() {
 	h.log.Info("index stopped")
 }
 
-// follow proposes each new assignment to the log.
+// follow proposes each new assignment to the log, while the replica leads.
 func (h *host) follow(ctx context.Context, store *mapStore) {
 	changed, cancel := store.Subscribe()
 	defer cancel()
@@ -89,7 +110,8 @@ func (h *host) follow(ctx context.Context, store *mapStore) {
 	var troubled, gone bool
 	for {
 		var retry <-chan time.Time
-		if m := store.Map(); m.Revision() > assigned {
+		leads, standing := h.replica.Standing()
+		if m := store.Map(); m.Revision() > assigned && leads {
 			if _, applied := m.Catalog().ClusterByUID(h.cluster.UID); !applied && !gone {
 				gone = true
 				h.log.Warn("the cluster is no longer applied; its index owns nothing", "uid", h.cluster.UID)
@@ -100,6 +122,8 @@ func (h *host) follow(ctx context.Context, store *mapStore) {
 				assigned, troubled = m.Revision(), false
 			case ctx.Err() != nil:
 				return
+			case cairn.ReasonOf(err) == "NOT_LEADER":
+				// The one that leads does it.
 			default:
 				if !troubled {
 					h.log.Error("the index can't take note of a new map; trying again", "revision", m.Revision(), "err", err)
@@ -112,6 +136,7 @@ func (h *host) follow(ctx context.Context, store *mapStore) {
 		case <-ctx.Done():
 			return
 		case <-changed:
+		case <-standing:
 		case <-retry:
 		}
 	}

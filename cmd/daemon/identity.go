@@ -18,32 +18,36 @@ import (
 type identity struct {
 	Cluster string    `json:"cluster"`
 	UID     cairn.UID `json:"uid"`
+	// Replica names the directory among those of the index's other replicas.
+	Replica cairn.UID `json:"replica"`
 }
 
 const identityFile = "cluster.json"
 
-// claimDir makes sure that dir holds the index of a cluster: it records so in
-// a directory that has no record yet. Another cluster's is KindPrecondition
-// with the reason DATA_DIR_OF_ANOTHER_CLUSTER, a damaged record KindCorrupt.
-func claimDir(dir string, cluster *catalog.Cluster) error {
+// claimDir makes sure that dir holds a replica of the index of a cluster, and
+// returns which: it records so in a directory that has no record yet. Another
+// cluster's is KindPrecondition with the reason DATA_DIR_OF_ANOTHER_CLUSTER, a
+// damaged record KindCorrupt.
+func claimDir(dir string, cluster *catalog.Cluster) (replica cairn.UID, err error) {
 	path := filepath.Join(dir, identityFile)
 	content, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return writeIdentity(dir, path, identity{cluster.Name, cluster.UID})
+		claimed := identity{cluster.Name, cluster.UID, cairn.NewUID()}
+		return claimed.Replica, writeIdentity(dir, path, claimed)
 	}
 	if err != nil {
-		return fmt.Errorf("read whose index %s holds: %w", dir, err)
+		return 0, fmt.Errorf("read whose index %s holds: %w", dir, err)
 	}
 	var found identity
-	if err := json.Unmarshal(content, &found); err != nil {
-		return cairn.Errorf(cairn.KindCorrupt, "IDENTITY_BROKEN", "%s does not say whose index it stands beside: %w", path, err)
+	if err := json.Unmarshal(content, &found); err != nil || found.Replica == 0 {
+		return 0, cairn.Errorf(cairn.KindCorrupt, "IDENTITY_BROKEN", "%s does not say whose index it stands beside: %q", path, content)
 	}
 	if found.UID != cluster.UID {
-		return cairn.Errorf(cairn.KindPrecondition, "DATA_DIR_OF_ANOTHER_CLUSTER",
+		return 0, cairn.Errorf(cairn.KindPrecondition, "DATA_DIR_OF_ANOTHER_CLUSTER",
 			"%s holds the index of cluster %s with uid %s; the cluster %s that is applied has uid %s: name another directory, or the etcd that this one belongs to",
 			dir, found.Cluster, found.UID, cluster.Name, cluster.UID)
 	}
-	return nil
+	return found.Replica, nil
 }
 
 func writeIdentity(dir, path string, id identity) error {

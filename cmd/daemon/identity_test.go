@@ -12,17 +12,23 @@ import (
 func TestClaimDir(t *testing.T) {
 	dir := t.TempDir()
 	north := &catalog.Cluster{Name: "north", UID: 7}
+	var replicas []cairn.UID
 	for range 2 {
-		if err := claimDir(dir, north); err != nil {
+		replica, err := claimDir(dir, north)
+		if err != nil {
 			t.Fatal(err)
 		}
+		replicas = append(replicas, replica)
+	}
+	if replicas[0] == 0 || replicas[0] != replicas[1] {
+		t.Errorf("the directory is of the replicas %v; want one", replicas)
 	}
 	for _, other := range []*catalog.Cluster{{Name: "south", UID: 8}, {Name: "north", UID: 9}} {
-		if err := claimDir(dir, other); cairn.ReasonOf(err) != "DATA_DIR_OF_ANOTHER_CLUSTER" {
+		if _, err := claimDir(dir, other); cairn.ReasonOf(err) != "DATA_DIR_OF_ANOTHER_CLUSTER" {
 			t.Errorf("%s with uid %s: %v; want it refused", other.Name, other.UID, err)
 		}
 	}
-	if err := claimDir(dir, &catalog.Cluster{Name: "renamed", UID: 7}); err != nil {
+	if _, err := claimDir(dir, &catalog.Cluster{Name: "renamed", UID: 7}); err != nil {
 		t.Errorf("the same uid under another name: %v", err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 1 {
@@ -35,7 +41,7 @@ func TestClaimDirWithABrokenRecord(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, identityFile), []byte(`{"uid":`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := claimDir(dir, &catalog.Cluster{Name: "north", UID: 7}); cairn.KindOf(err) != cairn.KindCorrupt {
+	if _, err := claimDir(dir, &catalog.Cluster{Name: "north", UID: 7}); cairn.KindOf(err) != cairn.KindCorrupt {
 		t.Errorf("%v; want it refused as corrupt", err)
 	}
 }

@@ -1,8 +1,11 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"net"
+	"slices"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -17,7 +20,8 @@ import (
 // It returns nil when ctx ended; KindInvalid for a Config that can't be
 // accepted; KindUnavailable when an address or the directory is in use;
 // KindPrecondition (DATA_DIR_OF_ANOTHER_CLUSTER) when the directory holds
-// another cluster's index; KindCorrupt when the index's file is damaged or not
+// another cluster's index, or (INDEX_FOUNDED) is empty although the cluster has
+// an index and it is not to join that; KindCorrupt when the index's file is damaged or not
 // its own.
 func RunIndex(ctx context.Context, config IndexConfig) error {
 	config.prepare()
@@ -31,11 +35,16 @@ func RunIndex(ctx context.Context, config IndexConfig) error {
 	}
 	defer unlock()
 	metrics := newMetrics()
-	edge, err := openEdge(config.Common, metrics)
+	var shared *junction
+	edge, err := openEdge(config.Common, metrics, func(listener net.Listener) net.Listener {
+		shared = newJunction(listener, config.Log)
+		return shared
+	})
 	if err != nil {
 		return err
 	}
 	defer edge.close()
+	address := cmp.Or(config.Advertise, edge.address())
 
 	store, err := awaitStore(ctx, edge, storeConfig{etcd: config.Etcd, log: config.Log})
 	if err != nil {
@@ -48,12 +57,13 @@ func RunIndex(ctx context.Context, config IndexConfig) error {
 	if err != nil {
 		return unlessEnded(ctx, err)
 	}
-	if len(cluster.IndexReplicas) == 0 {
-		config.Log.Warn("the cluster names no index replicas, so no router will ask this one; add its address to the manifest",
-			"cluster", cluster.Name, "address", edge.address())
+	if !slices.Contains(cluster.IndexReplicas, address) {
+		config.Log.Warn("the cluster does not name this address under index.replicas, so no router will ask here; add it to the manifest, or say with --advertise by which name it is there",
+			"cluster", cluster.Name, "address", address, "declared", strings.Join(cluster.IndexReplicas, ", "))
 	}
-	opened, err := openHost(store, cluster, hostConfig{
-		dir: config.Data, name: edge.address(), checkpoint: config.Checkpoint, log: config.Log,
+	opened, err := openHost(ctx, store, cluster, hostConfig{
+		dir: config.Data, name: address, checkpoint: config.Checkpoint, log: config.Log,
+		network: &replicaNetwork{junction: shared, cluster: cluster.UID}, address: address, join: config.Join,
 	})
 	if err != nil {
 		return err

@@ -82,7 +82,7 @@ func (x *indexes) match(m *shardmap.Map) (first error) {
 		}
 		config := x.config
 		config.dir = filepath.Join(x.dir, uid.String())
-		opened, err := openHost(x.store, cluster, config)
+		opened, err := openHost(context.Background(), x.store, cluster, config)
 		if err != nil {
 			if first == nil {
 				first = err

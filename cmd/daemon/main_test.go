@@ -22,6 +22,7 @@ type child struct {
 	Data    string
 	Cluster string
 	Etcd    []string
+	Join    bool
 	// CheckpointBytes is as in Checkpoint.Bytes.
 	CheckpointBytes int64
 }
@@ -59,7 +60,7 @@ func runChild(config string) error {
 	case "router":
 		return RunRouter(ctx, RouterConfig{Common: common, Etcd: c.Etcd, Data: c.Data})
 	case "index":
-		return RunIndex(ctx, IndexConfig{Common: common, Cluster: c.Cluster, Data: c.Data, Etcd: c.Etcd, Checkpoint: checkpoint})
+		return RunIndex(ctx, IndexConfig{Common: common, Cluster: c.Cluster, Join: c.Join, Data: c.Data, Etcd: c.Etcd, Checkpoint: checkpoint})
 	case "dev":
 		return RunDev(ctx, DevConfig{Common: common, Data: c.Data, Checkpoint: checkpoint})
 	}

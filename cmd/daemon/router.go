@@ -29,7 +29,7 @@ func RunRouter(ctx context.Context, config RouterConfig) error {
 		journal = filepath.Join(config.Data, "map.journal")
 	}
 	metrics := newMetrics()
-	edge, err := openEdge(config.Common, metrics)
+	edge, err := openEdge(config.Common, metrics, nil)
 	if err != nil {
 		return err
 	}

@@ -24,16 +24,22 @@ type definition struct {
 // every version to be kept of its views. What is new is built in the
 // background (Step, or a Fill); what is gone gives its memory back at once. A
 // definition that can't be built is refused in its State, and no other
-// suffers.
+// suffers. Where nothing is new it costs a comparison: every change of the map
+// comes by here.
 func (p *Projection) Define(schema *cairn.Schema, wanted []cairn.View) {
-	p.declared.Store(schema)
-	p.wanted = p.wanted[:0:0]
-	for _, view := range wanted {
-		p.wanted = append(p.wanted, definition{View: view})
-	}
-	slices.SortFunc(p.wanted, func(a, b definition) int {
+	p.Touched() // what shards there are may have changed all the same
+	wanted = slices.SortedFunc(slices.Values(wanted), func(a, b cairn.View) int {
 		return cmp.Or(cmp.Compare(a.UID, b.UID), cmp.Compare(a.Version, b.Version))
 	})
+	if p.defined(schema, wanted) {
+		return
+	}
+	p.declared.Store(schema)
+	p.retry = retry{}
+	p.wanted = make([]definition, len(wanted))
+	for i, view := range wanted {
+		p.wanted[i].View = view
+	}
 	// Tried without entries first: a Fill has all of its definitions or fails.
 	empty := views.New(schema, nodesColumn)
 	for i := range p.wanted {
@@ -55,13 +61,30 @@ func (p *Projection) Define(schema *cairn.Schema, wanted []cairn.View) {
 	} else {
 		p.fill = nil // it was for a schema that is gone again
 	}
-	p.Touched()
+}
+
+// defined tells whether a schema and versions of views, ascending, are what is
+// there.
+func (p *Projection) defined(schema *cairn.Schema, wanted []cairn.View) bool {
+	declared := p.declared.Load()
+	return declared != nil && (declared == schema || slices.Equal(declared.Attributes(), schema.Attributes())) &&
+		slices.EqualFunc(p.wanted, wanted, func(d definition, view cairn.View) bool {
+			return d.UID == view.UID && d.Name == view.Name && d.Keyspace == view.Keyspace && d.Version == view.Version &&
+				d.Filter == view.Filter && slices.Equal(d.Sort, view.Sort)
+		})
 }
 
 // Drop ends the projection of a keyspace that has no views any more. Who still
 // has it is told that there are none: it does not hear of changes from now on.
 func (p *Projection) Drop() {
-	p.wanted, p.built, p.fill = nil, nil, nil
+	p.wanted = nil
+	p.Replaced()
+}
+
+// Replaced ends a projection that another one is being made in the place of:
+// who still has it is told that the views are being built.
+func (p *Projection) Replaced() {
+	p.built, p.fill = nil, nil
 	p.leaving, p.unswept = nil, roaring.New()
 	p.forgetImage()
 	p.Touched()

@@ -14,9 +14,13 @@ import (
 
 // Fill makes projections anew, beside those that serve. One goroutine of the
 // owner's goes on with it: it calls Begin and then Add for every entry that its
-// shards had when the Fill began, in order of their ordinals, or Restore and
-// then Replace for every entry that has changed since the image; then TakeOver.
+// shards had when the Fill began, in order of their ordinals, or Restore, Forget
+// and then Put for every entry that has changed since the image; then TakeOver.
 // It may see an entry as of when the Fill began or later.
+//
+// So much may change meanwhile that the Fill notes only of which entries. It is
+// needed again then, with a later Since: Forget and Put make up for what it
+// Missed, and TakeOver goes on.
 type Fill struct {
 	projection *Projection
 	attributes []cairn.AttributeSpec
@@ -28,9 +32,24 @@ type Fill struct {
 	done       atomic.Int64
 	total      atomic.Int64
 
-	// changed is what has happened to entries since the Fill began; nil is
-	// that it was deleted. Guarded by the owner's lock.
-	changed map[uint32]*cairn.Entry
+	// added tells whether all entries have been added, placed whether they
+	// have got their shards.
+	added, placed bool
+	// news is what has happened since the Fill began and is not made up for.
+	// Guarded by the owner's lock.
+	news news
+	// changedMost bounds what news keeps.
+	changedMost int
+}
+
+// Shards is how a Fill learns from the owner where entries are.
+type Shards struct {
+	// All are the entries of each shard, all of one moment but for entries
+	// that were put or deleted meanwhile. It is called without the lock.
+	All func() map[Shard]*roaring.Bitmap
+	// Of are the entries of one shard, none if it has left. It is called with
+	// the lock held.
+	Of func(Shard) *roaring.Bitmap
 }
 
 // refill begins to make the projections anew. The owner's lock is held.
@@ -38,20 +57,36 @@ func (p *Projection) refill() {
 	schema := p.declared.Load()
 	p.fill = &Fill{
 		projection: p, attributes: indexed(schema), lists: newNodeLists(),
-		since: p.config.At().Index, changed: map[uint32]*cairn.Entry{},
+		since: p.config.At().Index, news: newNews(), changedMost: changedMost,
 	}
 	if p.built == nil { // else the image is of the attributes that serve
 		p.fill.image = p.image.Name
 	}
 }
 
-// Fill is the Fill that is needed, nil if none is. It is called with the lock
-// held. A Fill that is not the one that is needed any more is not to be gone
-// on with.
-func (p *Projection) Fill() *Fill { return p.fill }
+// Fill is the Fill that is needed now, nil if none is: none is for a while after
+// one has Failed. It is called with the lock held. A Fill that is not the one
+// that is needed any more is not to be gone on with.
+func (p *Projection) Fill() *Fill {
+	if p.config.Now().Before(p.retry.after) {
+		return nil
+	}
+	return p.fill
+}
+
+// note keeps what has become of an entry of a shard, within bounds: above, the
+// owner is to read what it had kept so far.
+func (f *Fill) note(shard Shard, ordinal uint32, entry *cairn.Entry) {
+	if len(f.news.changed) >= f.changedMost {
+		f.news.forget()
+		// The command that is being applied may be the last that changed one.
+		f.since = f.projection.config.At().Index + 1
+	}
+	f.news.entry(shard, ordinal, entry)
+}
 
 // Since is the log index after which changes are noted: what is added must be
-// of a state at least as new.
+// of a state at least as new. It is called with the lock held.
 func (f *Fill) Since() uint64 { return f.since }
 
 // Image is the image to begin with; empty for the entries.
@@ -60,23 +95,25 @@ func (f *Fill) Image() string { return f.image }
 // Progress is how many entries have been added of those expected.
 func (f *Fill) Progress() (done, total int) { return int(f.done.Load()), int(f.total.Load()) }
 
-// note keeps what has become of an entry. Entries do not change.
-func (f *Fill) note(ordinal uint32, entry *cairn.Entry) { f.changed[ordinal] = entry }
-
 // Restore begins with an image that WriteImage wrote. After an error the Fill
 // is over, and another one begins with the entries.
 func (f *Fill) Restore(image io.Reader) error {
+	var err error
+	if f.lists, f.restored, err = f.load(image); err != nil {
+		f.Abandon()
+	}
+	return err
+}
+
+// load reads an image of what the projection has.
+func (f *Fill) load(image io.Reader) (*nodeLists, *views.Restored, error) {
 	buffered := bufio.NewReaderSize(image, 1<<20)
 	lists, err := readLists(buffered)
-	if err == nil {
-		f.restored, err = views.Load(buffered, f.projection.declared.Load(), []cairn.AttributeSpec{nodesColumn}, f.definitions())
-	}
 	if err != nil {
-		f.Abandon()
-		return err
+		return nil, nil, err
 	}
-	f.lists = lists
-	return nil
+	restored, err := views.Load(buffered, f.projection.declared.Load(), []cairn.AttributeSpec{nodesColumn}, f.definitions())
+	return lists, restored, err
 }
 
 // Abandon begins anew with the entries, as after an image that turns out not
@@ -118,8 +155,7 @@ func (f *Fill) Unchanged(ordinals []uint32) []uint32 {
 	f.projection.config.Lock.Lock()
 	defer f.projection.config.Lock.Unlock()
 	return slices.DeleteFunc(ordinals, func(ordinal uint32) bool {
-		_, noted := f.changed[ordinal]
-		return noted
+		return f.news.knows(ordinal)
 	})
 }
 
@@ -129,99 +165,144 @@ func (f *Fill) Add(ordinal uint32, entry *cairn.Entry) error {
 	return f.builder.Add(ordinal, entry.Key, entry.Attributes, f.lists.value(entry.Nodes))
 }
 
-// Replace makes entries what they are now; nil deletes one.
-func (f *Fill) Replace(changed map[uint32]*cairn.Entry) error {
-	// A key may have come back under another ordinal, and an ordinal with
-	// another key: first all of them go.
-	gone := roaring.New()
-	for ordinal := range changed {
-		gone.Add(ordinal)
-	}
-	f.restored.Forget(gone)
-	for ordinal, entry := range changed {
-		if entry == nil {
-			continue
-		}
-		if err := f.restored.Put(ordinal, entry.Key, entry.Attributes, f.lists.value(entry.Nodes)); err != nil {
-			return err
-		}
-	}
-	return nil
+// Added tells whether all entries have been added: what is left is what it
+// Missed, and TakeOver.
+func (f *Fill) Added() bool { return f.added }
+
+// Missed takes the ordinals of entries that have changed, and of which it was not
+// noted how; they are to be read of a state at least as new as Since. It is
+// called with the lock held.
+func (f *Fill) Missed() *roaring.Bitmap {
+	missed := roaring.AndNot(f.news.missed, f.news.departed)
+	f.news.missed = roaring.New()
+	return missed
 }
 
-// catchUpLeast is how few changes are made up for in the last step, with the
-// owner's lock held.
-const catchUpLeast = 512
+// Forget forgets entries, of which those that there still are will be Put: a key
+// may have come back under another ordinal, and an ordinal with another key, so
+// that first all of them go.
+func (f *Fill) Forget(changed *roaring.Bitmap) { f.restored.Forget(changed) }
+
+// Put makes an entry what it is now.
+func (f *Fill) Put(ordinal uint32, entry *cairn.Entry) error {
+	return f.restored.Put(ordinal, entry.Key, entry.Attributes, f.lists.value(entry.Nodes))
+}
 
 // TakeOver builds the views that are wanted, makes up for what has changed
-// since the Fill began and, in one step with the lock held, serves. Shards, called
-// with the lock held, are the ordinals of each by its number; entries of none
-// of them have left meanwhile. It ends without a change when ended says so or
-// when another Fill is needed. Projections that turn out not to have what the
-// shards have are KindCorrupt, and are begun anew with the entries.
-func (f *Fill) TakeOver(shards func() map[Shard]*roaring.Bitmap, ended func() bool) error {
+// since the Fill began and, in one step with the lock held, serves. It holds the
+// lock for some milliseconds at a time, whatever the number of entries and
+// shards. It ends without a change when ended says so or when another Fill is
+// needed, and where it has Missed something. Projections that turn out not to
+// have what the shards have are KindCorrupt, and are begun anew with the entries.
+func (f *Fill) TakeOver(shards Shards, ended func() bool) error {
 	if f.restored == nil {
 		var err error
-		if f.restored, err = f.builder.Finish(); err != nil {
+		if f.restored, err = f.builder.Finish(ended); err != nil {
+			if ended() {
+				return nil
+			}
 			return err
 		}
 	}
-	p := f.projection
+	f.added = true
 	for !ended() {
-		p.config.Lock.Lock()
-		if p.fill != f {
-			p.config.Lock.Unlock()
-			return nil
-		}
-		now := shards()
-		changed, left := f.changed, f.departed(now)
-		if len(changed)+int(left.GetCardinality()) <= catchUpLeast {
-			err := f.takeOverLocked(now, changed, left)
-			p.config.Lock.Unlock()
-			return err
-		}
-		f.changed = map[uint32]*cairn.Entry{}
-		p.config.Lock.Unlock()
-		if err := f.makeUp(changed, left); err != nil {
-			f.Abandon()
+		over, err := f.step(shards)
+		if over || err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// departed are the entries that no shard has any more, of those that have not
-// changed.
-func (f *Fill) departed(shards map[Shard]*roaring.Bitmap) *roaring.Bitmap {
-	all := make([]*roaring.Bitmap, 0, len(shards))
-	for _, ordinals := range shards {
-		all = append(all, ordinals)
-	}
-	return roaring.AndNot(f.restored.Entries(), roaring.FastOr(all...))
-}
-
-// makeUp makes up for changes. An ordinal that has departed may have got
-// another entry since, so what changed comes last.
-func (f *Fill) makeUp(changed map[uint32]*cairn.Entry, departed *roaring.Bitmap) error {
-	f.restored.Forget(departed)
-	return f.Replace(changed)
-}
-
-func (f *Fill) takeOverLocked(shards map[Shard]*roaring.Bitmap, changed map[uint32]*cairn.Entry, departed *roaring.Bitmap) error {
+// step goes on with taking over, until it is over.
+func (f *Fill) step(shards Shards) (over bool, err error) {
 	p := f.projection
-	err := f.makeUp(changed, departed)
+	p.config.Lock.Lock()
+	switch {
+	case p.fill != f || !f.news.missed.IsEmpty():
+		p.config.Lock.Unlock()
+		return true, nil
+	case f.placed && f.news.few():
+		defer p.config.Lock.Unlock()
+		return true, f.takeOverLocked(shards)
+	case f.placed:
+		news, changed := f.catchUp(shards)
+		p.config.Lock.Unlock()
+		err = f.makeUp(news, changed)
+	default:
+		news := f.news
+		f.news = newNews()
+		p.config.Lock.Unlock()
+		err = f.place(news, shards)
+	}
+	if err != nil {
+		f.Abandon()
+	}
+	return false, err
+}
+
+// place makes up for the news so far and gives all entries their shards. An
+// image has entries of shards that had left before the Fill began.
+func (f *Fill) place(news news, shards Shards) error {
+	if err := f.makeUp(news, shards.All()); err != nil {
+		return err
+	}
+	// One that has come since is noted, and put again.
+	f.restored.Forget(f.restored.Strays())
+	f.placed = true
+	return nil
+}
+
+// catchUp takes the news, with the entries of up to shardsAtOnce of the shards;
+// the others stay news. The lock is held.
+func (f *Fill) catchUp(shards Shards) (news, map[Shard]*roaring.Bitmap) {
+	now, later := make(map[Shard]*roaring.Bitmap, min(len(f.news.shards), shardsAtOnce)), f.news.shards
+	for shard := range later {
+		if len(now) == shardsAtOnce {
+			break
+		}
+		now[shard] = shards.Of(shard)
+		delete(later, shard)
+	}
+	taken := f.news
+	f.news = newNews()
+	f.news.shards = later
+	return taken, now
+}
+
+// makeUp makes up for news. An ordinal that has departed may have got another
+// entry since, so what changed comes last.
+func (f *Fill) makeUp(news news, shards map[Shard]*roaring.Bitmap) error {
+	gone := news.departed.Clone()
+	for ordinal := range news.changed {
+		gone.Add(ordinal)
+	}
+	f.Forget(gone)
+	for ordinal, entry := range news.changed {
+		if entry == nil || news.departed.Contains(ordinal) {
+			continue
+		}
+		if err := f.Put(ordinal, entry); err != nil {
+			return err
+		}
+	}
+	f.restored.SetShards(shards)
+	return nil
+}
+
+func (f *Fill) takeOverLocked(shards Shards) error {
+	p := f.projection
+	err := f.makeUp(f.catchUp(shards))
 	var made *views.Views
 	if err == nil {
-		// What was noted of an entry may have departed with its shard.
-		f.restored.Forget(f.departed(shards))
-		made, err = f.restored.SetShards(shards)
+		made, err = f.restored.Views()
 	}
 	if err != nil {
 		p.forgetImage()
 		p.refill()
 		return err
 	}
-	p.built, p.fill = &built{views: made, attributes: f.attributes, lists: f.lists}, nil
+	p.built, p.fill, p.retry = &built{views: made, attributes: f.attributes, lists: f.lists}, nil, retry{}
 	p.leaving, p.unswept = nil, roaring.New()
 	if f.image == "" {
 		p.forgetImage()

@@ -52,6 +52,7 @@ type Projection struct {
 	// built answers; nil until the first Fill is over.
 	built *built
 	fill  *Fill // nil if none is needed
+	retry retry // of fill
 	// leaving are shards that have left and are still to be swept, unswept
 	// their ordinals.
 	leaving []Shard
@@ -95,7 +96,7 @@ func (p *Projection) Put(shard Shard, ordinal uint32, entry *cairn.Entry) {
 		p.built.put(shard, ordinal, entry)
 	}
 	if p.fill != nil {
-		p.fill.note(ordinal, entry)
+		p.fill.note(shard, ordinal, entry)
 	}
 	p.image.changed(ordinal)
 }
@@ -106,7 +107,7 @@ func (p *Projection) Delete(shard Shard, ordinal uint32) {
 		p.built.views.Delete(ordinal, shard)
 	}
 	if p.fill != nil {
-		p.fill.note(ordinal, nil)
+		p.fill.note(shard, ordinal, nil)
 	}
 	p.image.changed(ordinal)
 }
@@ -116,9 +117,11 @@ func (b *built) put(shard Shard, ordinal uint32, entry *cairn.Entry) {
 }
 
 // Move notes that entries of one shard are another's from now on. Ordinals
-// that the first does not have are passed over. Shards need not be told to a
-// Fill: it asks at its end.
+// that the first does not have are passed over.
 func (p *Projection) Move(from, to Shard, ordinals *roaring.Bitmap) {
+	if p.fill != nil {
+		p.fill.news.move(from, to)
+	}
 	if p.built != nil {
 		p.built.views.MoveEntries(from, to, ordinals)
 	}
@@ -128,6 +131,9 @@ func (p *Projection) Move(from, to Shard, ordinals *roaring.Bitmap) {
 // at once. Step sweeps them; until it has, the owner must not use these
 // ordinals again.
 func (p *Projection) Depart(shard Shard, ordinals *roaring.Bitmap) {
+	if p.fill != nil {
+		p.fill.news.depart(shard, ordinals)
+	}
 	if p.built == nil || ordinals.IsEmpty() {
 		return
 	}

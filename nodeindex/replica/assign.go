@@ -8,7 +8,7 @@ import (
 
 // Assign has the log note what the cluster owns at a map revision. One that
 // is not newer than the log's is ignored. Errors: KindUnavailable (the log
-// does not take it now; ask again), KindUnknown (it may have been noted),
+// does not take it now, or another replica leads; ask again), KindUnknown (it may have been noted),
 // KindDeadline, and KindInternal for an assignment that can't be, as with
 // overlapping shards.
 func (r *Replica) Assign(ctx context.Context, assignment cairn.Assignment) error {
@@ -28,14 +28,8 @@ func (r *Replica) Assign(ctx context.Context, assignment cairn.Assignment) error
 			return refusal
 		}
 		log := r.log.Load()
-		select {
-		case <-log.ready:
-		case <-log.store.failed:
-			return errLogStopped(log.store.err())
-		case <-ctx.Done():
-			return cairn.Errorf(cairn.KindDeadline, "DEADLINE_EXCEEDED", "waiting for the log: %w", ctx.Err())
-		case <-r.ctx.Done():
-			return errClosed()
+		if _, err := log.awaitLead(ctx); err != nil {
+			return asError(err)
 		}
 		command, changed := r.index.Diff(assignment)
 		if !changed {

@@ -124,9 +124,7 @@ func (r *Replica) checkpoints() {
 // it has been opened anew only, with the log still whole behind it.
 func (r *Replica) checkpoint() bool {
 	log := r.log.Load()
-	select {
-	case <-log.ready:
-	default:
+	if !r.machine.caughtUp() {
 		// A log opened again applies anew what the index has already, and does
 		// not know yet how far that is.
 		return false

@@ -16,6 +16,19 @@ type Config struct {
 	// Name is what Status calls this replica: an address, or by default
 	// "in-process".
 	Name string
+	// Cluster is whose index this is, which Status tells.
+	Cluster cairn.UID
+	// ID names this replica in its group, for ever: another directory is
+	// another replica. Default "1".
+	ID string
+	// Address is where the other replicas, and routers, find this one.
+	Address string
+	// Network connects the replicas of the group. Without it this is a group
+	// of one.
+	Network Network
+	// Found has a directory without a log begin a group of its own. Else it
+	// waits to be made part of one. Without Network it always does.
+	Found bool
 	// Refresh returns the cluster's assignment at a map revision of at least
 	// that. Without it, requests wait for Assign to be called.
 	Refresh func(ctx context.Context, revision uint64) (cairn.Assignment, error)
@@ -43,18 +56,27 @@ type Config struct {
 	// SegmentBytes is the size of a file of the log, allocated ahead. Default
 	// 64 MiB.
 	SegmentBytes int
+	// LogBytes bounds what the files of the log may take behind the last
+	// checkpoint, for followers that lag. Default 1 GiB.
+	LogBytes int64
 	// DiskReserve is how much space must be free on Dir's file system for
 	// writes to be taken. Default 128 MiB.
 	DiskReserve uint64
 	// FreeSpace says how much is free there. Default: the file system's word.
 	FreeSpace func(dir string) (uint64, error)
+	// BeforeSync, if set, is called before each write to the log that is synced:
+	// for tests of disks that are slow or hang.
+	BeforeSync func()
 
 	// Heartbeat is how often an idle watch is told where the log stands.
 	// Default 500 ms.
 	Heartbeat time.Duration
-	// ElectionTimeout is how long a voter waits before it stands for
-	// election. Default 20 ms, which is right for a single voter: there is
-	// nobody to wait for.
+	// MarkInterval is how often the leader has the replicas compare what they
+	// have, if anything was written. Default 10 s.
+	MarkInterval time.Duration
+	// ElectionTimeout is how long a replica that hears nothing of its leader
+	// waits before it stands for election, and a leader that hears of no
+	// majority before it steps down. Default 500 ms, and without Network 20 ms.
 	ElectionTimeout time.Duration
 	// Now is the clock that writes are recorded with. Default time.Now.
 	Now func() time.Time
@@ -66,10 +88,10 @@ func (c Config) completed() (Config, error) {
 	if c.Dir == "" {
 		return c, cairn.Invalid("dir", "DIR_EMPTY", "an index needs a data directory")
 	}
-	if c.CommandRequests < 0 || c.CommandBytes < 0 || c.QueueBytes < 0 || c.CheckpointBytes < 0 || c.OverlayBytes < 0 || c.SegmentBytes < 0 {
+	if c.CommandRequests < 0 || c.CommandBytes < 0 || c.QueueBytes < 0 || c.CheckpointBytes < 0 || c.OverlayBytes < 0 || c.SegmentBytes < 0 || c.LogBytes < 0 {
 		return c, cairn.Invalid("config", "BOUND_NEGATIVE", "a bound below zero")
 	}
-	if c.CheckpointAge < 0 || c.Heartbeat < 0 || c.ElectionTimeout < 0 {
+	if c.CheckpointAge < 0 || c.Heartbeat < 0 || c.MarkInterval < 0 || c.ElectionTimeout < 0 {
 		return c, cairn.Invalid("config", "BOUND_NEGATIVE", "a time below zero")
 	}
 	setDefault(&c.Name, "in-process")
@@ -82,9 +104,16 @@ func (c Config) completed() (Config, error) {
 	// Else writes would wait for a checkpoint that is not due.
 	c.CheckpointBytes = min(c.CheckpointBytes, c.OverlayBytes)
 	setDefault(&c.SegmentBytes, 64<<20)
+	setDefault(&c.LogBytes, 1<<30)
 	setDefault(&c.DiskReserve, 128<<20)
 	setDefault(&c.Heartbeat, 500*time.Millisecond)
-	setDefault(&c.ElectionTimeout, 20*time.Millisecond)
+	setDefault(&c.MarkInterval, 10*time.Second)
+	if c.Network == nil {
+		setDefault(&c.ElectionTimeout, 20*time.Millisecond)
+	}
+	setDefault(&c.ElectionTimeout, 500*time.Millisecond)
+	setDefault(&c.ID, "1")
+	setDefault(&c.Address, c.ID)
 	setDefault(&c.Logger, slog.Default())
 	if c.FreeSpace == nil {
 		c.FreeSpace = freeSpace

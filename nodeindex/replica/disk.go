@@ -17,6 +17,8 @@ type refusals struct {
 	mu sync.Mutex // guards what follows
 	// full: there is less free space than the reserve, or a write found none.
 	full *cairn.Error
+	// hung: the disk does not answer.
+	hung *cairn.Error
 	// stopped: the log has stopped.
 	stopped *cairn.Error
 }
@@ -25,10 +27,12 @@ type refusals struct {
 func (r *refusals) get() *cairn.Error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.stopped != nil {
-		return r.stopped
+	for _, refusal := range []*cairn.Error{r.stopped, r.hung, r.full} {
+		if refusal != nil {
+			return refusal
+		}
 	}
-	return r.full
+	return nil
 }
 
 // log is why the log takes nothing at all, nil while it does.
@@ -43,6 +47,14 @@ func (r *refusals) setFull(err *cairn.Error) (changed bool) {
 	defer r.mu.Unlock()
 	changed = (r.full == nil) != (err == nil)
 	r.full = err
+	return changed
+}
+
+func (r *refusals) setHung(err *cairn.Error) (changed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	changed = (r.hung == nil) != (err == nil)
+	r.hung = err
 	return changed
 }
 
@@ -76,6 +88,29 @@ func (r *Replica) checkDisk() (enough bool) {
 		r.config.Logger.Error("writes are refused", "err", full)
 	}
 	return false
+}
+
+// hangLimit is how long a sync of the log may take before the disk is taken for
+// hung. With the time of an election after it another replica leads within 5 s.
+const hangLimit = 2500 * time.Millisecond
+
+// checkHang looks at how long the log has been waiting for the disk. While that
+// hangs, raft's own goroutine does too and would keep leading: so this replica
+// falls silent, and the others elect another leader.
+func (r *Replica) checkHang() {
+	log := r.log.Load()
+	if !log.store.hangs(hangLimit) {
+		log.transport.silent.Store(false)
+		if r.refusals.setHung(nil) {
+			r.config.Logger.Warn("the disk answers again", "dir", r.config.Dir)
+		}
+		return
+	}
+	log.transport.silent.Store(true)
+	hung := cairn.Errorf(cairn.KindUnavailable, "DISK_HANGS", "the disk of %s has not answered for %s; another replica takes over, if there is one, and writes go on here when it answers", r.config.Dir, hangLimit)
+	if r.refusals.setHung(hung) {
+		r.config.Logger.Error("the disk hangs; this replica neither takes writes nor leads", "dir", r.config.Dir)
+	}
 }
 
 // freeSpace is what the file system of a directory has free for us.

@@ -1,5 +1,5 @@
-// Package replica keeps a node index durable: a raft group around one
-// nodeindex.Index, of one voter so far.
+// Package replica keeps a node index durable: one replica of a raft group around
+// a nodeindex.Index, of one voter or several.
 //
 //	r, err := replica.Open(replica.Config{Dir: dir, Refresh: refresh})
 //	...

@@ -50,7 +50,9 @@ func TestVerifyAfterFailure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-log.ready
+	if _, err := log.awaitLead(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if err := log.store.WAL.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -15,23 +15,23 @@ import (
 )
 
 // replicatedLog is the seam to the raft library: propose, verify, checkpoint,
-// close, and what ready and failed say. Nothing else of this package knows
-// how the log is replicated.
+// close, who leads (leadership.go) and who is there (members.go). Nothing else
+// of this package knows how the log is replicated.
 type replicatedLog struct {
-	raft  *raft.Raft
-	store *store
-	// ready is closed once this replica leads and has applied everything that
-	// was committed before.
-	ready chan struct{}
+	id         string
+	raft       *raft.Raft
+	store      *store
+	machine    *machine
+	transport  *transport
+	leadership leadership
+	// patience is how long a request waits for a leader.
+	patience time.Duration
 
 	closing chan struct{}
 	closed  sync.Once
 	running sync.WaitGroup
 	asking  inFlight
 }
-
-// voter is the id and address of the group's one member.
-const voter = "1"
 
 // trailingEntries stay in the log behind a checkpoint, so that the log is
 // never empty and its loss would be noticed.
@@ -40,50 +40,47 @@ const trailingEntries = 64
 // openLog opens the log below dir and lets it drive the machine.
 func openLog(config Config, m *machine, outcome func(error)) (*replicatedLog, error) {
 	dir := filepath.Join(config.Dir, "log")
-	s, err := openStore(dir, config.SegmentBytes, newWALLogger(config.Logger))
+	s, err := openStore(dir, config.SegmentBytes, newWALLogger(config.Logger), newRetention(config, dir))
 	if err != nil {
 		return nil, err
 	}
-	if err := checkContinues(s, m.index.Checkpointed().Index); err != nil {
+	s.beforeSync = config.BeforeSync
+	if err := continueFrom(s, m.index.Checkpointed(), config.Logger); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	snapshots, err := newSnapshotStore(config, m.index, s, outcome)
+	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	m.drivenBy(s)
-	address, transport := raft.NewInmemTransport(voter)
-	snapshots := &snapshotStore{index: m.index, outcome: outcome}
 	settings := raftConfig(config)
-	l := &replicatedLog{store: s, ready: make(chan struct{}), closing: make(chan struct{})}
-	if err := bootstrap(settings, s, snapshots, address, transport); err != nil {
+	transport, err := openTransport(config, settings.Logger, s.retention)
+	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
+	l := &replicatedLog{
+		id: config.ID, store: s, machine: m, transport: transport, closing: make(chan struct{}),
+		leadership: leadership{changed: make(chan struct{})}, patience: 3 * config.ElectionTimeout,
+	}
+	if config.Found || config.Network == nil {
+		err = found(settings, s, snapshots, transport)
+	}
+	if err != nil {
+		return nil, errors.Join(err, transport.Close(), s.close())
+	}
 	if l.raft, err = raft.NewRaft(settings, m, s, s, snapshots, transport); err != nil {
-		return nil, errors.Join(cairn.Errorf(cairn.KindCorrupt, "LOG_BROKEN", "starting the log in %s: %w", dir, err), s.close())
+		return nil, errors.Join(cairn.Errorf(cairn.KindCorrupt, "LOG_BROKEN", "starting the log in %s: %w", dir, err), transport.Close(), s.close())
 	}
-	l.running.Go(l.lead)
+	if l.alone() {
+		transport.standForElection()
+	}
+	l.running.Go(l.followLeadership)
 	return l, nil
-}
-
-// checkContinues refuses a log that does not go on where the checkpoint ends:
-// acknowledged writes are missing from it.
-func checkContinues(s *store, checkpointed uint64) error {
-	first, err := s.FirstIndex()
-	if err != nil {
-		return cairn.Errorf(cairn.KindCorrupt, "LOG_BROKEN", "%w", err)
-	}
-	last, err := s.LastIndex()
-	if err != nil {
-		return cairn.Errorf(cairn.KindCorrupt, "LOG_BROKEN", "%w", err)
-	}
-	if last < checkpointed || first > checkpointed+1 {
-		return cairn.Errorf(cairn.KindCorrupt, "LOG_MISSING",
-			"the log holds the entries %d to %d, and the index's checkpoint ends with %d: a part of the log is lost; restore the directory from a backup",
-			first, last, checkpointed)
-	}
-	return nil
 }
 
 func raftConfig(config Config) *raft.Config {
 	settings := raft.DefaultConfig()
-	settings.LocalID = voter
+	settings.LocalID = raft.ServerID(config.ID)
 	settings.HeartbeatTimeout = config.ElectionTimeout
 	settings.ElectionTimeout = config.ElectionTimeout
 	settings.LeaderLeaseTimeout = config.ElectionTimeout
@@ -97,11 +94,12 @@ func raftConfig(config Config) *raft.Config {
 	return settings
 }
 
-// bootstrap makes a new log's group. One that has any state is left alone.
-func bootstrap(settings *raft.Config, s *store, snapshots raft.SnapshotStore, address raft.ServerAddress, transport raft.Transport) error {
+// found makes a group of this replica alone. A log that has any state is left
+// alone.
+func found(settings *raft.Config, s *store, snapshots raft.SnapshotStore, transport raft.Transport) error {
 	has, err := raft.HasExistingState(s, s, snapshots)
 	if err == nil && !has {
-		group := raft.Configuration{Servers: []raft.Server{{Suffrage: raft.Voter, ID: settings.LocalID, Address: address}}}
+		group := raft.Configuration{Servers: []raft.Server{{Suffrage: raft.Voter, ID: settings.LocalID, Address: transport.LocalAddr()}}}
 		err = raft.BootstrapCluster(settings, s, s, snapshots, transport, group)
 	}
 	if err != nil {
@@ -111,23 +109,6 @@ func bootstrap(settings *raft.Config, s *store, snapshots raft.SnapshotStore, ad
 		return cairn.Errorf(cairn.KindCorrupt, "LOG_BROKEN", "starting the log: %w", err)
 	}
 	return nil
-}
-
-// lead waits for leadership, and then for everything committed before it.
-func (l *replicatedLog) lead() {
-	for {
-		select {
-		case leads := <-l.raft.LeaderCh():
-			if leads && l.ask(func() error { return l.raft.Barrier(0).Error() }) == nil {
-				close(l.ready)
-				return
-			}
-		case <-l.closing:
-			return
-		case <-l.store.failed:
-			return
-		}
-	}
 }
 
 // ask runs one question to raft. raft leaves some of those unanswered that it
@@ -168,31 +149,37 @@ func (l *replicatedLog) propose(command []byte) (nodeindex.Result, error) {
 			return result, cairn.Errorf(cairn.KindInternal, "LOG_RESPONSE", "the log answered with a %T", future.Response())
 		}
 		return result, nil
-	case errors.Is(err, raft.ErrNotLeader):
-		return nodeindex.Result{}, cairn.Errorf(cairn.KindUnavailable, "NOT_LEADER", "this replica does not lead its group; ask again")
+	case isSurelyNotDone(err):
+		if refusal := l.refusal(); refusal != nil && refusal.Reason == "NOT_LEADER" {
+			return nodeindex.Result{}, refusal
+		}
+		return nodeindex.Result{}, errNotLeader("")
 	default:
 		return nodeindex.Result{}, cairn.Errorf(cairn.KindUnknown, "OUTCOME_UNKNOWN", "the log failed while the write was under way: %w", err)
 	}
 }
 
-// verify finds out whether this replica still leads, and returns the index of
-// the last command that may have been acknowledged.
+// verify makes sure that this replica leads, and returns the index of the last
+// command that may have been acknowledged.
 func (l *replicatedLog) verify(ctx context.Context) (uint64, error) {
-	select {
-	case <-l.ready:
-	case <-l.store.failed:
-		return 0, errLogStopped(l.store.err())
-	case <-l.closing:
-		return 0, errClosed()
-	case <-ctx.Done():
-		return 0, cairn.Errorf(cairn.KindNotYet, "NO_LEADER", "no leader yet: %w", ctx.Err())
+	term, err := l.awaitLead(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = cairn.Errorf(cairn.KindNotYet, "NO_LEADER", "no leader yet: %w", ctx.Err())
+		}
+		return 0, err
 	}
 	commit := l.raft.CommitIndex()
-	if err := l.askLeadership(); err != nil {
-		if cause := l.store.err(); cause != nil {
-			return 0, errLogStopped(cause)
-		}
+	err = l.askLeadership()
+	if cause := l.store.err(); cause != nil {
+		return 0, errLogStopped(cause)
+	}
+	if err != nil {
 		return 0, cairn.Errorf(cairn.KindUnavailable, "NOT_LEADER", "this replica could not make sure that it leads its group: %w", err)
+	}
+	if l.raft.CurrentTerm() != term {
+		// Another may have led in between, and acknowledged more than that.
+		return 0, errNotLeader("")
 	}
 	// A command that is not in the store's list any more has been applied.
 	return l.store.lastCommand(commit), nil
@@ -202,6 +189,7 @@ func (l *replicatedLog) verify(ctx context.Context) (uint64, error) {
 // it. taken is false if there was nothing to write. How the write itself ended
 // is said to the outcome function that the log was opened with.
 func (l *replicatedLog) checkpoint() (taken bool, err error) {
+	defer l.machine.endCheckpoint()
 	err = l.raft.Snapshot().Error()
 	if errors.Is(err, raft.ErrNothingNewToSnapshot) {
 		return false, nil
@@ -228,6 +216,11 @@ func (l *replicatedLog) close(logger *slog.Logger) {
 			case <-time.After(drainTimeout):
 			}
 		}
+		// First the transport: raft would wait for a snapshot that is sent or
+		// received for as long as a slow peer takes.
+		if err := l.transport.Close(); err != nil {
+			logger.Debug("closing the transport", "err", err)
+		}
 		if err := l.raft.Shutdown().Error(); err != nil {
 			logger.Warn("stopping the log", "err", err)
 		}
@@ -238,7 +231,7 @@ func (l *replicatedLog) close(logger *slog.Logger) {
 	})
 }
 
-func errLogStopped(cause error) error {
+func errLogStopped(cause error) *cairn.Error {
 	return cairn.Errorf(cairn.KindUnavailable, "LOG_FAILED", "the log has stopped: %w", cause)
 }
 

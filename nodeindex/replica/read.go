@@ -11,7 +11,7 @@ import (
 // asks. A request that needs no wait is answered even if ctx has ended.
 // Errors: KindNotYet (the log has not reached it when ctx ends),
 // KindUnavailable (linearizable, and leadership can't be made sure of;
-// CLOSED), KindCorrupt.
+// CLOSED), KindCorrupt (DIVERGED, or damage that was met).
 func (r *Replica) Locate(ctx context.Context, request *cairn.LocateRequest, reply *cairn.LocateReply) error {
 	if err := r.fresh(ctx, request.Read); err != nil {
 		return err
@@ -41,8 +41,11 @@ func (r *Replica) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, 
 	if r.ctx.Err() != nil { // what a closed index says of itself means nothing
 		return cairn.IndexStatus{}, errClosed()
 	}
-	status.Replica = r.config.Name
-	if refusal := r.refusals.get(); refusal != nil {
+	status.Replica, status.Cluster = r.config.Name, r.config.Cluster
+	status.ReplicaID, status.Members = r.config.ID, r.Members()
+	if err := r.index.Diverged(); err != nil {
+		status.WriteRefusal = err.Error()
+	} else if refusal := r.refusals.get(); refusal != nil {
 		status.WriteRefusal = refusal.Error()
 	}
 	return status, nil
@@ -50,6 +53,9 @@ func (r *Replica) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, 
 
 // fresh waits until the applied state may answer the request.
 func (r *Replica) fresh(ctx context.Context, read cairn.Read) error {
+	if err := r.index.Diverged(); err != nil {
+		return err
+	}
 	var index uint64
 	switch read.Level {
 	case cairn.AtLeast:
@@ -83,13 +89,23 @@ const roundTimeout = 10 * time.Second
 // refreshPause is the wait after a refresh that failed.
 const refreshPause = 50 * time.Millisecond
 
+// followerWait is how long a follower lets a request wait for what its log has
+// not reached.
+const followerWait = 250 * time.Millisecond
+
 // reach waits until the log has noted a map revision and applied an index.
-// Meanwhile it has the revision fetched. KindNotYet (LOG_BEHIND) when ctx
-// ends.
+// Meanwhile it has the revision fetched, where it leads. KindNotYet (LOG_BEHIND)
+// when ctx ends, and soon where another leads.
 func (r *Replica) reach(ctx context.Context, revision, index uint64) error {
 	applied, noted := r.index.Position()
 	if noted >= revision && applied >= index {
 		return nil
+	}
+	if r.log.Load().refusal() != nil {
+		// The leader may know; whoever asks does not have to wait for us.
+		ctx, cancel := context.WithTimeout(ctx, followerWait)
+		defer cancel()
+		return r.index.Wait(ctx, revision, index)
 	}
 	if noted >= revision || r.config.Refresh == nil || ctx.Err() != nil {
 		return r.index.Wait(ctx, revision, index)

@@ -38,10 +38,10 @@ type Replica struct {
 // startTimeout is how long Open waits for the log to be replayed.
 const startTimeout = time.Minute
 
-// Open opens the replica in config.Dir, and makes one if there is none. It
-// returns once everything that was committed has been applied; a log that
-// can't be written (a full disk) leaves it answering reads and refusing
-// writes. Errors: KindInvalid (config), KindUnavailable (DATA_DIR_IN_USE),
+// Open opens the replica in config.Dir, and makes one if there is none. A
+// replica that is alone in its group returns once everything that was committed
+// has been applied; a log that can't be written (a full disk) leaves it
+// answering reads and refusing writes. Errors: KindInvalid (config), KindUnavailable (DATA_DIR_IN_USE),
 // KindCorrupt (a damaged or foreign file, which is not changed; LOG_MISSING, a
 // part of the log is lost), KindExhausted (DISK_FULL, and nothing there to
 // serve).
@@ -60,6 +60,7 @@ func Open(config Config) (*Replica, error) {
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.verifies.run, r.refreshes.run = r.verify, r.refresh
+	r.machine.installed = r.keepKeysAgain
 	log, err := openLog(config, r.machine, r.outcome.set)
 	if err != nil {
 		r.cancel()
@@ -72,13 +73,22 @@ func Open(config Config) (*Replica, error) {
 	r.running.Go(r.checkpoints)
 	r.running.Go(r.keepKeys)
 	r.running.Go(r.tendViews)
-	select {
-	case <-log.ready:
-	case <-log.store.failed:
-	case <-time.After(startTimeout):
-		config.Logger.Warn("the log is not ready yet; it may be long, or the disk slow", "dir", config.Dir)
-	}
+	r.running.Go(r.marks)
+	r.awaitStart(log)
 	return r, nil
+}
+
+// awaitStart waits until a replica that is the only one of its group has
+// applied its whole log. Others hear from their leader how far to go.
+func (r *Replica) awaitStart(log *replicatedLog) {
+	if !log.alone() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.ctx, startTimeout)
+	defer cancel()
+	if _, err := log.awaitLead(ctx); err != nil && ctx.Err() != nil {
+		r.config.Logger.Warn("the log is not ready yet; it may be long, or the disk slow", "dir", r.config.Dir)
+	}
 }
 
 // closingTime is how long Close may be kept by a checkpoint. One that would take
@@ -120,6 +130,18 @@ func (r *Replica) keepKeys() {
 	r.config.Logger.Debug("keys in memory", "took", time.Since(start))
 }
 
+// keepKeysAgain is for an index that has gone on from a snapshot.
+func (r *Replica) keepKeysAgain() {
+	r.config.Logger.Info("the index goes on from a snapshot of the leader's", "index", r.index.Checkpointed().Index)
+	if !r.asking.begin() {
+		return
+	}
+	go func() {
+		defer r.asking.end()
+		r.keepKeys()
+	}()
+}
+
 // tend looks after the disk and the log until the replica closes.
 func (r *Replica) tend() {
 	tick := time.NewTicker(diskInterval)
@@ -128,6 +150,7 @@ func (r *Replica) tend() {
 	for {
 		select {
 		case <-tick.C:
+			r.checkHang()
 			enough := r.checkDisk()
 			if failed == nil && enough && r.reopen() {
 				failed = r.log.Load().store.failed
@@ -146,6 +169,9 @@ func stopReason(failure error) *cairn.Error {
 	if isFull(failure) {
 		return cairn.Errorf(cairn.KindExhausted, "DISK_FULL", "the log found the disk full; make room, and writes go on by themselves: %w", failure)
 	}
+	if errors.Is(failure, errOvertaken) {
+		return cairn.Errorf(cairn.KindUnavailable, "LOG_OVERTAKEN", "the log is opened anew: %w", failure)
+	}
 	return cairn.Errorf(cairn.KindUnavailable, "LOG_FAILED", "the log could not be written, so no write is taken until the index is started again: %w", failure)
 }
 
@@ -156,11 +182,12 @@ func (r *Replica) stop(reason *cairn.Error) {
 	r.log.Load().close(r.config.Logger)
 }
 
-// reopen opens a log that a full disk has stopped again, as after a crash. It
-// is false if it was stopped by anything else, or can't be opened yet.
+// reopen opens a log that a full disk has stopped again, or one that a
+// snapshot has overtaken, as after a crash. It is false if it was stopped by
+// anything else, or can't be opened yet.
 func (r *Replica) reopen() bool {
 	reason := r.refusals.log()
-	if reason == nil || reason.Kind != cairn.KindExhausted {
+	if reason == nil || reason.Kind != cairn.KindExhausted && !errors.Is(reason, errOvertaken) {
 		return false
 	}
 	log, err := openLog(r.config, r.machine, r.outcome.set)

@@ -77,7 +77,7 @@ func encodeEntry(t *testing.T, index uint64) []byte {
 func continues(t *testing.T, dir string, last uint64) {
 	t.Helper()
 	for range 2 {
-		s, err := openStore(dir, 4<<10, newWALLogger(slog.New(slog.DiscardHandler)))
+		s, err := openStore(dir, 4<<10, newWALLogger(slog.New(slog.DiscardHandler)), newRetention(configure(dir), dir))
 		if err != nil {
 			t.Fatal(err)
 		}

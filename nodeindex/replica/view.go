@@ -49,7 +49,7 @@ func (r *Replica) tendViews() {
 			r.checkpointSoon()
 		}
 		if err := r.index.FillViews(r.ctx); err != nil && r.ctx.Err() == nil {
-			r.config.Logger.Error("views could not be restored; they are made from the entries", "err", err)
+			r.config.Logger.Error("views can't be made yet", "err", err)
 		}
 		if now := time.Now(); r.refusals.get() == nil && now.After(saveAfter) {
 			if err := r.index.SaveViews(); err != nil && r.ctx.Err() == nil {

@@ -13,6 +13,9 @@ import (
 // keyspace is not here) or KindUnavailable (CLOSED). An index that the log has
 // not reached is waited for.
 func (r *Replica) Watch(ctx context.Context, request cairn.WatchRequest, deliver func(cairn.WatchBatch) error) error {
+	if err := r.index.Diverged(); err != nil {
+		return err
+	}
 	if err := r.index.Wait(ctx, 0, request.After); err != nil {
 		return err
 	}

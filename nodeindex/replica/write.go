@@ -11,14 +11,20 @@ import (
 // each went. Errors of the request as a whole: KindInvalid (more than
 // cairn.MaxBatch mutations), KindNotYet (the log has not noted the map
 // revision that the request was decided by), KindExhausted (DISK_FULL,
-// QUEUE_FULL), KindUnavailable (LOG_FAILED, NOT_LEADER, CLOSED), KindDeadline
+// QUEUE_FULL), KindUnavailable (LOG_FAILED, NOT_LEADER, NO_LEADER, CLOSED), KindDeadline
 // (withdrawn before it took effect), all of which changed nothing; and
 // KindUnknown (OUTCOME_UNKNOWN).
 func (r *Replica) Write(ctx context.Context, request *cairn.WriteRequest) (*cairn.WriteReply, error) {
 	if len(request.Mutations) > cairn.MaxBatch {
 		return nil, cairn.Invalid("mutations", "BATCH_TOO_LARGE", "%d mutations; a request has at most %d", len(request.Mutations), cairn.MaxBatch)
 	}
+	if err := r.index.Diverged(); err != nil {
+		return nil, err
+	}
 	if refusal := r.refusals.get(); refusal != nil {
+		return nil, refusal
+	}
+	if refusal := r.log.Load().refusal(); refusal != nil {
 		return nil, refusal
 	}
 	if err := r.reach(ctx, request.Epoch, 0); err != nil {
@@ -106,14 +112,13 @@ func (r *Replica) readyLog() (*replicatedLog, error) {
 		return nil, refusal
 	}
 	log := r.log.Load()
-	select {
-	case <-log.ready:
-		return log, nil
-	case <-log.store.failed:
-		return nil, errLogStopped(log.store.err())
-	case <-r.ctx.Done():
-		return nil, errClosed()
+	if _, err := log.awaitLead(r.ctx); err != nil {
+		if r.ctx.Err() != nil {
+			err = errClosed()
+		}
+		return nil, err
 	}
+	return log, nil
 }
 
 // awaitRelief waits while there is too much that no checkpoint holds.

@@ -115,6 +115,12 @@ func (s *Server) Status(ctx context.Context, message *indexv1.StatusRequest) (*i
 		Revision:            status.MapRevision, Entries: status.Entries, FileBytes: uint64(max(0, status.FileBytes)),
 		ViewBytes:    uint64(max(0, status.ViewBytes)),
 		WriteRefusal: status.WriteRefusal, NodeEntries: make(map[uint32]uint64, len(status.NodeEntries)),
+		Cluster: uint64(status.Cluster), ReplicaId: status.ReplicaID,
+	}
+	for _, member := range status.Members {
+		response.Members = append(response.Members, &indexv1.Member{
+			Id: member.ID, Address: member.Address, Voter: member.Voter, Leader: member.Leader,
+		})
 	}
 	for node, entries := range status.NodeEntries {
 		response.NodeEntries[uint32(node)] = entries

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	statuspb "google.golang.org/genproto/googleapis/rpc/status"
@@ -21,7 +22,8 @@ import (
 func FromError(err error) *cairn.Error { return From("", err) }
 
 // From is FromError for a call to a server at target, which the message names
-// where the server could not be reached.
+// where the server could not be reached. It is [syscall.ECONNREFUSED] if nobody
+// listens there.
 func From(target string, err error) *cairn.Error {
 	if err == nil {
 		return nil
@@ -61,7 +63,7 @@ func fromProto(target string, s *statuspb.Status) *cairn.Error {
 	if info == nil {
 		return fromForeign(target, s)
 	}
-	e := &cairn.Error{Reason: info.GetReason(), Op: info.GetMetadata()[metadataOp], Field: info.GetMetadata()[metadataField]}
+	e := &cairn.Error{Reason: info.GetReason(), Op: info.GetMetadata()[metadataOp], Field: info.GetMetadata()[metadataField], Instead: info.GetMetadata()[metadataInstead]}
 	kind, known := kindByName[info.GetMetadata()[metadataKind]]
 	if !known {
 		kind = kindByCode[codes.Code(s.GetCode())]
@@ -109,15 +111,24 @@ func fromForeign(target string, s *statuspb.Status) *cairn.Error {
 	message := plain(s.GetMessage())
 	switch {
 	case e.Kind == cairn.KindUnavailable && target != "":
-		e.Err = fmt.Errorf("can't reach the server at %s: %s", target, message)
+		e.Err = fmt.Errorf("can't reach the server at %s: %w", target, refused(message))
 	case e.Kind == cairn.KindUnavailable:
-		e.Err = fmt.Errorf("can't reach the server: %s", message)
+		e.Err = fmt.Errorf("can't reach the server: %w", refused(message))
 	case target != "":
 		e.Err = fmt.Errorf("server at %s: %s", target, message)
 	default:
 		e.Err = errors.New(message)
 	}
 	return e
+}
+
+// refused is a message as an error, which is [syscall.ECONNREFUSED] where nobody
+// listens at the other end.
+func refused(message string) error {
+	if before, found := strings.CutSuffix(message, syscall.ECONNREFUSED.Error()); found {
+		return fmt.Errorf("%s%w", before, syscall.ECONNREFUSED)
+	}
+	return errors.New(message)
 }
 
 // foreignReason is a stable reason for a code that came without one.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -142,7 +143,10 @@ func TestErrorsOfGRPC(t *testing.T) {
 	if want := "can't reach the server at " + address + ": dial tcp " + address + ": connect: connection refused"; got.Error() != want {
 		t.Errorf("a refused connection: %q, want %q", got, want)
 	}
-	if got := rpcerr.FromError(err); got.Kind != cairn.KindUnavailable {
+	if !errors.Is(got, syscall.ECONNREFUSED) {
+		t.Error("that a connection was refused can't be told from other errors")
+	}
+	if got := rpcerr.FromError(err); got.Kind != cairn.KindUnavailable || !errors.Is(got, syscall.ECONNREFUSED) {
 		t.Errorf("a refused connection: %s", got.Kind)
 	}
 	if rpcerr.IsAnswer(err) || !rpcerr.IsAnswer(rpcerr.ToStatus(got).Err()) || rpcerr.IsAnswer(errors.New("x")) || rpcerr.IsAnswer(nil) {

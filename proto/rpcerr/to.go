@@ -24,6 +24,8 @@ const (
 	metadataKey  = "keyBase64"
 	// metadataField repeats the field where no BadRequest says it.
 	metadataField = "field"
+	// metadataInstead is the address of who would answer.
+	metadataInstead = "instead"
 )
 
 // ToStatus is err as a gRPC status. A nil error is OK; a status that err
@@ -59,6 +61,9 @@ func ToProto(e *cairn.Error) *statuspb.Status {
 	}
 	if e.Field != "" && e.Kind != cairn.KindInvalid {
 		info.Metadata[metadataField] = text(e.Field)
+	}
+	if e.Instead != "" {
+		info.Metadata[metadataInstead] = cut(text(e.Instead), maxField)
 	}
 	message := cut(text(e.Error()), maxMessage)
 	if e.Reason == reasonCancelled {

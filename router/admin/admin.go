@@ -31,18 +31,25 @@ type Store interface {
 // the map revision epoch.
 type Status func(ctx context.Context, cluster *catalog.Cluster, epoch uint64) (cairn.IndexStatus, error)
 
+// ReplicaStatus asks the replica of a node index at an address about itself, as
+// it is.
+type ReplicaStatus func(ctx context.Context, address string) (cairn.IndexStatus, error)
+
 // Config is what an Admin needs. Store and Status are required.
 type Config struct {
 	Store  Store
 	Status Status
+	// ReplicaStatus is needed for the replicas of clusters that declare any.
+	ReplicaStatus ReplicaStatus
 	// CheckFilter checks the filters of views; without it no view can have one.
 	CheckFilter catalog.FilterCheck
 	// CountWhere counts the entries of a keyspace of which a condition is true,
 	// all of them for an empty one. Without it a plan does not say how a view's
 	// members would change.
 	CountWhere func(ctx context.Context, keyspace, where string) (uint64, error)
-	// Progress asks the indexes how far a view is. Without it that is not known.
-	Progress func(ctx context.Context, view string) (cairn.ViewProgress, error)
+	// Progress asks the indexes how far views are, in the order of their names.
+	// Without it that is not known.
+	Progress func(ctx context.Context, views ...string) []cairn.ViewProgress
 }
 
 // Admin carries operations out. It is safe for concurrent use and holds no

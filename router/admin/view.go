@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"cairn"
 	"cairn/shardmap"
 	"cairn/shardmap/catalog"
@@ -24,10 +22,6 @@ type ViewInfo struct {
 	// asked; empty if all is well.
 	Problem string
 }
-
-// progressAtOnce is how many views of a page are asked about at a time: each
-// asks every index that owns a part of its keyspace.
-const progressAtOnce = 4
 
 // GetView shows a view, with what the indexes that answer in time say of it.
 // KindNotFound if there is none of that name.
@@ -97,23 +91,19 @@ func (a *Admin) describeViews(ctx context.Context, views []ViewInfo) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
-	var group errgroup.Group
-	group.SetLimit(progressAtOnce)
+	names := make([]string, len(views))
 	for i := range views {
-		group.Go(func() error {
-			progress, err := a.config.Progress(ctx, views[i].Name)
-			if err != nil {
-				views[i].Problem = fmt.Sprintf("its size and progress are not known: %v", err)
-				return nil
-			}
-			views[i].Progress, views[i].Problem = progress, problemOf(progress)
-			return nil
-		})
+		names[i] = views[i].Name
 	}
-	_ = group.Wait() // what can't be asked is a view's problem
+	for i, progress := range a.config.Progress(ctx, names...) {
+		views[i].Progress, views[i].Problem = progress, problemOf(progress)
+	}
 }
 
 func problemOf(progress cairn.ViewProgress) string {
+	if progress.Err != nil {
+		return fmt.Sprintf("its size and progress are not known: %v", progress.Err)
+	}
 	var problems []string
 	if progress.Refusal != "" {
 		problems = append(problems, progress.Refusal)

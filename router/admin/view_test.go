@@ -3,6 +3,7 @@ package admin_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,14 +150,15 @@ func TestProgress(t *testing.T) {
 	a, x := start(t)
 	apply(t, a, cluster("north", "a"), hashed("runways", 4), view("all", ""), view("paved", ""), view("rough", ""))
 	said := x.admin(func(c *admin.Config) {
-		c.Progress = func(_ context.Context, name string) (cairn.ViewProgress, error) {
-			switch name {
-			case "paved":
-				return cairn.ViewProgress{}, cairn.Errorf(cairn.KindUnavailable, "", "nobody answers")
-			case "rough":
-				return cairn.ViewProgress{Refusal: "too much memory", Missing: []cairn.MissingCluster{{Cluster: "south", Err: cairn.Errorf(cairn.KindUnavailable, "", "down")}}}, nil
+		c.Progress = func(_ context.Context, names ...string) []cairn.ViewProgress {
+			if !slices.Equal(names, []string{"all", "paved", "rough"}) {
+				t.Errorf("asked about %q, not about all of a page at once", names)
 			}
-			return cairn.ViewProgress{Building: 1, Done: 3, Total: 9}, nil
+			return []cairn.ViewProgress{
+				{Building: 1, Done: 3, Total: 9},
+				{Err: cairn.Errorf(cairn.KindUnavailable, "", "nobody answers")},
+				{Refusal: "too much memory", Missing: []cairn.MissingCluster{{Cluster: "south", Err: cairn.Errorf(cairn.KindUnavailable, "", "down")}}},
+			}
 		}
 	})
 	page, _, err := said.ListViews(bounded(t), "", 10)

@@ -85,6 +85,12 @@ func (p *Peer) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, err
 		ViewBytes:    int64(response.GetViewBytes()),
 		WriteRefusal: response.GetWriteRefusal(), NodeEntries: make(map[cairn.NodeID]uint64, len(response.GetNodeEntries())),
 	}
+	status.Cluster, status.ReplicaID = cairn.UID(response.GetCluster()), response.GetReplicaId()
+	for _, member := range response.GetMembers() {
+		status.Members = append(status.Members, cairn.Member{
+			ID: member.GetId(), Address: member.GetAddress(), Voter: member.GetVoter(), Leader: member.GetLeader(),
+		})
+	}
 	for node, entries := range response.GetNodeEntries() {
 		status.NodeEntries[cairn.NodeID(node)] = entries
 	}

@@ -60,8 +60,11 @@ func viewOf(name, filter string) *cairnv1.Resource {
 
 func TestViewsOverTheWire(t *testing.T) {
 	c, store := administrate(t, func(config *admin.Config) {
-		config.Progress = func(_ context.Context, name string) (cairn.ViewProgress, error) {
-			return cairn.ViewProgress{Done: 3, Total: 9, Members: 7, Bytes: 100, Refusal: map[string]string{"b": "full"}[name]}, nil
+		config.Progress = func(_ context.Context, names ...string) (all []cairn.ViewProgress) {
+			for _, name := range names {
+				all = append(all, cairn.ViewProgress{Done: 3, Total: 9, Members: 7, Bytes: 100, Refusal: map[string]string{"b": "full"}[name]})
+			}
+			return all
 		}
 		config.CountWhere = func(_ context.Context, _, where string) (uint64, error) { return uint64(len(where)), nil }
 	})

@@ -21,10 +21,9 @@ const (
 // MaxInitialShards is how many shards a keyspace may begin with.
 const MaxInitialShards = 65_536
 
-// MaxIndexReplicas is how many replicas a node index may have. Each keeps a log
-// of its own in this version, so that a second one would be a second, empty
-// index of the cluster, and asking it gives wrong answers.
-const MaxIndexReplicas = 1
+// MaxIndexReplicas is how many replicas a node index may have: every write waits
+// for a majority of them, and more than five are rarely of use.
+const MaxIndexReplicas = 7
 
 // MaxFilterBytes is how long a view's filter may be.
 const MaxFilterBytes = 16 << 10

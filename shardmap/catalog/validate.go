@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -119,9 +120,12 @@ func (s *ClusterSpec) validate() error {
 	}
 	if len(s.IndexReplicas) > MaxIndexReplicas {
 		return cairn.Invalid("index.replicas", "INDEX_REPLICAS_TOO_MANY",
-			"%d addresses; in this version a node index has %d replica: name one address, or none for the development stack", len(s.IndexReplicas), MaxIndexReplicas)
+			"%d addresses; a node index has at most %d replicas, and one, three or five are usual", len(s.IndexReplicas), MaxIndexReplicas)
 	}
 	for i, address := range s.IndexReplicas {
+		if slices.Contains(s.IndexReplicas[:i], address) {
+			return cairn.Invalid("index.replicas["+strconv.Itoa(i)+"]", "ADDRESS_TWICE", "%q is there twice", address)
+		}
 		if !isHostPort(address) {
 			return cairn.Invalid("index.replicas["+strconv.Itoa(i)+"]", "ADDRESS_MALFORMED", "%q is not host:port, as in 127.0.0.1:7711", address)
 		}

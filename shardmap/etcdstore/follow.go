@@ -141,7 +141,9 @@ func (s *Store) receive(state *state, response clientv3.WatchResponse) error {
 		if event.Type == clientv3.EventTypeDelete {
 			r.value = nil
 		}
-		records = append(records, r)
+		if isOfMap(r.key) {
+			records = append(records, r)
+		}
 		// The header's revision may be ahead of the events that came.
 		revision = r.modRevision
 	}

@@ -241,7 +241,7 @@ func TestStateFollowsAsItLoads(t *testing.T) {
 
 func load(t *rapid.T, revision uint64, all map[string]record) *state {
 	l := newLoader(revision)
-	for _, folder := range []string{clustersFolder, creatingFolder, keyspacesFolder, shardsFolder, viewsFolder} {
+	for _, folder := range mapFolders {
 		for key, r := range all {
 			if len(key) > len(folder) && key[:len(folder)] == folder {
 				if err := l.add(r); err != nil {

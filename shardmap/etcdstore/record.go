@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,10 +26,18 @@ const (
 	clustersFolder   = "clusters/"
 	committersFolder = "committers/"
 	creatingFolder   = "creating/"
+	foundersFolder   = "founders/"
 	keyspacesFolder  = "keyspaces/"
 	shardsFolder     = "shards/"
 	viewsFolder      = "views/"
 )
+
+// mapFolders hold what the Map is made of. What stands elsewhere is another's.
+var mapFolders = []string{clustersFolder, creatingFolder, keyspacesFolder, shardsFolder, viewsFolder}
+
+func isOfMap(key string) bool {
+	return slices.ContainsFunc(mapFolders, func(folder string) bool { return strings.HasPrefix(key, folder) })
+}
 
 // generation is a set of shards that becomes live as a whole.
 type generation struct {

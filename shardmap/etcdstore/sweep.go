@@ -38,6 +38,9 @@ func (s *Store) Sweep(ctx context.Context) (shards int64, err error) {
 			return shards, err
 		}
 	}
+	if err := s.sweepFounders(ctx); err != nil {
+		return shards, err
+	}
 	return shards, s.sweepCommitters(ctx)
 }
 

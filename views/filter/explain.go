@@ -24,8 +24,8 @@ type Explanation struct {
 type Decision struct {
 	// Truth is that of the clause as it is written: of !(a < 5), of a < 5.
 	Truth Truth
-	// Text is the clause, Line and Column where it stands, from 1. They are
-	// those of its operator or its function's name.
+	// Text is the clause, Line and Column where it begins, from 1, parentheses
+	// around it left out.
 	Text         string
 	Line, Column int
 	// Attribute is what the clause is on and Value what the entry has there,
@@ -102,7 +102,7 @@ func (f *Filter) decisions(c *clause, is Truth, attributes cairn.Attributes, out
 			}
 		}
 	default:
-		at := f.source.at(c.expr)
+		at := f.source.begin(c.expr)
 		d := Decision{Truth: is, Line: at.line, Column: at.column, Text: f.source.textOf(c)}
 		if c.kind == termClause {
 			d.Attribute = c.term.attribute

@@ -3,7 +3,6 @@ package filter
 import (
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"cairn"
@@ -61,7 +60,7 @@ func (c *checker) name(e ast.Expr) (operand, error) {
 	attribute, found := c.schema.ByName(name)
 	switch {
 	case !found:
-		return operand{}, c.refuse(e, "ATTRIBUTE_UNKNOWN", "the keyspace has no attribute %s%s", shorten(name), suggest(name, c.schema))
+		return operand{}, c.refuse(e, "ATTRIBUTE_UNKNOWN", "the keyspace has no attribute %s%s", shorten(name), c.schema.Suggest(name))
 	case attribute.Unindexed && c.mode != Where:
 		return operand{}, c.refuse(e, "ATTRIBUTE_UNINDEXED", "attribute %s has no index, so a view can't filter on it; declare it without index: none", name)
 	}
@@ -195,13 +194,4 @@ func shift(at time.Time, length int64, minus bool) (time.Time, bool) {
 		at = at.Add(-time.Duration(length))
 	}
 	return at, at.Year() >= 1 && at.Year() <= 9999
-}
-
-// suggest is what may have been meant by a name, as the end of a sentence.
-func suggest(name string, schema *cairn.Schema) string {
-	near := nearest(name, schema)
-	if len(near) == 0 {
-		return ""
-	}
-	return "; did you mean " + strings.Join(near, " or ") + "?"
 }

@@ -98,6 +98,32 @@ func (s *source) at(e ast.Expr) place {
 	return place{where.Line(), where.Column() + 1}
 }
 
+// begin is where the text of an expression begins, parentheses around it left
+// out: at its own place or that of a part that stands before it, as what is
+// left of an operator does.
+func (s *source) begin(e ast.Expr) place {
+	first := s.at(e)
+	switch e.Kind() {
+	case ast.CallKind:
+		if call := e.AsCall(); call.IsMemberFunction() {
+			first = earlier(first, s.begin(call.Target()))
+		}
+		for _, argument := range e.AsCall().Args() {
+			first = earlier(first, s.begin(argument))
+		}
+	case ast.SelectKind:
+		first = earlier(first, s.begin(e.AsSelect().Operand()))
+	}
+	return first
+}
+
+func earlier(a, b place) place {
+	if b.line < a.line || b.line == a.line && b.column < a.column {
+		return b
+	}
+	return a
+}
+
 // nameBefore goes from a call's parenthesis, where the parser places it, back
 // to the function's name. Offsets are in characters.
 func (s *source) nameBefore(offset int32, name string) int32 {

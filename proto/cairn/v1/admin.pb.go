@@ -75,6 +75,65 @@ func (ResourceChange_Action) EnumDescriptor() ([]byte, []int) {
 	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{3, 0}
 }
 
+type Replica_Role int32
+
+const (
+	Replica_ROLE_UNSPECIFIED Replica_Role = 0
+	// Takes writes and linearizable reads.
+	Replica_LEADER Replica_Role = 1
+	// Counts for a majority.
+	Replica_VOTER Replica_Role = 2
+	// Follows, and does not count.
+	Replica_LEARNER Replica_Role = 3
+	// Is not part of the index, or not yet.
+	Replica_WAITING Replica_Role = 4
+)
+
+// Enum value maps for Replica_Role.
+var (
+	Replica_Role_name = map[int32]string{
+		0: "ROLE_UNSPECIFIED",
+		1: "LEADER",
+		2: "VOTER",
+		3: "LEARNER",
+		4: "WAITING",
+	}
+	Replica_Role_value = map[string]int32{
+		"ROLE_UNSPECIFIED": 0,
+		"LEADER":           1,
+		"VOTER":            2,
+		"LEARNER":          3,
+		"WAITING":          4,
+	}
+)
+
+func (x Replica_Role) Enum() *Replica_Role {
+	p := new(Replica_Role)
+	*p = x
+	return p
+}
+
+func (x Replica_Role) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Replica_Role) Descriptor() protoreflect.EnumDescriptor {
+	return file_cairn_v1_admin_proto_enumTypes[1].Descriptor()
+}
+
+func (Replica_Role) Type() protoreflect.EnumType {
+	return &file_cairn_v1_admin_proto_enumTypes[1]
+}
+
+func (x Replica_Role) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Replica_Role.Descriptor instead.
+func (Replica_Role) EnumDescriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{32, 0}
+}
+
 type Resource struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Resource:
@@ -1692,6 +1751,195 @@ func (x *GetIndexStatusRequest) GetCluster() string {
 	return ""
 }
 
+type ListReplicasRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The cluster, as in "clusters/north".
+	Parent        string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListReplicasRequest) Reset() {
+	*x = ListReplicasRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListReplicasRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListReplicasRequest) ProtoMessage() {}
+
+func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListReplicasRequest.ProtoReflect.Descriptor instead.
+func (*ListReplicasRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ListReplicasRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+type ListReplicasResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order of the declaration, then those that are not declared.
+	Replicas      []*Replica `protobuf:"bytes,1,rep,name=replicas,proto3" json:"replicas,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListReplicasResponse) Reset() {
+	*x = ListReplicasResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListReplicasResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListReplicasResponse) ProtoMessage() {}
+
+func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListReplicasResponse.ProtoReflect.Descriptor instead.
+func (*ListReplicasResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ListReplicasResponse) GetReplicas() []*Replica {
+	if x != nil {
+		return x.Replicas
+	}
+	return nil
+}
+
+// Replica is one replica of a cluster's node index.
+type Replica struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Address string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	// The replica's own name; empty where nothing answers and the index has none
+	// at this address.
+	Id   string       `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Role Replica_Role `protobuf:"varint,3,opt,name=role,proto3,enum=cairn.v1.Replica_Role" json:"role,omitempty"`
+	// Whether the cluster's declaration names this address.
+	Declared bool `protobuf:"varint,4,opt,name=declared,proto3" json:"declared,omitempty"`
+	// The last log index applied, and the map revision noted; 0 where nothing
+	// answers.
+	AppliedIndex uint64 `protobuf:"varint,5,opt,name=applied_index,json=appliedIndex,proto3" json:"applied_index,omitempty"`
+	Revision     uint64 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Why it does not answer, or refuses writes.
+	Trouble       string `protobuf:"bytes,7,opt,name=trouble,proto3" json:"trouble,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Replica) Reset() {
+	*x = Replica{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Replica) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Replica) ProtoMessage() {}
+
+func (x *Replica) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Replica.ProtoReflect.Descriptor instead.
+func (*Replica) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Replica) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Replica) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Replica) GetRole() Replica_Role {
+	if x != nil {
+		return x.Role
+	}
+	return Replica_ROLE_UNSPECIFIED
+}
+
+func (x *Replica) GetDeclared() bool {
+	if x != nil {
+		return x.Declared
+	}
+	return false
+}
+
+func (x *Replica) GetAppliedIndex() uint64 {
+	if x != nil {
+		return x.AppliedIndex
+	}
+	return 0
+}
+
+func (x *Replica) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *Replica) GetTrouble() string {
+	if x != nil {
+		return x.Trouble
+	}
+	return ""
+}
+
 type IndexStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The address of the replica that answered, or "in-process".
@@ -1717,7 +1965,7 @@ type IndexStatus struct {
 
 func (x *IndexStatus) Reset() {
 	*x = IndexStatus{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[30]
+	mi := &file_cairn_v1_admin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1729,7 +1977,7 @@ func (x *IndexStatus) String() string {
 func (*IndexStatus) ProtoMessage() {}
 
 func (x *IndexStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[30]
+	mi := &file_cairn_v1_admin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1742,7 +1990,7 @@ func (x *IndexStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IndexStatus.ProtoReflect.Descriptor instead.
 func (*IndexStatus) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{30}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *IndexStatus) GetReplica() string {
@@ -1935,7 +2183,27 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\x05shard\x18\x01 \x01(\v2\x0f.cairn.v1.ShardR\x05shard\"H\n" +
 	"\x15GetIndexStatusRequest\x12/\n" +
 	"\acluster\x18\x01 \x01(\tB\x15\xe0A\x02\xfaA\x0f\n" +
-	"\rcairn/ClusterR\acluster\"\xe4\x03\n" +
+	"\rcairn/ClusterR\acluster\"D\n" +
+	"\x13ListReplicasRequest\x12-\n" +
+	"\x06parent\x18\x01 \x01(\tB\x15\xe0A\x02\xfaA\x0f\n" +
+	"\rcairn/ClusterR\x06parent\"E\n" +
+	"\x14ListReplicasResponse\x12-\n" +
+	"\breplicas\x18\x01 \x03(\v2\x11.cairn.v1.ReplicaR\breplicas\"\xa5\x02\n" +
+	"\aReplica\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12*\n" +
+	"\x04role\x18\x03 \x01(\x0e2\x16.cairn.v1.Replica.RoleR\x04role\x12\x1a\n" +
+	"\bdeclared\x18\x04 \x01(\bR\bdeclared\x12#\n" +
+	"\rapplied_index\x18\x05 \x01(\x04R\fappliedIndex\x12\x1a\n" +
+	"\brevision\x18\x06 \x01(\x04R\brevision\x12\x18\n" +
+	"\atrouble\x18\a \x01(\tR\atrouble\"M\n" +
+	"\x04Role\x12\x14\n" +
+	"\x10ROLE_UNSPECIFIED\x10\x00\x12\n" +
+	"\n" +
+	"\x06LEADER\x10\x01\x12\t\n" +
+	"\x05VOTER\x10\x02\x12\v\n" +
+	"\aLEARNER\x10\x03\x12\v\n" +
+	"\aWAITING\x10\x04\"\xe4\x03\n" +
 	"\vIndexStatus\x12\x18\n" +
 	"\areplica\x18\x01 \x01(\tR\areplica\x12#\n" +
 	"\rapplied_index\x18\x02 \x01(\x04R\fappliedIndex\x12)\n" +
@@ -1952,7 +2220,7 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	" \x01(\x04R\tviewBytes\x1a>\n" +
 	"\x10NodeEntriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\xbf\b\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\x8e\t\n" +
 	"\x05Admin\x128\n" +
 	"\x05Apply\x12\x16.cairn.v1.ApplyRequest\x1a\x17.cairn.v1.ApplyResponse\x12?\n" +
 	"\vGetKeyspace\x12\x1c.cairn.v1.GetKeyspaceRequest\x1a\x12.cairn.v1.Keyspace\x12P\n" +
@@ -1972,7 +2240,8 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"ListShards\x12\x1b.cairn.v1.ListShardsRequest\x1a\x1c.cairn.v1.ListShardsResponse\x12G\n" +
 	"\n" +
 	"SplitShard\x12\x1b.cairn.v1.SplitShardRequest\x1a\x1c.cairn.v1.SplitShardResponse\x12J\n" +
-	"\vMergeShards\x12\x1c.cairn.v1.MergeShardsRequest\x1a\x1d.cairn.v1.MergeShardsResponse\x12H\n" +
+	"\vMergeShards\x12\x1c.cairn.v1.MergeShardsRequest\x1a\x1d.cairn.v1.MergeShardsResponse\x12M\n" +
+	"\fListReplicas\x12\x1d.cairn.v1.ListReplicasRequest\x1a\x1e.cairn.v1.ListReplicasResponse\x12H\n" +
 	"\x0eGetIndexStatus\x12\x1f.cairn.v1.GetIndexStatusRequest\x1a\x15.cairn.v1.IndexStatusB\x1eZ\x1ccairn/proto/cairn/v1;cairnv1b\x06proto3"
 
 var (
@@ -1987,101 +2256,109 @@ func file_cairn_v1_admin_proto_rawDescGZIP() []byte {
 	return file_cairn_v1_admin_proto_rawDescData
 }
 
-var file_cairn_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_cairn_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_cairn_v1_admin_proto_goTypes = []any{
 	(ResourceChange_Action)(0),     // 0: cairn.v1.ResourceChange.Action
-	(*Resource)(nil),               // 1: cairn.v1.Resource
-	(*ApplyRequest)(nil),           // 2: cairn.v1.ApplyRequest
-	(*ApplyResponse)(nil),          // 3: cairn.v1.ApplyResponse
-	(*ResourceChange)(nil),         // 4: cairn.v1.ResourceChange
-	(*MembershipChange)(nil),       // 5: cairn.v1.MembershipChange
-	(*FieldChange)(nil),            // 6: cairn.v1.FieldChange
-	(*GetKeyspaceRequest)(nil),     // 7: cairn.v1.GetKeyspaceRequest
-	(*ListKeyspacesRequest)(nil),   // 8: cairn.v1.ListKeyspacesRequest
-	(*ListKeyspacesResponse)(nil),  // 9: cairn.v1.ListKeyspacesResponse
-	(*DeleteKeyspaceRequest)(nil),  // 10: cairn.v1.DeleteKeyspaceRequest
-	(*DeleteKeyspaceResponse)(nil), // 11: cairn.v1.DeleteKeyspaceResponse
-	(*GetClusterRequest)(nil),      // 12: cairn.v1.GetClusterRequest
-	(*ListClustersRequest)(nil),    // 13: cairn.v1.ListClustersRequest
-	(*ListClustersResponse)(nil),   // 14: cairn.v1.ListClustersResponse
-	(*DeleteClusterRequest)(nil),   // 15: cairn.v1.DeleteClusterRequest
-	(*DeleteClusterResponse)(nil),  // 16: cairn.v1.DeleteClusterResponse
-	(*GetViewRequest)(nil),         // 17: cairn.v1.GetViewRequest
-	(*ListViewsRequest)(nil),       // 18: cairn.v1.ListViewsRequest
-	(*ListViewsResponse)(nil),      // 19: cairn.v1.ListViewsResponse
-	(*DeleteViewRequest)(nil),      // 20: cairn.v1.DeleteViewRequest
-	(*DeleteViewResponse)(nil),     // 21: cairn.v1.DeleteViewResponse
-	(*ExportViewRequest)(nil),      // 22: cairn.v1.ExportViewRequest
-	(*ExportViewResponse)(nil),     // 23: cairn.v1.ExportViewResponse
-	(*ListShardsRequest)(nil),      // 24: cairn.v1.ListShardsRequest
-	(*ListShardsResponse)(nil),     // 25: cairn.v1.ListShardsResponse
-	(*SplitShardRequest)(nil),      // 26: cairn.v1.SplitShardRequest
-	(*SplitShardResponse)(nil),     // 27: cairn.v1.SplitShardResponse
-	(*MergeShardsRequest)(nil),     // 28: cairn.v1.MergeShardsRequest
-	(*MergeShardsResponse)(nil),    // 29: cairn.v1.MergeShardsResponse
-	(*GetIndexStatusRequest)(nil),  // 30: cairn.v1.GetIndexStatusRequest
-	(*IndexStatus)(nil),            // 31: cairn.v1.IndexStatus
-	nil,                            // 32: cairn.v1.IndexStatus.NodeEntriesEntry
-	(*Keyspace)(nil),               // 33: cairn.v1.Keyspace
-	(*Cluster)(nil),                // 34: cairn.v1.Cluster
-	(*View)(nil),                   // 35: cairn.v1.View
-	(*Shard)(nil),                  // 36: cairn.v1.Shard
-	(*durationpb.Duration)(nil),    // 37: google.protobuf.Duration
+	(Replica_Role)(0),              // 1: cairn.v1.Replica.Role
+	(*Resource)(nil),               // 2: cairn.v1.Resource
+	(*ApplyRequest)(nil),           // 3: cairn.v1.ApplyRequest
+	(*ApplyResponse)(nil),          // 4: cairn.v1.ApplyResponse
+	(*ResourceChange)(nil),         // 5: cairn.v1.ResourceChange
+	(*MembershipChange)(nil),       // 6: cairn.v1.MembershipChange
+	(*FieldChange)(nil),            // 7: cairn.v1.FieldChange
+	(*GetKeyspaceRequest)(nil),     // 8: cairn.v1.GetKeyspaceRequest
+	(*ListKeyspacesRequest)(nil),   // 9: cairn.v1.ListKeyspacesRequest
+	(*ListKeyspacesResponse)(nil),  // 10: cairn.v1.ListKeyspacesResponse
+	(*DeleteKeyspaceRequest)(nil),  // 11: cairn.v1.DeleteKeyspaceRequest
+	(*DeleteKeyspaceResponse)(nil), // 12: cairn.v1.DeleteKeyspaceResponse
+	(*GetClusterRequest)(nil),      // 13: cairn.v1.GetClusterRequest
+	(*ListClustersRequest)(nil),    // 14: cairn.v1.ListClustersRequest
+	(*ListClustersResponse)(nil),   // 15: cairn.v1.ListClustersResponse
+	(*DeleteClusterRequest)(nil),   // 16: cairn.v1.DeleteClusterRequest
+	(*DeleteClusterResponse)(nil),  // 17: cairn.v1.DeleteClusterResponse
+	(*GetViewRequest)(nil),         // 18: cairn.v1.GetViewRequest
+	(*ListViewsRequest)(nil),       // 19: cairn.v1.ListViewsRequest
+	(*ListViewsResponse)(nil),      // 20: cairn.v1.ListViewsResponse
+	(*DeleteViewRequest)(nil),      // 21: cairn.v1.DeleteViewRequest
+	(*DeleteViewResponse)(nil),     // 22: cairn.v1.DeleteViewResponse
+	(*ExportViewRequest)(nil),      // 23: cairn.v1.ExportViewRequest
+	(*ExportViewResponse)(nil),     // 24: cairn.v1.ExportViewResponse
+	(*ListShardsRequest)(nil),      // 25: cairn.v1.ListShardsRequest
+	(*ListShardsResponse)(nil),     // 26: cairn.v1.ListShardsResponse
+	(*SplitShardRequest)(nil),      // 27: cairn.v1.SplitShardRequest
+	(*SplitShardResponse)(nil),     // 28: cairn.v1.SplitShardResponse
+	(*MergeShardsRequest)(nil),     // 29: cairn.v1.MergeShardsRequest
+	(*MergeShardsResponse)(nil),    // 30: cairn.v1.MergeShardsResponse
+	(*GetIndexStatusRequest)(nil),  // 31: cairn.v1.GetIndexStatusRequest
+	(*ListReplicasRequest)(nil),    // 32: cairn.v1.ListReplicasRequest
+	(*ListReplicasResponse)(nil),   // 33: cairn.v1.ListReplicasResponse
+	(*Replica)(nil),                // 34: cairn.v1.Replica
+	(*IndexStatus)(nil),            // 35: cairn.v1.IndexStatus
+	nil,                            // 36: cairn.v1.IndexStatus.NodeEntriesEntry
+	(*Keyspace)(nil),               // 37: cairn.v1.Keyspace
+	(*Cluster)(nil),                // 38: cairn.v1.Cluster
+	(*View)(nil),                   // 39: cairn.v1.View
+	(*Shard)(nil),                  // 40: cairn.v1.Shard
+	(*durationpb.Duration)(nil),    // 41: google.protobuf.Duration
 }
 var file_cairn_v1_admin_proto_depIdxs = []int32{
-	33, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
-	34, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
-	35, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
-	1,  // 3: cairn.v1.ApplyRequest.resources:type_name -> cairn.v1.Resource
-	4,  // 4: cairn.v1.ApplyResponse.changes:type_name -> cairn.v1.ResourceChange
+	37, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
+	38, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
+	39, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
+	2,  // 3: cairn.v1.ApplyRequest.resources:type_name -> cairn.v1.Resource
+	5,  // 4: cairn.v1.ApplyResponse.changes:type_name -> cairn.v1.ResourceChange
 	0,  // 5: cairn.v1.ResourceChange.action:type_name -> cairn.v1.ResourceChange.Action
-	6,  // 6: cairn.v1.ResourceChange.fields:type_name -> cairn.v1.FieldChange
-	5,  // 7: cairn.v1.ResourceChange.membership:type_name -> cairn.v1.MembershipChange
-	33, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
-	34, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
-	35, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
-	36, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
-	36, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
-	36, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
-	36, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
-	37, // 15: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
-	32, // 16: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
-	2,  // 17: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
-	7,  // 18: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
-	8,  // 19: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
-	10, // 20: cairn.v1.Admin.DeleteKeyspace:input_type -> cairn.v1.DeleteKeyspaceRequest
-	12, // 21: cairn.v1.Admin.GetCluster:input_type -> cairn.v1.GetClusterRequest
-	13, // 22: cairn.v1.Admin.ListClusters:input_type -> cairn.v1.ListClustersRequest
-	15, // 23: cairn.v1.Admin.DeleteCluster:input_type -> cairn.v1.DeleteClusterRequest
-	17, // 24: cairn.v1.Admin.GetView:input_type -> cairn.v1.GetViewRequest
-	18, // 25: cairn.v1.Admin.ListViews:input_type -> cairn.v1.ListViewsRequest
-	20, // 26: cairn.v1.Admin.DeleteView:input_type -> cairn.v1.DeleteViewRequest
-	22, // 27: cairn.v1.Admin.ExportView:input_type -> cairn.v1.ExportViewRequest
-	24, // 28: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
-	26, // 29: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
-	28, // 30: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
-	30, // 31: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
-	3,  // 32: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
-	33, // 33: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
-	9,  // 34: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
-	11, // 35: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
-	34, // 36: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
-	14, // 37: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
-	16, // 38: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
-	35, // 39: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
-	19, // 40: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
-	21, // 41: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
-	23, // 42: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
-	25, // 43: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
-	27, // 44: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
-	29, // 45: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
-	31, // 46: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
-	32, // [32:47] is the sub-list for method output_type
-	17, // [17:32] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	7,  // 6: cairn.v1.ResourceChange.fields:type_name -> cairn.v1.FieldChange
+	6,  // 7: cairn.v1.ResourceChange.membership:type_name -> cairn.v1.MembershipChange
+	37, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
+	38, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
+	39, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
+	40, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
+	40, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
+	40, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
+	40, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
+	34, // 15: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
+	1,  // 16: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
+	41, // 17: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
+	36, // 18: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
+	3,  // 19: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
+	8,  // 20: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
+	9,  // 21: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
+	11, // 22: cairn.v1.Admin.DeleteKeyspace:input_type -> cairn.v1.DeleteKeyspaceRequest
+	13, // 23: cairn.v1.Admin.GetCluster:input_type -> cairn.v1.GetClusterRequest
+	14, // 24: cairn.v1.Admin.ListClusters:input_type -> cairn.v1.ListClustersRequest
+	16, // 25: cairn.v1.Admin.DeleteCluster:input_type -> cairn.v1.DeleteClusterRequest
+	18, // 26: cairn.v1.Admin.GetView:input_type -> cairn.v1.GetViewRequest
+	19, // 27: cairn.v1.Admin.ListViews:input_type -> cairn.v1.ListViewsRequest
+	21, // 28: cairn.v1.Admin.DeleteView:input_type -> cairn.v1.DeleteViewRequest
+	23, // 29: cairn.v1.Admin.ExportView:input_type -> cairn.v1.ExportViewRequest
+	25, // 30: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
+	27, // 31: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
+	29, // 32: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
+	32, // 33: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
+	31, // 34: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
+	4,  // 35: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
+	37, // 36: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
+	10, // 37: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
+	12, // 38: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
+	38, // 39: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
+	15, // 40: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
+	17, // 41: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
+	39, // 42: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
+	20, // 43: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
+	22, // 44: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
+	24, // 45: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
+	26, // 46: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
+	28, // 47: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
+	30, // 48: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
+	33, // 49: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
+	35, // 50: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
+	35, // [35:51] is the sub-list for method output_type
+	19, // [19:35] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_admin_proto_init() }
@@ -2104,8 +2381,8 @@ func file_cairn_v1_admin_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_admin_proto_rawDesc), len(file_cairn_v1_admin_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   32,
+			NumEnums:      2,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -33,6 +33,7 @@ const (
 	Admin_ListShards_FullMethodName     = "/cairn.v1.Admin/ListShards"
 	Admin_SplitShard_FullMethodName     = "/cairn.v1.Admin/SplitShard"
 	Admin_MergeShards_FullMethodName    = "/cairn.v1.Admin/MergeShards"
+	Admin_ListReplicas_FullMethodName   = "/cairn.v1.Admin/ListReplicas"
 	Admin_GetIndexStatus_FullMethodName = "/cairn.v1.Admin/GetIndexStatus"
 )
 
@@ -67,6 +68,9 @@ type AdminClient interface {
 	SplitShard(ctx context.Context, in *SplitShardRequest, opts ...grpc.CallOption) (*SplitShardResponse, error)
 	// MergeShards joins a shard with the one after it, both of one cluster.
 	MergeShards(ctx context.Context, in *MergeShardsRequest, opts ...grpc.CallOption) (*MergeShardsResponse, error)
+	// ListReplicas asks each replica of a cluster's node index: those that the
+	// cluster declares, and those that the index has beside them.
+	ListReplicas(ctx context.Context, in *ListReplicasRequest, opts ...grpc.CallOption) (*ListReplicasResponse, error)
 	// GetIndexStatus asks a cluster's node index about itself.
 	GetIndexStatus(ctx context.Context, in *GetIndexStatusRequest, opts ...grpc.CallOption) (*IndexStatus, error)
 }
@@ -228,6 +232,16 @@ func (c *adminClient) MergeShards(ctx context.Context, in *MergeShardsRequest, o
 	return out, nil
 }
 
+func (c *adminClient) ListReplicas(ctx context.Context, in *ListReplicasRequest, opts ...grpc.CallOption) (*ListReplicasResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListReplicasResponse)
+	err := c.cc.Invoke(ctx, Admin_ListReplicas_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminClient) GetIndexStatus(ctx context.Context, in *GetIndexStatusRequest, opts ...grpc.CallOption) (*IndexStatus, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(IndexStatus)
@@ -269,6 +283,9 @@ type AdminServer interface {
 	SplitShard(context.Context, *SplitShardRequest) (*SplitShardResponse, error)
 	// MergeShards joins a shard with the one after it, both of one cluster.
 	MergeShards(context.Context, *MergeShardsRequest) (*MergeShardsResponse, error)
+	// ListReplicas asks each replica of a cluster's node index: those that the
+	// cluster declares, and those that the index has beside them.
+	ListReplicas(context.Context, *ListReplicasRequest) (*ListReplicasResponse, error)
 	// GetIndexStatus asks a cluster's node index about itself.
 	GetIndexStatus(context.Context, *GetIndexStatusRequest) (*IndexStatus, error)
 	mustEmbedUnimplementedAdminServer()
@@ -322,6 +339,9 @@ func (UnimplementedAdminServer) SplitShard(context.Context, *SplitShardRequest) 
 }
 func (UnimplementedAdminServer) MergeShards(context.Context, *MergeShardsRequest) (*MergeShardsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method MergeShards not implemented")
+}
+func (UnimplementedAdminServer) ListReplicas(context.Context, *ListReplicasRequest) (*ListReplicasResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListReplicas not implemented")
 }
 func (UnimplementedAdminServer) GetIndexStatus(context.Context, *GetIndexStatusRequest) (*IndexStatus, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetIndexStatus not implemented")
@@ -592,6 +612,24 @@ func _Admin_MergeShards_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Admin_ListReplicas_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListReplicasRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).ListReplicas(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_ListReplicas_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).ListReplicas(ctx, req.(*ListReplicasRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Admin_GetIndexStatus_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetIndexStatusRequest)
 	if err := dec(in); err != nil {
@@ -668,6 +706,10 @@ var Admin_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "MergeShards",
 			Handler:    _Admin_MergeShards_Handler,
+		},
+		{
+			MethodName: "ListReplicas",
+			Handler:    _Admin_ListReplicas_Handler,
 		},
 		{
 			MethodName: "GetIndexStatus",

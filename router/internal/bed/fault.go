@@ -2,6 +2,7 @@ package bed
 
 import (
 	"context"
+	"syscall"
 
 	"cairn"
 )
@@ -39,6 +40,8 @@ const (
 	Other
 	// Building: the version is not complete. Of views only.
 	Building
+	// Refused: nobody listens where the request is sent to.
+	Refused
 )
 
 // wait is before, for calls that can be slow.
@@ -57,6 +60,8 @@ func (f Fault) before() error {
 		return cairn.Errorf(cairn.KindUnavailable, "VIEW_BUILDING", "the version is being built")
 	case NotYet:
 		return cairn.Errorf(cairn.KindNotYet, "NOT_YET", "the replica is behind")
+	case Refused:
+		return cairn.Errorf(cairn.KindUnavailable, "UNREACHABLE", "the replica can't be reached: %w", syscall.ECONNREFUSED)
 	case Unreachable:
 		return cairn.Errorf(cairn.KindUnavailable, "UNREACHABLE", "the replica can't be reached")
 	}

@@ -1,16 +1,24 @@
-package filter
+package cairn
 
 import (
 	"cmp"
 	"slices"
 	"strings"
-
-	"cairn"
 )
 
-// nearest are the names of a schema that a wrong one may stand for, at most
+// Suggest is what may have been meant by a name that no attribute has, as the
+// end of a sentence: "; did you mean length or width?", or nothing.
+func (s *Schema) Suggest(name string) string {
+	near := s.nearest(name)
+	if len(near) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(near, " or ") + "?"
+}
+
+// nearest are the names of attributes that a wrong one may stand for, at most
 // three, the likeliest first.
-func nearest(name string, schema *cairn.Schema) []string {
+func (s *Schema) nearest(name string) []string {
 	const mostNames, longest = 3, 63
 	if len(name) > longest {
 		return nil
@@ -21,7 +29,7 @@ func nearest(name string, schema *cairn.Schema) []string {
 	}
 	var found []candidate
 	lower := strings.ToLower(name)
-	for _, attribute := range schema.Attributes() {
+	for _, attribute := range s.byName {
 		distance := editDistance(lower, strings.ToLower(attribute.Name))
 		switch {
 		case distance <= max(1, len(name)/3):

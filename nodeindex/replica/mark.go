@@ -1,0 +1,41 @@
+package replica
+
+import (
+	"time"
+
+	"cairn"
+)
+
+// marks has the leader mark its log now and then, and says so when this replica
+// turns out to differ from the one that led.
+func (r *Replica) marks() {
+	tick := time.NewTicker(r.config.MarkInterval)
+	defer tick.Stop()
+	alarmed := false
+	for {
+		select {
+		case <-tick.C:
+		case <-r.ctx.Done():
+			return
+		}
+		if err := r.index.Diverged(); err != nil && !alarmed {
+			alarmed = true
+			r.config.Logger.Error("THIS REPLICA DIFFERS FROM THE ONE THAT LED and answers nothing any more", "replica", r.config.ID, "address", r.config.Address, "err", err)
+		}
+		log := r.log.Load()
+		if _, leads := log.leads(); !leads || r.refusals.get() != nil {
+			continue
+		}
+		command, needed := r.index.MarkCommand(r.config.ID)
+		if !needed {
+			continue
+		}
+		result, err := log.propose(command)
+		if err == nil && result.Err != nil {
+			err = result.Err
+		}
+		if err != nil && r.ctx.Err() == nil && cairn.ReasonOf(err) != "NOT_LEADER" {
+			r.config.Logger.Warn("the log could not be marked", "err", err)
+		}
+	}
+}

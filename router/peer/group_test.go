@@ -1,0 +1,111 @@
+package peer_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"cairn"
+	"cairn/router/peer"
+)
+
+// member is a replica of a group: who leads answers, the others name it.
+type member struct {
+	*trivial
+	// instead is the leader's address; empty if this one leads.
+	instead string
+	// behind makes it refuse what it may answer.
+	behind bool
+}
+
+func (m *member) Write(ctx context.Context, req *cairn.WriteRequest) (*cairn.WriteReply, error) {
+	if m.instead == "" {
+		return m.trivial.Write(ctx, req)
+	}
+	refusal := cairn.Errorf(cairn.KindUnavailable, "NOT_LEADER", "another leads")
+	refusal.Instead = m.instead
+	return nil, refusal
+}
+
+func (m *member) Locate(ctx context.Context, req *cairn.LocateRequest, reply *cairn.LocateReply) error {
+	if m.behind {
+		return cairn.Errorf(cairn.KindNotYet, "LOG_BEHIND", "not yet")
+	}
+	return m.trivial.Locate(ctx, req, reply)
+}
+
+// newMember is one that holds nothing back.
+func newMember() *member {
+	open := make(chan struct{})
+	close(open)
+	return &member{trivial: &trivial{stuck: open}}
+}
+
+// groupOf serves members and connects a Group to them.
+func groupOf(t *testing.T, members ...*member) (*peer.Group, []*edge) {
+	t.Helper()
+	var peers []*peer.Peer
+	var edges []*edge
+	for _, m := range members {
+		edges = append(edges, serve(t, m, "127.0.0.1:0"))
+		peers = append(peers, dial(t, edges[len(edges)-1].address))
+	}
+	return peer.NewGroup(peers), edges
+}
+
+func TestWritesFindTheLeader(t *testing.T) {
+	first, second, third := newMember(), newMember(), newMember()
+	g, edges := groupOf(t, first, second, third)
+	first.instead, second.instead = edges[2].address, edges[2].address
+	for range 5 {
+		if _, err := g.Write(t.Context(), put(1, "k")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := third.writes.Load(); n != 5 {
+		t.Errorf("the leader got %d of 5 writes", n)
+	}
+}
+
+// TestWritesFindTheNewLeader has the leader that others name be dead.
+func TestWritesFindTheNewLeader(t *testing.T) {
+	first, second, dead := newMember(), newMember(), newMember()
+	g, edges := groupOf(t, first, second, dead)
+	first.instead = edges[2].address
+	edges[2].kill()
+	if _, err := g.Write(t.Context(), put(1, "k")); err != nil {
+		t.Fatal(err)
+	}
+	if n := second.writes.Load(); n != 1 {
+		t.Errorf("the new leader got %d writes", n)
+	}
+}
+
+func TestReadsGoRoundTroubledReplicas(t *testing.T) {
+	behind, dead, well, silent := newMember(), newMember(), newMember(), newMember()
+	behind.behind = true
+	silent.stuck = make(chan struct{})
+	g, edges := groupOf(t, behind, dead, well, silent)
+	edges[1].kill()
+	for range 8 {
+		if _, err := locate(t.Context(), g, 1, "k"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// One that says nothing at all takes a part of the time only.
+	for range 4 {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		_, err := locate(ctx, g, stuckKeyspace, "k")
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestWhatIsWrongIsAskedOnce(t *testing.T) {
+	g, _ := groupOf(t, newMember(), newMember())
+	if _, err := locate(t.Context(), g, brokenKeyspace, "k"); cairn.ReasonOf(err) != "KEY_EMPTY" {
+		t.Errorf("%v; want what the first replica said", err)
+	}
+}

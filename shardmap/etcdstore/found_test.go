@@ -1,0 +1,69 @@
+package etcdstore_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"cairn"
+	"cairn/shardmap"
+	"cairn/shardmap/etcdstore"
+	"cairn/shardmap/etcdstore/etcdtest"
+)
+
+func TestIndexIsFoundedOnce(t *testing.T) {
+	server := etcdtest.Start(t)
+	s := open(t, etcdstore.Config{Client: server.Client(t), Journal: filepath.Join(t.TempDir(), "map.journal")})
+	north := addCluster(t, s, "north")
+	for _, replica := range []string{"first", "second", "first"} {
+		founder, err := s.FoundIndex(bounded(t), north.UID, replica)
+		if err != nil || founder != "first" {
+			t.Errorf("%s asks: founded by %q, %v", replica, founder, err)
+		}
+	}
+	if _, err := s.Sweep(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	if founder, err := s.FoundIndex(bounded(t), north.UID, "third"); err != nil || founder != "first" {
+		t.Errorf("after a sweep: %q, %v", founder, err)
+	}
+
+	commit(t, s, shardmap.Change{Clusters: []shardmap.ClusterChange{{Name: "north", Expected: north.Revision, Delete: true}}})
+	if _, err := s.Sweep(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	left, err := server.Client(t).Get(bounded(t), etcdstore.DefaultPrefix+"founders/"+north.UID.String())
+	if err != nil || len(left.Kvs) != 0 {
+		t.Errorf("the record of a cluster that is no more: %v, %v", left, err)
+	}
+}
+
+// TestForeignKeysAreLeftAlone has keys under the prefix that are not the
+// map's, of another version maybe: the Store goes on, and so does its journal.
+func TestForeignKeysAreLeftAlone(t *testing.T) {
+	server := etcdtest.Start(t)
+	path := filepath.Join(t.TempDir(), "map.journal")
+	failed := make(chan error, 10)
+	s := open(t, etcdstore.Config{Client: server.Client(t), Journal: path, Events: etcdstore.Events{
+		Refused: func(err error) { failed <- err }, JournalFailed: func(err error) { failed <- err },
+	}})
+	addCluster(t, s, "north")
+	client := server.Client(t)
+	if _, err := client.Put(bounded(t), etcdstore.DefaultPrefix+"something", "not JSON"); err != nil {
+		t.Fatal(err)
+	}
+	addCluster(t, s, "south")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server.Stop()
+	again := open(t, etcdstore.Config{Client: client, Journal: path, StartWait: 100 * time.Millisecond})
+	if _, found := again.Map().Catalog().ClusterByName("south"); !found {
+		t.Error("the journal lacks what came after")
+	}
+	select {
+	case err := <-failed:
+		t.Error(cairn.KindOf(err), err)
+	default:
+	}
+}
