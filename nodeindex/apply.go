@@ -132,6 +132,9 @@ func (x *Index) applyWrites(s *state, r *reader, index uint64, command []byte) (
 		if len(a.outcomes) > 0 {
 			x.requests.remember(request.keyspace, request.name, index, a.outcomes, c.bounds.limit)
 		}
+		if a.named {
+			x.effects.remembered(x.requests)
+		}
 		position += n
 		if k != nil {
 			x.feeds.append(request.keyspace, index, s.revision, a.changes)
