@@ -76,8 +76,8 @@ type applier struct {
 	project *projection.Projection // its views, nil if it has none
 	changes []cairn.Change
 	// stale are the keys of the request's mutations that were refused with
-	// KindStale.
-	stale []cairn.Key
+	// KindStale; nil while there are none.
+	stale map[string]bool
 
 	// Of a request with an id: what is remembered of it, by position; what a
 	// mutation that is not is refused for, nil for nothing; and what there is
@@ -132,6 +132,9 @@ func (x *Index) applyWrites(s *state, r *reader, index uint64, command []byte) (
 		if len(a.outcomes) > 0 {
 			x.requests.remember(request.keyspace, request.name, index, a.outcomes, c.bounds.limit)
 		}
+		if a.named {
+			x.effects.remembered(x.requests)
+		}
 		position += n
 		if k != nil {
 			x.feeds.append(request.keyspace, index, s.revision, a.changes)
@@ -147,7 +150,7 @@ func (x *Index) applyWrites(s *state, r *reader, index uint64, command []byte) (
 
 // begin begins a request.
 func (a *applier) begin(request *keyspaceWrites, bounds *requestBounds) {
-	a.stale = a.stale[:0]
+	a.stale = nil
 	a.named, a.outcomes = !request.name.isZero(), a.outcomes[:0]
 	if a.named {
 		a.refusal = a.x.requests.arrive(request.name, bounds.window)
@@ -203,14 +206,17 @@ func (a *applier) carryOut(k *keyspace, home *shard, m *mutation, version cairn.
 	refuse := func(err error) cairn.Written {
 		out.Err = asError(err)
 		if out.Err.Kind == cairn.KindStale {
-			a.stale = append(a.stale, m.Key)
+			if a.stale == nil {
+				a.stale = make(map[string]bool)
+			}
+			a.stale[keyString(m.Key)] = true
 		}
 		return out
 	}
 	if k.Deleting {
 		return refuse(errDeleting)
 	}
-	if slices.ContainsFunc(a.stale, func(key cairn.Key) bool { return bytes.Equal(key, m.Key) }) {
+	if a.stale[string(m.Key)] {
 		return refuse(errAfterStale)
 	}
 	before, ordinal := a.find(m.Key)

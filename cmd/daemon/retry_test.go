@@ -108,7 +108,7 @@ func (b *breaker) cut() {
 // putNew has writers put keys that must be new, one after the other, until
 // stop. Were a write carried out twice, it would say that its key is there
 // already; were its outcome unknown, it would be an error.
-func (s *spread) putNew(stop <-chan struct{}) (wait func()) {
+func (c *caller) putNew(stop <-chan struct{}) (wait func()) {
 	const writers = 4
 	var group sync.WaitGroup
 	for w := range writers {
@@ -119,12 +119,12 @@ func (s *spread) putNew(stop <-chan struct{}) (wait func()) {
 					return
 				default:
 				}
-				written, err := s.writer.Put(s.context(), &cairnv1.PutRequest{
+				written, err := c.writer.Put(c.context(), &cairnv1.PutRequest{
 					Keyspace: keyspaceName, Put: &cairnv1.Put{Key: key(i), Attributes: map[string]*cairnv1.Value{"amount": intValue(i)}},
 					Condition: &cairnv1.Condition{Condition: &cairnv1.Condition_IfAbsent{IfAbsent: true}},
 				})
 				if err != nil || !written.Created {
-					s.t.Errorf("key %d: %v, %v", i, written, err)
+					c.t.Errorf("key %d: %v, %v", i, written, err)
 					return
 				}
 			}
@@ -174,5 +174,24 @@ func TestKillsHealThemselves(t *testing.T) {
 	close(stop)
 	wait()
 	s.lost()
+	s.terminate()
+}
+
+// TestLostLeadersHealThemselves kills the leader of three replicas over and
+// over: whoever leads next answers for it.
+func TestLostLeadersHealThemselves(t *testing.T) {
+	s := startReplicated(t, 3)
+	stop := make(chan struct{})
+	wait := s.putNew(stop)
+	for range 3 {
+		time.Sleep(300 * time.Millisecond)
+		lost := s.leader()
+		s.indexes[lost].kill()
+		s.indexes[lost] = start(t, s.configs[lost])
+		s.indexes[lost].ready()
+		s.settle()
+	}
+	close(stop)
+	wait()
 	s.terminate()
 }
