@@ -61,15 +61,18 @@ type dense struct{ words []uint64 }
 // denseSets keeps the room of dense sets for the next ones.
 type denseSets struct{ pool sync.Pool }
 
-// empty is a set without ordinals, with room for those of a column and for
-// those of another set.
+// empty is a set without ordinals, with room for those of a column, if there is
+// one, and for those of another set.
 func (s *denseSets) empty(c *column, set *roaring.Bitmap) *dense {
 	d, _ := s.pool.Get().(*dense)
 	if d == nil {
 		d = &dense{}
 	}
 	const inBlock = blockSize / 64
-	size := len(c.blocks.pages) * pageSize * inBlock
+	size := 0
+	if c != nil {
+		size = len(c.blocks.pages) * pageSize * inBlock
+	}
 	if set != nil {
 		size = max(size, (int(set.DenseSize())+inBlock-1)/inBlock*inBlock)
 	}
@@ -142,6 +145,6 @@ func (t *tester) pass(b *block, ordinals []uint32) []uint32 {
 
 // pick is the candidates that have a number that passes a test.
 func (c *column) pick(candidates *roaring.Bitmap, in *tester) *roaring.Bitmap {
-	p := passing{candidates, []columnTest{{c, *in}}}
+	p := passing{set: candidates, tests: []columnTest{{c, *in}}}
 	return p.bitmap()
 }

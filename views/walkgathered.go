@@ -1,8 +1,6 @@
 package views
 
 import (
-	"sync"
-
 	"cairn/views/order"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -15,9 +13,10 @@ import (
 
 const (
 	// costWalkGathered is what a walked entry takes then, costTie what a
-	// gathered one takes whose sort values are those of others, in nanoseconds.
+	// gathered one takes whose first sort value is that of many others, in
+	// nanoseconds.
 	costWalkGathered = 2
-	costTie          = 60
+	costTie          = 400
 )
 
 // given is a walk that was given up: where it was, and what it had found.
@@ -33,29 +32,31 @@ func (p *planned) walksToGathered(matches *roaring.Bitmap) bool {
 	if p.reader == nil {
 		return false
 	}
+	cost := costGather
+	if p.order.ties() {
+		cost = costTie
+	}
 	n := int(matches.GetCardinality())
-	return n > p.need && n*costTie > p.reader.Count(p.walks)*costWalkGathered
+	return n > p.need && n*cost > p.reader.Count(p.walks)*costWalkGathered
 }
 
-// bitsets are the room for matches as bits, used again.
-var bitsets = sync.Pool{New: func() any { return new([]uint64) }}
+// ties tells whether many entries have the same first sort value.
+func (c *comparer) ties() bool {
+	return len(c.fields) == 0 || c.state.attributes[c.fields[0]].indexed
+}
 
 // walkGathered reads the page off the order where the matches are, from where
 // a walk was given up if one was.
-func (p *planned) walkGathered(matches *roaring.Bitmap, room []uint32) []uint32 {
+func (p *planned) walkGathered(matches *roaring.Bitmap, into []uint32) []uint32 {
 	p.Method, p.Gathered = WalkGathered, int(matches.GetCardinality())
 	p.Scanned = p.resolver.scanned
-	bits := bitsets.Get().(*[]uint64)
-	defer bitsets.Put(bits)
-	size := int(matches.DenseSize())
-	if cap(*bits) < size {
-		*bits = make([]uint64, size)
-	}
-	set := (*bits)[:size]
-	clear(set)
-	matches.WriteDenseTo(set)
+	room := p.snapshot.state.dense
+	d := room.empty(nil, matches)
+	defer room.pool.Put(d)
+	matches.WriteDenseTo(d.words)
+	set := d.words
 
-	it, found := p.start(p.walks), roomFor(room, p.need)[:0]
+	it, found := p.start(p.walks), roomFor(into, p.need)[:0]
 	if p.given.up {
 		it, found = p.given.at, p.given.found
 	}
