@@ -38,6 +38,7 @@ type hostConfig struct {
 	// that there is. Else it founds one, if none was founded before.
 	join       bool
 	checkpoint Checkpoint
+	tune       func(*replica.Config) // IndexConfig.Tune
 	log        *slog.Logger
 }
 
@@ -77,6 +78,9 @@ func openHost(ctx context.Context, store *mapStore, cluster *catalog.Cluster, co
 		if settings.Found, err = mayFound(ctx, store, cluster, config, id); err != nil {
 			return nil, err
 		}
+	}
+	if config.tune != nil {
+		config.tune(&settings)
 	}
 	opened, err := replica.Open(settings)
 	if err != nil {

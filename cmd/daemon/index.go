@@ -64,6 +64,7 @@ func RunIndex(ctx context.Context, config IndexConfig) error {
 	opened, err := openHost(ctx, store, cluster, hostConfig{
 		dir: config.Data, name: address, checkpoint: config.Checkpoint, log: config.Log,
 		network: &replicaNetwork{junction: shared, cluster: cluster.UID}, address: address, join: config.Join,
+		tune: config.Tune,
 	})
 	if err != nil {
 		return err

@@ -23,6 +23,10 @@ type child struct {
 	Cluster string
 	Etcd    []string
 	Join    bool
+	// Advertise is as in IndexConfig.
+	Advertise string
+	// Mischief is the file that says what the replica's disk and clock do.
+	Mischief string
 	// CheckpointBytes is as in Checkpoint.Bytes.
 	CheckpointBytes int64
 }
@@ -60,7 +64,10 @@ func runChild(config string) error {
 	case "router":
 		return RunRouter(ctx, RouterConfig{Common: common, Etcd: c.Etcd, Data: c.Data})
 	case "index":
-		return RunIndex(ctx, IndexConfig{Common: common, Cluster: c.Cluster, Join: c.Join, Data: c.Data, Etcd: c.Etcd, Checkpoint: checkpoint})
+		return RunIndex(ctx, IndexConfig{
+			Common: common, Cluster: c.Cluster, Join: c.Join, Advertise: c.Advertise, Data: c.Data, Etcd: c.Etcd, Checkpoint: checkpoint,
+			Tune: mischief(c.Mischief).tune,
+		})
 	case "dev":
 		return RunDev(ctx, DevConfig{Common: common, Data: c.Data, Checkpoint: checkpoint})
 	}

@@ -63,7 +63,6 @@ func (l *replicatedLog) heartbeat(voter raft.Server, term uint64) error {
 	request := raft.AppendEntriesRequest{
 		RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(l.id), Addr: self},
 		Term:      term,
-		Leader:    self,
 	}
 	var response raft.AppendEntriesResponse
 	if err := l.transport.AppendEntries(voter.ID, voter.Address, &request, &response); err != nil {
