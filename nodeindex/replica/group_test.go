@@ -420,3 +420,28 @@ func TestDiskThatHangs(t *testing.T) {
 		t.Errorf("it has %d", n)
 	}
 }
+
+// TestFullLeaderStepsAside has a leader's disk fill up while the others have
+// room.
+func TestFullLeaderStepsAside(t *testing.T) {
+	var full sync.Map
+	g := newGroupOf(t, 3, func(c *Config) {
+		id := c.ID
+		c.FreeSpace = func(string) (uint64, error) {
+			if _, is := full.Load(id); is {
+				return 0, nil
+			}
+			return 1 << 40, nil
+		}
+	})
+	g.write(put(1, "k"))
+	sick := g.leader()
+	full.Store(sick.config.ID, true)
+	eventually(t, "another leads", func() bool { leads, _ := sick.Standing(); return !leads })
+	delete(g.replicas, sick.config.ID)
+	g.write(put(2, "k"))
+	full.Delete(sick.config.ID)
+	eventually(t, "it has room again", func() bool { return sick.refusals.get() == nil })
+	g.replicas[sick.config.ID] = sick
+	g.write(put(3, "l"))
+}

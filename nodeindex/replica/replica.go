@@ -147,11 +147,13 @@ func (r *Replica) tend() {
 	tick := time.NewTicker(diskInterval)
 	defer tick.Stop()
 	failed := r.log.Load().store.failed
+	var aside time.Time
 	for {
 		select {
 		case <-tick.C:
 			r.checkHang()
 			enough := r.checkDisk()
+			aside = r.stepAside(aside)
 			if failed == nil && enough && r.reopen() {
 				failed = r.log.Load().store.failed
 			}
