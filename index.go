@@ -179,12 +179,27 @@ type IndexStatus struct {
 	// Diverged tells that the replica differs from the one that led, so that it
 	// answers nothing else. Left out over the wire, where WriteRefusal says it.
 	Diverged bool
-	// Cluster is whose index it is; 0 where it runs in the asking process.
-	Cluster UID
-	// ReplicaID is the answering replica's in Members.
+	// ReplicaID is the answering replica's in Members, which are those of the
+	// index by its log. Both are empty over the wire: see Identity.
 	ReplicaID string
-	// Members are the replicas of the index by the answering one's log.
+	Members   []Member
+}
+
+// Identity is who a replica of a node index is.
+type Identity struct {
+	// Cluster is whose index it is a replica of; 0 for one that runs in its
+	// asker's process.
+	Cluster UID
+	// ReplicaID is the replica's in Members.
+	ReplicaID string
+	// AppliedIndex and MapRevision are how far it has applied its log.
+	AppliedIndex, MapRevision uint64
+	// Members are the replicas of the index by its log; none while it waits to be
+	// made one.
 	Members []Member
+	// WriteRefusal says why it refuses writes; empty while it takes them, or
+	// another leads.
+	WriteRefusal string
 }
 
 // Member is one replica of a node index.

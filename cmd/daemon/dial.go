@@ -128,12 +128,12 @@ func (d *dialer) status(ctx context.Context, cluster *catalog.Cluster, epoch uin
 	return index.Status(ctx, epoch)
 }
 
-// replicaStatus is admin.ReplicaStatus.
-func (d *dialer) replicaStatus(ctx context.Context, address string) (cairn.IndexStatus, error) {
+// identify is admin.Identify.
+func (d *dialer) identify(ctx context.Context, address string) (cairn.Identity, error) {
 	shared, err := d.share("", address)
 	if err != nil {
-		return cairn.IndexStatus{}, err
+		return cairn.Identity{}, err
 	}
 	defer d.leave(shared)
-	return shared.Status(ctx, 0)
+	return shared.Identify(ctx)
 }

@@ -72,16 +72,13 @@ type step struct {
 func (h *host) nextStep(ctx context.Context, cluster *catalog.Cluster) (next step, waits string) {
 	members := h.replica.Members()
 	answers := probe(ctx, cluster.IndexReplicas)
-	applied := uint64(0)
-	if own, err := h.replica.Status(ctx, 0); err == nil {
-		applied = own.AppliedIndex
-	}
+	applied := h.replica.Identify().AppliedIndex
 	whole := true // all that are declared have a vote
 	var wanted []string
 	for i, address := range cluster.IndexReplicas {
 		there := slices.IndexFunc(members, func(m cairn.Member) bool { return m.Address == address })
-		status := answers[i]
-		if status == nil {
+		identity := answers[i]
+		if identity == nil {
 			whole = whole && there >= 0 && members[there].Voter
 			if there < 0 {
 				waits = "nothing answers at " + address
@@ -90,10 +87,10 @@ func (h *host) nextStep(ctx context.Context, cluster *catalog.Cluster) (next ste
 			}
 			continue
 		}
-		if status.Cluster != cluster.UID {
+		if identity.Cluster != cluster.UID {
 			return step{}, "the index at " + address + " is of another cluster"
 		}
-		id := status.ReplicaID
+		id := identity.ReplicaID
 		wanted = append(wanted, id)
 		if there >= 0 && members[there].ID != id {
 			gone := members[there].ID
@@ -103,7 +100,7 @@ func (h *host) nextStep(ctx context.Context, cluster *catalog.Cluster) (next ste
 		}
 		known := slices.IndexFunc(members, func(m cairn.Member) bool { return m.ID == id })
 		switch {
-		case known < 0 && len(status.Members) > 0 && !sharesMember(status.Members, members):
+		case known < 0 && len(identity.Members) > 0 && !sharesMember(identity.Members, members):
 			return step{}, "the replica at " + address + " is part of another group; start it with an empty directory and --join"
 		case known < 0:
 			return step{"add learner " + id + " at " + address, func(ctx context.Context) error {
@@ -117,7 +114,7 @@ func (h *host) nextStep(ctx context.Context, cluster *catalog.Cluster) (next ste
 			return step{"move learner " + id + " to " + address, func(ctx context.Context) error {
 				return h.replica.AddLearner(ctx, id, address)
 			}}, ""
-		case !members[known].Voter && status.AppliedIndex+votingLag >= applied:
+		case !members[known].Voter && identity.AppliedIndex+votingLag >= applied:
 			return step{"give " + id + " at " + address + " a vote", func(ctx context.Context) error {
 				return h.replica.AddVoter(ctx, id, address)
 			}}, ""
@@ -149,10 +146,10 @@ func sharesMember(a, b []cairn.Member) bool {
 }
 
 // probe asks all addresses at once who is there. What does not answer is nil.
-func probe(ctx context.Context, addresses []string) []*cairn.IndexStatus {
+func probe(ctx context.Context, addresses []string) []*cairn.Identity {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	answers := make([]*cairn.IndexStatus, len(addresses))
+	answers := make([]*cairn.Identity, len(addresses))
 	done := make(chan int)
 	for i, address := range addresses {
 		go func() {
@@ -162,8 +159,8 @@ func probe(ctx context.Context, addresses []string) []*cairn.IndexStatus {
 				return
 			}
 			defer p.Close()
-			if status, err := p.Status(ctx, 0); err == nil {
-				answers[i] = &status
+			if identity, err := p.Identify(ctx); err == nil {
+				answers[i] = &identity
 			}
 		}()
 	}

@@ -16,7 +16,7 @@ type Config struct {
 	// Name is what Status calls this replica: an address, or by default
 	// "in-process".
 	Name string
-	// Cluster is whose index this is, which Status tells.
+	// Cluster is whose index this is, which Identify tells.
 	Cluster cairn.UID
 	// ID names this replica in its group, for ever: another directory is
 	// another replica. Default "1".

@@ -41,14 +41,23 @@ func (r *Replica) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, 
 	if r.ctx.Err() != nil { // what a closed index says of itself means nothing
 		return cairn.IndexStatus{}, errClosed()
 	}
-	status.Replica, status.Cluster = r.config.Name, r.config.Cluster
-	status.ReplicaID, status.Members = r.config.ID, r.Members()
-	if err := r.index.Diverged(); err != nil {
-		status.Diverged, status.WriteRefusal = true, err.Error()
-	} else if refusal := r.refusals.get(); refusal != nil {
-		status.WriteRefusal = refusal.Error()
-	}
+	status.Replica = r.config.Name
+	status.Diverged = r.index.Diverged() != nil
+	identity := r.Identify()
+	status.ReplicaID, status.Members, status.WriteRefusal = identity.ReplicaID, identity.Members, identity.WriteRefusal
 	return status, nil
+}
+
+// Identify says who this replica is and who else is of its group, at once.
+func (r *Replica) Identify() cairn.Identity {
+	identity := cairn.Identity{Cluster: r.config.Cluster, ReplicaID: r.config.ID, Members: r.Members()}
+	identity.AppliedIndex, identity.MapRevision = r.index.Position()
+	if err := r.index.Diverged(); err != nil {
+		identity.WriteRefusal = err.Error()
+	} else if refusal := r.refusals.get(); refusal != nil {
+		identity.WriteRefusal = refusal.Error()
+	}
+	return identity
 }
 
 // fresh waits until the applied state may answer the request.

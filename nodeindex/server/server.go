@@ -22,6 +22,7 @@ type Index interface {
 	List(ctx context.Context, req *cairn.ListRequest) (*cairn.ListReply, error)
 	Watch(ctx context.Context, req cairn.WatchRequest, deliver func(cairn.WatchBatch) error) error
 	Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, error)
+	Identify() cairn.Identity
 	ViewIndex
 }
 

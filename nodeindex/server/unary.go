@@ -115,12 +115,6 @@ func (s *Server) Status(ctx context.Context, message *indexv1.StatusRequest) (*i
 		Revision:            status.MapRevision, Entries: status.Entries, FileBytes: uint64(max(0, status.FileBytes)),
 		ViewBytes:    uint64(max(0, status.ViewBytes)),
 		WriteRefusal: status.WriteRefusal, NodeEntries: make(map[uint32]uint64, len(status.NodeEntries)),
-		Cluster: uint64(status.Cluster), ReplicaId: status.ReplicaID,
-	}
-	for _, member := range status.Members {
-		response.Members = append(response.Members, &indexv1.Member{
-			Id: member.ID, Address: member.Address, Voter: member.Voter, Leader: member.Leader,
-		})
 	}
 	for node, entries := range status.NodeEntries {
 		response.NodeEntries[uint32(node)] = entries
@@ -131,6 +125,21 @@ func (s *Server) Status(ctx context.Context, message *indexv1.StatusRequest) (*i
 	for _, shard := range status.Shards {
 		response.Shards = append(response.Shards, &indexv1.ShardEntries{
 			Keyspace: uint64(shard.Keyspace), Shard: uint64(shard.Shard), Epoch: shard.Epoch, Entries: shard.Entries,
+		})
+	}
+	return response, nil
+}
+
+// Identify says who answers.
+func (s *Server) Identify(context.Context, *indexv1.IdentifyRequest) (*indexv1.IdentifyResponse, error) {
+	identity := s.index.Identify()
+	response := &indexv1.IdentifyResponse{
+		Cluster: uint64(identity.Cluster), ReplicaId: identity.ReplicaID, AppliedIndex: identity.AppliedIndex,
+		Revision: identity.MapRevision, WriteRefusal: identity.WriteRefusal,
+	}
+	for _, member := range identity.Members {
+		response.Members = append(response.Members, &indexv1.Member{
+			Id: member.ID, Address: member.Address, Voter: member.Voter, Leader: member.Leader,
 		})
 	}
 	return response, nil

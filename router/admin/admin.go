@@ -31,16 +31,15 @@ type Store interface {
 // the map revision epoch.
 type Status func(ctx context.Context, cluster *catalog.Cluster, epoch uint64) (cairn.IndexStatus, error)
 
-// ReplicaStatus asks the replica of a node index at an address about itself, as
-// it is.
-type ReplicaStatus func(ctx context.Context, address string) (cairn.IndexStatus, error)
+// Identify asks the replica of a node index at an address who it is.
+type Identify func(ctx context.Context, address string) (cairn.Identity, error)
 
 // Config is what an Admin needs. Store and Status are required.
 type Config struct {
 	Store  Store
 	Status Status
-	// ReplicaStatus is needed for the replicas of clusters that declare any.
-	ReplicaStatus ReplicaStatus
+	// Identify is needed for the replicas of clusters that declare any.
+	Identify Identify
 	// CheckFilter checks the filters of views; without it no view can have one.
 	CheckFilter catalog.FilterCheck
 	// CountWhere counts the entries of a keyspace of which a condition is true,

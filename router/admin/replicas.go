@@ -19,10 +19,10 @@ type ReplicaInfo struct {
 	Declared bool
 	// Member is the replica's place in the index; nil if it has none.
 	Member *cairn.Member
-	// Status is the replica's own word; nil where it does not answer, and Err
+	// Identity is the replica's own word; nil where it does not answer, and Err
 	// says why.
-	Status *cairn.IndexStatus
-	Err    error
+	Identity *cairn.Identity
+	Err      error
 }
 
 // ListReplicas asks every replica of a cluster's node index: those declared, in
@@ -35,14 +35,16 @@ func (a *Admin) ListReplicas(ctx context.Context, name string) ([]ReplicaInfo, e
 		return nil, err
 	}
 	if len(c.IndexReplicas) == 0 {
-		info := ReplicaInfo{}
 		status, err := a.status(ctx, c, 0)
 		if err != nil {
 			return nil, askIndex(c, err)
 		}
-		info.Address, info.Status = status.Replica, &status
-		info.Member = memberOf(status.Members, info.Address, status.ReplicaID)
-		return []ReplicaInfo{info}, nil
+		identity := &cairn.Identity{
+			ReplicaID: status.ReplicaID, AppliedIndex: status.AppliedIndex, MapRevision: status.MapRevision,
+			Members: status.Members, WriteRefusal: status.WriteRefusal,
+		}
+		member := memberOf(status.Members, status.Replica, status.ReplicaID)
+		return []ReplicaInfo{{Address: status.Replica, Member: member, Identity: identity}}, nil
 	}
 	var replicas []ReplicaInfo
 	for _, address := range c.IndexReplicas {
@@ -60,8 +62,8 @@ func (a *Admin) ListReplicas(ctx context.Context, name string) ([]ReplicaInfo, e
 	for i := range replicas {
 		r := &replicas[i]
 		id := ""
-		if r.Status != nil {
-			id = r.Status.ReplicaID
+		if r.Identity != nil {
+			id = r.Identity.ReplicaID
 		}
 		r.Member = memberOf(members, r.Address, id)
 	}
@@ -76,12 +78,12 @@ func (a *Admin) askReplicas(ctx context.Context, replicas []ReplicaInfo) {
 	for i := range replicas {
 		r := &replicas[i]
 		asking.Go(func() {
-			status, err := a.config.ReplicaStatus(ctx, r.Address)
+			identity, err := a.config.Identify(ctx, r.Address)
 			if err != nil {
 				r.Err = err
 				return
 			}
-			r.Status = &status
+			r.Identity = &identity
 		})
 	}
 	asking.Wait()
@@ -92,16 +94,16 @@ func (a *Admin) askReplicas(ctx context.Context, replicas []ReplicaInfo) {
 func newestMembers(replicas []ReplicaInfo) (members []cairn.Member) {
 	newest := uint64(0)
 	for _, r := range replicas {
-		if r.Status == nil || len(r.Status.Members) == 0 {
+		if r.Identity == nil || len(r.Identity.Members) == 0 {
 			continue
 		}
-		for _, m := range r.Status.Members {
-			if m.Leader && m.ID == r.Status.ReplicaID {
-				return r.Status.Members
+		for _, m := range r.Identity.Members {
+			if m.Leader && m.ID == r.Identity.ReplicaID {
+				return r.Identity.Members
 			}
 		}
-		if members == nil || r.Status.AppliedIndex > newest {
-			members, newest = r.Status.Members, r.Status.AppliedIndex
+		if members == nil || r.Identity.AppliedIndex > newest {
+			members, newest = r.Identity.Members, r.Identity.AppliedIndex
 		}
 	}
 	return members

@@ -2,6 +2,7 @@ package peer_test
 
 import (
 	"context"
+	"reflect"
 	"testing"
 	"time"
 
@@ -154,5 +155,13 @@ func TestWhatIsWrongIsAskedOnce(t *testing.T) {
 	g, _ := groupOf(t, newMember(), newMember())
 	if _, err := locate(t.Context(), g, brokenKeyspace, "k"); cairn.ReasonOf(err) != "KEY_EMPTY" {
 		t.Errorf("%v; want what the first replica said", err)
+	}
+}
+
+func TestIdentify(t *testing.T) {
+	index := &trivial{}
+	got, err := dial(t, serve(t, index, "127.0.0.1:0").address).Identify(t.Context())
+	if want := index.Identify(); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
 }

@@ -101,6 +101,12 @@ func (x *trivial) Watch(ctx context.Context, req cairn.WatchRequest, deliver fun
 	return ctx.Err()
 }
 
+func (x *trivial) Identify() cairn.Identity {
+	return cairn.Identity{Cluster: 7, ReplicaID: "a", AppliedIndex: 9, MapRevision: 5, WriteRefusal: "full", Members: []cairn.Member{
+		{ID: "a", Address: "a:1", Voter: true, Leader: true}, {ID: "b", Address: "b:1"},
+	}}
+}
+
 func (x *trivial) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, error) {
 	return cairn.IndexStatus{
 		AppliedIndex: 9, CheckpointIndex: 8, CheckpointAge: int64(time.Second), MapRevision: epoch, Entries: 4, FileBytes: 4096,

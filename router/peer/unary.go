@@ -85,12 +85,6 @@ func (p *Peer) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, err
 		ViewBytes:    int64(response.GetViewBytes()),
 		WriteRefusal: response.GetWriteRefusal(), NodeEntries: make(map[cairn.NodeID]uint64, len(response.GetNodeEntries())),
 	}
-	status.Cluster, status.ReplicaID = cairn.UID(response.GetCluster()), response.GetReplicaId()
-	for _, member := range response.GetMembers() {
-		status.Members = append(status.Members, cairn.Member{
-			ID: member.GetId(), Address: member.GetAddress(), Voter: member.GetVoter(), Leader: member.GetLeader(),
-		})
-	}
 	for node, entries := range response.GetNodeEntries() {
 		status.NodeEntries[cairn.NodeID(node)] = entries
 	}
@@ -106,4 +100,22 @@ func (p *Peer) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, err
 		})
 	}
 	return status, nil
+}
+
+// Identify asks the index server who it is. It fails as Status does.
+func (p *Peer) Identify(ctx context.Context) (cairn.Identity, error) {
+	response, err := p.index.Identify(ctx, &indexv1.IdentifyRequest{})
+	if err != nil {
+		return cairn.Identity{}, rpcerr.From(p.address, err)
+	}
+	identity := cairn.Identity{
+		Cluster: cairn.UID(response.GetCluster()), ReplicaID: response.GetReplicaId(), AppliedIndex: response.GetAppliedIndex(),
+		MapRevision: response.GetRevision(), WriteRefusal: response.GetWriteRefusal(),
+	}
+	for _, member := range response.GetMembers() {
+		identity.Members = append(identity.Members, cairn.Member{
+			ID: member.GetId(), Address: member.GetAddress(), Voter: member.GetVoter(), Leader: member.GetLeader(),
+		})
+	}
+	return identity, nil
 }

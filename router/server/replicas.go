@@ -32,8 +32,8 @@ func replicaMessage(r *admin.ReplicaInfo) *cairnv1.Replica {
 	if r.Err != nil {
 		out.Trouble = r.Err.Error()
 	}
-	if r.Status != nil {
-		out.Id, out.AppliedIndex, out.Revision, out.Trouble = r.Status.ReplicaID, r.Status.AppliedIndex, r.Status.MapRevision, r.Status.WriteRefusal
+	if r.Identity != nil {
+		out.Id, out.AppliedIndex, out.Revision, out.Trouble = r.Identity.ReplicaID, r.Identity.AppliedIndex, r.Identity.MapRevision, r.Identity.WriteRefusal
 	}
 	return out
 }

@@ -2046,9 +2046,6 @@ type StatusResponse struct {
 	WriteRefusal        string                 `protobuf:"bytes,9,opt,name=write_refusal,json=writeRefusal,proto3" json:"write_refusal,omitempty"`
 	Views               []*ViewState           `protobuf:"bytes,10,rep,name=views,proto3" json:"views,omitempty"`
 	ViewBytes           uint64                 `protobuf:"varint,11,opt,name=view_bytes,json=viewBytes,proto3" json:"view_bytes,omitempty"`
-	Cluster             uint64                 `protobuf:"fixed64,12,opt,name=cluster,proto3" json:"cluster,omitempty"`
-	ReplicaId           string                 `protobuf:"bytes,13,opt,name=replica_id,json=replicaId,proto3" json:"replica_id,omitempty"`
-	Members             []*Member              `protobuf:"bytes,14,rep,name=members,proto3" json:"members,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -2160,25 +2157,124 @@ func (x *StatusResponse) GetViewBytes() uint64 {
 	return 0
 }
 
-func (x *StatusResponse) GetCluster() uint64 {
+type IdentifyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IdentifyRequest) Reset() {
+	*x = IdentifyRequest{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IdentifyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IdentifyRequest) ProtoMessage() {}
+
+func (x *IdentifyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IdentifyRequest.ProtoReflect.Descriptor instead.
+func (*IdentifyRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{27}
+}
+
+type IdentifyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cluster       uint64                 `protobuf:"fixed64,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	ReplicaId     string                 `protobuf:"bytes,2,opt,name=replica_id,json=replicaId,proto3" json:"replica_id,omitempty"`
+	AppliedIndex  uint64                 `protobuf:"varint,3,opt,name=applied_index,json=appliedIndex,proto3" json:"applied_index,omitempty"`
+	Revision      uint64                 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	Members       []*Member              `protobuf:"bytes,5,rep,name=members,proto3" json:"members,omitempty"`
+	WriteRefusal  string                 `protobuf:"bytes,6,opt,name=write_refusal,json=writeRefusal,proto3" json:"write_refusal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IdentifyResponse) Reset() {
+	*x = IdentifyResponse{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IdentifyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IdentifyResponse) ProtoMessage() {}
+
+func (x *IdentifyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IdentifyResponse.ProtoReflect.Descriptor instead.
+func (*IdentifyResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *IdentifyResponse) GetCluster() uint64 {
 	if x != nil {
 		return x.Cluster
 	}
 	return 0
 }
 
-func (x *StatusResponse) GetReplicaId() string {
+func (x *IdentifyResponse) GetReplicaId() string {
 	if x != nil {
 		return x.ReplicaId
 	}
 	return ""
 }
 
-func (x *StatusResponse) GetMembers() []*Member {
+func (x *IdentifyResponse) GetAppliedIndex() uint64 {
+	if x != nil {
+		return x.AppliedIndex
+	}
+	return 0
+}
+
+func (x *IdentifyResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *IdentifyResponse) GetMembers() []*Member {
 	if x != nil {
 		return x.Members
 	}
 	return nil
+}
+
+func (x *IdentifyResponse) GetWriteRefusal() string {
+	if x != nil {
+		return x.WriteRefusal
+	}
+	return ""
 }
 
 // Member is one replica of the index.
@@ -2194,7 +2290,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2206,7 +2302,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2219,7 +2315,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{27}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Member) GetId() string {
@@ -2266,7 +2362,7 @@ type ViewState struct {
 
 func (x *ViewState) Reset() {
 	*x = ViewState{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[28]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2278,7 +2374,7 @@ func (x *ViewState) String() string {
 func (*ViewState) ProtoMessage() {}
 
 func (x *ViewState) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[28]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2291,7 +2387,7 @@ func (x *ViewState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ViewState.ProtoReflect.Descriptor instead.
 func (*ViewState) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{28}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ViewState) GetView() uint64 {
@@ -2362,7 +2458,7 @@ type ShardEntries struct {
 
 func (x *ShardEntries) Reset() {
 	*x = ShardEntries{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[29]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2374,7 +2470,7 @@ func (x *ShardEntries) String() string {
 func (*ShardEntries) ProtoMessage() {}
 
 func (x *ShardEntries) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[29]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2387,7 +2483,7 @@ func (x *ShardEntries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShardEntries.ProtoReflect.Descriptor instead.
 func (*ShardEntries) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{29}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ShardEntries) GetKeyspace() uint64 {
@@ -2574,7 +2670,7 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x18\n" +
 	"\achanges\x18\x03 \x01(\fR\achanges\"%\n" +
 	"\rStatusRequest\x12\x14\n" +
-	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\"\x93\x05\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\"\xa8\x04\n" +
 	"\x0eStatusResponse\x12#\n" +
 	"\rapplied_index\x18\x01 \x01(\x04R\fappliedIndex\x12)\n" +
 	"\x10checkpoint_index\x18\x02 \x01(\x04R\x0fcheckpointIndex\x122\n" +
@@ -2589,14 +2685,19 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x05views\x18\n" +
 	" \x03(\v2\x19.cairn.index.v1.ViewStateR\x05views\x12\x1d\n" +
 	"\n" +
-	"view_bytes\x18\v \x01(\x04R\tviewBytes\x12\x18\n" +
-	"\acluster\x18\f \x01(\x06R\acluster\x12\x1d\n" +
-	"\n" +
-	"replica_id\x18\r \x01(\tR\treplicaId\x120\n" +
-	"\amembers\x18\x0e \x03(\v2\x16.cairn.index.v1.MemberR\amembers\x1a>\n" +
+	"view_bytes\x18\v \x01(\x04R\tviewBytes\x1a>\n" +
 	"\x10NodeEntriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"`\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\x11\n" +
+	"\x0fIdentifyRequest\"\xe3\x01\n" +
+	"\x10IdentifyResponse\x12\x18\n" +
+	"\acluster\x18\x01 \x01(\x06R\acluster\x12\x1d\n" +
+	"\n" +
+	"replica_id\x18\x02 \x01(\tR\treplicaId\x12#\n" +
+	"\rapplied_index\x18\x03 \x01(\x04R\fappliedIndex\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x04R\brevision\x120\n" +
+	"\amembers\x18\x05 \x03(\v2\x16.cairn.index.v1.MemberR\amembers\x12#\n" +
+	"\rwrite_refusal\x18\x06 \x01(\tR\fwriteRefusal\"`\n" +
 	"\x06Member\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x14\n" +
@@ -2620,7 +2721,7 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x11LEVEL_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eLEVEL_EVENTUAL\x10\x01\x12\x12\n" +
 	"\x0eLEVEL_AT_LEAST\x10\x02\x12\x16\n" +
-	"\x12LEVEL_LINEARIZABLE\x10\x032\x99\x04\n" +
+	"\x12LEVEL_LINEARIZABLE\x10\x032\xe8\x04\n" +
 	"\x05Index\x12K\n" +
 	"\x06Locate\x12\x1d.cairn.index.v1.LocateRequest\x1a\x1e.cairn.index.v1.LocateResponse(\x010\x01\x12H\n" +
 	"\x05Write\x12\x1c.cairn.index.v1.WriteRequest\x1a\x1d.cairn.index.v1.WriteResponse(\x010\x01\x12N\n" +
@@ -2629,7 +2730,8 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"ExportView\x12!.cairn.index.v1.ExportViewRequest\x1a\".cairn.index.v1.ExportViewResponse0\x01\x12A\n" +
 	"\x04List\x12\x1b.cairn.index.v1.ListRequest\x1a\x1c.cairn.index.v1.ListResponse\x12F\n" +
 	"\x05Watch\x12\x1c.cairn.index.v1.WatchRequest\x1a\x1d.cairn.index.v1.WatchResponse0\x01\x12G\n" +
-	"\x06Status\x12\x1d.cairn.index.v1.StatusRequest\x1a\x1e.cairn.index.v1.StatusResponseB$Z\"cairn/proto/cairn/index/v1;indexv1b\x06proto3"
+	"\x06Status\x12\x1d.cairn.index.v1.StatusRequest\x1a\x1e.cairn.index.v1.StatusResponse\x12M\n" +
+	"\bIdentify\x12\x1f.cairn.index.v1.IdentifyRequest\x1a .cairn.index.v1.IdentifyResponseB$Z\"cairn/proto/cairn/index/v1;indexv1b\x06proto3"
 
 var (
 	file_cairn_index_v1_index_proto_rawDescOnce sync.Once
@@ -2644,7 +2746,7 @@ func file_cairn_index_v1_index_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_index_v1_index_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_cairn_index_v1_index_proto_goTypes = []any{
 	(Level)(0),                 // 0: cairn.index.v1.Level
 	(*Read)(nil),               // 1: cairn.index.v1.Read
@@ -2674,20 +2776,22 @@ var file_cairn_index_v1_index_proto_goTypes = []any{
 	(*WatchResponse)(nil),      // 25: cairn.index.v1.WatchResponse
 	(*StatusRequest)(nil),      // 26: cairn.index.v1.StatusRequest
 	(*StatusResponse)(nil),     // 27: cairn.index.v1.StatusResponse
-	(*Member)(nil),             // 28: cairn.index.v1.Member
-	(*ViewState)(nil),          // 29: cairn.index.v1.ViewState
-	(*ShardEntries)(nil),       // 30: cairn.index.v1.ShardEntries
-	nil,                        // 31: cairn.index.v1.StatusResponse.NodeEntriesEntry
-	(*status.Status)(nil),      // 32: google.rpc.Status
+	(*IdentifyRequest)(nil),    // 28: cairn.index.v1.IdentifyRequest
+	(*IdentifyResponse)(nil),   // 29: cairn.index.v1.IdentifyResponse
+	(*Member)(nil),             // 30: cairn.index.v1.Member
+	(*ViewState)(nil),          // 31: cairn.index.v1.ViewState
+	(*ShardEntries)(nil),       // 32: cairn.index.v1.ShardEntries
+	nil,                        // 33: cairn.index.v1.StatusResponse.NodeEntriesEntry
+	(*status.Status)(nil),      // 34: google.rpc.Status
 }
 var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	0,  // 0: cairn.index.v1.Read.level:type_name -> cairn.index.v1.Level
 	1,  // 1: cairn.index.v1.LocateRequest.read:type_name -> cairn.index.v1.Read
 	2,  // 2: cairn.index.v1.LocateRequest.joined:type_name -> cairn.index.v1.LocateRequest
-	32, // 3: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
+	34, // 3: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
 	3,  // 4: cairn.index.v1.LocateResponse.joined:type_name -> cairn.index.v1.LocateResponse
 	4,  // 5: cairn.index.v1.WriteRequest.joined:type_name -> cairn.index.v1.WriteRequest
-	32, // 6: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
+	34, // 6: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
 	5,  // 7: cairn.index.v1.WriteResponse.joined:type_name -> cairn.index.v1.WriteResponse
 	1,  // 8: cairn.index.v1.AskViewRequest.read:type_name -> cairn.index.v1.Read
 	7,  // 9: cairn.index.v1.AskViewRequest.page:type_name -> cairn.index.v1.PageQuestion
@@ -2699,7 +2803,7 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	6,  // 15: cairn.index.v1.AskViewRequest.joined:type_name -> cairn.index.v1.AskViewRequest
 	8,  // 16: cairn.index.v1.PageQuestion.order_by:type_name -> cairn.index.v1.SortField
 	8,  // 17: cairn.index.v1.RankQuestion.order_by:type_name -> cairn.index.v1.SortField
-	32, // 18: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
+	34, // 18: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
 	15, // 19: cairn.index.v1.AskViewResponse.page:type_name -> cairn.index.v1.PageAnswer
 	16, // 20: cairn.index.v1.AskViewResponse.groups:type_name -> cairn.index.v1.GroupsAnswer
 	17, // 21: cairn.index.v1.AskViewResponse.aggregate:type_name -> cairn.index.v1.AggregateAnswer
@@ -2708,10 +2812,10 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	19, // 24: cairn.index.v1.MembershipAnswer.decisions:type_name -> cairn.index.v1.Decision
 	1,  // 25: cairn.index.v1.ExportViewRequest.read:type_name -> cairn.index.v1.Read
 	1,  // 26: cairn.index.v1.ListRequest.read:type_name -> cairn.index.v1.Read
-	31, // 27: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
-	30, // 28: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
-	29, // 29: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
-	28, // 30: cairn.index.v1.StatusResponse.members:type_name -> cairn.index.v1.Member
+	33, // 27: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
+	32, // 28: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
+	31, // 29: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
+	30, // 30: cairn.index.v1.IdentifyResponse.members:type_name -> cairn.index.v1.Member
 	2,  // 31: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
 	4,  // 32: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
 	6,  // 33: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
@@ -2719,15 +2823,17 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	22, // 35: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
 	24, // 36: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
 	26, // 37: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
-	3,  // 38: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
-	5,  // 39: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
-	14, // 40: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
-	21, // 41: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
-	23, // 42: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
-	25, // 43: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
-	27, // 44: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
-	38, // [38:45] is the sub-list for method output_type
-	31, // [31:38] is the sub-list for method input_type
+	28, // 38: cairn.index.v1.Index.Identify:input_type -> cairn.index.v1.IdentifyRequest
+	3,  // 39: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
+	5,  // 40: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
+	14, // 41: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
+	21, // 42: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
+	23, // 43: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
+	25, // 44: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
+	27, // 45: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
+	29, // 46: cairn.index.v1.Index.Identify:output_type -> cairn.index.v1.IdentifyResponse
+	39, // [39:47] is the sub-list for method output_type
+	31, // [31:39] is the sub-list for method input_type
 	31, // [31:31] is the sub-list for extension type_name
 	31, // [31:31] is the sub-list for extension extendee
 	0,  // [0:31] is the sub-list for field type_name
@@ -2759,7 +2865,7 @@ func file_cairn_index_v1_index_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_index_v1_index_proto_rawDesc), len(file_cairn_index_v1_index_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   31,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
