@@ -22,6 +22,8 @@ type Index interface {
 	List(ctx context.Context, req *cairn.ListRequest) (*cairn.ListReply, error)
 	Watch(ctx context.Context, req cairn.WatchRequest, deliver func(cairn.WatchBatch) error) error
 	Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, error)
+	// Backup delivers pieces that each fit into a message.
+	Backup(ctx context.Context, cluster string, deliver func(data []byte) error) error
 	ViewIndex
 }
 
