@@ -1643,6 +1643,95 @@ func (x *ExportViewResponse) GetKeys() []byte {
 	return nil
 }
 
+type BackupRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the file is to call the cluster.
+	Cluster       string `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupRequest) Reset() {
+	*x = BackupRequest{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupRequest) ProtoMessage() {}
+
+func (x *BackupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
+func (*BackupRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *BackupRequest) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+type BackupResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Data          []byte                 `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupResponse) Reset() {
+	*x = BackupResponse{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupResponse) ProtoMessage() {}
+
+func (x *BackupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
+func (*BackupResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *BackupResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 type ListRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Read  *Read                  `protobuf:"bytes,1,opt,name=read,proto3" json:"read,omitempty"`
@@ -1657,7 +1746,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[21]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1669,7 +1758,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[21]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1682,7 +1771,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{21}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListRequest) GetRead() *Read {
@@ -1736,7 +1825,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[22]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1748,7 +1837,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[22]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1761,7 +1850,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{22}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListResponse) GetRevision() uint64 {
@@ -1810,7 +1899,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[23]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1822,7 +1911,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[23]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1835,7 +1924,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{23}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *WatchRequest) GetKeyspace() uint64 {
@@ -1864,7 +1953,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[24]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1876,7 +1965,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[24]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1889,7 +1978,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{24}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *WatchResponse) GetIndex() uint64 {
@@ -1923,7 +2012,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[25]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1935,7 +2024,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[25]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1948,7 +2037,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{25}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *StatusRequest) GetEpoch() uint64 {
@@ -1980,7 +2069,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[26]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1992,7 +2081,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[26]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2005,7 +2094,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{26}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *StatusResponse) GetAppliedIndex() uint64 {
@@ -2119,7 +2208,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2131,7 +2220,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2144,7 +2233,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{27}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Member) GetId() string {
@@ -2191,7 +2280,7 @@ type ViewState struct {
 
 func (x *ViewState) Reset() {
 	*x = ViewState{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[28]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2203,7 +2292,7 @@ func (x *ViewState) String() string {
 func (*ViewState) ProtoMessage() {}
 
 func (x *ViewState) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[28]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2216,7 +2305,7 @@ func (x *ViewState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ViewState.ProtoReflect.Descriptor instead.
 func (*ViewState) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{28}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ViewState) GetView() uint64 {
@@ -2287,7 +2376,7 @@ type ShardEntries struct {
 
 func (x *ShardEntries) Reset() {
 	*x = ShardEntries{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[29]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2299,7 +2388,7 @@ func (x *ShardEntries) String() string {
 func (*ShardEntries) ProtoMessage() {}
 
 func (x *ShardEntries) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[29]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2312,7 +2401,7 @@ func (x *ShardEntries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShardEntries.ProtoReflect.Descriptor instead.
 func (*ShardEntries) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{29}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ShardEntries) GetKeyspace() uint64 {
@@ -2468,7 +2557,11 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x16\n" +
 	"\x06bitmap\x18\x03 \x01(\fR\x06bitmap\x12\x12\n" +
-	"\x04keys\x18\x04 \x01(\fR\x04keys\"\x92\x01\n" +
+	"\x04keys\x18\x04 \x01(\fR\x04keys\")\n" +
+	"\rBackupRequest\x12\x18\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\"$\n" +
+	"\x0eBackupResponse\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"\x92\x01\n" +
 	"\vListRequest\x12(\n" +
 	"\x04read\x18\x01 \x01(\v2\x14.cairn.index.v1.ReadR\x04read\x12\x14\n" +
 	"\x05start\x18\x02 \x01(\fR\x05start\x12\x10\n" +
@@ -2535,13 +2628,14 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x11LEVEL_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eLEVEL_EVENTUAL\x10\x01\x12\x12\n" +
 	"\x0eLEVEL_AT_LEAST\x10\x02\x12\x16\n" +
-	"\x12LEVEL_LINEARIZABLE\x10\x032\x99\x04\n" +
+	"\x12LEVEL_LINEARIZABLE\x10\x032\xe4\x04\n" +
 	"\x05Index\x12K\n" +
 	"\x06Locate\x12\x1d.cairn.index.v1.LocateRequest\x1a\x1e.cairn.index.v1.LocateResponse(\x010\x01\x12H\n" +
 	"\x05Write\x12\x1c.cairn.index.v1.WriteRequest\x1a\x1d.cairn.index.v1.WriteResponse(\x010\x01\x12N\n" +
 	"\aAskView\x12\x1e.cairn.index.v1.AskViewRequest\x1a\x1f.cairn.index.v1.AskViewResponse(\x010\x01\x12U\n" +
 	"\n" +
-	"ExportView\x12!.cairn.index.v1.ExportViewRequest\x1a\".cairn.index.v1.ExportViewResponse0\x01\x12A\n" +
+	"ExportView\x12!.cairn.index.v1.ExportViewRequest\x1a\".cairn.index.v1.ExportViewResponse0\x01\x12I\n" +
+	"\x06Backup\x12\x1d.cairn.index.v1.BackupRequest\x1a\x1e.cairn.index.v1.BackupResponse0\x01\x12A\n" +
 	"\x04List\x12\x1b.cairn.index.v1.ListRequest\x1a\x1c.cairn.index.v1.ListResponse\x12F\n" +
 	"\x05Watch\x12\x1c.cairn.index.v1.WatchRequest\x1a\x1d.cairn.index.v1.WatchResponse0\x01\x12G\n" +
 	"\x06Status\x12\x1d.cairn.index.v1.StatusRequest\x1a\x1e.cairn.index.v1.StatusResponseB$Z\"cairn/proto/cairn/index/v1;indexv1b\x06proto3"
@@ -2559,7 +2653,7 @@ func file_cairn_index_v1_index_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_index_v1_index_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_cairn_index_v1_index_proto_goTypes = []any{
 	(Level)(0),                 // 0: cairn.index.v1.Level
 	(*Read)(nil),               // 1: cairn.index.v1.Read
@@ -2583,23 +2677,25 @@ var file_cairn_index_v1_index_proto_goTypes = []any{
 	(*Decision)(nil),           // 19: cairn.index.v1.Decision
 	(*ExportViewRequest)(nil),  // 20: cairn.index.v1.ExportViewRequest
 	(*ExportViewResponse)(nil), // 21: cairn.index.v1.ExportViewResponse
-	(*ListRequest)(nil),        // 22: cairn.index.v1.ListRequest
-	(*ListResponse)(nil),       // 23: cairn.index.v1.ListResponse
-	(*WatchRequest)(nil),       // 24: cairn.index.v1.WatchRequest
-	(*WatchResponse)(nil),      // 25: cairn.index.v1.WatchResponse
-	(*StatusRequest)(nil),      // 26: cairn.index.v1.StatusRequest
-	(*StatusResponse)(nil),     // 27: cairn.index.v1.StatusResponse
-	(*Member)(nil),             // 28: cairn.index.v1.Member
-	(*ViewState)(nil),          // 29: cairn.index.v1.ViewState
-	(*ShardEntries)(nil),       // 30: cairn.index.v1.ShardEntries
-	nil,                        // 31: cairn.index.v1.StatusResponse.NodeEntriesEntry
-	(*status.Status)(nil),      // 32: google.rpc.Status
+	(*BackupRequest)(nil),      // 22: cairn.index.v1.BackupRequest
+	(*BackupResponse)(nil),     // 23: cairn.index.v1.BackupResponse
+	(*ListRequest)(nil),        // 24: cairn.index.v1.ListRequest
+	(*ListResponse)(nil),       // 25: cairn.index.v1.ListResponse
+	(*WatchRequest)(nil),       // 26: cairn.index.v1.WatchRequest
+	(*WatchResponse)(nil),      // 27: cairn.index.v1.WatchResponse
+	(*StatusRequest)(nil),      // 28: cairn.index.v1.StatusRequest
+	(*StatusResponse)(nil),     // 29: cairn.index.v1.StatusResponse
+	(*Member)(nil),             // 30: cairn.index.v1.Member
+	(*ViewState)(nil),          // 31: cairn.index.v1.ViewState
+	(*ShardEntries)(nil),       // 32: cairn.index.v1.ShardEntries
+	nil,                        // 33: cairn.index.v1.StatusResponse.NodeEntriesEntry
+	(*status.Status)(nil),      // 34: google.rpc.Status
 }
 var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	0,  // 0: cairn.index.v1.Read.level:type_name -> cairn.index.v1.Level
 	1,  // 1: cairn.index.v1.LocateRequest.read:type_name -> cairn.index.v1.Read
-	32, // 2: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
-	32, // 3: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
+	34, // 2: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
+	34, // 3: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
 	1,  // 4: cairn.index.v1.AskViewRequest.read:type_name -> cairn.index.v1.Read
 	7,  // 5: cairn.index.v1.AskViewRequest.page:type_name -> cairn.index.v1.PageQuestion
 	9,  // 6: cairn.index.v1.AskViewRequest.count:type_name -> cairn.index.v1.CountQuestion
@@ -2609,7 +2705,7 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	13, // 10: cairn.index.v1.AskViewRequest.rank:type_name -> cairn.index.v1.RankQuestion
 	8,  // 11: cairn.index.v1.PageQuestion.order_by:type_name -> cairn.index.v1.SortField
 	8,  // 12: cairn.index.v1.RankQuestion.order_by:type_name -> cairn.index.v1.SortField
-	32, // 13: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
+	34, // 13: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
 	15, // 14: cairn.index.v1.AskViewResponse.page:type_name -> cairn.index.v1.PageAnswer
 	16, // 15: cairn.index.v1.AskViewResponse.groups:type_name -> cairn.index.v1.GroupsAnswer
 	17, // 16: cairn.index.v1.AskViewResponse.aggregate:type_name -> cairn.index.v1.AggregateAnswer
@@ -2617,26 +2713,28 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	19, // 18: cairn.index.v1.MembershipAnswer.decisions:type_name -> cairn.index.v1.Decision
 	1,  // 19: cairn.index.v1.ExportViewRequest.read:type_name -> cairn.index.v1.Read
 	1,  // 20: cairn.index.v1.ListRequest.read:type_name -> cairn.index.v1.Read
-	31, // 21: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
-	30, // 22: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
-	29, // 23: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
-	28, // 24: cairn.index.v1.StatusResponse.members:type_name -> cairn.index.v1.Member
+	33, // 21: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
+	32, // 22: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
+	31, // 23: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
+	30, // 24: cairn.index.v1.StatusResponse.members:type_name -> cairn.index.v1.Member
 	2,  // 25: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
 	4,  // 26: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
 	6,  // 27: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
 	20, // 28: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
-	22, // 29: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
-	24, // 30: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
-	26, // 31: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
-	3,  // 32: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
-	5,  // 33: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
-	14, // 34: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
-	21, // 35: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
-	23, // 36: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
-	25, // 37: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
-	27, // 38: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
-	32, // [32:39] is the sub-list for method output_type
-	25, // [25:32] is the sub-list for method input_type
+	22, // 29: cairn.index.v1.Index.Backup:input_type -> cairn.index.v1.BackupRequest
+	24, // 30: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
+	26, // 31: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
+	28, // 32: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
+	3,  // 33: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
+	5,  // 34: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
+	14, // 35: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
+	21, // 36: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
+	23, // 37: cairn.index.v1.Index.Backup:output_type -> cairn.index.v1.BackupResponse
+	25, // 38: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
+	27, // 39: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
+	29, // 40: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
+	33, // [33:41] is the sub-list for method output_type
+	25, // [25:33] is the sub-list for method input_type
 	25, // [25:25] is the sub-list for extension type_name
 	25, // [25:25] is the sub-list for extension extendee
 	0,  // [0:25] is the sub-list for field type_name
@@ -2668,7 +2766,7 @@ func file_cairn_index_v1_index_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_index_v1_index_proto_rawDesc), len(file_cairn_index_v1_index_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   31,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
