@@ -112,6 +112,7 @@ func labelSum(trailer, tail []byte) uint64 {
 
 // ReadBackup reads a whole backup and makes sure that it is what was written.
 // KindCorrupt: it is not (BACKUP_DAMAGED), or it is no backup (BACKUP_FOREIGN).
+// KindNotFound (FILE_NOT_FOUND): there is none.
 func ReadBackup(path string) (Backup, error) {
 	backup, err := readBackup(path, nil)
 	if err != nil {
@@ -128,6 +129,9 @@ func ReadBackup(path string) (Backup, error) {
 // one.
 func readBackup(path string, to io.Writer) (Backup, error) {
 	file, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return Backup{}, cairn.Errorf(cairn.KindNotFound, "FILE_NOT_FOUND", "there is no such file: %w", err)
+	}
 	if err != nil {
 		return Backup{}, err
 	}

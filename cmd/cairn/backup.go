@@ -29,7 +29,7 @@ checked against its checksums, or is as it was before. 'cairn check FILE' looks
 at everything in it, 'cairn restore' makes an index of it.
 
 Keyspaces, clusters, views and shards are in etcd and need a backup of their own,
-made before this one: 'etcdctl snapshot save'.`,
+made right after this one: 'etcdctl snapshot save'.`,
 		Example: "  cairn backup north north-2026-11-27.backup",
 		Args:    arguments(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -23,6 +23,9 @@ type child struct {
 	Cluster string
 	Etcd    []string
 	Join    bool
+	// Restored and Replaces are as in IndexConfig.
+	Restored bool
+	Replaces string
 	// CheckpointBytes is as in Checkpoint.Bytes.
 	CheckpointBytes int64
 }
@@ -60,7 +63,7 @@ func runChild(config string) error {
 	case "router":
 		return RunRouter(ctx, RouterConfig{Common: common, Etcd: c.Etcd, Data: c.Data})
 	case "index":
-		return RunIndex(ctx, IndexConfig{Common: common, Cluster: c.Cluster, Join: c.Join, Data: c.Data, Etcd: c.Etcd, Checkpoint: checkpoint})
+		return RunIndex(ctx, IndexConfig{Common: common, Cluster: c.Cluster, Join: c.Join, Restored: c.Restored, Replaces: c.Replaces, Data: c.Data, Etcd: c.Etcd, Checkpoint: checkpoint})
 	case "dev":
 		return RunDev(ctx, DevConfig{Common: common, Data: c.Data, Checkpoint: checkpoint})
 	}
