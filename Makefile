@@ -12,10 +12,13 @@ TOOLS := \
 	github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 \
 	golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
-# How long `make fuzz` gives each target, and how many kills `make torture`
-# survives before it is content.
+# How long `make fuzz` gives each target; how many kills `make torture` survives
+# before it is content, and how many operations it judges under each fault; how
+# many leaders `make failover` kills.
 FUZZTIME ?= 10s
 ROUNDS ?= 100
+OPERATIONS ?= 10000
+KILLS ?= 50
 
 .DELETE_ON_ERROR:
 
@@ -110,10 +113,18 @@ test: ## everything, with the race detector
 test-short: ## without the slow ones, while working
 	go test -short ./...
 
-# Kills the real binary at random moments until ROUNDS are survived.
+# Kills the real binary at random moments until ROUNDS are survived; and has
+# three replicas suffer each fault until OPERATIONS have been judged. A failure
+# is replayed with the seed that was printed: CAIRN_TORTURE_SEED=... make torture
 .PHONY: torture
 torture:
-	CAIRN_TORTURE_ROUNDS=$(ROUNDS) go test -count=1 -timeout 2h -v -run '^TestKilledImport' ./cmd/daemon
+	CAIRN_TORTURE_ROUNDS=$(ROUNDS) CAIRN_TORTURE_OPERATIONS=$(OPERATIONS) \
+		go test -count=1 -timeout 3h -v -run '^(TestKilledImport|TestLinearizable)$$' ./cmd/daemon
+
+# How long writes stand still after the leader of three replicas is killed.
+.PHONY: failover
+failover:
+	CAIRN_FAILOVER_KILLS=$(KILLS) go test -count=1 -timeout 1h -v -run '^TestFailover$$' ./cmd/daemon
 
 # Go fuzzes one target at a time.
 .PHONY: fuzz

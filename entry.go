@@ -49,6 +49,9 @@ type Mutation struct {
 	Attributes Attributes
 	// Condition must hold when the mutation is applied.
 	Condition Condition
+	// Position is the write's place in the request that a RequestID names.
+	// Ascending in a WriteRequest; of no meaning without a RequestID.
+	Position uint32
 }
 
 // Condition is what must hold of an entry for a mutation to take effect. The

@@ -68,11 +68,16 @@ type Located struct {
 }
 
 // WriteRequest asks for mutations, each by itself. Those of one key take
-// effect in the order given.
+// effect in the order given: where one is refused with KindStale, so are the
+// later ones of its key.
 type WriteRequest struct {
 	Keyspace UID
 	// Epoch is as in Read.
-	Epoch     uint64
+	Epoch uint64
+	// RequestID, if it is not zero, names the request that the mutations are
+	// of, or some of: each is told apart by its Position. One whose outcome is
+	// remembered has that outcome again, with a Stamp at or after its own.
+	RequestID RequestID
 	Mutations []Mutation
 }
 
@@ -87,8 +92,11 @@ type WriteReply struct {
 type Written struct {
 	// Err is nil if the mutation took effect. Its kinds: KindStale, the key is
 	// not this cluster's by the log; KindPrecondition, its condition did not
-	// hold; KindInvalid, a node or attribute that the log does not know or
-	// that may not be used; KindExhausted, the disk is full.
+	// hold, or REQUEST_TOO_OLD, the request was issued before what is still
+	// remembered, so that it was not carried out now but may have been before;
+	// KindInvalid, a node or attribute that the log does not know or that may
+	// not be used, or REQUEST_AHEAD, the request was issued in the log's
+	// future; KindExhausted, the index is full.
 	Err *Error
 	// Existed tells whether the key had an entry before.
 	Existed bool
@@ -157,6 +165,11 @@ type IndexStatus struct {
 	// KeyBytes is the memory of the keys that locates find without the file; 0
 	// where they are read from it.
 	KeyBytes int64
+	// RequestBytes is the memory of the requests with ids that are remembered,
+	// RequestWindow how far back in issue time they reach, in nanoseconds. 0
+	// where the index was asked over the wire.
+	RequestBytes  int64
+	RequestWindow int64
 	// WideAttributes are attributes of so many different strings that they have
 	// no bitmap a value in the views: conditions on them read every entry. Empty
 	// where the index was asked over the wire.

@@ -48,7 +48,7 @@ func (x *Index) Apply(index, term uint64, command []byte) Result {
 	x.effects.begin(index)
 	switch {
 	case len(command) == 0:
-	case command[0] == commandWrites:
+	case command[0] == commandWrites, command[0] == commandNamedWrites:
 		result.Requests, result.Err = x.applyWrites(s, r, index, command)
 	case command[0] == commandAssign:
 		result.Revision, result.Err = x.applyAssign(s, r, index, command)
@@ -75,6 +75,17 @@ type applier struct {
 	view    view                   // of the request's keyspace
 	project *projection.Projection // its views, nil if it has none
 	changes []cairn.Change
+	// stale are the keys of the request's mutations that were refused with
+	// KindStale; nil while there are none.
+	stale map[string]bool
+
+	// Of a request with an id: what is remembered of it, by position; what a
+	// mutation that is not is refused for, nil for nothing; and what there is
+	// to remember.
+	named    bool
+	known    map[uint32]outcome
+	refusal  *cairn.Error
+	outcomes []outcome
 
 	// Slabs.
 	items []item
@@ -88,6 +99,7 @@ func (x *Index) applyWrites(s *state, r *reader, index uint64, command []byte) (
 		return nil, errCommand
 	}
 	c := &x.command
+	x.requests.clock = max(x.requests.clock, c.time)
 	a := applier{
 		x: x, state: s, reader: r, index: index,
 		time:  time.UnixMicro(c.time).UTC(),
@@ -110,11 +122,18 @@ func (x *Index) applyWrites(s *state, r *reader, index uint64, command []byte) (
 				own(request.mutations)
 			}
 		}
+		a.begin(&request, &c.bounds)
 		for j := range request.mutations {
 			requests[i][j] = a.mutate(k, &request.mutations[j], uint32(position+j))
 			if err := requests[i][j].Err; err != nil {
 				x.effects.refused(err)
 			}
+		}
+		if len(a.outcomes) > 0 {
+			x.requests.remember(request.keyspace, request.name, index, a.outcomes, c.bounds.limit)
+		}
+		if a.named {
+			x.effects.remembered(x.requests)
 		}
 		position += n
 		if k != nil {
@@ -129,7 +148,18 @@ func (x *Index) applyWrites(s *state, r *reader, index uint64, command []byte) (
 	return requests, nil
 }
 
-// mutate works out one mutation. Readers see it when the command is done.
+// begin begins a request.
+func (a *applier) begin(request *keyspaceWrites, bounds *requestBounds) {
+	a.stale = nil
+	a.named, a.outcomes = !request.name.isZero(), a.outcomes[:0]
+	if a.named {
+		a.refusal = a.x.requests.arrive(request.name, bounds.window)
+		a.known = a.x.requests.find(request.keyspace, request.name)
+	}
+}
+
+// mutate works out one mutation, or finds out that it has been before. Readers
+// see it when the command is done.
 func (a *applier) mutate(k *keyspace, m *mutation, position uint32) cairn.Written {
 	out := cairn.Written{Stamp: cairn.Stamp{Index: a.index}}
 	refuse := func(err error) cairn.Written {
@@ -150,15 +180,50 @@ func (a *applier) mutate(k *keyspace, m *mutation, position uint32) cairn.Writte
 		return refuse(errNotOwned)
 	}
 	out.Stamp.Epoch = home.Epoch
+	version := cairn.Version{Epoch: home.Epoch, Index: a.index, Position: position}
+	if !a.named {
+		return a.carryOut(k, home, m, version)
+	}
+	if known, found := a.known[m.Position]; found {
+		return known.written(out.Stamp)
+	}
+	if a.refusal != nil {
+		return refuse(a.refusal)
+	}
+	out = a.carryOut(k, home, m, version)
+	if out.Err == nil || out.Err.Kind != cairn.KindStale {
+		a.outcomes = append(a.outcomes, outcome{
+			position: m.Position, shard: home.ID, version: version,
+			existed: out.Existed, deleted: m.Operation == cairn.Delete, nodes: out.Nodes, refusal: out.Err,
+		})
+	}
+	return out
+}
+
+// carryOut changes the entry of a key that is in the shard home.
+func (a *applier) carryOut(k *keyspace, home *shard, m *mutation, version cairn.Version) cairn.Written {
+	out := cairn.Written{Stamp: cairn.Stamp{Epoch: version.Epoch, Index: version.Index}}
+	refuse := func(err error) cairn.Written {
+		out.Err = asError(err)
+		if out.Err.Kind == cairn.KindStale {
+			if a.stale == nil {
+				a.stale = make(map[string]bool)
+			}
+			a.stale[keyString(m.Key)] = true
+		}
+		return out
+	}
 	if k.Deleting {
 		return refuse(errDeleting)
+	}
+	if a.stale[string(m.Key)] {
+		return refuse(errAfterStale)
 	}
 	before, ordinal := a.find(m.Key)
 	out.Existed = before != nil
 	if err := checkCondition(m.Condition, before); err != nil {
 		return refuse(err)
 	}
-	version := cairn.Version{Epoch: home.Epoch, Index: a.index, Position: position}
 	if m.Operation == cairn.Delete {
 		if before != nil {
 			home.remove(ordinal, before.Nodes)

@@ -28,9 +28,13 @@ type Report struct {
 	// Entries that have a shard; Departed are those whose shard has left and
 	// that are still to be swept.
 	Entries, Departed uint64
+	// Images of views that were read; of ImagesMissing the file knows the name.
+	Images, ImagesMissing int
 	// Problems are the first of what is wrong; ProblemCount counts them all.
 	Problems     []string
 	ProblemCount int
+	// imageProblems are those of them that images have.
+	imageProblems int
 }
 
 // maxProblems is how many problems a Report spells out.
@@ -73,10 +77,12 @@ func (r *Report) String() string {
 // Check looks at everything in an index file that no process has open, without
 // changing it: the structure of its pages; that entries and records match one
 // to one, with their checksums; that ordinals are unique; that bitmaps and
-// counts equal a recount; that each key is inside one of the shards. path is
+// counts equal a recount; that each key is inside one of the shards; that images
+// of views beside the file are what was written and have the entries. path is
 // the file, or the directory that it is in; a backup is checked against its
 // checksums too. If anything is wrong the error is
-// KindCorrupt (CHECK_FAILED), and the report says what. A file that can't be
+// KindCorrupt (CHECK_FAILED, or CHECK_FAILED_IMAGE where it is images alone,
+// without which an index does), and the report says what. A file that can't be
 // looked at is an error as of Open, without a report.
 func Check(path string) (*Report, error) {
 	path = indexPath(path)
@@ -110,15 +116,30 @@ func Check(path string) (*Report, error) {
 			return nil // whatever else is wrong follows from it
 		}
 		c := checker{Report: report, tx: tx, seen: roaring.New()}
-		return c.run()
+		if err := c.run(); err != nil {
+			return err
+		}
+		return c.images()
 	})
 	if err != nil {
 		return report, report.damaged(err)
 	}
-	if report.ProblemCount > 0 {
-		return report, corrupt("CHECK_FAILED", "%s has %d problems; the first: %s", path, report.ProblemCount, report.Problems[0])
+	return report, report.verdict()
+}
+
+// verdict is the error that problems are; nil if there are none.
+func (r *Report) verdict() error {
+	reason, problems := "CHECK_FAILED", "problems"
+	if r.imageProblems == r.ProblemCount {
+		reason = "CHECK_FAILED_IMAGE"
 	}
-	return report, nil
+	switch r.ProblemCount {
+	case 0:
+		return nil
+	case 1:
+		problems = "problem"
+	}
+	return corrupt(reason, "%s has %d %s; the first: %s", r.Path, r.ProblemCount, problems, r.Problems[0])
 }
 
 // checkTail holds what stands behind the pages, if anything does, against its

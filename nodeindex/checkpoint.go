@@ -38,10 +38,11 @@ type Checkpoint struct {
 	departed    map[cairn.UID]*roaring.Bitmap
 	// unswept are departed ordinals that the views still have. They are not to
 	// be swept from the file, after which an ordinal is used again.
-	unswept map[cairn.UID]*roaring.Bitmap
-	images  map[cairn.UID]projection.Image // of the views
-	frozen  []*overlay                     // newest first
-	shards  []shard                        // those changed since the last checkpoint; copies
+	unswept  map[cairn.UID]*roaring.Bitmap
+	images   map[cairn.UID]projection.Image // of the views
+	frozen   []*overlay                     // newest first
+	shards   []shard                        // those changed since the last checkpoint; copies
+	requests frozenRequests
 
 	// swept is what writing sweeps of departed.
 	swept map[cairn.UID]*roaring.Bitmap
@@ -85,6 +86,7 @@ func (x *Index) Freeze() (*Checkpoint, error) {
 			}
 		}
 	}
+	c.requests = x.requests.freeze()
 	x.generation++
 	x.running = c
 	return c, nil
@@ -206,6 +208,7 @@ func (x *Index) finish(c *Checkpoint, meta CheckpointMeta) {
 	for _, swept := range c.swept {
 		x.ordinals.release(swept.ToArray())
 	}
+	c.requests.written()
 	x.saved = c.generation
 	x.checkpointed, x.savedImages = meta, c.images
 	x.checkpointAt = x.options.Now()
@@ -241,7 +244,7 @@ func (x *Index) makeRoom(c *Checkpoint) error {
 // for ever for the pool's readers to end.
 func (c *Checkpoint) estimate(size int) int {
 	const least = 4 << 20
-	bytes := 0
+	bytes := c.requests.bytes()
 	for _, o := range c.frozen {
 		_, b := o.size()
 		bytes += int(b)

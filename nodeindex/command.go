@@ -12,6 +12,8 @@ const (
 	commandWrites byte = 1
 	commandAssign byte = 2
 	commandMark   byte = 3
+	// commandNamedWrites has requests with ids among its own.
+	commandNamedWrites byte = 4
 )
 
 // writeCommand is write requests joined into one log entry.
@@ -21,17 +23,29 @@ const (
 // mutations; for each of these a byte of flags, the key, the condition's
 // version if there is one, the nodes if there are any, and, but for a delete,
 // the attributes. Numbers are uvarints; bytes have their length in front.
+//
+// With commandNamedWrites, the window in microseconds and the bound in bytes
+// come behind the time; each request has behind its keyspace a byte that is 1
+// if it has an id, then the id (16 bytes) and the varint of the issue time; and
+// each mutation of such a request begins with its position, as the difference
+// to what would follow the one before.
 type writeCommand struct {
 	time     int64
 	requests []keyspaceWrites
+	bounds   requestBounds // zero if no request has an id
 
 	// Backing of the slices above, reused from command to command.
 	mutations []mutation
 }
 
+// mostBound is the highest bound that is accepted, so that sums with a time
+// stay within 64 bits.
+const mostBound = 1 << 62
+
 // keyspaceWrites are the mutations of one request.
 type keyspaceWrites struct {
 	keyspace  cairn.UID
+	name      requestName // zero if the request has no id
 	mutations []mutation
 }
 
@@ -52,14 +66,41 @@ const (
 	flagsKnown    byte = 31
 )
 
-func appendWriteHeader(out []byte, now time.Time, requests int) []byte {
-	out = append(out, commandWrites)
+// requestBounds say for how long requests with ids are remembered, in
+// microseconds, and in how many bytes. They are the leader's word, so that all
+// replicas do alike.
+type requestBounds struct{ window, limit int64 }
+
+// appendWriteHeader appends what precedes the requests; without bounds none of
+// them has an id.
+func appendWriteHeader(out []byte, now time.Time, bounds *requestBounds, requests int) []byte {
+	kind := commandWrites
+	if bounds != nil {
+		kind = commandNamedWrites
+	}
+	out = append(out, kind)
 	out = binary.AppendVarint(out, now.UnixMicro())
+	if bounds != nil {
+		out = binary.AppendUvarint(out, uint64(bounds.window))
+		out = binary.AppendUvarint(out, uint64(bounds.limit))
+	}
 	return binary.AppendUvarint(out, uint64(requests))
 }
 
 func appendRequestHeader(out []byte, keyspace cairn.UID, mutations int) []byte {
 	out = binary.BigEndian.AppendUint64(out, uint64(keyspace))
+	return binary.AppendUvarint(out, uint64(mutations))
+}
+
+// appendNamedRequestHeader is appendRequestHeader in a command with bounds.
+func appendNamedRequestHeader(out []byte, keyspace cairn.UID, name requestName, mutations int) []byte {
+	out = binary.BigEndian.AppendUint64(out, uint64(keyspace))
+	if name.isZero() {
+		out = append(out, 0)
+	} else {
+		out = append(append(out, 1), name.id[:]...)
+		out = binary.AppendVarint(out, name.issued)
+	}
 	return binary.AppendUvarint(out, uint64(mutations))
 }
 
@@ -96,19 +137,37 @@ func appendMutation(out []byte, m *cairn.Mutation, nodes []cairn.NodeID, chosen 
 // Keys and attributes are not copied. It is false for anything but what
 // Prepare makes.
 func (c *writeCommand) decode(command []byte) bool {
-	c.requests, c.mutations = c.requests[:0], c.mutations[:0]
+	c.requests, c.mutations, c.bounds = c.requests[:0], c.mutations[:0], requestBounds{}
 	d := decoder{rest: command}
-	if d.byte() != commandWrites {
+	kind := d.byte()
+	if kind != commandWrites && kind != commandNamedWrites {
 		return false
 	}
 	c.time = d.varint()
+	if kind == commandNamedWrites {
+		c.bounds = requestBounds{window: int64(d.number(mostBound)), limit: int64(d.number(mostBound))}
+	}
 	var nodes []cairn.NodeID
 	requests := d.count(9)
 	for range requests {
 		first := len(c.mutations)
 		keyspace := cairn.UID(d.uint64())
+		var name requestName
+		if kind == commandNamedWrites && d.number(1) == 1 {
+			copy(name.id[:], d.take(len(name.id)))
+			name.issued = d.varint()
+			if name.isZero() {
+				return false
+			}
+		}
+		position := uint32(0)
 		for range d.count(2) {
+			if !name.isZero() {
+				position += uint32(d.number(1<<32 - 1))
+			}
 			m, slab := d.mutation(nodes)
+			m.Position = position
+			position++
 			nodes = slab
 			if !d.ok() {
 				return false
@@ -116,7 +175,7 @@ func (c *writeCommand) decode(command []byte) bool {
 			c.mutations = append(c.mutations, m)
 		}
 		// The array may move while it grows: the slices are cut at the end.
-		c.requests = append(c.requests, keyspaceWrites{keyspace: keyspace, mutations: c.mutations[first:]})
+		c.requests = append(c.requests, keyspaceWrites{keyspace: keyspace, name: name, mutations: c.mutations[first:]})
 	}
 	first := 0
 	for i := range c.requests {

@@ -42,7 +42,7 @@ func (c *Checkpoint) commit(meta CheckpointMeta) (changes keyChanges, err error)
 		changes: keyChanges{byKeyspace: make(map[cairn.UID][]keyChange)},
 	}
 	w.records.FillPercent = recordsFill
-	steps := []func(*Checkpoint) error{w.sweep, w.overlays, w.populations, w.departed, w.images, func(c *Checkpoint) error {
+	steps := []func(*Checkpoint) error{w.sweep, w.overlays, w.populations, w.departed, w.images, w.requests, func(c *Checkpoint) error {
 		return putMeta(tx, meta, c.assignment, c.digest)
 	}}
 	for _, step := range steps {

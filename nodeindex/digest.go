@@ -94,6 +94,15 @@ func (e *effects) refused(err *cairn.Error) {
 	e.flush()
 }
 
+// remembered notes how much is remembered of requests, and since when.
+func (e *effects) remembered(q *requests) {
+	e.buffer = append(e.buffer, 4)
+	for _, n := range []int64{q.clock, q.latest, q.horizon, q.bytes} {
+		e.buffer = binary.AppendVarint(e.buffer, n)
+	}
+	e.flush()
+}
+
 // assigned notes what the shards hold after a change.
 func (e *effects) assigned(a *assignment) {
 	e.buffer = binary.BigEndian.AppendUint64(append(e.buffer, 3), a.revision)

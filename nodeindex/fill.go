@@ -78,6 +78,7 @@ type fillJob struct {
 	keyspace cairn.UID
 	project  *projection.Projection
 	fill     *projection.Fill
+	missed   *roaring.Bitmap // by the fill, if entries have been added
 }
 
 // nextFill is a job whose entries are in the file, of a keyspace that has not
@@ -95,7 +96,11 @@ func (x *Index) nextFill(failed map[cairn.UID]bool) *fillJob {
 		if f == nil || failed[uid] || f.Since() > x.checkpointed.Index {
 			continue
 		}
-		return &fillJob{x: x, keyspace: uid, project: p, fill: f}
+		job := &fillJob{x: x, keyspace: uid, project: p, fill: f}
+		if f.Added() {
+			job.missed = f.Missed()
+		}
+		return job
 	}
 	return nil
 }
@@ -109,8 +114,16 @@ func (j *fillJob) run(ctx context.Context) error {
 		s := j.x.state.Load()
 		return ctx.Err() != nil || s == nil || s.projections[j.keyspace] != j.project
 	}
-	if err := j.begin(ended); err != nil || ended() {
-		return err // nothing may be made of a part of the entries
+	if j.missed != nil {
+		if err := j.again(j.missed, ended); err != nil {
+			j.fill.Abandon()
+			return err
+		}
+	} else if err := j.begin(ended); err != nil {
+		return err
+	}
+	if ended() {
+		return nil
 	}
 	err := j.fill.TakeOver(projection.Shards{All: j.shards, Of: j.x.populationOf}, ended)
 	j.x.wakeWork()
@@ -136,22 +149,21 @@ func (j *fillJob) begin(ended func() bool) error {
 	if err != nil {
 		return err
 	}
-	dirty, changed := j.x.dirtyOf(j.project), make(map[uint32]*cairn.Entry)
+	dirty := j.x.dirtyOf(j.project)
 	if dirty == nil {
 		return nil // the projection is over, and the image with it
 	}
-	for it := dirty.Iterator(); it.HasNext(); {
-		changed[it.Next()] = nil // the file has nothing of it: it is gone
-	}
-	err = j.eachOf(dirty, ended, func(ordinal uint32, entry *cairn.Entry) error {
-		own := cairn.Entry{Key: bytes.Clone(entry.Key), Nodes: slices.Clone(entry.Nodes), Attributes: bytes.Clone(entry.Attributes)}
-		changed[ordinal] = &own
-		return nil
+	return j.again(dirty, ended)
+}
+
+// again makes entries that have changed what the file says of them. Of which it
+// has nothing, they are gone.
+func (j *fillJob) again(changed *roaring.Bitmap, ended func() bool) error {
+	j.fill.Forget(changed)
+	return j.eachOf(changed, ended, func(ordinal uint32, entry *cairn.Entry) error {
+		// What is read of the file is good until its reader goes.
+		return j.fill.Put(ordinal, &cairn.Entry{Key: bytes.Clone(entry.Key), Nodes: slices.Clone(entry.Nodes), Attributes: bytes.Clone(entry.Attributes)})
 	})
-	if err != nil {
-		return err
-	}
-	return j.fill.Replace(changed)
 }
 
 // eachOf calls back for ordinals with the entries that the file has of them

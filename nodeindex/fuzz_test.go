@@ -2,6 +2,8 @@ package nodeindex
 
 import (
 	"bytes"
+	"encoding/binary"
+	"reflect"
 	"testing"
 
 	"cairn"
@@ -13,7 +15,10 @@ func FuzzWriteCommand(f *testing.F) {
 		{Operation: cairn.Merge, Key: cairn.Key("b"), Nodes: []cairn.NodeID{1, 300}, Condition: cairn.Condition{Present: true, Version: cairn.Version{Epoch: 1, Index: 2, Position: 3}}},
 		remove("c"),
 	}}
-	f.Add(prepare(nil, testTime, []*cairn.WriteRequest{request, {Keyspace: 7}}))
+	f.Add(prepare(nil, testTime, requestBounds{}, []*cairn.WriteRequest{request, {Keyspace: 7}}))
+	named := *request
+	named.RequestID = cairn.RequestID{ID: [16]byte{1}, Issued: testTime}
+	f.Add(prepare(nil, testTime, requestBounds{5, 6}, []*cairn.WriteRequest{&named, request}))
 	f.Add([]byte{commandWrites, 0, 0})
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, command []byte) {
@@ -22,22 +27,27 @@ func FuzzWriteCommand(f *testing.F) {
 			return
 		}
 		// What decodes is what encoding it again gives, and decoding that.
-		out := appendWriteHeader(nil, testTime, len(c.requests))
+		out := appendWriteHeader(nil, testTime, &c.bounds, len(c.requests))
 		for _, r := range c.requests {
-			out = appendRequestHeader(out, r.keyspace, len(r.mutations))
+			out = appendNamedRequestHeader(out, r.keyspace, r.name, len(r.mutations))
+			position := uint32(0)
 			for i := range r.mutations {
 				m := &r.mutations[i]
+				if !r.name.isZero() {
+					out = binary.AppendUvarint(out, uint64(m.Position-position))
+					position = m.Position + 1
+				}
 				out = appendMutation(out, &m.Mutation, m.Nodes, m.chosen)
 			}
 		}
 		var again writeCommand
-		if !again.decode(out) || len(again.mutations) != len(c.mutations) {
+		if !again.decode(out) || len(again.mutations) != len(c.mutations) || again.bounds != c.bounds {
 			t.Fatalf("%x does not decode again", out)
 		}
 		for i := range c.mutations {
 			a, b := &c.mutations[i], &again.mutations[i]
 			if a.Operation != b.Operation || !bytes.Equal(a.Key, b.Key) || !bytes.Equal(a.Attributes, b.Attributes) ||
-				a.Condition != b.Condition || a.chosen != b.chosen || len(a.Nodes) != len(b.Nodes) {
+				a.Condition != b.Condition || a.Position != b.Position || a.chosen != b.chosen || len(a.Nodes) != len(b.Nodes) {
 				t.Fatalf("%+v became %+v", a, b)
 			}
 		}
@@ -113,6 +123,28 @@ func FuzzShard(f *testing.F) {
 		}
 		if _, ok := decodeShard(again); !ok {
 			t.Fatalf("%x does not decode again", again)
+		}
+	})
+}
+
+func FuzzRequest(f *testing.F) {
+	f.Add(appendRequest(nil, [16]byte{1}, 7, []outcome{
+		{position: 0, shard: 3, version: cairn.Version{Epoch: 9, Index: 7, Position: 2}, existed: true, nodes: []cairn.NodeID{1, 300}},
+		{position: 5, shard: 4, version: cairn.Version{Epoch: 9, Index: 7, Position: 3}, deleted: true},
+		{position: 6, shard: 4, version: cairn.Version{Epoch: 8, Index: 7, Position: 9}, refusal: errNoNode},
+		{position: 7, shard: 4, version: cairn.Version{Epoch: 8, Index: 7, Position: 10}, nodes: make([]cairn.NodeID, cairn.MaxReplicas)},
+	}))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, record []byte) {
+		d := decoder{rest: record}
+		id, outcomes := d.request()
+		if !d.ok() || len(outcomes) == 0 {
+			return
+		}
+		out := appendRequest(nil, id, outcomes[0].version.Index, outcomes)
+		again := decoder{rest: out}
+		if sameID, same := again.request(); !again.done() || sameID != id || !reflect.DeepEqual(same, outcomes) {
+			t.Fatalf("%+v became %+v", outcomes, same)
 		}
 	})
 }

@@ -17,7 +17,8 @@ type Incoming struct {
 	hash     *xxhash.Digest
 	length   int64 // of what is written
 	tail     []byte
-	finished bool
+	finished bool // and the file closed
+	over     bool // discarded or installed: the name may be another's by now
 	meta     CheckpointMeta
 }
 
@@ -96,6 +97,10 @@ func (in *Incoming) verify() error {
 
 // Discard gives the snapshot up. After Install it does nothing.
 func (in *Incoming) Discard() error {
+	if in.over {
+		return nil
+	}
+	in.over = true
 	if !in.finished {
 		in.finished = true
 		_ = in.file.Close() // it is removed

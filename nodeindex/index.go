@@ -1,6 +1,7 @@
 package nodeindex
 
 import (
+	"encoding/binary"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,6 +58,7 @@ type Index struct {
 	effects      effects                          // of what was applied
 	command      writeCommand                     // reused from Apply to Apply
 	pending      pendingPuts                      // likewise
+	requests     *requests                        // those that are remembered
 	populations  projection.Shard                 // how many have got a number
 	numbered     map[projection.Shard]*population // those that are shards'
 	savedImages  map[cairn.UID]projection.Image   // of views, that the file names
@@ -155,21 +157,33 @@ func (x *Index) Prepare(now time.Time, requests []*cairn.WriteRequest) []byte {
 	if s := x.state.Load(); s != nil {
 		a = s.assignment
 	}
-	return prepare(a, now, requests)
+	return prepare(a, now, x.options.requestBounds(), requests)
 }
 
-func prepare(a *assignment, now time.Time, requests []*cairn.WriteRequest) []byte {
+func prepare(a *assignment, now time.Time, bounds requestBounds, requests []*cairn.WriteRequest) []byte {
 	size := 16
+	named := false
 	for _, request := range requests {
-		size += 16
+		named = named || !request.RequestID.IsZero()
+		size += 48
 		for i := range request.Mutations {
 			size += 32 + len(request.Mutations[i].Key) + len(request.Mutations[i].Attributes)
 		}
 	}
-	out := appendWriteHeader(make([]byte, 0, size), now, len(requests))
+	var header *requestBounds
+	if named {
+		header = &bounds
+	}
+	out := appendWriteHeader(make([]byte, 0, size), now, header, len(requests))
 	var buffer [placement.HashLength]byte
 	for _, request := range requests {
-		out = appendRequestHeader(out, request.Keyspace, len(request.Mutations))
+		name := nameOf(request.RequestID)
+		if named {
+			out = appendNamedRequestHeader(out, request.Keyspace, name, len(request.Mutations))
+		} else {
+			out = appendRequestHeader(out, request.Keyspace, len(request.Mutations))
+		}
+		position := uint32(0)
 		var k *keyspace
 		if a != nil {
 			k = a.keyspaces[request.Keyspace]
@@ -179,6 +193,10 @@ func prepare(a *assignment, now time.Time, requests []*cairn.WriteRequest) []byt
 			nodes, chosen := m.Nodes, false
 			if k != nil && len(nodes) == 0 && m.Operation != cairn.Delete {
 				nodes, chosen = ChooseNodes(a.nodes, nodeHash(k, m.Key, buffer[:0]), min(max(k.Replicas, 1), cairn.MaxReplicas)), true
+			}
+			if !name.isZero() {
+				out = binary.AppendUvarint(out, uint64(m.Position-position))
+				position = m.Position + 1
 			}
 			out = appendMutation(out, m, nodes, chosen)
 		}
@@ -239,6 +257,7 @@ func (x *Index) status() (status cairn.IndexStatus, views []*projection.Snapshot
 		FileBytes:       int64(s.readers.fileBytes),
 	}
 	_, status.OverlayBytes = x.Pending()
+	status.RequestBytes, status.RequestWindow = x.requests.bytes, x.requests.reach()
 	status.KeyBytes = s.readers.keys.bytes()
 	for _, n := range s.nodes {
 		status.NodeEntries[n.ID] = 0

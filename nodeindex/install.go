@@ -38,6 +38,7 @@ func (x *Index) Install(in *Incoming) error {
 		next.close()
 		return storageError("install snapshot", err)
 	}
+	in.over = true
 	x.step("sync")
 	if err := syncDirectory(x.dir); err != nil {
 		// Writing to either file might be writing to the one that is lost.

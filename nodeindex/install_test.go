@@ -59,6 +59,19 @@ func (r *replica) install(content []byte) {
 		r.t.Fatal(err)
 	}
 	r.index = r.x.Checkpointed().Index
+	next, err := r.x.Receive()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := in.Discard(); err != nil { // after Install: nothing
+		r.t.Error(err)
+	}
+	if _, err := os.Stat(next.path); err != nil {
+		r.t.Errorf("the next snapshot to be received: %v", err)
+	}
+	if err := next.Discard(); err != nil {
+		r.t.Error(err)
+	}
 }
 
 // leaderAndFollower are two replicas with 100 entries, and what the second has

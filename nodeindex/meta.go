@@ -45,7 +45,7 @@ func checkFormat(tx *bbolt.Tx) error {
 	if number, n := binary.Uvarint(version); n <= 0 || number != formatVersion {
 		return corrupt("FILE_VERSION", "the file has format %d; this program reads %d", number, formatVersion)
 	}
-	for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketDeparted, bucketImages} {
+	for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketDeparted, bucketImages, bucketRequests} {
 		if tx.Bucket(name) == nil {
 			return corrupt("FILE_DAMAGED", "the bucket %q is missing", name)
 		}
@@ -141,6 +141,9 @@ func loadImage(tx *bbolt.Tx) (i *image, err error) {
 		delete(shards, definition.UID)
 	}
 	if i.images, err = loadImages(tx); err != nil {
+		return nil, err
+	}
+	if i.requests, err = loadRequests(tx); err != nil {
 		return nil, err
 	}
 	for uid := range shards {

@@ -39,6 +39,12 @@ type Options struct {
 	// another image of its views to be written: what a start may have to read
 	// anew. Default 20,000.
 	ImageEntries int
+	// RequestWindow is for how long write requests with ids are remembered,
+	// RequestBytes in how much memory: where that is too little, for less long.
+	// A leader puts both into its commands, and they are what counts on every
+	// replica. Defaults 5 minutes and 64 MiB.
+	RequestWindow time.Duration
+	RequestBytes  int64
 	// Now is the clock, for the age of checkpoints. Default time.Now.
 	Now func() time.Time
 }
@@ -59,10 +65,20 @@ func (o Options) withDefaults() Options {
 	if o.ImageEntries <= 0 {
 		o.ImageEntries = 20_000
 	}
+	if o.RequestWindow <= 0 {
+		o.RequestWindow = 5 * time.Minute
+	}
+	if o.RequestBytes <= 0 {
+		o.RequestBytes = 64 << 20
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	return o
+}
+
+func (o Options) requestBounds() requestBounds {
+	return requestBounds{window: o.RequestWindow.Microseconds(), limit: o.RequestBytes}
 }
 
 // bolt are the options of bbolt.
@@ -218,12 +234,15 @@ func create(dir, path string) (err error) {
 		return err
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketDeparted, bucketImages, bucketMeta} {
+		for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketDeparted, bucketImages, bucketRequests, bucketMeta} {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
 			}
 		}
 		if err := putFormat(tx); err != nil {
+			return err
+		}
+		if err := putRequestTimes(tx, requestTimes{}); err != nil {
 			return err
 		}
 		return putMeta(tx, CheckpointMeta{}, &assignment{}, digested{})
@@ -292,6 +311,7 @@ func (x *Index) adopt(f *loadedFile) *state {
 	for uid := range f.assignment.keyspaces {
 		x.feeds.open(uid)
 	}
+	x.requests = f.requests
 	return &state{
 		assignment: f.assignment, assigned: f.meta.Index, projections: x.project(nil, f.assignment),
 		departed: f.departed, active: newOverlay(), readers: f.readers, gaps: f.gaps,
@@ -306,6 +326,7 @@ type image struct {
 	assignment *assignment
 	departed   map[cairn.UID]*roaring.Bitmap
 	images     map[cairn.UID]projection.Image
+	requests   *requests
 }
 
 func (i *image) populations() (out []*population) {

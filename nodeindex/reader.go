@@ -23,6 +23,9 @@ var (
 	// bucketImages: keyspace uid -> the image of its views, and the ordinals
 	// that have changed since.
 	bucketImages = []byte("images")
+	// bucketRequests: keyspace uid, second of issue time and offset -> a piece
+	// of the records of requests that are remembered.
+	bucketRequests = []byte("requests")
 	// bucketMeta: format, checkpoint, assignment.
 	bucketMeta = []byte("meta")
 )

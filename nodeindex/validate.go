@@ -18,6 +18,8 @@ var (
 		"the keyspace is being deleted and takes no writes")
 	errNodesChanged = cairn.Errorf(cairn.KindStale, "NODES_CHANGED",
 		"the cluster's nodes changed while the write was on its way; try again")
+	errAfterStale = cairn.Errorf(cairn.KindStale, "EARLIER_WRITE_STALE",
+		"an earlier write of the key in the same request was refused; it must not come after this one: try both again")
 	errNoNode = cairn.Errorf(cairn.KindPrecondition, "NO_ACTIVE_NODE",
 		"the cluster has no active node of non-zero weight for a new key; name nodes or activate one")
 )

@@ -158,6 +158,38 @@ func TestFillWhileShardsComeBack(t *testing.T) {
 	r.wantAllKeys(manyEntries)
 }
 
+// TestFillAfterMoreThanItKeeps has views made of more entries than changes are
+// kept of, all of them put since it is known that views are to be made.
+func TestFillAfterMoreThanItKeeps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it puts 70,000 entries")
+	}
+	const entries = 70_000
+	r := openReplica(t, Options{})
+	a := testAssignment(t, cairn.SchemeHash, 4)
+	a.Views = []cairn.View{{UID: 1, Name: "v", Keyspace: testKeyspace, Version: 1}}
+	r.assign(a)
+	for first := 0; first < entries; first += 1000 {
+		var batch []cairn.Mutation
+		for i := range 1000 {
+			batch = append(batch, put(testKey(first+i), size(int64(i))))
+		}
+		r.write(batch...)
+	}
+	if err := r.x.FillViews(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.ask(cairn.ViewRequest{Asked: cairn.AskCount}); cairn.ReasonOf(err) != "VIEW_BUILDING" || !r.x.CheckpointWanted() {
+		t.Errorf("views of entries that are not in the file: %v", err)
+	}
+	r.checkpoint()
+	r.write(remove(testKey(entries-1)), remove(testKey(0)), put(testKey(0), size(1)))
+	if err := r.x.FillViews(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.wantAllKeys(entries - 1)
+}
+
 // TestImageOfARunningCheckpoint saves images while a checkpoint is written that
 // names an earlier one, which neither the last one nor the present state does.
 func TestImageOfARunningCheckpoint(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"cairn"
@@ -231,8 +232,16 @@ func TestImages(t *testing.T) {
 	}
 	data[len(data)/2] ^= 0x10
 	r.close()
+	if report, err := Check(r.dir); err != nil || report.Images != 1 {
+		t.Errorf("check: %d images, %v", report.Images, err)
+	}
 	if err := os.WriteFile(images[0], data, 0o600); err != nil {
 		t.Fatal(err)
+	}
+	report, err := Check(r.dir)
+	wantError(t, err, cairn.KindCorrupt, "CHECK_FAILED_IMAGE")
+	if report.ProblemCount != 1 || !strings.Contains(report.Problems[0], images[0]) {
+		t.Errorf("check: %v", report)
 	}
 	r.open(Options{ImageEntries: 100})
 	wantError(t, r.x.FillViews(t.Context()), cairn.KindCorrupt, "IMAGE_CORRUPT")
@@ -243,5 +252,61 @@ func TestImages(t *testing.T) {
 	}
 	if n := count(); n != 101 {
 		t.Errorf("made from the entries the view counts %d, want 101", n)
+	}
+	r.checkpoint() // names no image
+}
+
+// TestCheckOfImages finds an image of another state, and does without one.
+func TestCheckOfImages(t *testing.T) {
+	a := testAssignment(t, cairn.SchemeHash, 4)
+	r := viewed(t, &a, cairn.View{Filter: "size >= 900"})
+	images := func() string {
+		t.Helper()
+		if err := r.x.SaveViews(); err != nil {
+			t.Fatal(err)
+		}
+		r.checkpoint()
+		found, err := filepath.Glob(filepath.Join(r.dir, imagesFolder, "*"+imageSuffix))
+		if err != nil || len(found) == 0 {
+			t.Fatal(found, err)
+		}
+		return found[len(found)-1]
+	}
+	earlier := images()
+	old, err := os.ReadFile(earlier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 500 {
+		r.write(put(testKey(3000+i), size(1)))
+	}
+	later := images()
+	r.close()
+	if later == earlier {
+		t.Fatal("no other image was written")
+	}
+	whole, err := os.ReadFile(later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(later, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, err := Check(r.dir)
+	wantError(t, err, cairn.KindCorrupt, "CHECK_FAILED_IMAGE")
+	if report.ProblemCount != 1 || !strings.Contains(report.Problems[0], "500 entries of keyspace") {
+		t.Errorf("check of an earlier image: %v", report)
+	}
+	if err := os.WriteFile(later, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := Check(r.dir); err != nil || report.Images != 1 {
+		t.Errorf("check: %v, %v", report, err)
+	}
+	if err := os.Remove(later); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := Check(r.dir); err != nil || report.Images != 0 || report.ImagesMissing != 1 {
+		t.Errorf("check without the image: %v, %v", report, err)
 	}
 }

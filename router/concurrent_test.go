@@ -34,7 +34,7 @@ func TestConcurrentCallersSeeTheirWrites(t *testing.T) {
 						cairn.Write{Operation: cairn.Delete, Key: key},
 						cairn.Write{Operation: cairn.Put, Key: key, Attributes: cairn.NamedValues{{Name: "size", Value: cairn.Int(round)}}})
 				}
-				outcomes, token, err := r.BatchWrite(t.Context(), keyspace, writes)
+				outcomes, token, err := r.BatchWrite(t.Context(), keyspace, writes, cairn.RequestID{})
 				if err != nil {
 					t.Error(err)
 					return

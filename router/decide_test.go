@@ -33,13 +33,16 @@ func TestWhatARefusalMeans(t *testing.T) {
 		"read: corrupt":                {learnRead(refused(cairn.KindCorrupt), cairn.Answer{}, 5), giveUp, 0, cairn.KindCorrupt},
 		"read: deadline":               {learnRead(context.DeadlineExceeded, cairn.Answer{}, 5), giveUp, 0, cairn.KindDeadline},
 		"read: untyped":                {learnRead(errors.New("?"), cairn.Answer{}, 5), giveUp, 0, cairn.KindInternal},
-		"write: stale":                 {learnWrite(refused(cairn.KindStale), cairn.Answer{Revision: 9}, 5), reroute, 9, cairn.KindStale},
-		"write: not yet":               {learnWrite(refused(cairn.KindNotYet), cairn.Answer{}, 5), again, 5, cairn.KindNotYet},
-		"write: unavailable":           {learnWrite(refused(cairn.KindUnavailable), cairn.Answer{}, 5), again, 5, cairn.KindUnavailable},
-		"write: disk full":             {learnWrite(refused(cairn.KindExhausted), cairn.Answer{}, 5), giveUp, 0, cairn.KindExhausted},
-		"write: deadline":              {learnWrite(context.DeadlineExceeded, cairn.Answer{}, 5), giveUp, 0, cairn.KindUnknown},
-		"write: unknown":               {learnWrite(refused(cairn.KindUnknown), cairn.Answer{}, 5), giveUp, 0, cairn.KindUnknown},
-		"write: untyped":               {learnWrite(errors.New("?"), cairn.Answer{}, 5), giveUp, 0, cairn.KindUnknown},
+		"write: stale":                 {learnWrite(refused(cairn.KindStale), cairn.Answer{Revision: 9}, 5, false), reroute, 9, cairn.KindStale},
+		"write: not yet":               {learnWrite(refused(cairn.KindNotYet), cairn.Answer{}, 5, false), again, 5, cairn.KindNotYet},
+		"write: unavailable":           {learnWrite(refused(cairn.KindUnavailable), cairn.Answer{}, 5, false), again, 5, cairn.KindUnavailable},
+		"write: disk full":             {learnWrite(refused(cairn.KindExhausted), cairn.Answer{}, 5, false), giveUp, 0, cairn.KindExhausted},
+		"write: deadline":              {learnWrite(context.DeadlineExceeded, cairn.Answer{}, 5, false), giveUp, 0, cairn.KindUnknown},
+		"write: unknown":               {learnWrite(refused(cairn.KindUnknown), cairn.Answer{}, 5, false), giveUp, 0, cairn.KindUnknown},
+		"write with id: unknown":       {learnWrite(refused(cairn.KindUnknown), cairn.Answer{}, 5, true), repeat, 5, cairn.KindUnknown},
+		"write with id: deadline":      {learnWrite(context.DeadlineExceeded, cairn.Answer{}, 5, true), repeat, 5, cairn.KindDeadline},
+		"write with id: untyped":       {learnWrite(errors.New("?"), cairn.Answer{}, 5, true), giveUp, 0, cairn.KindUnknown},
+		"write: untyped":               {learnWrite(errors.New("?"), cairn.Answer{}, 5, false), giveUp, 0, cairn.KindUnknown},
 	} {
 		if each.got.action != each.do || each.got.revision != each.at || each.got.refusal.Kind != each.kind {
 			t.Errorf("%s: %+v; want action %d, revision %d, %s", name, each.got, each.do, each.at, each.kind)

@@ -31,9 +31,10 @@
 // Config.Timeout after it began if there is none. Until then a refusal is not
 // an answer: keys that a cluster disowns are routed again by a map at least as
 // new as the one it disowned them by; a read that found no replica, or none
-// fresh enough, is asked again after a growing, jittered pause. A write is
-// repeated only when it is certain that it did not take effect; otherwise its
-// outcome is KindUnknown with the reason OUTCOME_UNKNOWN.
+// fresh enough, is asked again after a growing, jittered pause. A write has a
+// request id, the caller's or one of the router's own, and is repeated under it
+// where an answer is lost. If none comes by the deadline its outcome is
+// KindUnknown with the reason OUTCOME_UNKNOWN.
 //
 // # Freshness
 //

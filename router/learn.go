@@ -19,6 +19,10 @@ const (
 	reroute
 	// again: ask again after a pause.
 	again
+	// repeat: as again, and what was asked may have taken effect.
+	repeat
+	// unnamed: as again, but without the request id that was refused.
+	unnamed
 )
 
 // verdict is what was learnt from a refusal.
@@ -75,8 +79,9 @@ func learnRead(err error, answer cairn.Answer, decidedBy uint64) verdict {
 }
 
 // learnWrite is what the failure of a request to write means for each of its
-// writes: only what is certain not to have taken effect is tried again.
-func learnWrite(err error, answer cairn.Answer, decidedBy uint64) verdict {
+// writes: one without an id is tried again only if it is certain that it did
+// not take effect.
+func learnWrite(err error, answer cairn.Answer, decidedBy uint64, hasID bool) verdict {
 	refusal := asError(err)
 	switch refusal.Kind {
 	case cairn.KindStale:
@@ -85,11 +90,27 @@ func learnWrite(err error, answer cairn.Answer, decidedBy uint64) verdict {
 		return verdict{again, decidedBy, refusal}
 	case cairn.KindExhausted, cairn.KindInvalid:
 		return verdict{giveUp, 0, refusal}
+	case cairn.KindUnknown, cairn.KindDeadline:
+		if hasID {
+			return verdict{repeat, decidedBy, refusal}
+		}
 	}
-	return verdict{giveUp, 0, &cairn.Error{
-		Kind: cairn.KindUnknown, Reason: "OUTCOME_UNKNOWN",
+	return verdict{giveUp, 0, outcomeUnknown(refusal)}
+}
+
+// outcomeUnknown is the error of a write that was sent and may have taken
+// effect, given what is known instead of its outcome.
+func outcomeUnknown(err *cairn.Error) *cairn.Error {
+	return &cairn.Error{
+		Kind: cairn.KindUnknown, Reason: "OUTCOME_UNKNOWN", Key: err.Key,
 		Err: fmt.Errorf("the write may or may not have taken effect; read the key to find out: %w", err),
-	}}
+	}
+}
+
+// idRefused reports whether a write was refused for its request's id, which
+// says nothing about an earlier try.
+func idRefused(err *cairn.Error) bool {
+	return err.Reason == "REQUEST_TOO_OLD" || err.Reason == "REQUEST_AHEAD"
 }
 
 // gaveUp is the error of a request that ran out of time: the last refusal if

@@ -161,9 +161,9 @@ func (m *model) Write(*rapid.T) {
 	var err error
 	var token cairn.Token
 	if w.Operation == cairn.Delete {
-		_, token, err = m.router.Delete(m.context(), keyspace, w.Key, w.Condition)
+		_, token, err = m.router.Delete(m.context(), keyspace, w.Key, w.Condition, cairn.RequestID{})
 	} else {
-		_, token, err = m.router.Put(m.context(), keyspace, w)
+		_, token, err = m.router.Put(m.context(), keyspace, w, cairn.RequestID{})
 	}
 	if err == nil {
 		m.wrote(keyspace, w.Key, value, nil)
@@ -181,7 +181,7 @@ func (m *model) BatchWrite(*rapid.T) {
 	for i := range writes {
 		writes[i], values[i] = m.write("write")
 	}
-	outcomes, token, err := m.router.BatchWrite(m.context(), keyspace, writes)
+	outcomes, token, err := m.router.BatchWrite(m.context(), keyspace, writes, cairn.RequestID{})
 	if err != nil {
 		m.refused(err)
 		return

@@ -18,13 +18,19 @@ type trial struct {
 	last  *cairn.Error
 	// revision is how new a map the next try needs.
 	revision uint64
+	// unsure: an earlier try may have taken effect.
+	unsure bool
+	// unnamed: to be asked for without the request's id.
+	unnamed bool
 }
 
-// errand is one group on its way: what it was decided by, and whom it asks.
+// errand is one group on its way: what it was decided by, whom it asks, and
+// what it has been through.
 type errand struct {
 	directory *directory
 	keyspace  *catalog.Keyspace
 	group     *group
+	trial     trial
 }
 
 func (e *errand) member() *member { return &e.directory.members[e.group.member] }
@@ -78,30 +84,30 @@ func (s *scatter) run(ctx context.Context, positions []int32, t trial) {
 			continue
 		}
 		if len(way.groups) == 1 {
-			positions, t = s.attempt(ctx, &errand{d, keyspace, &way.groups[0]}, t)
+			positions, t = s.attempt(ctx, &errand{d, keyspace, &way.groups[0], t})
 			continue
 		}
 		var others sync.WaitGroup
 		for i := range way.groups[1:] {
-			others.Go(func() { s.finish(ctx, &errand{d, keyspace, &way.groups[i+1]}, t) })
+			others.Go(func() { s.finish(ctx, &errand{d, keyspace, &way.groups[i+1], t}) })
 		}
-		s.finish(ctx, &errand{d, keyspace, &way.groups[0]}, t)
+		s.finish(ctx, &errand{d, keyspace, &way.groups[0], t})
 		others.Wait()
 		return
 	}
 }
 
 // finish sees to one group to its end.
-func (s *scatter) finish(ctx context.Context, e *errand, t trial) {
-	if rest, t := s.attempt(ctx, e, t); len(rest) > 0 {
+func (s *scatter) finish(ctx context.Context, e *errand) {
+	if rest, t := s.attempt(ctx, e); len(rest) > 0 {
 		s.run(ctx, rest, t)
 	}
 }
 
 // attempt asks for a group once. It returns the positions that are to be tried
 // again, never nil, in a slice of their own.
-func (s *scatter) attempt(ctx context.Context, e *errand, t trial) ([]int32, trial) {
-	member := e.member()
+func (s *scatter) attempt(ctx context.Context, e *errand) ([]int32, trial) {
+	member, t := e.member(), e.trial
 	refused := e.group.positions
 	var learnt verdict
 	if index, err := member.connection.get(member.cluster); err != nil {
@@ -146,6 +152,8 @@ func (r *Router) prepareNext(ctx context.Context, event RetryEvent, learnt verdi
 	t.tries++
 	t.last = learnt.refusal
 	t.revision = max(t.revision, learnt.revision)
+	t.unsure = t.unsure || learnt.action == repeat
+	t.unnamed = t.unnamed || learnt.action == unnamed
 	r.retrying(event, learnt.refusal)
 	// Waiting for the new map is pause enough, but not for ever: two indexes
 	// whose logs disagree would otherwise be asked in turn without one.
@@ -165,10 +173,20 @@ func (r *Router) retrying(event RetryEvent, refusal *cairn.Error) {
 
 // final is the error of a part that is not tried again.
 func (s *scatter) final(ctx context.Context, learnt verdict, t trial) *cairn.Error {
-	if learnt.action == giveUp && (learnt.refusal.Kind != cairn.KindDeadline || t.last == nil) {
-		return learnt.refusal
+	err := learnt.refusal
+	if learnt.action != giveUp || learnt.refusal.Kind == cairn.KindDeadline && t.last != nil {
+		err = gaveUp(ctx, t.tries, t.last)
 	}
-	return gaveUp(ctx, t.tries, t.last)
+	return t.judge(err)
+}
+
+// judge is an error that an index's log did not decide, as one who asks for a
+// write must be told it: it says nothing about an earlier try.
+func (t *trial) judge(err *cairn.Error) *cairn.Error {
+	if !t.unsure || err.Kind == cairn.KindUnknown {
+		return err
+	}
+	return outcomeUnknown(err)
 }
 
 func (s *scatter) count(positions []int32) int {

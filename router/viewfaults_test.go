@@ -52,7 +52,7 @@ func newViewBed(t *testing.T) *viewBed {
 		}
 		put := cairn.Write{Operation: cairn.Put, Key: fmt.Appendf(nil, "k%02d", i), Attributes: cairn.NamedValues{
 			{Name: "since", Value: since}, {Name: "size", Value: cairn.Int(int64(i))}}}
-		if _, _, err := v.Put(context.Background(), bed.Things, put); err != nil {
+		if _, _, err := v.Put(context.Background(), bed.Things, put, cairn.RequestID{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -365,7 +365,7 @@ func TestAMapThatDoesNotCome(t *testing.T) {
 		}
 		t.Cleanup(r.Close)
 		for i := range 100 {
-			if _, _, err := r.Put(t.Context(), bed.Things, cairn.Write{Operation: cairn.Put, Key: fmt.Appendf(nil, "k%02d", i)}); err != nil {
+			if _, _, err := r.Put(t.Context(), bed.Things, cairn.Write{Operation: cairn.Put, Key: fmt.Appendf(nil, "k%02d", i)}, cairn.RequestID{}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -127,7 +127,7 @@ func (w *viewWorld) key() cairn.Key {
 func (w *viewWorld) write() cairn.Key {
 	key := w.key()
 	if rapid.IntRange(0, 4).Draw(w.T, "delete") == 0 {
-		if _, _, err := w.router.Delete(context.Background(), w.keyspace, key, cairn.Condition{}); err != nil {
+		if _, _, err := w.router.Delete(context.Background(), w.keyspace, key, cairn.Condition{}, cairn.RequestID{}); err != nil {
 			w.Fatal(err)
 		}
 		delete(w.entries, string(key))
@@ -156,7 +156,7 @@ func (w *viewWorld) write() cairn.Key {
 
 func (w *viewWorld) put(key cairn.Key, v values) {
 	put := cairn.Write{Operation: cairn.Put, Key: key, Attributes: named(v)}
-	if _, _, err := w.router.Put(context.Background(), w.keyspace, put); err != nil {
+	if _, _, err := w.router.Put(context.Background(), w.keyspace, put, cairn.RequestID{}); err != nil {
 		w.Fatal(err)
 	}
 	w.entries[string(key)] = v

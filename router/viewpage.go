@@ -115,7 +115,7 @@ func (p *paging) check() (cairn.Freshness, error) {
 	case q.Limit < 0 || q.Limit > cairn.MaxBatch:
 		return q.Freshness, cairn.Invalid("page_size", "PAGE_SIZE", "a page of %d rows; it has 1 to %d, or 0 for %d", q.Limit, cairn.MaxBatch, defaultViewPage)
 	case q.Offset < 0:
-		return q.Freshness, cairn.Invalid("offset", "OFFSET_OUT_OF_RANGE", "an offset of %d", q.Offset)
+		return q.Freshness, cairn.Invalid("offset", "OFFSET_OUT_OF_RANGE", "an offset of %d; it counts from 0, the first row", q.Offset)
 	case q.Offset > 0 && q.Cursor != "":
 		return q.Freshness, cairn.Invalid("offset", "OFFSET_WITH_CURSOR", "an offset counts from the first row, so it does not go with a cursor")
 	}

@@ -35,7 +35,7 @@ func put(t testing.TB, r *router.Router, keyspace string, key cairn.Key, size in
 	t.Helper()
 	_, token, err := r.Put(t.Context(), keyspace, cairn.Write{
 		Operation: cairn.Put, Key: key, Attributes: cairn.NamedValues{{Name: "size", Value: cairn.Int(size)}},
-	})
+	}, cairn.RequestID{})
 	if err != nil {
 		t.Fatal(err)
 	}

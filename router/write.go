@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"sync"
+	"time"
 
 	"cairn"
 	"cairn/shardmap/catalog"
@@ -11,28 +12,34 @@ import (
 // Put creates or changes one entry, replacing its attributes with cairn.Put
 // and patching them with cairn.Merge. What it returns is durable.
 //
+// With an id, a write that was carried out before has its first outcome again;
+// see cairn.RequestID. One without (the zero id) gets one of the router's own,
+// so that the router can repeat it up to the deadline.
+//
 // It fails with KindInvalid for what can't be accepted, with KindNotFound for
 // a keyspace that is not there, with KindPrecondition if the condition does
 // not hold, with KindExhausted if the owner's disk is full, and with
 // KindUnknown (OUTCOME_UNKNOWN) if the write may or may not have taken effect.
-// With every other kind it has not.
-func (r *Router) Put(ctx context.Context, keyspace string, write cairn.Write) (cairn.WriteOutcome, cairn.Token, error) {
+// With every other kind it has not. An id that is too old is refused with
+// KindPrecondition (REQUEST_TOO_OLD), one of the future with KindInvalid
+// (REQUEST_AHEAD), which say nothing about an earlier call with it.
+func (r *Router) Put(ctx context.Context, keyspace string, write cairn.Write, id cairn.RequestID) (cairn.WriteOutcome, cairn.Token, error) {
 	if write.Operation != cairn.Put && write.Operation != cairn.Merge {
 		return cairn.WriteOutcome{}, cairn.Token{}, cairn.Invalid("operation", "OPERATION_UNKNOWN", "a Put puts or merges")
 	}
-	return r.writeOne(ctx, VerbPut, keyspace, write)
+	return r.writeOne(ctx, VerbPut, keyspace, write, id)
 }
 
-// Delete removes one entry and tells whether there was one. It fails as Put
-// does.
-func (r *Router) Delete(ctx context.Context, keyspace string, key cairn.Key, condition cairn.Condition) (existed bool, token cairn.Token, err error) {
-	outcome, token, err := r.writeOne(ctx, VerbDelete, keyspace, cairn.Write{Operation: cairn.Delete, Key: key, Condition: condition})
+// Delete removes one entry and tells whether there was one. The id is as in
+// Put. It fails as Put does.
+func (r *Router) Delete(ctx context.Context, keyspace string, key cairn.Key, condition cairn.Condition, id cairn.RequestID) (existed bool, token cairn.Token, err error) {
+	outcome, token, err := r.writeOne(ctx, VerbDelete, keyspace, cairn.Write{Operation: cairn.Delete, Key: key, Condition: condition}, id)
 	return outcome.Existed, token, err
 }
 
-func (r *Router) writeOne(ctx context.Context, verb Verb, keyspace string, write cairn.Write) (cairn.WriteOutcome, cairn.Token, error) {
+func (r *Router) writeOne(ctx context.Context, verb Verb, keyspace string, write cairn.Write, id cairn.RequestID) (cairn.WriteOutcome, cairn.Token, error) {
 	began := r.began()
-	work, err := r.write(ctx, verb, keyspace, []cairn.Write{write})
+	work, err := r.write(ctx, verb, keyspace, []cairn.Write{write}, id)
 	if err == nil && work.outcomes[0].Err != nil {
 		err = work.outcomes[0].Err
 	}
@@ -45,13 +52,14 @@ func (r *Router) writeOne(ctx context.Context, verb Verb, keyspace string, write
 
 // BatchWrite carries out up to cairn.MaxBatch writes, each by itself, and
 // returns their outcomes in the order of the writes. Writes of one key take
-// effect in that order. The token covers every write that took effect.
+// effect in that order. The token covers every write that took effect. The id
+// is as in Put, and of the whole batch: a retry repeats the batch.
 //
 // It fails as a whole, before anything is written, for a keyspace or a count
 // that can't be.
-func (r *Router) BatchWrite(ctx context.Context, keyspace string, writes []cairn.Write) ([]cairn.WriteOutcome, cairn.Token, error) {
+func (r *Router) BatchWrite(ctx context.Context, keyspace string, writes []cairn.Write, id cairn.RequestID) ([]cairn.WriteOutcome, cairn.Token, error) {
 	began := r.began()
-	work, err := r.write(ctx, VerbBatchWrite, keyspace, writes)
+	work, err := r.write(ctx, VerbBatchWrite, keyspace, writes, id)
 	r.ended(VerbBatchWrite, keyspace, len(writes), work.failed, began, err)
 	if err != nil {
 		return nil, cairn.Token{}, err
@@ -64,6 +72,8 @@ type writing struct {
 	writes     []cairn.Write
 	attributes []cairn.Attributes
 	outcomes   []cairn.WriteOutcome
+	id         cairn.RequestID
+	ownID      bool // the router's, not the caller's
 	// prefix puts the write's position before the field of an error.
 	prefix bool
 
@@ -72,8 +82,11 @@ type writing struct {
 	failed int
 }
 
-func (r *Router) write(ctx context.Context, verb Verb, keyspace string, writes []cairn.Write) (*writing, error) {
-	work := &writing{writes: writes, prefix: verb == VerbBatchWrite}
+func (r *Router) write(ctx context.Context, verb Verb, keyspace string, writes []cairn.Write, id cairn.RequestID) (*writing, error) {
+	work := &writing{writes: writes, id: id, prefix: verb == VerbBatchWrite}
+	if id.IsZero() {
+		work.id, work.ownID = cairn.NewRequestID(time.Now()), true
+	}
 	if err := checkCount("writes", len(writes)); err != nil {
 		return work, err
 	}
@@ -124,6 +137,9 @@ func (w *writing) failOne(position int32, err *cairn.Error) {
 func (w *writing) ask(ctx context.Context, index Index, e *errand) ([]int32, verdict) {
 	cluster := e.member().cluster
 	req := cairn.WriteRequest{Keyspace: e.keyspace.UID, Epoch: e.group.epoch}
+	if !e.trial.unnamed {
+		req.RequestID = w.id
+	}
 	req.Mutations = make([]cairn.Mutation, 0, len(e.group.positions))
 	// Writes whose nodes are unknown drop out of the group here.
 	positions := e.group.positions[:0]
@@ -131,13 +147,13 @@ func (w *writing) ask(ctx context.Context, index Index, e *errand) ([]int32, ver
 		write := &w.writes[position]
 		nodes, err := nodeIDs(cluster, write)
 		if err != nil {
-			w.failOne(position, err)
+			w.failOne(position, e.trial.judge(err))
 			continue
 		}
 		positions = append(positions, position)
 		req.Mutations = append(req.Mutations, cairn.Mutation{
 			Operation: write.Operation, Key: write.Key, Nodes: nodes,
-			Attributes: w.attributes[position], Condition: write.Condition,
+			Attributes: w.attributes[position], Condition: write.Condition, Position: uint32(position),
 		})
 	}
 	if len(positions) == 0 {
@@ -149,10 +165,10 @@ func (w *writing) ask(ctx context.Context, index Index, e *errand) ([]int32, ver
 		if reply != nil {
 			answer = reply.Answer
 		}
-		return positions, learnWrite(err, answer, e.revision())
+		return positions, learnWrite(err, answer, e.revision(), !e.trial.unnamed)
 	}
 	if len(reply.Results) != len(positions) {
-		return positions, learnWrite(wrongCount(cluster, len(positions), len(reply.Results)), reply.Answer, e.revision())
+		return positions, learnWrite(wrongCount(cluster, len(positions), len(reply.Results)), reply.Answer, e.revision(), !e.trial.unnamed)
 	}
 	return w.take(cluster, e, positions, reply)
 }
@@ -168,14 +184,17 @@ func (w *writing) take(cluster *catalog.Cluster, e *errand, positions []int32, r
 		case result.Err == nil:
 			w.outcomes[position] = w.outcome(&names, position, result)
 			stamp.Epoch, stamp.Index = max(stamp.Epoch, result.Stamp.Epoch), max(stamp.Index, result.Stamp.Index)
-		case result.Err.Kind == cairn.KindStale && w.overtaken(positions, i, reply):
-			w.failOne(position, cairn.Errorf(cairn.KindConflict, "WRITE_OVERTAKEN",
-				"the key's shard was moving and a later write of the key was decided first; this one was not carried out"))
 		case result.Err.Kind == cairn.KindStale:
 			refused = append(refused, position)
 			if learnt.refusal == nil {
 				learnt = learnDisowned(cluster.Name, reply.Answer, e.revision())
 			}
+		case idRefused(result.Err) && w.ownID && !e.trial.unsure:
+			// The router's clock is off, or the index remembers next to
+			// nothing: it is written all the same, if only once.
+			refused, learnt = append(refused, position), verdict{unnamed, 0, result.Err}
+		case idRefused(result.Err):
+			w.failOne(position, e.trial.judge(result.Err))
 		default:
 			w.failOne(position, result.Err)
 		}
@@ -198,17 +217,4 @@ func (w *writing) outcome(names *naming, position int32, result *cairn.Written) 
 	// durable: its outcome comes without nodes then.
 	outcome.Primary, outcome.Replicas, _ = names.placed(result.Nodes)
 	return outcome
-}
-
-// overtaken tells whether a later write of the same key was decided although
-// an earlier one was refused: the earlier one must not be repeated then.
-func (w *writing) overtaken(positions []int32, refused int, reply *cairn.WriteReply) bool {
-	key := w.writes[positions[refused]].Key
-	for i := refused + 1; i < len(positions); i++ {
-		later := reply.Results[i].Err
-		if (later == nil || later.Kind != cairn.KindStale) && w.writes[positions[i]].Key.Compare(key) == 0 {
-			return true
-		}
-	}
-	return false
 }

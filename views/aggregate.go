@@ -1,10 +1,6 @@
 package views
 
-import (
-	"cairn"
-
-	"github.com/RoaringBitmap/roaring/v2"
-)
+import "cairn"
 
 // Aggregate aggregates one attribute of a selection. It is refused as Count
 // is, and for an attribute that is not indexed (KindInvalid, field
@@ -18,20 +14,20 @@ func (s *Snapshot) Aggregate(sel Selection, id cairn.AttributeID) (cairn.Aggrega
 	if err != nil {
 		return cairn.Aggregation{}, err
 	}
-	set, err := s.selected(&sel, slot)
+	selected, err := s.selected(&sel, slot)
 	if err != nil {
 		return cairn.Aggregation{}, err
 	}
 	if a.spec.Type == cairn.TypeString {
-		return a.aggregateText(set), nil
+		return a.aggregateText(selected), nil
 	}
-	return a.aggregateNumbers(set), nil
+	return a.aggregateNumbers(selected), nil
 }
 
-// aggregateNumbers goes through the ordinals of a set.
-func (a *attribute) aggregateNumbers(set *roaring.Bitmap) cairn.Aggregation {
+// aggregateNumbers goes through ordinals.
+func (a *attribute) aggregateNumbers(of passing) cairn.Aggregation {
 	t := tally{kind: a.spec.Type}
-	a.column.eachRun(set, t.add)
+	a.column.eachRun(of, t.add)
 	if t.count == 0 {
 		return cairn.Aggregation{}
 	}
@@ -47,10 +43,10 @@ func (a *attribute) aggregateNumbers(set *roaring.Bitmap) cairn.Aggregation {
 }
 
 // aggregateText finds the first and the last string.
-func (a *attribute) aggregateText(set *roaring.Bitmap) cairn.Aggregation {
+func (a *attribute) aggregateText(of passing) cairn.Aggregation {
 	var out cairn.Aggregation
 	seen := make([]uint64, len(a.dictionary.counts)/64+1)
-	a.column.eachRun(set, func(b *block, ordinals []uint32) {
+	a.column.eachRun(of, func(b *block, ordinals []uint32) {
 		out.Count += len(ordinals)
 		for _, ordinal := range ordinals {
 			code := b.get(ordinal)

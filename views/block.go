@@ -1,6 +1,10 @@
 package views
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"cairn"
+)
 
 // blockSize is how many ordinals share a block of a column. What goes over a
 // column pays a little for each block, and the first change after a snapshot
@@ -29,10 +33,17 @@ type distances interface {
 	// within takes the bits of those that are below low, or above it by more
 	// than length, out of which.
 	within(low, length uint64, which *blockBits)
-	// tally adds those of some ordinals, and the base to each, to a tally, and
-	// tallyFloats as ranks of floats.
-	tally(base uint64, ordinals []uint32, t *tally)
-	tallyFloats(base uint64, ordinals []uint32, t *tally)
+	// pass puts those of some ordinals whose distances are at least low, and
+	// above it by no more than length, first, in their order, and returns how
+	// many they are. What is behind them is any of the ordinals.
+	pass(low, length uint64, ordinals []uint32) int
+	// sum is that of those of some ordinals, and sumFloats that of the floats
+	// whose ranks they are with a base.
+	sum(ordinals []uint32) cairn.IntSum
+	sumFloats(base uint64, ordinals []uint32) float64
+	// bounds are the least and the greatest of those of some ordinals, of
+	// which there is at least one.
+	bounds(ordinals []uint32) (least, most uint64)
 }
 
 // vector is the distances of a block in one width. An array knows its length,
@@ -162,15 +173,27 @@ func (b *block) each(do func(slot uint32, number uint64)) {
 // within leaves in which only the slots whose numbers are in a span, of some
 // that are all present.
 func (b *block) within(s span, which *blockBits) {
+	switch low, length, all, none := b.reach(s); {
+	case none:
+		*which = blockBits{}
+	case !all:
+		b.distances.within(low, length, which)
+	}
+}
+
+// reach is the part of a span that the block's numbers may be in, as distances,
+// with how much of it there is above the least. All is set if they all are in
+// it, none if none is.
+func (b *block) reach(s span) (low, length uint64, all, none bool) {
 	switch {
 	case s.low > b.most || s.high < b.least:
-		*which = blockBits{}
+		return 0, 0, false, true
 	case s.low <= b.least && s.high >= b.most:
-	default:
-		// There are at least two numbers, so there are distances.
-		low, high := max(s.low, b.least)-b.base, min(s.high, b.most)-b.base
-		b.distances.within(low, high-low, which)
+		return 0, 0, true, false
 	}
+	// There are at least two numbers, so there are distances.
+	low, high := max(s.low, b.least)-b.base, min(s.high, b.most)-b.base
+	return low, high - low, false, false
 }
 
 // among leaves in which only the slots whose numbers are in a set of small

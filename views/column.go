@@ -1,11 +1,6 @@
 package views
 
-import (
-	"slices"
-	"unsafe" // for Sizeof alone
-
-	"github.com/RoaringBitmap/roaring/v2"
-)
+import "unsafe" // for Sizeof alone
 
 // column is one number a ordinal, or none: the values of one attribute as
 // their ranks (see rank), or the codes of its strings.
@@ -50,48 +45,16 @@ func (c *column) unset(ordinal uint32, generation uint64) {
 	}
 }
 
-// batchSize is how many ordinals of a set are looked at together.
-const batchSize = 4096
-
-// eachRun calls do with blocks of a column and ordinals of a set that have
-// numbers there, at least one, ascending. A block may come twice, one time
-// after the other. The ordinals are good until do returns.
-func (c *column) eachRun(set *roaring.Bitmap, do func(b *block, ordinals []uint32)) {
-	batch := make([]uint32, min(batchSize, set.GetCardinality()))
-	for it := set.ManyIterator(); ; {
-		left := batch[:it.NextMany(batch)]
-		if len(left) == 0 {
-			return
-		}
-		for len(left) > 0 {
-			at := left[0] / blockSize
-			run := left[:sameBlock(left)]
-			left = left[len(run):]
-			b := c.blocks.get(at)
-			if b == nil {
-				continue
-			}
-			if b.count < blockSize {
-				run = slices.DeleteFunc(run, func(ordinal uint32) bool { return !b.has(ordinal % blockSize) })
-			}
-			if len(run) > 0 {
-				do(b, run)
+// eachRun calls do with blocks of a column and ordinals that have numbers there,
+// as passing.runs has them.
+func (c *column) eachRun(of passing, do func(b *block, ordinals []uint32)) {
+	of.runs(func(at uint32, ordinals []uint32) {
+		if b := c.blocks.get(at); b != nil {
+			if ordinals = b.having(ordinals); len(ordinals) > 0 {
+				do(b, ordinals)
 			}
 		}
-	}
-}
-
-// sameBlock is how many ordinals, which ascend, are in the block of the first.
-func sameBlock(ordinals []uint32) int {
-	const stride = 64
-	last, n := ordinals[0]|(blockSize-1), 1
-	for n+stride <= len(ordinals) && ordinals[n+stride-1] <= last {
-		n += stride
-	}
-	for n < len(ordinals) && ordinals[n] <= last {
-		n++
-	}
-	return n
+	})
 }
 
 // bytes is the memory that a column takes.

@@ -3,8 +3,6 @@ package views
 import (
 	"cairn"
 	"cairn/views/filter"
-
-	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // Count is how many entries a selection has: from kept counts if nothing
@@ -24,30 +22,27 @@ func (s *Snapshot) Count(sel Selection) (int, error) {
 			return part.to - part.from, nil
 		}
 	}
-	if sel.Where.Plan().Exact() {
-		return int(sel.Where.Plan().Count(&resolver{state: &s.state}, s.members(slot))), nil
-	}
 	selected, err := s.selected(&sel, slot)
 	if err != nil {
 		return 0, err
 	}
-	return int(selected.GetCardinality()), nil
+	return selected.count(), nil
 }
 
 // selected is the entries of a selection.
-func (s *Snapshot) selected(sel *Selection, slot int) (*roaring.Bitmap, error) {
+func (s *Snapshot) selected(sel *Selection, slot int) (passing, error) {
 	if err := sel.usable(); err != nil {
-		return nil, err
+		return passing{}, err
 	}
 	members := s.members(slot)
-	if sel.Where == nil {
-		return members, nil
+	switch {
+	case sel.Where == nil:
+		return untested(members), nil
+	case sel.Where.Plan().Exact():
+		return s.narrowed(members, sel.Where), nil
 	}
-	members = sel.Where.Plan().Select(&resolver{state: &s.state}, members)
-	if sel.Where.Plan().Exact() {
-		return members, nil
-	}
-	return s.test(sel, members, &Plan{})
+	found, err := s.test(sel, sel.Where.Plan().Select(&resolver{state: &s.state}, members), &Plan{})
+	return untested(found), err
 }
 
 // Explanation is why an entry is in a view or not.

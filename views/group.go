@@ -31,14 +31,12 @@ func (s *Snapshot) GroupCount(sel Selection, by ...cairn.AttributeID) ([]cairn.G
 	if err != nil {
 		return nil, err
 	}
-	set, err := s.selected(&sel, slot)
+	selected, err := s.selected(&sel, slot)
 	if err != nil {
 		return nil, err
 	}
-	var groups []cairn.Group
-	if byBitmaps(attributes, set) {
-		groups = groupByBitmaps(attributes, set)
-	} else if groups, err = groupByColumns(attributes, set); err != nil {
+	groups, err := group(attributes, selected)
+	if err != nil {
 		return nil, err
 	}
 	if len(groups) > cairn.MaxGroups {
@@ -53,6 +51,18 @@ func (s *Snapshot) GroupCount(sel Selection, by ...cairn.AttributeID) ([]cairn.G
 		return 0
 	})
 	return groups, nil
+}
+
+// group counts in the way that is expected to take the least.
+func group(attributes []*attribute, selected passing) ([]cairn.Group, error) {
+	if len(attributes) == 1 && attributes[0].indexed && len(selected.tests) > 0 {
+		return attributes[0].groupByCodes(selected), nil
+	}
+	set := selected.bitmap()
+	if byBitmaps(attributes, set) {
+		return groupByBitmaps(attributes, set), nil
+	}
+	return groupByColumns(attributes, set)
 }
 
 func tooManyGroups() error {
@@ -117,6 +127,28 @@ func appendGroup(groups []cairn.Group, n int, values ...cairn.Value) []cairn.Gro
 		return groups
 	}
 	return append(groups, cairn.Group{Values: values, Count: n})
+}
+
+// groupByCodes counts how often each code of an attribute with few comes up.
+func (a *attribute) groupByCodes(of passing) (groups []cairn.Group) {
+	counts := make([]int, len(a.values.pages)*pageSize)
+	absent := 0
+	of.runs(func(at uint32, ordinals []uint32) {
+		absent += len(ordinals)
+		if b := a.column.blocks.get(at); b != nil {
+			ordinals = b.having(ordinals)
+			absent -= len(ordinals)
+			for _, ordinal := range ordinals {
+				counts[b.get(ordinal)]++
+			}
+		}
+	})
+	for code, n := range counts {
+		if n > 0 {
+			groups = appendGroup(groups, n, a.ofNumber(uint64(code)))
+		}
+	}
+	return appendGroup(groups, absent, cairn.Value{})
 }
 
 // cell is an entry's number of an attribute, or that it has none.

@@ -32,10 +32,12 @@ const (
 	WalkOrder
 	// SelectTop gathers all entries of the selection and selects the first.
 	SelectTop
+	// WalkGathered gathers them and walks the order to the first.
+	WalkGathered
 )
 
 var methodNames = [...]string{"", "walk the view", "walk the view and a value", "walk a range of the view", "walk the view and test",
-	"walk another order and test", "gather and select"}
+	"walk another order and test", "gather and select", "gather and walk to them"}
 
 func (m Method) String() string { return methodNames[m] }
 
@@ -109,6 +111,9 @@ type planned struct {
 	confined bool
 	masked   *roaring.Bitmap
 	resolver resolver
+	// given is a walk that was given up, and patience after how many entries.
+	given    given
+	patience int
 	// need is up to which row of the order the page goes, and one more.
 	need int
 }
@@ -268,6 +273,10 @@ func (p *planned) chooseMethod() {
 	looked := min(float64(p.need)*float64(max(walked, 1))/float64(max(p.Matches, 1)), float64(walked))
 	p.WalkCost = int(looked * costWalk)
 	p.SelectCost = p.costOfSelecting(where)
+	// A walk that finds much less than was expected goes against the condition.
+	// It has cost little then beside the other way.
+	const unlikely = 4
+	p.patience = min(max(int(unlikely*looked), p.SelectCost/costWalk/8), p.SelectCost/costWalk)
 	if p.WalkCost > p.SelectCost && (where == nil || where.Plan().Exact()) {
 		p.Method = SelectTop
 	}

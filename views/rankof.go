@@ -27,10 +27,12 @@ func (s *Snapshot) Rank(q Query) (int, error) {
 	}
 	after := position{comparer: p.order, values: q.After.Values, key: q.After.Key}
 	rank := 0
-	for it := set.Iterator(); it.HasNext(); {
-		if after.Compare(it.Next()) <= 0 {
-			rank++
+	set.runs(func(_ uint32, ordinals []uint32) {
+		for _, ordinal := range ordinals {
+			if after.Compare(ordinal) <= 0 {
+				rank++
+			}
 		}
-	}
+	})
 	return rank, nil
 }

@@ -32,30 +32,26 @@ func (r *resolver) Present(id cairn.AttributeID) *roaring.Bitmap {
 	}
 }
 
-// Equal are the entries with a value.
+// Equal are the entries with a value of an attribute that has bitmaps.
 func (r *resolver) Equal(id cairn.AttributeID, v cairn.Value) *roaring.Bitmap {
 	a := r.attribute(id)
 	if a == nil {
 		return nil
 	}
-	number := rank(v)
+	number := uint32(rank(v))
 	if a.spec.Type == cairn.TypeString {
 		code, found := a.dictionary.find(v.Text())
 		if !found {
 			return nil
 		}
-		number = uint64(code)
+		number = code
 	}
-	if a.indexed {
-		return a.values.get(uint32(number)).read()
-	}
-	r.scanned += r.entries.size()
-	return r.dense.narrow(&a.column, nil, tester{span: span{number, number}}.keep)
+	return a.values.get(number).read()
 }
 
 // fewCandidates is how many times fewer candidates there must be than entries
 // for it to be cheaper to look each up than to go over the column's blocks.
-const fewCandidates = 256
+const fewCandidates = 16
 
 // Range are the entries with a value in a range.
 func (r *resolver) Range(id cairn.AttributeID, values filter.Range, within *roaring.Bitmap) *roaring.Bitmap {
@@ -67,28 +63,28 @@ func (r *resolver) Range(id cairn.AttributeID, values filter.Range, within *roar
 		return a.withCodes(a.codesIn(values))
 	}
 	in := a.tester(values)
-	n := r.entries.size()
-	if within != nil {
-		n = int(within.GetCardinality())
+	if within == nil {
+		r.scanned += r.entries.size()
+		return r.dense.narrow(&a.column, nil, in.keep)
 	}
+	n := int(within.GetCardinality())
 	r.scanned += n
-	if within != nil && n*fewCandidates < r.entries.size() {
+	if n*fewCandidates < r.entries.size() {
 		return a.column.pick(within, &in)
 	}
 	return r.dense.narrow(&a.column, within, in.keep)
+}
+
+// Scans reports whether an attribute has no bitmaps of its values.
+func (r *resolver) Scans(id cairn.AttributeID) bool {
+	a := r.attribute(id)
+	return a != nil && !a.indexed
 }
 
 // tester says which numbers of a column are in a range.
 type tester struct {
 	span  span
 	codes []uint64 // of strings, a bit each, in place of span
-}
-
-func (t *tester) test(number uint64) bool {
-	if t.codes != nil {
-		return t.codes[number/64]>>(number%64)&1 != 0
-	}
-	return number-t.span.low <= t.span.high-t.span.low
 }
 
 // keep leaves in which the slots whose numbers pass.
@@ -103,6 +99,13 @@ func (t tester) keep(b *block, which *blockBits) {
 func (a *attribute) tester(values filter.Range) tester {
 	if a.spec.Type != cairn.TypeString {
 		return tester{span: spanOf(values)}
+	}
+	if v, single := values.Single(); single {
+		code, found := a.dictionary.find(v.Text())
+		if !found {
+			return tester{span: span{math.MaxUint64, math.MaxUint64}} // which is no code
+		}
+		return tester{span: span{uint64(code), uint64(code)}}
 	}
 	codes := make([]uint64, len(a.dictionary.counts)/64+1)
 	for _, code := range a.codesIn(values) {

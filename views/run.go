@@ -23,6 +23,9 @@ func (p *planned) run(room []uint32) ([]uint32, error) {
 	if where != nil {
 		members = where.Plan().Select(&p.resolver, members)
 	}
+	if p.walksToGathered(members) {
+		return p.walkGathered(members, room), nil
+	}
 	return p.top(members), nil
 }
 
@@ -112,7 +115,7 @@ func (p *planned) walk(room []uint32) (ordinals []uint32, done bool) {
 		n := it.Fill(ordinals)
 		return ordinals[min(p.query.Offset, n):n], true
 	}
-	most, n := max(p.SelectCost/costWalk, leastWalk), 0
+	most, n := max(p.patience, leastWalk), 0
 	for n < p.need {
 		kept, looked := it.Select(ordinals[n:], leastWalk, keep)
 		n += kept
@@ -121,6 +124,7 @@ func (p *planned) walk(room []uint32) (ordinals []uint32, done bool) {
 			break // that was all
 		}
 		if n < p.need && p.Walked >= most {
+			p.given = given{it, ordinals[:n], true}
 			return nil, false
 		}
 	}

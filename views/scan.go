@@ -61,15 +61,18 @@ type dense struct{ words []uint64 }
 // denseSets keeps the room of dense sets for the next ones.
 type denseSets struct{ pool sync.Pool }
 
-// empty is a set without ordinals, with room for those of a column and for
-// those of another set.
+// empty is a set without ordinals, with room for those of a column, if there is
+// one, and for those of another set.
 func (s *denseSets) empty(c *column, set *roaring.Bitmap) *dense {
 	d, _ := s.pool.Get().(*dense)
 	if d == nil {
 		d = &dense{}
 	}
 	const inBlock = blockSize / 64
-	size := len(c.blocks.pages) * pageSize * inBlock
+	size := 0
+	if c != nil {
+		size = len(c.blocks.pages) * pageSize * inBlock
+	}
 	if set != nil {
 		size = max(size, (int(set.DenseSize())+inBlock-1)/inBlock*inBlock)
 	}
@@ -110,11 +113,38 @@ func (s *denseSets) narrow(c *column, set *roaring.Bitmap, keep func(b *block, w
 	return roaring.FromDense(d.words, true)
 }
 
+// pass has no branch that depends on a number: the processor would guess it
+// wrong every other time, and would not fetch the next numbers meanwhile, which
+// are in other lines of memory.
+func (v *vector[N]) pass(low, length uint64, ordinals []uint32) (n int) {
+	for _, ordinal := range ordinals {
+		ordinals[n] = ordinal
+		n += int(1 - misses(v[ordinal%blockSize], low, length))
+	}
+	return n
+}
+
+// pass is those of some ordinals of a block, all present, that pass the test.
+// It uses their room.
+func (t *tester) pass(b *block, ordinals []uint32) []uint32 {
+	if t.codes != nil {
+		return slices.DeleteFunc(ordinals, func(ordinal uint32) bool {
+			code := b.get(ordinal)
+			return t.codes[code/64]>>(code%64)&1 == 0
+		})
+	}
+	switch low, length, all, none := b.reach(t.span); {
+	case none:
+		return nil
+	case all:
+		return ordinals
+	default:
+		return ordinals[:b.distances.pass(low, length, ordinals)]
+	}
+}
+
 // pick is the candidates that have a number that passes a test.
 func (c *column) pick(candidates *roaring.Bitmap, in *tester) *roaring.Bitmap {
-	out := roaring.New()
-	c.eachRun(candidates, func(b *block, ordinals []uint32) {
-		out.AddMany(slices.DeleteFunc(ordinals, func(ordinal uint32) bool { return !in.test(b.get(ordinal)) }))
-	})
-	return out
+	p := passing{set: candidates, tests: []columnTest{{c, *in}}}
+	return p.bitmap()
 }

@@ -19,78 +19,68 @@ type tally struct {
 }
 
 // add adds the numbers of some ordinals of a block, all present, of which there
-// is at least one.
+// is at least one. A block whose bounds are no news is only summed up, which
+// soon is so of most.
 func (t *tally) add(b *block, ordinals []uint32) {
 	if t.count == 0 {
 		t.least = b.get(ordinals[0])
 		t.most = t.least
 	}
-	t.count += len(ordinals)
+	n := len(ordinals)
+	t.count += n
 	switch {
 	case b.distances == nil:
 		t.least, t.most = min(t.least, b.base), max(t.most, b.base)
-		t.sum = t.sum.Add(cairn.TimesInt(b.base, len(ordinals)))
-		t.floats.add(floatOfRank(b.base) * float64(len(ordinals)))
+		t.sum = t.sum.Add(cairn.TimesInt(b.base, n))
+		t.floats.add(floatOfRank(b.base) * float64(n))
+		return
 	case t.kind == cairn.TypeFloat:
-		b.distances.tallyFloats(b.base, ordinals, t)
+		t.floats.add(b.distances.sumFloats(b.base, ordinals))
 	default:
-		b.distances.tally(b.base, ordinals, t)
+		t.sum = t.sum.Add(cairn.TimesInt(b.base, n)).Add(b.distances.sum(ordinals))
+	}
+	if b.least < t.least || b.most > t.most {
+		least, most := b.distances.bounds(ordinals)
+		t.least, t.most = min(t.least, b.base+least), max(t.most, b.base+most)
 	}
 }
 
-func (v *vector[N]) tally(base uint64, ordinals []uint32, t *tally) {
+func (v *vector[N]) sum(ordinals []uint32) cairn.IntSum {
 	// The sum modulo 2^64, and that of the upper halves, which is no more than
 	// 2^42. Together they are the whole sum, and neither waits for a carry.
 	var sum, upper uint64
-	least, length := t.least, t.most-t.least
 	for _, ordinal := range ordinals {
-		number := base + uint64(v[ordinal%blockSize])
-		sum += number
-		upper += number >> 32
-		if number-least > length {
-			least, length = extended(least, length, number)
-		}
+		distance := uint64(v[ordinal%blockSize])
+		sum += distance
+		upper += distance >> 32
 	}
-	t.least, t.most = least, least+length
-	t.sum = t.sum.Add(cairn.TimesInt(upper, 1<<32)).Add(cairn.IntSum{Low: sum - upper<<32})
+	return cairn.TimesInt(upper, 1<<32).Add(cairn.IntSum{Low: sum - upper<<32})
 }
 
-// tallyFloats adds up every second number for itself: an addition of floats
+// sumFloats adds up every fourth number for itself: an addition of floats
 // waits for the one before.
-func (v *vector[N]) tallyFloats(base uint64, ordinals []uint32, t *tally) {
-	var sum, other float64
-	least, length := t.least, t.most-t.least
-	if len(ordinals)%2 == 1 {
-		number := base + uint64(v[ordinals[0]%blockSize])
-		ordinals, sum = ordinals[1:], floatOfRank(number)
-		least, length = extended(least, length, number)
+func (v *vector[N]) sumFloats(base uint64, ordinals []uint32) float64 {
+	at := func(ordinal uint32) float64 { return floatOfRank(base + uint64(v[ordinal%blockSize])) }
+	var one, two, three, four float64
+	for ; len(ordinals) >= 4; ordinals = ordinals[4:] {
+		one += at(ordinals[0])
+		two += at(ordinals[1])
+		three += at(ordinals[2])
+		four += at(ordinals[3])
 	}
-	for ; len(ordinals) >= 2; ordinals = ordinals[2:] {
-		one, two := base+uint64(v[ordinals[0]%blockSize]), base+uint64(v[ordinals[1]%blockSize])
-		sum += floatOfRank(one)
-		other += floatOfRank(two)
-		if one-least > length || two-least > length {
-			least, length = extended(least, length, one)
-			least, length = extended(least, length, two)
-		}
+	for _, ordinal := range ordinals {
+		one += at(ordinal)
 	}
-	t.least, t.most = least, least+length
-	t.floats.add(sum + other)
+	return one + two + (three + four)
 }
 
-// extended is the least number and the distance of the greatest from it, with
-// one more number. As an unsigned number its distance from the least is above
-// the length if it is outside on either side: that is one branch, which is
-// hardly ever taken, where keeping up a minimum and a maximum makes each number
-// wait for the one before.
-func extended(least, length, number uint64) (uint64, uint64) {
-	switch {
-	case number < least:
-		return number, length + (least - number)
-	case number-least > length:
-		return least, number - least
+func (v *vector[N]) bounds(ordinals []uint32) (least, most uint64) {
+	least = math.MaxUint64
+	for _, ordinal := range ordinals {
+		distance := uint64(v[ordinal%blockSize])
+		least, most = min(least, distance), max(most, distance)
 	}
-	return least, length
+	return least, most
 }
 
 // compensated is a sum of floats with what rounding lost.

@@ -154,8 +154,8 @@ func (d *dialled) close() {
 
 // writer is who puts: a router in this process, or a client of one elsewhere.
 type writer interface {
-	Put(ctx context.Context, keyspace string, write cairn.Write) (cairn.WriteOutcome, cairn.Token, error)
-	BatchWrite(ctx context.Context, keyspace string, writes []cairn.Write) ([]cairn.WriteOutcome, cairn.Token, error)
+	Put(ctx context.Context, keyspace string, write cairn.Write, request cairn.RequestID) (cairn.WriteOutcome, cairn.Token, error)
+	BatchWrite(ctx context.Context, keyspace string, writes []cairn.Write, request cairn.RequestID) ([]cairn.WriteOutcome, cairn.Token, error)
 }
 
 // Puts are callers that each put one new key after the other: through the
@@ -167,7 +167,7 @@ func (s *Durable) Puts(keys *load.NewKeys, callers int, embedded, coalesced bool
 		to = s.router
 	}
 	put := func(ctx context.Context, write cairn.Write) (cairn.WriteOutcome, cairn.Token, error) {
-		return to.Put(ctx, Keyspace, write)
+		return to.Put(ctx, Keyspace, write, cairn.RequestID{})
 	}
 	if coalesced {
 		put = coalesce.NewWriter(Keyspace, to.BatchWrite).Write

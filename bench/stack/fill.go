@@ -17,7 +17,7 @@ import (
 
 // Store takes writes: a router in this process or a client of one elsewhere.
 type Store interface {
-	BatchWrite(ctx context.Context, keyspace string, writes []cairn.Write) ([]cairn.WriteOutcome, cairn.Token, error)
+	BatchWrite(ctx context.Context, keyspace string, writes []cairn.Write, id cairn.RequestID) ([]cairn.WriteOutcome, cairn.Token, error)
 }
 
 // fillBatch and fillers are how a fill is divided.
@@ -54,7 +54,7 @@ func fillRange(ctx context.Context, store Store, first, end int, writeOf func(n 
 	for n := first; n < end; n++ {
 		writes = append(writes, writeOf(n))
 	}
-	outcomes, _, err := store.BatchWrite(ctx, Keyspace, writes)
+	outcomes, _, err := store.BatchWrite(ctx, Keyspace, writes, cairn.RequestID{})
 	if err != nil {
 		return fmt.Errorf("fill: %w", err)
 	}

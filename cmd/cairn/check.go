@@ -22,7 +22,7 @@ type checkDocument struct {
 
 type checkedDocument struct {
 	Path        string `json:"path"`
-	Result      string `json:"result"` // "clean", "DAMAGED" or "in use"
+	Result      string `json:"result"` // "clean", "DAMAGED", "image damaged" or "in use"
 	Clean       bool   `json:"clean"`
 	Bytes       int64  `json:"bytes"`
 	Index       uint64 `json:"index"`
@@ -31,6 +31,9 @@ type checkedDocument struct {
 	Shards      int    `json:"shards"`
 	Entries     uint64 `json:"entries"`
 	Departed    uint64 `json:"departed"`
+	// Images of views that were read, and those that are not there.
+	Images        int `json:"images"`
+	ImagesMissing int `json:"images_missing"`
 	// Backup is there for a backup.
 	Backup *checkedBackup `json:"backup,omitempty"`
 	// Lost are the log indexes whose writes a restore has lost.
@@ -57,8 +60,8 @@ func newCheck(o *options) *cobra.Command {
 		Short: "Check index files that no server has open, and backups",
 		Long: `Check every index file below DIR, the data directory of an index server or of a
 development stack that is not running, or one file, which may be a backup: its
-checksums, the structure of the file, and that all it holds agrees. Nothing is
-changed. If something is wrong the exit code is 1.
+checksums, the structure of the file, that all it holds agrees, and the images of
+views beside it. Nothing is changed. If something is wrong the exit code is 1.
 
 A file holds what was applied up to its log index. What came later is in the log
 beside it, is not counted here, and is applied again when the index starts.`,
@@ -130,6 +133,7 @@ func checked(path string, report *nodeindex.Report, err error) checkedDocument {
 		for _, gap := range report.Lost {
 			d.Lost = append(d.Lost, lostDocument{After: gap.From, Before: gap.To})
 		}
+		d.Images, d.ImagesMissing = report.Images, report.ImagesMissing
 		d.Problems, d.ProblemCount = append(d.Problems, report.Problems...), report.ProblemCount
 	}
 	if err != nil && d.ProblemCount == 0 {
@@ -144,6 +148,8 @@ func checkResult(err error) string {
 		return "clean"
 	case cairn.ReasonOf(err) == "DATA_DIR_IN_USE":
 		return "in use"
+	case cairn.ReasonOf(err) == "CHECK_FAILED_IMAGE":
+		return "image damaged"
 	}
 	return "DAMAGED"
 }
@@ -151,6 +157,10 @@ func checkResult(err error) string {
 func checkTable(out io.Writer, document checkDocument) error {
 	grid := render.Grid{Header: []string{"FILE", "RESULT", "ENTRIES", "SHARDS", "LOG INDEX", "BYTES"}, Right: []int{2, 3, 4, 5}}
 	for _, d := range document.Files {
+		if d.Bytes == 0 { // it could not be looked at
+			grid.Row(d.Path, d.Result, "-", "-", "-", "-")
+			continue
+		}
 		grid.Row(d.Path, d.Result, render.Count(d.Entries), render.Count(d.Shards), render.Count(d.Index), render.Count(d.Bytes))
 	}
 	if err := grid.Write(out); err != nil {

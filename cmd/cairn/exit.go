@@ -45,6 +45,9 @@ func report(stderr io.Writer, cmd *cobra.Command, o *options, err error) int {
 	if silent, ok := errors.AsType[exit](err); ok {
 		return silent.code
 	}
+	if !o.begun {
+		err = plainError(cmd, err)
+	}
 	fmt.Fprintf(stderr, "%s: %v\n", cmd.CommandPath(), err)
 	code := codeOf(err)
 	if _, ok := errors.AsType[usageError](err); ok || !o.begun {
@@ -110,6 +113,8 @@ func (o *options) adviceOn(err error) string {
 		return "'cairn get cluster NAME' lists its nodes and their states"
 	case "SPLIT_AT_MISSING":
 		return "--at KEY says where"
+	case "CHECK_FAILED_IMAGE":
+		return "the entries are not concerned: the index makes views anew where an image is damaged, which takes a start longer; the file can be removed"
 	case "STAMP_COMPACTED":
 		return "'cairn export' has the present state; without --from a watch begins now"
 	case "UNREACHABLE":

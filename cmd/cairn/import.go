@@ -134,7 +134,7 @@ func (o *options) importFile(cmd *cobra.Command, keyspace, path string, f *impor
 	wipe := func() {}
 	l := load.New(load.Config{
 		Write: func(ctx context.Context, writes []cairn.Write) ([]cairn.WriteOutcome, cairn.Token, error) {
-			return c.BatchWrite(ctx, keyspace, writes)
+			return c.BatchWrite(ctx, keyspace, writes, cairn.RequestID{})
 		},
 		Lanes: importLanes, Rows: importBatchRows, Bytes: importBatchBytes, Timeout: o.timeout, Patience: f.patience,
 		Nodes: nodes, SkipBad: f.skipBad, File: name,
@@ -163,7 +163,11 @@ func ended(err error, name string, written int64) error {
 		if bad.Refused {
 			kept += ", and what was under way with it"
 		}
-		return inInput{fmt.Errorf("%w\n  %s (%s); mend it and import again, or go on with --skip-bad", err, kept, render.Counted(written, "row", "rows"))}
+		advice := "mend it and import again, or go on with --skip-bad"
+		if cairn.KindOf(bad.Err) == cairn.KindExhausted {
+			advice = "nothing is wrong with the row: make room and import again"
+		}
+		return inInput{fmt.Errorf("%w\n  %s (%s); %s", err, kept, render.Counted(written, "row", "rows"), advice)}
 	}
 	if cairn.KindOf(err) == cairn.KindInvalid {
 		err = inInput{err}

@@ -74,7 +74,7 @@ func (o *options) put(cmd *cobra.Command, keyspace, keyText string, f *putFlags)
 		if write.Attributes, err = assignments(ctx, c, keyspace, f.set, f.merge); err != nil {
 			return err
 		}
-		outcome, token, err = c.Put(ctx, keyspace, write)
+		outcome, token, err = c.Put(ctx, keyspace, write, cairn.RequestID{})
 		return err
 	})
 	if err != nil {

@@ -143,7 +143,7 @@ func togetherOnly(cmd *cobra.Command) error {
 	const ofPages = "order-by fields limit offset cursor explain"
 	const aggregates = "sum min max mean"
 	for _, rule := range []struct{ one, others, why string }{
-		{"count", "group-by " + aggregates + " " + ofPages, "a count has no rows, groups or sums"},
+		{"count", "group-by " + aggregates + " " + ofPages, "a count is all that --count asks for"},
 		{"group-by", aggregates + " " + ofPages, "groups are counted, and have no rows"},
 		{aggregates, ofPages, "aggregates have no rows"},
 		{"cursor", "offset", "an offset counts from the first row"},

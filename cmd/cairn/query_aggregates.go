@@ -133,7 +133,7 @@ func (q *query) aggregate(attribute string, a cairn.Aggregation) (fields aggrega
 			continue
 		}
 		if err != nil {
-			return fields, nil, inFlag(err, "", each.flag)
+			return fields, nil, inFlag(err, "", each.flag+" "+attribute)
 		}
 		if *each.answer, err = value.MarshalJSON(); err != nil {
 			return fields, nil, err

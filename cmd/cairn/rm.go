@@ -68,7 +68,7 @@ func (o *options) remove(cmd *cobra.Command, keyspace string, keys []cairn.Key, 
 			writes[i] = cairn.Write{Operation: cairn.Delete, Key: key, Condition: only}
 		}
 		ctx, cancel := o.within(cmd.Context())
-		outcomes, at, err := c.BatchWrite(ctx, keyspace, writes)
+		outcomes, at, err := c.BatchWrite(ctx, keyspace, writes, cairn.RequestID{})
 		cancel()
 		if err != nil {
 			return err

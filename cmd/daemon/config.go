@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cairn"
+	"cairn/nodeindex/replica"
 )
 
 // Where servers listen unless they are told otherwise.
@@ -80,6 +81,9 @@ type IndexConfig struct {
 	Etcd []string
 	// Checkpoint says when a checkpoint is due.
 	Checkpoint Checkpoint
+	// Tune, if set, may change how the replica is opened: for tests, whose disks
+	// hang and whose clocks jump.
+	Tune func(*replica.Config)
 }
 
 // Checkpoint says when the changes that an index holds in memory are written

@@ -51,6 +51,7 @@ type hostConfig struct {
 	// failed is told why an index must not go on.
 	failed     func(error)
 	checkpoint Checkpoint
+	tune       func(*replica.Config) // IndexConfig.Tune
 	log        *slog.Logger
 }
 
@@ -95,6 +96,9 @@ func openHost(ctx context.Context, store *mapStore, cluster *catalog.Cluster, co
 		settings.Found = founding.Replica == settings.ID
 	} else if id.Restored {
 		return nil, cairn.Errorf(cairn.KindPrecondition, "RESTORE_UNCLAIMED", "%s was restored: serve it with cairn index --restored", config.dir)
+	}
+	if config.tune != nil {
+		config.tune(&settings)
 	}
 	if h.replica, err = replica.Open(settings); err != nil {
 		return nil, fmt.Errorf("open the index of cluster %s: %w", cluster.Name, err)

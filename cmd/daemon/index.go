@@ -66,7 +66,7 @@ func RunIndex(ctx context.Context, config IndexConfig) error {
 	opened, err := openHost(ctx, store, cluster, hostConfig{
 		dir: config.Data, name: address, checkpoint: config.Checkpoint, log: config.Log,
 		network: &replicaNetwork{junction: shared, cluster: cluster.UID}, address: address, join: config.Join,
-		restored: config.Restored, replaces: config.Replaces, failed: failed,
+		restored: config.Restored, replaces: config.Replaces, failed: failed, tune: config.Tune,
 	})
 	if err != nil {
 		return err

@@ -26,6 +26,10 @@ type child struct {
 	// Restored and Replaces are as in IndexConfig.
 	Restored bool
 	Replaces string
+	// Advertise is as in IndexConfig.
+	Advertise string
+	// Mischief is the file that says what the replica's disk and clock do.
+	Mischief string
 	// CheckpointBytes is as in Checkpoint.Bytes.
 	CheckpointBytes int64
 }
@@ -63,7 +67,10 @@ func runChild(config string) error {
 	case "router":
 		return RunRouter(ctx, RouterConfig{Common: common, Etcd: c.Etcd, Data: c.Data})
 	case "index":
-		return RunIndex(ctx, IndexConfig{Common: common, Cluster: c.Cluster, Join: c.Join, Restored: c.Restored, Replaces: c.Replaces, Data: c.Data, Etcd: c.Etcd, Checkpoint: checkpoint})
+		return RunIndex(ctx, IndexConfig{
+			Common: common, Cluster: c.Cluster, Join: c.Join, Restored: c.Restored, Replaces: c.Replaces, Advertise: c.Advertise,
+			Data: c.Data, Etcd: c.Etcd, Checkpoint: checkpoint, Tune: mischief(c.Mischief).tune,
+		})
 	case "dev":
 		return RunDev(ctx, DevConfig{Common: common, Data: c.Data, Checkpoint: checkpoint})
 	}

@@ -219,7 +219,7 @@ func (w *sqlWorld) writeSome(n int) {
 	}
 	script.WriteString("COMMIT;")
 	w.db.run(script.String())
-	outcomes, token, err := w.client.BatchWrite(w.t.Context(), w.name, writes)
+	outcomes, token, err := w.client.BatchWrite(w.t.Context(), w.name, writes, cairn.RequestID{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -17,8 +17,8 @@
 // view, other indexed attributes, and a restart without a good image. That goes
 // on beside the projections that serve, if there are any: a Fill is handed to
 // the owner, who adds every entry to it, in its own time and without the lock,
-// while Put and Delete note what changes meanwhile. At its end the Fill takes
-// over in one step.
+// while Put and Delete note what changes meanwhile, within bounds. At its end the
+// Fill takes over in one step.
 //
 // Shards are known here by numbers that the owner gives them and never uses
 // again, so that one which comes back after it has left is another one.

@@ -14,9 +14,13 @@ import (
 
 // Fill makes projections anew, beside those that serve. One goroutine of the
 // owner's goes on with it: it calls Begin and then Add for every entry that its
-// shards had when the Fill began, in order of their ordinals, or Restore and
-// then Replace for every entry that has changed since the image; then TakeOver.
+// shards had when the Fill began, in order of their ordinals, or Restore, Forget
+// and then Put for every entry that has changed since the image; then TakeOver.
 // It may see an entry as of when the Fill began or later.
+//
+// So much may change meanwhile that the Fill notes only of which entries. It is
+// needed again then, with a later Since: Forget and Put make up for what it
+// Missed, and TakeOver goes on.
 type Fill struct {
 	projection *Projection
 	attributes []cairn.AttributeSpec
@@ -28,11 +32,14 @@ type Fill struct {
 	done       atomic.Int64
 	total      atomic.Int64
 
-	// placed tells whether entries have got their shards.
-	placed bool
+	// added tells whether all entries have been added, placed whether they
+	// have got their shards.
+	added, placed bool
 	// news is what has happened since the Fill began and is not made up for.
 	// Guarded by the owner's lock.
 	news news
+	// changedMost bounds what news keeps.
+	changedMost int
 }
 
 // Shards is how a Fill learns from the owner where entries are.
@@ -50,7 +57,7 @@ func (p *Projection) refill() {
 	schema := p.declared.Load()
 	p.fill = &Fill{
 		projection: p, attributes: indexed(schema), lists: newNodeLists(),
-		since: p.config.At().Index, news: newNews(),
+		since: p.config.At().Index, news: newNews(), changedMost: changedMost,
 	}
 	if p.built == nil { // else the image is of the attributes that serve
 		p.fill.image = p.image.Name
@@ -67,8 +74,19 @@ func (p *Projection) Fill() *Fill {
 	return p.fill
 }
 
+// note keeps what has become of an entry of a shard, within bounds: above, the
+// owner is to read what it had kept so far.
+func (f *Fill) note(shard Shard, ordinal uint32, entry *cairn.Entry) {
+	if len(f.news.changed) >= f.changedMost {
+		f.news.forget()
+		// The command that is being applied may be the last that changed one.
+		f.since = f.projection.config.At().Index + 1
+	}
+	f.news.entry(shard, ordinal, entry)
+}
+
 // Since is the log index after which changes are noted: what is added must be
-// of a state at least as new.
+// of a state at least as new. It is called with the lock held.
 func (f *Fill) Since() uint64 { return f.since }
 
 // Image is the image to begin with; empty for the entries.
@@ -80,17 +98,22 @@ func (f *Fill) Progress() (done, total int) { return int(f.done.Load()), int(f.t
 // Restore begins with an image that WriteImage wrote. After an error the Fill
 // is over, and another one begins with the entries.
 func (f *Fill) Restore(image io.Reader) error {
+	var err error
+	if f.lists, f.restored, err = f.load(image); err != nil {
+		f.Abandon()
+	}
+	return err
+}
+
+// load reads an image of what the projection has.
+func (f *Fill) load(image io.Reader) (*nodeLists, *views.Restored, error) {
 	buffered := bufio.NewReaderSize(image, 1<<20)
 	lists, err := readLists(buffered)
-	if err == nil {
-		f.restored, err = views.Load(buffered, f.projection.declared.Load(), []cairn.AttributeSpec{nodesColumn}, f.definitions())
-	}
 	if err != nil {
-		f.Abandon()
-		return err
+		return nil, nil, err
 	}
-	f.lists = lists
-	return nil
+	restored, err := views.Load(buffered, f.projection.declared.Load(), []cairn.AttributeSpec{nodesColumn}, f.definitions())
+	return lists, restored, err
 }
 
 // Abandon begins anew with the entries, as after an image that turns out not
@@ -132,8 +155,7 @@ func (f *Fill) Unchanged(ordinals []uint32) []uint32 {
 	f.projection.config.Lock.Lock()
 	defer f.projection.config.Lock.Unlock()
 	return slices.DeleteFunc(ordinals, func(ordinal uint32) bool {
-		_, noted := f.news.changed[ordinal]
-		return noted
+		return f.news.knows(ordinal)
 	})
 }
 
@@ -143,32 +165,35 @@ func (f *Fill) Add(ordinal uint32, entry *cairn.Entry) error {
 	return f.builder.Add(ordinal, entry.Key, entry.Attributes, f.lists.value(entry.Nodes))
 }
 
-// Replace makes entries what they are now; nil deletes one.
-func (f *Fill) Replace(changed map[uint32]*cairn.Entry) error {
-	// A key may have come back under another ordinal, and an ordinal with
-	// another key: first all of them go.
-	gone := roaring.New()
-	for ordinal := range changed {
-		gone.Add(ordinal)
-	}
-	f.restored.Forget(gone)
-	for ordinal, entry := range changed {
-		if entry == nil {
-			continue
-		}
-		if err := f.restored.Put(ordinal, entry.Key, entry.Attributes, f.lists.value(entry.Nodes)); err != nil {
-			return err
-		}
-	}
-	return nil
+// Added tells whether all entries have been added: what is left is what it
+// Missed, and TakeOver.
+func (f *Fill) Added() bool { return f.added }
+
+// Missed takes the ordinals of entries that have changed, and of which it was not
+// noted how; they are to be read of a state at least as new as Since. It is
+// called with the lock held.
+func (f *Fill) Missed() *roaring.Bitmap {
+	missed := roaring.AndNot(f.news.missed, f.news.departed)
+	f.news.missed = roaring.New()
+	return missed
+}
+
+// Forget forgets entries, of which those that there still are will be Put: a key
+// may have come back under another ordinal, and an ordinal with another key, so
+// that first all of them go.
+func (f *Fill) Forget(changed *roaring.Bitmap) { f.restored.Forget(changed) }
+
+// Put makes an entry what it is now.
+func (f *Fill) Put(ordinal uint32, entry *cairn.Entry) error {
+	return f.restored.Put(ordinal, entry.Key, entry.Attributes, f.lists.value(entry.Nodes))
 }
 
 // TakeOver builds the views that are wanted, makes up for what has changed
 // since the Fill began and, in one step with the lock held, serves. It holds the
 // lock for some milliseconds at a time, whatever the number of entries and
 // shards. It ends without a change when ended says so or when another Fill is
-// needed. Projections that turn out not to have what the shards have are
-// KindCorrupt, and are begun anew with the entries.
+// needed, and where it has Missed something. Projections that turn out not to
+// have what the shards have are KindCorrupt, and are begun anew with the entries.
 func (f *Fill) TakeOver(shards Shards, ended func() bool) error {
 	if f.restored == nil {
 		var err error
@@ -179,42 +204,47 @@ func (f *Fill) TakeOver(shards Shards, ended func() bool) error {
 			return err
 		}
 	}
-	if !f.placed {
-		if err := f.place(shards); err != nil {
-			f.Abandon()
-			return err
-		}
-	}
-	p := f.projection
+	f.added = true
 	for !ended() {
-		p.config.Lock.Lock()
-		switch {
-		case p.fill != f:
-			p.config.Lock.Unlock()
-			return nil
-		case f.news.few():
-			err := f.takeOverLocked(shards)
-			p.config.Lock.Unlock()
-			return err
-		}
-		news, changed := f.catchUp(shards)
-		p.config.Lock.Unlock()
-		if err := f.makeUp(news, changed); err != nil {
-			f.Abandon()
+		over, err := f.step(shards)
+		if over || err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// step goes on with taking over, until it is over.
+func (f *Fill) step(shards Shards) (over bool, err error) {
+	p := f.projection
+	p.config.Lock.Lock()
+	switch {
+	case p.fill != f || !f.news.missed.IsEmpty():
+		p.config.Lock.Unlock()
+		return true, nil
+	case f.placed && f.news.few():
+		defer p.config.Lock.Unlock()
+		return true, f.takeOverLocked(shards)
+	case f.placed:
+		news, changed := f.catchUp(shards)
+		p.config.Lock.Unlock()
+		err = f.makeUp(news, changed)
+	default:
+		news := f.news
+		f.news = newNews()
+		p.config.Lock.Unlock()
+		err = f.place(news, shards)
+	}
+	if err != nil {
+		f.Abandon()
+	}
+	return false, err
+}
+
 // place makes up for the news so far and gives all entries their shards. An
 // image has entries of shards that had left before the Fill began.
-func (f *Fill) place(shards Shards) error {
-	f.projection.config.Lock.Lock()
-	taken := f.news
-	f.news = newNews()
-	f.projection.config.Lock.Unlock()
-	if err := f.makeUp(taken, shards.All()); err != nil {
+func (f *Fill) place(news news, shards Shards) error {
+	if err := f.makeUp(news, shards.All()); err != nil {
 		return err
 	}
 	// One that has come since is noted, and put again.
@@ -243,14 +273,18 @@ func (f *Fill) catchUp(shards Shards) (news, map[Shard]*roaring.Bitmap) {
 // makeUp makes up for news. An ordinal that has departed may have got another
 // entry since, so what changed comes last.
 func (f *Fill) makeUp(news news, shards map[Shard]*roaring.Bitmap) error {
-	f.restored.Forget(news.departed)
+	gone := news.departed.Clone()
 	for ordinal := range news.changed {
-		if news.departed.Contains(ordinal) {
-			news.changed[ordinal] = nil
-		}
+		gone.Add(ordinal)
 	}
-	if err := f.Replace(news.changed); err != nil {
-		return err
+	f.Forget(gone)
+	for ordinal, entry := range news.changed {
+		if entry == nil || news.departed.Contains(ordinal) {
+			continue
+		}
+		if err := f.Put(ordinal, entry); err != nil {
+			return err
+		}
 	}
 	f.restored.SetShards(shards)
 	return nil

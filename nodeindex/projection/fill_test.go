@@ -171,10 +171,28 @@ func (o *owner) add() *Fill {
 	return f
 }
 
-func (o *owner) takeOver(f *Fill) {
+// takeOver ends a Fill, and returns how often it had missed something.
+func (o *owner) takeOver(f *Fill) (missed int) {
 	o.t.Helper()
-	if err := f.TakeOver(o.shardsNow(), func() bool { return false }); err != nil {
-		o.t.Fatal(err)
+	for ; ; missed++ {
+		if err := f.TakeOver(o.shardsNow(), func() bool { return false }); err != nil {
+			o.t.Fatal(err)
+		}
+		if o.projection.fill != f {
+			return missed
+		}
+		if f.Since() > o.index {
+			o.t.Fatalf("read of index %d, which is still to come after %d", f.Since(), o.index)
+		}
+		again := f.Missed()
+		f.Forget(again)
+		for _, ordinal := range f.Unchanged(again.ToArray()) {
+			if e := o.entries[ordinal]; e != nil {
+				if err := f.Put(ordinal, e); err != nil {
+					o.t.Fatal(err)
+				}
+			}
+		}
 	}
 }
 
@@ -214,7 +232,8 @@ func (o *owner) check() {
 // TestTakeOverWhileEverythingChanges has entries and shards change each time that
 // a Fill is about to take the lock.
 func TestTakeOverWhileEverythingChanges(t *testing.T) {
-	for seed := range uint64(40) {
+	missed := 0
+	for seed := range uint64(60) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		o := newOwner(t, view(1, ""), view(2, "size > 500"))
 		for range 30 {
@@ -258,10 +277,32 @@ func TestTakeOverWhileEverythingChanges(t *testing.T) {
 				}
 			}
 		}
-		o.takeOver(o.add())
+		if seed%3 == 0 {
+			o.projection.fill.changedMost = 200
+		}
+		missed += o.takeOver(o.add())
 		o.before = nil
 		o.check()
 	}
+	if missed == 0 {
+		t.Error("no Fill had more changes than it keeps")
+	}
+}
+
+// TestChangesAreKeptWithinBounds has more entries change than a Fill keeps.
+func TestChangesAreKeptWithinBounds(t *testing.T) {
+	o := newOwner(t, view(1, "size > 500"))
+	shard, f := o.newShard(), o.projection.fill
+	for ordinal := range uint32(3 * changedMost) {
+		o.put(shard, ordinal, int(ordinal%1000))
+		if n := len(f.news.changed); n > changedMost {
+			t.Fatalf("%d changes are kept", n)
+		}
+	}
+	if missed := o.takeOver(o.add()); missed == 0 {
+		t.Error("nothing was missed")
+	}
+	o.check()
 }
 
 // TestTakeOverHoldsTheLockBriefly looks at few shards at a time, however many

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"io"
+	"sync"
+	"time"
 
 	"cairn"
 
@@ -107,6 +109,19 @@ func (s *Snapshot) WriteImage(w io.Writer) error {
 		}
 	}
 	return s.Save(w)
+}
+
+// ReadImage is the ordinals of the entries that an image has, which is read as a
+// Fill would for a keyspace's schema and its versions of views, with errors as
+// of views.Load.
+func ReadImage(image io.Reader, schema *cairn.Schema, wanted []cairn.View) (*roaring.Bitmap, error) {
+	p := New(Config{Lock: new(sync.Mutex), At: func() At { return At{} }, Now: time.Now})
+	p.Define(schema, wanted)
+	_, restored, err := p.fill.load(image)
+	if err != nil {
+		return nil, err
+	}
+	return restored.Entries(), nil
 }
 
 func imageBroken() error {

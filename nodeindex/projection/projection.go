@@ -96,7 +96,7 @@ func (p *Projection) Put(shard Shard, ordinal uint32, entry *cairn.Entry) {
 		p.built.put(shard, ordinal, entry)
 	}
 	if p.fill != nil {
-		p.fill.news.entry(shard, ordinal, entry)
+		p.fill.note(shard, ordinal, entry)
 	}
 	p.image.changed(ordinal)
 }
@@ -107,7 +107,7 @@ func (p *Projection) Delete(shard Shard, ordinal uint32) {
 		p.built.views.Delete(ordinal, shard)
 	}
 	if p.fill != nil {
-		p.fill.news.entry(shard, ordinal, nil)
+		p.fill.note(shard, ordinal, nil)
 	}
 	p.image.changed(ordinal)
 }

@@ -30,6 +30,14 @@
 // are taken by size and by age (checkpoint.go); an index with too much that is
 // not checkpointed makes writes wait.
 //
+// # Snapshots
+//
+// A follower that needs what the leader's log has no more gets a copy of the
+// leader's file as its last checkpoint left it (sending.go), and goes on from
+// that (snapshots.go, machine.go). The log keeps what followers lack, within
+// Config.LogBytes (retention.go). A log that such a copy took the place of is
+// removed (continue.go).
+//
 // # Failures
 //
 // A write or sync of the log that fails stops the log at once: what it left
@@ -39,5 +47,6 @@
 // is opened anew itself. A reserve of free space refuses writes before the
 // disk is really full (disk.go).
 //
-// Directory layout: index.db is the index, log/ the write-ahead log.
+// Directory layout: index.db is the index, log/ the write-ahead log, snapshots/
+// what is being sent, index.db.incoming what is being received.
 package replica

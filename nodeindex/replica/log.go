@@ -24,6 +24,8 @@ type replicatedLog struct {
 	machine    *machine
 	transport  *transport
 	leadership leadership
+	// confirmations are for verify.
+	confirmations confirmations
 	// patience is how long a request waits for a leader.
 	patience time.Duration
 
@@ -62,6 +64,7 @@ func openLog(config Config, m *machine, outcome func(error)) (*replicatedLog, er
 		id: config.ID, store: s, machine: m, transport: transport, closing: make(chan struct{}),
 		leadership: leadership{changed: make(chan struct{})}, patience: 3 * config.ElectionTimeout,
 	}
+	l.confirmations.log, l.confirmations.voters = l, make(map[raft.Server]*rounds)
 	if config.Found || config.Network == nil {
 		err = found(settings, s, snapshots, transport)
 	}
@@ -121,19 +124,6 @@ func (l *replicatedLog) ask(question func() error) error {
 	return question()
 }
 
-// askLeadership asks raft whether it leads. Where the store has failed meanwhile
-// raft's main goroutine may have ended, and nobody answers.
-func (l *replicatedLog) askLeadership() error {
-	answer := make(chan error, 1)
-	go func() { answer <- l.ask(func() error { return l.raft.VerifyLeader().Error() }) }()
-	select {
-	case err := <-answer:
-		return err
-	case <-l.store.failed:
-		return l.store.err()
-	}
-}
-
 // propose has a command appended and applied. KindUnavailable: it surely was
 // not, and never will be. KindUnknown: it may have been, or may yet be.
 func (l *replicatedLog) propose(command []byte) (nodeindex.Result, error) {
@@ -170,12 +160,11 @@ func (l *replicatedLog) verify(ctx context.Context) (uint64, error) {
 		return 0, err
 	}
 	commit := l.raft.CommitIndex()
-	err = l.askLeadership()
+	if err := l.confirm(ctx, term); err != nil {
+		return 0, asError(err)
+	}
 	if cause := l.store.err(); cause != nil {
 		return 0, errLogStopped(cause)
-	}
-	if err != nil {
-		return 0, cairn.Errorf(cairn.KindUnavailable, "NOT_LEADER", "this replica could not make sure that it leads its group: %w", err)
 	}
 	if l.raft.CurrentTerm() != term {
 		// Another may have led in between, and acknowledged more than that.
@@ -225,6 +214,7 @@ func (l *replicatedLog) close(logger *slog.Logger) {
 			logger.Warn("stopping the log", "err", err)
 		}
 		l.running.Wait()
+		l.confirmations.close()
 		if err := l.store.close(); err != nil {
 			logger.Warn("closing the log", "err", err)
 		}

@@ -20,6 +20,10 @@ import (
 // the middle of writing the seal it does so too, and would read an index that
 // was never written whole. So the first is given its next segment here, and
 // the second its uncommitted rest taken away.
+//
+// And where the end of a log is removed, as of entries that no majority got,
+// raft-wal calls the segment sealed without giving it an index. It can read that
+// until it is opened anew; so the index is written then.
 type sealingMeta struct {
 	types.MetaStore
 	dir string
@@ -56,6 +60,9 @@ func (m *sealingMeta) Load(dir string) (types.PersistentState, error) {
 	if err != nil || len(state.Segments) == 0 {
 		return state, err
 	}
+	if err := m.indexCut(state); err != nil {
+		return state, err
+	}
 	tail := &state.Segments[len(state.Segments)-1]
 	if !tail.SealTime.IsZero() {
 		return state, nil
@@ -75,6 +82,49 @@ func (m *sealingMeta) Load(dir string) (types.PersistentState, error) {
 	})
 	state.NextSegmentID++
 	return state, m.CommitState(state)
+}
+
+// indexCut writes what indexes are missing of sealed segments.
+func (m *sealingMeta) indexCut(state types.PersistentState) error {
+	for i := range state.Segments {
+		cut := &state.Segments[i]
+		if cut.SealTime.IsZero() || cut.IndexStart != 0 {
+			continue
+		}
+		var err error
+		if cut.IndexStart, err = m.writeIndex(*cut); err != nil {
+			return err
+		}
+		if err := m.CommitState(state); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeIndex writes a segment's index, behind an entry more that the metadata
+// do not count, and returns where it stands.
+func (m *sealingMeta) writeIndex(info types.SegmentInfo) (indexStart uint64, err error) {
+	// As one that is written to, and that the next entry fills.
+	info.SealTime, info.MaxIndex, info.SizeLimit = time.Time{}, 0, 0
+	before, err := m.readSeal(info)
+	if err != nil || before.committed {
+		return before.indexStart, err
+	}
+	if before.present {
+		if err := m.cut(info, before.end); err != nil {
+			return 0, err
+		}
+	}
+	writer, err := segment.NewFiler(m.dir, fs.New()).RecoverTail(info)
+	if err != nil {
+		return 0, err
+	}
+	err = writer.Append([]types.LogEntry{{Index: writer.LastIndex() + 1, Data: []byte{0}}})
+	if err == nil {
+		_, indexStart, err = writer.Sealed()
+	}
+	return indexStart, errors.Join(err, writer.Close())
 }
 
 // seal is what the last segment says of its end.

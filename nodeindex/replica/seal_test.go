@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -124,4 +125,84 @@ func TestCrashWithinTheSeal(t *testing.T) {
 		t.Fatal(err)
 	}
 	continues(t, dir, last-3)
+}
+
+// TestLogCutAtItsEnd removes entries that no majority got, more than once, and
+// opens the log again: what is before and after them is there, and is so after
+// a crash while the log was being put right.
+func TestLogCutAtItsEnd(t *testing.T) {
+	dir := t.TempDir()
+	open := func() *store {
+		s, err := openStore(dir, 1<<20, newWALLogger(slog.New(slog.DiscardHandler)), newRetention(configure(dir), dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s := open()
+	terms := map[uint64]uint64{}
+	write := func(first, last, term uint64) {
+		for index := first; index <= last; index++ {
+			if err := s.StoreLog(&raft.Log{Index: index, Term: term, Data: []byte("command")}); err != nil {
+				t.Fatal(err)
+			}
+			terms[index] = term
+		}
+	}
+	cut := func(first, last uint64) {
+		if err := s.DeleteRange(first, last); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(1, 10, 1)
+	cut(6, 10)
+	write(6, 9, 2)
+	cut(8, 9)
+	write(8, 12, 3)
+	for round := range 3 {
+		if err := s.close(); err != nil {
+			t.Fatal(err)
+		}
+		if round == 1 {
+			forgetIndexes(t, dir)
+		}
+		s = open()
+		for index, term := range terms {
+			var entry raft.Log
+			if err := s.GetLog(index, &entry); err != nil || entry.Term != term {
+				t.Errorf("opened %d times, entry %d is of term %d, %v; want term %d", round+1, index, entry.Term, err, term)
+			}
+		}
+		if _, last, err := s.bounds(); err != nil || last != 12 {
+			t.Errorf("the log ends at %d, %v", last, err)
+		}
+	}
+	write(13, 14, 4)
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// forgetIndexes leaves a log as a crash does between writing indexes and noting
+// where they are.
+func forgetIndexes(t *testing.T, dir string) {
+	t.Helper()
+	meta := &metadb.BoltMetaDB{}
+	state, err := meta.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forgotten := 0
+	for i := range state.Segments {
+		if state.Segments[i].IndexStart != 0 {
+			state.Segments[i].IndexStart = 0
+			forgotten++
+		}
+	}
+	if forgotten != 2 {
+		t.Errorf("%d segments have an index; want 2", forgotten)
+	}
+	if err := errors.Join(meta.CommitState(state), meta.Close()); err != nil {
+		t.Fatal(err)
+	}
 }

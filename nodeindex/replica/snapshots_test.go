@@ -194,7 +194,7 @@ func TestLateFollower(t *testing.T) {
 	leader := g.leader()
 	stop := g.keepWriting()
 	follower := g.start("b", false)
-	g.networks["b"].goThrough(slow(1 << 20))
+	g.networks["b"].goThrough(slow(200 << 10))
 	if err := leader.AddLearner(t.Context(), "b", follower.config.Address); err != nil {
 		t.Fatal(err)
 	}

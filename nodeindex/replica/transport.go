@@ -115,11 +115,11 @@ func (t *transport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAd
 	if t.silent.Load() {
 		return nil, errSilent
 	}
-	pipeline, err := t.inner.AppendEntriesPipeline(id, target)
+	inner, err := t.inner.AppendEntriesPipeline(id, target)
 	if err != nil {
 		return nil, err
 	}
-	return &watchedPipeline{AppendPipeline: pipeline, of: t, to: id}, nil
+	return newPipeline(inner, t, id), nil
 }
 
 func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, request *raft.AppendEntriesRequest, response *raft.AppendEntriesResponse) error {
@@ -155,37 +155,6 @@ func (t *transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress,
 		t.followers.acknowledged(id, request.LastLogIndex)
 	}
 	return err
-}
-
-// unanswered is how many requests of a pipeline may be without an answer, and
-// some more: when as many have been sent after one, that one has been answered.
-const unanswered = 4
-
-// watchedPipeline falls silent with its transport, and tells what the follower
-// has.
-type watchedPipeline struct {
-	raft.AppendPipeline
-	of   *transport
-	to   raft.ServerID
-	sent [unanswered]uint64 // the last index before each of the last requests
-	next int
-}
-
-func (p *watchedPipeline) AppendEntries(request *raft.AppendEntriesRequest, response *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
-	if p.of.silent.Load() {
-		return nil, errSilent
-	}
-	p.of.followers.asks(p.to)
-	future, err := p.AppendPipeline.AppendEntries(request, response)
-	if err == nil {
-		// raft ends a pipeline with the first answer that is a refusal.
-		if before := p.sent[p.next]; before > 0 {
-			p.of.followers.acknowledged(p.to, before)
-		}
-		p.sent[p.next] = request.PrevLogEntry
-		p.next = (p.next + 1) % unanswered
-	}
-	return future, err
 }
 
 // streams is a Network as raft takes it. It closes the connections when it is

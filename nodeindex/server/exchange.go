@@ -6,15 +6,15 @@ import (
 	"io"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"cairn"
+	indexv1 "cairn/proto/cairn/index/v1"
 )
 
 // job is one request of a stream on which requests carry ids, with all that
 // answering it needs.
-type job[Req, Resp any] interface {
-	// message is what the request is received into.
-	message() *Req
+type job[Resp any] interface {
 	// try is the answer, nil where it may have to wait or takes long.
 	try(index Index) *Resp
 	// run is the answer of a job that try had none for.
@@ -27,38 +27,77 @@ type job[Req, Resp any] interface {
 
 // exchange answers one stream of requests until its client ends it: where they
 // are read if that takes no wait, and else by a crew of so many workers. Once
-// the server drains, stopping asks the client to end the stream.
-func exchange[Req, Resp any, J job[Req, Resp]](s *Server, stream grpc.BidiStreamingServer[Req, Resp], workers int, next func() J, stopping *Resp) error {
+// the server drains, stopping asks the client to end the stream. Requests that
+// came in one message are answered in one, as far as they take no wait.
+func exchange[Req, Resp any, M indexv1.Joint[Req], A indexv1.Joint[Resp], J job[Resp]](
+	s *Server, stream grpc.BidiStreamingServer[Req, Resp], workers int, jobOf func(*Req) J, stopping A,
+) error {
 	ctx := stream.Context()
-	out := &replies[Resp]{stream: stream}
+	out := newReplies(stream.Send, indexv1.SendJoined[Resp, A])
 	defer out.close()
 	var waiting *crew[J]
 	waiting = newCrew(workers, func(job J) {
 		size := job.size()
-		out.send(job.run(ctx, s.index))
+		out.join(job.run(ctx, s.index))
 		job.release()
 		waiting.free(size)
 	})
 	defer waiting.close()
-	defer context.AfterFunc(s.draining, func() { out.send(stopping) })()
+	defer context.AfterFunc(s.draining, func() { out.join(stopping) })()
 
+	ready := answered[Resp, A, J]{to: out}
 	for {
-		job := next()
-		if err := stream.RecvMsg(job.message()); err != nil {
+		message := M(new(Req))
+		if err := stream.RecvMsg(message); err != nil {
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			return err
 		}
-		if response := job.try(s.index); response != nil {
-			out.send(response)
-			job.release()
-			continue
+		for _, request := range indexv1.Separate(message) {
+			job := jobOf(request)
+			if response := job.try(s.index); response != nil {
+				ready.add(job, response)
+				continue
+			}
+			ready.send() // they don't wait until the crew has a worker
+			if err := waiting.do(ctx, job.size(), job); err != nil {
+				return err
+			}
 		}
-		if err := waiting.do(ctx, job.size(), job); err != nil {
-			return err
-		}
+		ready.send()
 	}
+}
+
+// answered are jobs of one message whose answers have not been sent.
+type answered[Resp any, A indexv1.Joint[Resp], J job[Resp]] struct {
+	to        *replies[Resp]
+	jobs      []J
+	responses []*Resp
+	bytes     int
+}
+
+// add adds an answer. Those before it are sent if it would be too much for one
+// message.
+func (a *answered[Resp, A, J]) add(job J, response A) {
+	size := proto.Size(response)
+	if a.bytes+size > indexv1.JoinedBytes {
+		a.send()
+	}
+	a.jobs, a.responses, a.bytes = append(a.jobs, job), append(a.responses, response), a.bytes+size
+}
+
+func (a *answered[Resp, A, J]) send() {
+	if len(a.jobs) == 0 {
+		return
+	}
+	a.to.send(a.responses...)
+	for _, job := range a.jobs {
+		job.release()
+	}
+	clear(a.jobs)
+	clear(a.responses)
+	a.jobs, a.responses, a.bytes = a.jobs[:0], a.responses[:0], 0
 }
 
 // noWait has ended: an index that is asked with it does not wait.

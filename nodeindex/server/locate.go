@@ -13,7 +13,7 @@ import (
 
 // locateJob is a Locate, used again and again.
 type locateJob struct {
-	asked    indexv1.LocateRequest
+	asked    *indexv1.LocateRequest
 	request  cairn.LocateRequest
 	reply    cairn.LocateReply
 	response indexv1.LocateResponse
@@ -27,11 +27,13 @@ const keepBytes = 256 << 10
 
 // Locate answers one stream of requests until its client ends it.
 func (s *Server) Locate(stream grpc.BidiStreamingServer[indexv1.LocateRequest, indexv1.LocateResponse]) error {
-	next := func() *locateJob { return locateJobs.Get().(*locateJob) }
-	return exchange(s, stream, locateWorkers, next, &indexv1.LocateResponse{Error: rpcerr.ToProto(errStopping())})
+	jobOf := func(asked *indexv1.LocateRequest) *locateJob {
+		j := locateJobs.Get().(*locateJob)
+		j.asked = asked
+		return j
+	}
+	return exchange(s, stream, locateWorkers, jobOf, &indexv1.LocateResponse{Error: rpcerr.ToProto(errStopping())})
 }
-
-func (j *locateJob) message() *indexv1.LocateRequest { return &j.asked }
 
 func (j *locateJob) size() int { return len(j.asked.GetKeys()) }
 
@@ -62,7 +64,7 @@ func (j *locateJob) release() {
 	// What the buffers refer to must not be kept alive.
 	clear(j.request.Keys)
 	clear(j.reply.Results)
-	j.asked.Reset()
+	j.asked = nil
 	j.response.Reset()
 	locateJobs.Put(j)
 }

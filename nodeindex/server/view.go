@@ -15,7 +15,7 @@ import (
 
 // viewJob is an AskView, used again and again.
 type viewJob struct {
-	asked    indexv1.AskViewRequest
+	asked    *indexv1.AskViewRequest
 	request  cairn.ViewRequest
 	response indexv1.AskViewResponse
 	page     indexv1.PageAnswer
@@ -26,13 +26,15 @@ var viewJobs = sync.Pool{New: func() any { return new(viewJob) }}
 
 // AskView answers one stream of questions until its client ends it.
 func (s *Server) AskView(stream grpc.BidiStreamingServer[indexv1.AskViewRequest, indexv1.AskViewResponse]) error {
-	next := func() *viewJob { return viewJobs.Get().(*viewJob) }
-	return exchange(s, stream, viewWorkers, next, &indexv1.AskViewResponse{Error: rpcerr.ToProto(errStopping())})
+	jobOf := func(asked *indexv1.AskViewRequest) *viewJob {
+		j := viewJobs.Get().(*viewJob)
+		j.asked = asked
+		return j
+	}
+	return exchange(s, stream, viewWorkers, jobOf, &indexv1.AskViewResponse{Error: rpcerr.ToProto(errStopping())})
 }
 
-func (j *viewJob) message() *indexv1.AskViewRequest { return &j.asked }
-
-func (j *viewJob) size() int { return proto.Size(&j.asked) }
+func (j *viewJob) size() int { return proto.Size(j.asked) }
 
 func (j *viewJob) try(index Index) *indexv1.AskViewResponse {
 	if err := j.decode(); err != nil {
@@ -74,7 +76,7 @@ func (j *viewJob) release() {
 		return
 	}
 	j.request = cairn.ViewRequest{OrderBy: j.request.OrderBy[:0], Fields: j.request.Fields[:0], Attributes: j.request.Attributes[:0]}
-	j.asked.Reset()
+	j.asked = nil
 	j.response.Reset()
 	j.page.Reset()
 	viewJobs.Put(j)

@@ -11,15 +11,13 @@ import (
 )
 
 // writeJob is a Write.
-type writeJob struct{ asked indexv1.WriteRequest }
+type writeJob struct{ asked *indexv1.WriteRequest }
 
 // Write answers one stream of requests until its client ends it.
 func (s *Server) Write(stream grpc.BidiStreamingServer[indexv1.WriteRequest, indexv1.WriteResponse]) error {
-	next := func() *writeJob { return new(writeJob) }
-	return exchange(s, stream, writeWorkers, next, &indexv1.WriteResponse{Error: rpcerr.ToProto(errStopping())})
+	jobOf := func(asked *indexv1.WriteRequest) *writeJob { return &writeJob{asked} }
+	return exchange(s, stream, writeWorkers, jobOf, &indexv1.WriteResponse{Error: rpcerr.ToProto(errStopping())})
 }
-
-func (j *writeJob) message() *indexv1.WriteRequest { return &j.asked }
 
 func (j *writeJob) size() int { return len(j.asked.GetMutations()) }
 
@@ -43,11 +41,16 @@ func (j *writeJob) write(ctx context.Context, index Index) (*cairn.WriteReply, e
 	if err != nil {
 		return nil, err
 	}
+	id, err := j.asked.DecodeRequestID(mutations)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := within(ctx, j.asked.GetTimeoutMicros())
 	defer cancel()
 	return index.Write(ctx, &cairn.WriteRequest{
 		Keyspace:  cairn.UID(j.asked.GetKeyspace()),
 		Epoch:     j.asked.GetEpoch(),
+		RequestID: id,
 		Mutations: mutations,
 	})
 }

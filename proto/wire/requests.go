@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
 )
@@ -62,6 +64,35 @@ func FromCondition(c *cairnv1.Condition) (cairn.Condition, error) {
 		return cairn.Condition{Present: true, Version: FromVersion(condition.IfVersion)}, nil
 	}
 	return cairn.Condition{}, nil
+}
+
+// RequestID is a request's id as a message, nil for none.
+func RequestID(r cairn.RequestID) *cairnv1.RequestId {
+	if r.IsZero() {
+		return nil
+	}
+	return &cairnv1.RequestId{Id: r.ID[:], IssueTime: timestamppb.New(r.Issued)}
+}
+
+// FromRequestID is a message as a request's id. It refuses an id that is not
+// 16 bytes or all zeros, and a time that is missing or none, with the field
+// "request_id.id" or "request_id.issue_time".
+func FromRequestID(r *cairnv1.RequestId) (cairn.RequestID, error) {
+	if r == nil {
+		return cairn.RequestID{}, nil
+	}
+	var out cairn.RequestID
+	if copy(out.ID[:], r.GetId()); len(r.GetId()) != len(out.ID) {
+		return cairn.RequestID{}, cairn.Invalid("request_id.id", "REQUEST_ID_LENGTH", "an id of %d bytes; one has %d", len(r.GetId()), len(out.ID))
+	}
+	if out.IsZero() {
+		return cairn.RequestID{}, cairn.Invalid("request_id.id", "REQUEST_ID_ZERO", "an id of zeros, which others may have too")
+	}
+	if r.GetIssueTime() == nil || !r.GetIssueTime().IsValid() {
+		return cairn.RequestID{}, cairn.Invalid("request_id.issue_time", "ISSUE_TIME_MISSING", "say when the request was first made, by a time of the years 1 to 9999")
+	}
+	out.Issued = r.GetIssueTime().AsTime()
+	return out, nil
 }
 
 // Put is a write that puts or merges, as a message.

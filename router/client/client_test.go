@@ -99,7 +99,7 @@ func newBed(t testing.TB) *bed.Bed {
 }
 
 func putOne(c *client.Client, key string) error {
-	_, _, err := c.Put(context.Background(), bed.Things, cairn.Write{Operation: cairn.Put, Key: cairn.Key(key)})
+	_, _, err := c.Put(context.Background(), bed.Things, cairn.Write{Operation: cairn.Put, Key: cairn.Key(key)}, cairn.RequestID{})
 	return err
 }
 

@@ -9,13 +9,14 @@ import (
 	"cairn/proto/wire"
 )
 
-// Put is router.Router.Put.
-func (c *Client) Put(ctx context.Context, keyspace string, put cairn.Write) (cairn.WriteOutcome, cairn.Token, error) {
+// Put is router.Router.Put. The client itself sends a write once: after
+// KindUnknown, call again with the same id.
+func (c *Client) Put(ctx context.Context, keyspace string, put cairn.Write, id cairn.RequestID) (cairn.WriteOutcome, cairn.Token, error) {
 	if put.Operation != cairn.Put && put.Operation != cairn.Merge {
 		return cairn.WriteOutcome{}, cairn.Token{}, cairn.Invalid("operation", "OPERATION_UNKNOWN", "a Put puts or merges")
 	}
 	resp, err := write(ctx, c, &cairnv1.PutRequest{
-		Keyspace: keyspacePrefix + keyspace, Put: wire.Put(&put), Condition: wire.Condition(put.Condition),
+		Keyspace: keyspacePrefix + keyspace, Put: wire.Put(&put), Condition: wire.Condition(put.Condition), RequestId: wire.RequestID(id),
 	}, c.writer.Put)
 	if err != nil {
 		return cairn.WriteOutcome{}, cairn.Token{}, err
@@ -36,9 +37,9 @@ func (c *Client) Put(ctx context.Context, keyspace string, put cairn.Write) (cai
 }
 
 // Delete is router.Router.Delete.
-func (c *Client) Delete(ctx context.Context, keyspace string, key cairn.Key, condition cairn.Condition) (existed bool, token cairn.Token, err error) {
+func (c *Client) Delete(ctx context.Context, keyspace string, key cairn.Key, condition cairn.Condition, id cairn.RequestID) (existed bool, token cairn.Token, err error) {
 	resp, err := write(ctx, c, &cairnv1.DeleteRequest{
-		Keyspace: keyspacePrefix + keyspace, Key: key, Condition: wire.Condition(condition),
+		Keyspace: keyspacePrefix + keyspace, Key: key, Condition: wire.Condition(condition), RequestId: wire.RequestID(id),
 	}, c.writer.Delete)
 	if err != nil {
 		return false, cairn.Token{}, err
@@ -51,11 +52,11 @@ func (c *Client) Delete(ctx context.Context, keyspace string, key cairn.Key, con
 
 // BatchWrite is router.Router.BatchWrite. A batch that is over the size of a
 // message is refused before it is sent.
-func (c *Client) BatchWrite(ctx context.Context, keyspace string, writes []cairn.Write) ([]cairn.WriteOutcome, cairn.Token, error) {
+func (c *Client) BatchWrite(ctx context.Context, keyspace string, writes []cairn.Write, id cairn.RequestID) ([]cairn.WriteOutcome, cairn.Token, error) {
 	if len(writes) > cairn.MaxBatch {
 		return nil, cairn.Token{}, cairn.Invalid("writes", "BATCH_TOO_LARGE", "a batch of %d; a batch has 1 to %d", len(writes), cairn.MaxBatch)
 	}
-	req := &cairnv1.BatchWriteRequest{Keyspace: keyspacePrefix + keyspace, Writes: make([]*cairnv1.Write, len(writes))}
+	req := &cairnv1.BatchWriteRequest{Keyspace: keyspacePrefix + keyspace, Writes: make([]*cairnv1.Write, len(writes)), RequestId: wire.RequestID(id)}
 	for i := range writes {
 		req.Writes[i] = wire.Write(&writes[i])
 	}

@@ -9,8 +9,9 @@ import (
 )
 
 // BatchWrite carries out writes, each by itself; router.Router's and
-// client.Client's are two.
-type BatchWrite func(ctx context.Context, keyspace string, writes []cairn.Write) ([]cairn.WriteOutcome, cairn.Token, error)
+// client.Client's are two. A batch is given no request id of its own: they give
+// it one.
+type BatchWrite func(ctx context.Context, keyspace string, writes []cairn.Write, request cairn.RequestID) ([]cairn.WriteOutcome, cairn.Token, error)
 
 const (
 	// batchesInFlight is how many batches may be on their way: one is made and
@@ -133,7 +134,7 @@ func (w *Writer) carryOut(batch []*waiting) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
-	outcomes, token, err := w.write(ctx, w.keyspace, writes)
+	outcomes, token, err := w.write(ctx, w.keyspace, writes, cairn.RequestID{})
 	if err == nil && len(outcomes) != len(batch) {
 		err = cairn.Errorf(cairn.KindUnknown, "OUTCOME_UNKNOWN", "%d outcomes for %d writes", len(outcomes), len(batch))
 	}

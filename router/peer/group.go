@@ -66,7 +66,7 @@ func (g *Group) AskView(ctx context.Context, req *cairn.ViewRequest) (reply *cai
 // ExportView is Peer.ExportView. Once a piece was delivered no other replica is
 // asked.
 func (g *Group) ExportView(ctx context.Context, req *cairn.ExportRequest, deliver func(cairn.ExportPiece) error) error {
-	return g.stream(ctx, g.first(req.Level), func(p *Peer, began func()) error {
+	return g.stream(ctx, req.Level, func(p *Peer, began func()) error {
 		return p.ExportView(ctx, req, func(piece cairn.ExportPiece) error {
 			began()
 			return deliver(piece)
@@ -76,7 +76,7 @@ func (g *Group) ExportView(ctx context.Context, req *cairn.ExportRequest, delive
 
 // Watch is Peer.Watch. Once a batch was delivered no other replica is asked.
 func (g *Group) Watch(ctx context.Context, req cairn.WatchRequest, deliver func(cairn.WatchBatch) error) error {
-	return g.stream(ctx, g.first(cairn.AtLeast), func(p *Peer, began func()) error {
+	return g.stream(ctx, cairn.AtLeast, func(p *Peer, began func()) error {
 		return p.Watch(ctx, req, func(batch cairn.WatchBatch) error {
 			began()
 			return deliver(batch)
@@ -86,7 +86,7 @@ func (g *Group) Watch(ctx context.Context, req cairn.WatchRequest, deliver func(
 
 // Backup is Peer.Backup. Once a piece was delivered no other replica is asked.
 func (g *Group) Backup(ctx context.Context, cluster string, deliver func(data []byte) error) error {
-	return g.stream(ctx, g.first(cairn.Linearizable), func(p *Peer, began func()) error {
+	return g.stream(ctx, cairn.Linearizable, func(p *Peer, began func()) error {
 		return p.Backup(ctx, cluster, func(data []byte) error {
 			began()
 			return deliver(data)
@@ -103,26 +103,40 @@ func (g *Group) Status(ctx context.Context, epoch uint64) (status cairn.IndexSta
 	return status, err
 }
 
-// Write is Peer.Write.
+// Write is Peer.Write. A request with an id, which may be repeated, waits for a
+// silent replica for half of the time that is left.
 func (g *Group) Write(ctx context.Context, req *cairn.WriteRequest) (reply *cairn.WriteReply, err error) {
-	err = g.ask(ctx, g.first(cairn.Linearizable), func(p *Peer) (err error) {
-		reply, err = p.Write(ctx, req)
+	err = g.ask(ctx, cairn.Linearizable, func(p *Peer) (err error) {
+		attempt, cancel := ctx, context.CancelFunc(func() {})
+		if !req.RequestID.IsZero() {
+			attempt, cancel = halfOf(ctx)
+		}
+		defer cancel()
+		reply, err = p.Write(attempt, req)
 		return err
 	})
 	return reply, err
+}
+
+// halfOf is a part of ctx, if that ends, that leaves time for another attempt.
+func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, bounded := ctx.Deadline()
+	if !bounded {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/2)
 }
 
 // read asks a question of one replica after the other. All but the last get
 // half of the time that is left: one that is silent must not take it all.
 func (g *Group) read(ctx context.Context, level cairn.Level, question func(context.Context, *Peer) error) error {
 	left := len(g.replicas)
-	return g.ask(ctx, g.first(level), func(p *Peer) error {
+	return g.ask(ctx, level, func(p *Peer) error {
 		left--
-		deadline, bounded := ctx.Deadline()
-		if left == 0 || !bounded {
+		if left == 0 {
 			return question(ctx, p)
 		}
-		attempt, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
+		attempt, cancel := halfOf(ctx)
 		defer cancel()
 		return question(attempt, p)
 	})
@@ -130,10 +144,10 @@ func (g *Group) read(ctx context.Context, level cairn.Level, question func(conte
 
 // stream is ask for answers of many pieces; question calls began with the
 // first.
-func (g *Group) stream(ctx context.Context, first int, question func(p *Peer, began func()) error) error {
+func (g *Group) stream(ctx context.Context, level cairn.Level, question func(p *Peer, began func()) error) error {
 	delivered := false
 	var failure error
-	err := g.ask(ctx, first, func(p *Peer) error {
+	err := g.ask(ctx, level, func(p *Peer) error {
 		failure = question(p, func() { delivered = true })
 		if delivered {
 			return nil // as far as ask is concerned
@@ -146,16 +160,24 @@ func (g *Group) stream(ctx context.Context, first int, question func(p *Peer, be
 	return err
 }
 
-// ask asks replicas, beginning with one, until one answers or none is left.
-func (g *Group) ask(ctx context.Context, first int, question func(*Peer) error) error {
+// ask asks replicas until one answers or none is left. Who answers what only the
+// leader may, leads.
+func (g *Group) ask(ctx context.Context, level cairn.Level, question func(*Peer) error) error {
 	var asked uint64
-	for next := first; ; {
+	for next := g.first(level); ; {
 		err := question(g.replicas[next].Peer)
 		if err == nil {
+			if level == cairn.Linearizable {
+				g.leader.Store(int32(next))
+			}
 			return nil
 		}
 		asked |= 1 << next
-		if ctx.Err() != nil || !g.mayAskAnother(next, err) {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return err // which says nothing about the replica
+		}
+		another := g.mayAskAnother(next, err)
+		if ctx.Err() != nil || !another {
 			return err
 		}
 		var more bool
@@ -168,12 +190,13 @@ func (g *Group) ask(ctx context.Context, first int, question func(*Peer) error) 
 // mayAskAnother tells whether another replica may answer what one failed to,
 // and has those rest that do not answer at all.
 func (g *Group) mayAskAnother(failed int, err error) bool {
-	switch cairn.KindOf(err) {
-	case cairn.KindUnavailable, cairn.KindDeadline:
+	kind := cairn.KindOf(err)
+	switch kind {
+	case cairn.KindUnavailable, cairn.KindDeadline, cairn.KindUnknown:
 		if cairn.ReasonOf(err) != "NOT_LEADER" {
 			g.replicas[failed].rests.Store(time.Now().Add(restFor).UnixNano())
 		}
-		return true
+		return kind != cairn.KindUnknown
 	case cairn.KindNotYet:
 		return true
 	}

@@ -16,9 +16,18 @@ type member struct {
 	instead string
 	// behind makes it refuse what it may answer.
 	behind bool
+	// silent, if it is there, is closed when it answers writes again.
+	silent chan struct{}
 }
 
 func (m *member) Write(ctx context.Context, req *cairn.WriteRequest) (*cairn.WriteReply, error) {
+	if m.silent != nil {
+		select {
+		case <-m.silent:
+		case <-ctx.Done():
+			return nil, cairn.Errorf(cairn.KindUnknown, "OUTCOME_UNKNOWN", "too late: %w", ctx.Err())
+		}
+	}
 	if m.instead == "" {
 		return m.trivial.Write(ctx, req)
 	}
@@ -78,6 +87,44 @@ func TestWritesFindTheNewLeader(t *testing.T) {
 	}
 	if n := second.writes.Load(); n != 1 {
 		t.Errorf("the new leader got %d writes", n)
+	}
+}
+
+// TestWritesLeaveASilentLeader has the leader neither answer nor go away. One
+// write finds out; those that follow go where the new leader is, and keep to it.
+func TestWritesLeaveASilentLeader(t *testing.T) {
+	silent, follower, leader := newMember(), newMember(), newMember()
+	silent.silent = make(chan struct{})
+	defer close(silent.silent)
+	g, edges := groupOf(t, silent, follower, leader)
+	follower.instead = edges[2].address
+	write := func(limit time.Duration, id cairn.RequestID) (time.Duration, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		request := put(1, "k")
+		request.RequestID = id
+		began := time.Now()
+		_, err := g.Write(ctx, request)
+		return time.Since(began), err
+	}
+	if _, err := write(300*time.Millisecond, cairn.RequestID{}); cairn.KindOf(err) != cairn.KindUnknown {
+		t.Errorf("a write that nobody answers: %v", err)
+	}
+	for range 4 {
+		if took, err := write(10*time.Second, cairn.RequestID{}); err != nil || took > 3*time.Second {
+			t.Errorf("after %v: %v", took, err)
+		}
+		time.Sleep(400 * time.Millisecond)
+	}
+	// A write with an id leaves time to be repeated.
+	g, edges = groupOf(t, silent, follower, leader)
+	follower.instead = edges[2].address
+	id := cairn.NewRequestID(time.Now())
+	if took, err := write(2*time.Second, id); cairn.KindOf(err) != cairn.KindUnknown || took > 1500*time.Millisecond {
+		t.Errorf("after %v: %v", took, err)
+	}
+	if _, err := write(10*time.Second, id); err != nil {
+		t.Error(err)
 	}
 }
 

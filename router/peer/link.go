@@ -12,12 +12,17 @@ import (
 )
 
 // link is one stream of requests with ids, opened when it is needed and again
-// after it broke.
+// after it broke. Requests that wait to be sent travel in one message, and so
+// do answers.
 type link[Req, Resp any] struct {
 	address string
 	ctx     context.Context // the Peer's life
 	running *sync.WaitGroup
 	open    func(context.Context) (grpc.BidiStreamingClient[Req, Resp], error)
+	// sendAll sends requests in as few messages as they fit, and says how many
+	// were sent; separate is the responses that came as one.
+	sendAll  func(requests []*Req, send func(*Req) error) (sent int, err error)
+	separate func(*Resp) []*Resp
 	// header reads a response's id and error.
 	header func(*Resp) (id uint64, failure *statuspb.Status)
 	setID  func(*Req, uint64)

@@ -17,8 +17,10 @@ func newLocateLink(ctx context.Context, p *Peer) *link[indexv1.LocateRequest, in
 		open: func(ctx context.Context) (grpc.BidiStreamingClient[indexv1.LocateRequest, indexv1.LocateResponse], error) {
 			return p.index.Locate(ctx)
 		},
-		header: func(r *indexv1.LocateResponse) (uint64, *statuspb.Status) { return r.GetId(), r.GetError() },
-		setID:  func(r *indexv1.LocateRequest, id uint64) { r.Id = id },
+		sendAll:  indexv1.SendJoined[indexv1.LocateRequest],
+		separate: indexv1.Separate[indexv1.LocateResponse],
+		header:   func(r *indexv1.LocateResponse) (uint64, *statuspb.Status) { return r.GetId(), r.GetError() },
+		setID:    func(r *indexv1.LocateRequest, id uint64) { r.Id = id },
 	}
 }
 

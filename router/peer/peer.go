@@ -18,7 +18,9 @@ import (
 
 // Options tune a Peer; the zero value is good.
 type Options struct {
-	// Streams is how many streams of each kind are used. Default 2.
+	// Streams is how many streams are used for locates, and how many for
+	// writes. Default 2. Questions about views have one: what takes long is not
+	// done where the stream is read, and more of them travel together.
 	Streams int
 	// Dial are further options of the connection. Without transport
 	// credentials among them it is not encrypted.
@@ -33,7 +35,7 @@ type Peer struct {
 
 	locates []*link[indexv1.LocateRequest, indexv1.LocateResponse]
 	writes  []*link[indexv1.WriteRequest, indexv1.WriteResponse]
-	views   []*link[indexv1.AskViewRequest, indexv1.AskViewResponse]
+	views   *link[indexv1.AskViewRequest, indexv1.AskViewResponse]
 	turn    atomic.Uint32 // picks the next stream
 
 	cancel  context.CancelFunc
@@ -71,8 +73,8 @@ func Dial(address string, options Options) (*Peer, error) {
 	for range options.Streams {
 		p.locates = append(p.locates, newLocateLink(ctx, p))
 		p.writes = append(p.writes, newWriteLink(ctx, p))
-		p.views = append(p.views, newViewLink(ctx, p))
 	}
+	p.views = newViewLink(ctx, p)
 	return p, nil
 }
 
@@ -91,9 +93,7 @@ func (p *Peer) Close() error {
 		for _, l := range p.writes {
 			l.close()
 		}
-		for _, l := range p.views {
-			l.close()
-		}
+		p.views.close()
 		if err := p.conn.Close(); err != nil {
 			failure = rpcerr.From(p.address, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -85,32 +86,40 @@ func (s *session[Req, Resp]) run() {
 }
 
 // send sends queued requests in the order of the queue, all that wait in one
-// go, until the session ends or the stream breaks; why it broke comes out of
-// the receiving side. It fails where a message itself was at fault. This is
-// the one place where waiting requests could be joined into one message.
+// message, until the session ends or the stream breaks; why it broke comes out
+// of the receiving side. It fails where a message itself was at fault.
+//
+// Nobody waits for others to join: before the queue is taken, callers that can
+// run do, and those that queue a request then are sent along. An answer that
+// many waited for thus makes one message of their next requests.
 func (s *session[Req, Resp]) send(ctx context.Context, stream grpc.BidiStreamingClient[Req, Resp]) error {
 	var batch []*call[Req, Resp]
+	var requests []*Req
 	for {
 		select {
 		case <-s.wake:
 		case <-ctx.Done():
 			return nil // receive learns of it too, and fails the calls
 		}
+		runtime.Gosched()
 		var ended bool
 		batch, ended = s.take(batch[:0])
-		for i, c := range batch {
-			if err := stream.Send(c.request); err != nil {
-				s.unsend(batch[i:])
-				if errors.Is(err, io.EOF) {
-					return nil
-				}
-				return err
+		requests = requests[:0]
+		for _, c := range batch {
+			requests = append(requests, c.request)
+		}
+		if sent, err := s.link.sendAll(requests, stream.Send); err != nil {
+			s.unsend(batch[sent:])
+			if errors.Is(err, io.EOF) {
+				return nil
 			}
+			return err
 		}
 		if ended {
 			return stream.CloseSend()
 		}
 		clear(batch)
+		clear(requests)
 	}
 }
 
@@ -141,26 +150,33 @@ func (s *session[Req, Resp]) unsend(calls []*call[Req, Resp]) {
 // receive hands responses over until the stream ends.
 func (s *session[Req, Resp]) receive(stream grpc.BidiStreamingClient[Req, Resp]) {
 	for {
-		response, err := stream.Recv()
+		message, err := stream.Recv()
 		if err != nil {
 			s.fail(err)
 			return
 		}
-		id, failure := s.link.header(response)
-		if id == 0 {
-			// The server is about to stop: nothing more is sent here, what has
-			// been sent is still answered.
-			s.end()
-			continue
+		for _, response := range s.link.separate(message) {
+			s.deliver(response)
 		}
-		s.mu.Lock()
-		c, waits := s.pending[id]
-		delete(s.pending, id)
-		s.mu.Unlock()
-		if waits {
-			c.response, c.err = response, rpcerr.FromProto(failure)
-			c.done <- struct{}{}
-		}
+	}
+}
+
+// deliver hands a response to whom it is for.
+func (s *session[Req, Resp]) deliver(response *Resp) {
+	id, failure := s.link.header(response)
+	if id == 0 {
+		// The server is about to stop: nothing more is sent here, what has
+		// been sent is still answered.
+		s.end()
+		return
+	}
+	s.mu.Lock()
+	c, waits := s.pending[id]
+	delete(s.pending, id)
+	s.mu.Unlock()
+	if waits {
+		c.response, c.err = response, rpcerr.FromProto(failure)
+		c.done <- struct{}{}
 	}
 }
 

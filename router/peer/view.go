@@ -17,8 +17,10 @@ func newViewLink(ctx context.Context, p *Peer) *link[indexv1.AskViewRequest, ind
 		open: func(ctx context.Context) (grpc.BidiStreamingClient[indexv1.AskViewRequest, indexv1.AskViewResponse], error) {
 			return p.index.AskView(ctx)
 		},
-		header: func(r *indexv1.AskViewResponse) (uint64, *statuspb.Status) { return r.GetId(), r.GetError() },
-		setID:  func(r *indexv1.AskViewRequest, id uint64) { r.Id = id },
+		sendAll:  indexv1.SendJoined[indexv1.AskViewRequest],
+		separate: indexv1.Separate[indexv1.AskViewResponse],
+		header:   func(r *indexv1.AskViewResponse) (uint64, *statuspb.Status) { return r.GetId(), r.GetError() },
+		setID:    func(r *indexv1.AskViewRequest, id uint64) { r.Id = id },
 	}
 }
 
@@ -29,7 +31,7 @@ func (p *Peer) AskView(ctx context.Context, req *cairn.ViewRequest) (*cairn.View
 	if err := p.checkSize(question.size()); err != nil {
 		return nil, err
 	}
-	response, _, failure := pick(p, p.views).roundTrip(ctx, &question.message)
+	response, _, failure := p.views.roundTrip(ctx, &question.message)
 	if response == nil {
 		return nil, failure
 	}

@@ -16,8 +16,10 @@ func newWriteLink(ctx context.Context, p *Peer) *link[indexv1.WriteRequest, inde
 		open: func(ctx context.Context) (grpc.BidiStreamingClient[indexv1.WriteRequest, indexv1.WriteResponse], error) {
 			return p.index.Write(ctx)
 		},
-		header: func(r *indexv1.WriteResponse) (uint64, *statuspb.Status) { return r.GetId(), r.GetError() },
-		setID:  func(r *indexv1.WriteRequest, id uint64) { r.Id = id },
+		sendAll:  indexv1.SendJoined[indexv1.WriteRequest],
+		separate: indexv1.Separate[indexv1.WriteResponse],
+		header:   func(r *indexv1.WriteResponse) (uint64, *statuspb.Status) { return r.GetId(), r.GetError() },
+		setID:    func(r *indexv1.WriteRequest, id uint64) { r.Id = id },
 	}
 }
 
@@ -34,6 +36,7 @@ func (p *Peer) Write(ctx context.Context, req *cairn.WriteRequest) (*cairn.Write
 	message := &indexv1.WriteRequest{
 		Keyspace: uint64(req.Keyspace), Epoch: req.Epoch, TimeoutMicros: timeoutMicros(ctx), Mutations: packed,
 	}
+	message.SetRequestID(req)
 	response, sent, failure := pick(p, p.writes).roundTrip(ctx, message)
 	switch {
 	case failure != nil && sent && response == nil:

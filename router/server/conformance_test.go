@@ -23,9 +23,9 @@ type verbs interface {
 	BatchLocate(ctx context.Context, keyspace string, keys []cairn.Key, read cairn.Reading) ([]cairn.Location, cairn.Token, error)
 	List(ctx context.Context, keyspace string, over cairn.Range, freshness cairn.Freshness) (cairn.Page, error)
 	Explain(ctx context.Context, keyspace string, key cairn.Key, freshness cairn.Freshness) (cairn.Explanation, error)
-	Put(ctx context.Context, keyspace string, write cairn.Write) (cairn.WriteOutcome, cairn.Token, error)
-	Delete(ctx context.Context, keyspace string, key cairn.Key, condition cairn.Condition) (bool, cairn.Token, error)
-	BatchWrite(ctx context.Context, keyspace string, writes []cairn.Write) ([]cairn.WriteOutcome, cairn.Token, error)
+	Put(ctx context.Context, keyspace string, write cairn.Write, id cairn.RequestID) (cairn.WriteOutcome, cairn.Token, error)
+	Delete(ctx context.Context, keyspace string, key cairn.Key, condition cairn.Condition, id cairn.RequestID) (bool, cairn.Token, error)
+	BatchWrite(ctx context.Context, keyspace string, writes []cairn.Write, id cairn.RequestID) ([]cairn.WriteOutcome, cairn.Token, error)
 	Watch(ctx context.Context, keyspace string, from cairn.Token, deliver func(cairn.Changes) error) error
 }
 
@@ -99,7 +99,7 @@ func seeded(t *testing.T, s *served) []cairn.Key {
 		_, _, err := s.router.Put(timeout(t), bed.Things, cairn.Write{Operation: cairn.Put, Key: key, Attributes: cairn.NamedValues{
 			{Name: "size", Value: cairn.Int(int64(i))}, {Name: "colour", Value: colour}, {Name: "weight", Value: weight},
 			{Name: "live", Value: cairn.Bool(i%2 == 0)}, {Name: "since", Value: since},
-		}})
+		}}, cairn.RequestID{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,11 +197,11 @@ func TestWritesAreAlike(t *testing.T) {
 		{Operation: cairn.Delete, Key: cairn.Key("a")},
 		{Operation: cairn.Delete, Key: cairn.Key("a")},
 	}
-	here, hereToken, err := one.router.BatchWrite(timeout(t), bed.Things, writes)
+	here, hereToken, err := one.router.BatchWrite(timeout(t), bed.Things, writes, cairn.RequestID{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	there, thereToken, err := remote.BatchWrite(timeout(t), bed.Things, writes)
+	there, thereToken, err := remote.BatchWrite(timeout(t), bed.Things, writes, cairn.RequestID{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,16 +209,16 @@ func TestWritesAreAlike(t *testing.T) {
 	mustEqual(t, "token", hereToken, thereToken)
 	for _, write := range writes {
 		if write.Operation == cairn.Delete {
-			here, _, hereErr := one.router.Delete(timeout(t), bed.Things, write.Key, write.Condition)
-			there, _, thereErr := remote.Delete(timeout(t), bed.Things, write.Key, write.Condition)
+			here, _, hereErr := one.router.Delete(timeout(t), bed.Things, write.Key, write.Condition, cairn.RequestID{})
+			there, _, thereErr := remote.Delete(timeout(t), bed.Things, write.Key, write.Condition, cairn.RequestID{})
 			if hereErr != nil || thereErr != nil {
 				mustFailAlike(t, "delete", hereErr, thereErr)
 			}
 			mustEqual(t, "delete", here, there)
 			continue
 		}
-		here, _, hereErr := one.router.Put(timeout(t), bed.Things, write)
-		there, _, thereErr := remote.Put(timeout(t), bed.Things, write)
+		here, _, hereErr := one.router.Put(timeout(t), bed.Things, write, cairn.RequestID{})
+		there, _, thereErr := remote.Put(timeout(t), bed.Things, write, cairn.RequestID{})
 		if hereErr != nil || thereErr != nil {
 			mustFailAlike(t, "put", hereErr, thereErr)
 		}

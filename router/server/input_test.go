@@ -43,6 +43,10 @@ func TestBadInput(t *testing.T) {
 			"since": {Kind: &cairnv1.Value_TimestampValue{TimestampValue: &timestamppb.Timestamp{Seconds: seconds, Nanos: nanos}}},
 		}})
 	}
+	named := func(id *cairnv1.RequestId) error {
+		_, err := writer.Put(timeout(t), &cairnv1.PutRequest{Keyspace: things, Put: &cairnv1.Put{Key: key}, RequestId: id})
+		return err
+	}
 	keys := func(n, size int) [][]byte {
 		out := make([][]byte, n)
 		for i := range out {
@@ -95,6 +99,14 @@ func TestBadInput(t *testing.T) {
 		"watch token":         {firstOf(changes.Watch(timeout(t), &cairnv1.WatchRequest{Keyspace: things, From: "x"})), codes.InvalidArgument, "TOKEN_MALFORMED", "from"},
 		"watch of no space":   {firstOf(changes.Watch(timeout(t), &cairnv1.WatchRequest{Keyspace: "keyspaces/nothing"})), codes.NotFound, "KEYSPACE_NOT_FOUND", "keyspace"},
 		"empty batch of puts": {second(writer.BatchWrite(timeout(t), &cairnv1.BatchWriteRequest{Keyspace: things})), codes.InvalidArgument, "BATCH_EMPTY", "writes"},
+		"short request id":    {named(&cairnv1.RequestId{Id: make([]byte, 15)}), codes.InvalidArgument, "REQUEST_ID_LENGTH", "request_id.id"},
+		"request id of zeros": {named(&cairnv1.RequestId{Id: make([]byte, 16), IssueTime: timestamppb.Now()}), codes.InvalidArgument, "REQUEST_ID_ZERO", "request_id.id"},
+		"request without time": {second(writer.Delete(timeout(t), &cairnv1.DeleteRequest{Keyspace: things, Key: key, RequestId: &cairnv1.RequestId{Id: bytes.Repeat(key, 16)}})),
+			codes.InvalidArgument, "ISSUE_TIME_MISSING", "request_id.issue_time"},
+		"batch of the year 0": {second(writer.BatchWrite(timeout(t), &cairnv1.BatchWriteRequest{
+			Keyspace: things, Writes: make([]*cairnv1.Write, 1),
+			RequestId: &cairnv1.RequestId{Id: bytes.Repeat(key, 16), IssueTime: &timestamppb.Timestamp{Seconds: -62135596801}},
+		})), codes.InvalidArgument, "ISSUE_TIME_MISSING", "request_id.issue_time"},
 	} {
 		typed := rpcerr.FromError(each.err)
 		if name != "large message" {

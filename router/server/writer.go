@@ -31,7 +31,11 @@ func (w *writer) Put(ctx context.Context, req *cairnv1.PutRequest) (*cairnv1.Put
 	if err != nil {
 		return nil, err
 	}
-	outcome, token, err := w.router.Put(ctx, keyspace, write)
+	id, err := wire.FromRequestID(req.GetRequestId())
+	if err != nil {
+		return nil, err
+	}
+	outcome, token, err := w.router.Put(ctx, keyspace, write, id)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +58,11 @@ func (w *writer) Delete(ctx context.Context, req *cairnv1.DeleteRequest) (*cairn
 	if err != nil {
 		return nil, err
 	}
-	existed, token, err := w.router.Delete(ctx, keyspace, req.GetKey(), condition)
+	id, err := wire.FromRequestID(req.GetRequestId())
+	if err != nil {
+		return nil, err
+	}
+	existed, token, err := w.router.Delete(ctx, keyspace, req.GetKey(), condition, id)
 	if err != nil {
 		return nil, err
 	}
@@ -69,9 +77,14 @@ func (w *writer) BatchWrite(ctx context.Context, req *cairnv1.BatchWriteRequest)
 	if err := checkCount("writes", len(req.GetWrites())); err != nil {
 		return nil, err
 	}
+	id, err := wire.FromRequestID(req.GetRequestId())
+	if err != nil {
+		return nil, err
+	}
 	results := make([]cairnv1.WriteResult, len(req.GetWrites()))
 	// Only what can be read as a write goes on; the others have their errors
-	// in their place already.
+	// in their place already. The same ones do when the batch comes again, so
+	// that the others have the same positions.
 	writes := make([]cairn.Write, 0, len(results))
 	places := make([]int, 0, len(results))
 	for i, each := range req.GetWrites() {
@@ -86,7 +99,7 @@ func (w *writer) BatchWrite(ctx context.Context, req *cairnv1.BatchWriteRequest)
 	var token cairn.Token
 	if len(writes) > 0 || len(results) == 0 {
 		var outcomes []cairn.WriteOutcome
-		if outcomes, token, err = w.router.BatchWrite(ctx, keyspace, writes); err != nil {
+		if outcomes, token, err = w.router.BatchWrite(ctx, keyspace, writes, id); err != nil {
 			return nil, err
 		}
 		for i := range outcomes {

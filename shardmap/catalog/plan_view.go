@@ -159,6 +159,9 @@ func findAttribute(field, name string, schema *cairn.Schema) (cairn.AttributeSpe
 	if found {
 		return attribute, nil
 	}
+	if near := schema.Suggest(name); near != "" {
+		return attribute, cairn.Invalid(field, "ATTRIBUTE_UNKNOWN", "the keyspace has no attribute %q%s", name, near)
+	}
 	names := make([]string, 0, len(schema.Attributes()))
 	for _, a := range schema.Attributes() {
 		names = append(names, a.Name)

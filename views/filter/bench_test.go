@@ -153,6 +153,8 @@ func (x *bitmapIndex) Range(id cairn.AttributeID, r Range, within *roaring.Bitma
 	return out
 }
 
+func (x *bitmapIndex) Scans(cairn.AttributeID) bool { return false }
+
 func (x *bitmapIndex) Estimate(id cairn.AttributeID, r Range) uint64 {
 	if v, single := r.Single(); single {
 		return x.Equal(id, v).GetCardinality()

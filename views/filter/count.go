@@ -56,8 +56,11 @@ func cardinality(b, within *roaring.Bitmap) uint64 {
 	return b.AndCardinality(within)
 }
 
-// estimate fills in the estimates of a node and those below it.
+// estimate is about how many ordinals a node is true of.
 func (s *selection) estimate(n *Node) uint64 {
+	if e := s.estimates[n.index]; e.made {
+		return e.about
+	}
 	var about uint64
 	switch n.kind {
 	case Everything:
@@ -75,7 +78,7 @@ func (s *selection) estimate(n *Node) uint64 {
 	case Test:
 		about = s.estimateLeaf(n.leaf)
 	}
-	s.estimates[n.index] = about
+	s.estimates[n.index] = estimate{about, true}
 	return about
 }
 

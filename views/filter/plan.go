@@ -73,6 +73,23 @@ func (p *Plan) Select(r Resolver, within *roaring.Bitmap) *roaring.Bitmap {
 	return s.node(p.root, borrowed(within)).bitmapOr(s)
 }
 
+// Narrow is Select for who can test columns: leaves that are scanned are left,
+// as far as they are a single range and all the rest of the plan holds besides.
+// The ordinals of the plan are those found whose values are in the ranges of
+// all leaves that are left.
+func (p *Plan) Narrow(r Resolver, within *roaring.Bitmap) (found *roaring.Bitmap, left []*Leaf) {
+	s := newSelection(p, r)
+	narrowed := borrowed(within)
+	for _, n := range s.conjuncts(p.root) {
+		if n.kind == Test && len(n.leaf.ranges) == 1 && !n.leaf.absent && s.scans(n) {
+			left = append(left, n.leaf)
+			continue
+		}
+		narrowed = s.node(n, narrowed)
+	}
+	return narrowed.bitmapOr(s), left
+}
+
 // Count is the cardinality of what Select computes, without the bitmap where
 // that can be spared.
 func (p *Plan) Count(r Resolver, within *roaring.Bitmap) uint64 {
@@ -82,7 +99,7 @@ func (p *Plan) Count(r Resolver, within *roaring.Bitmap) uint64 {
 
 // Estimate is about how many ordinals the plan finds, and at most how many if
 // the resolver's estimates are exact.
-func (p *Plan) Estimate(r Resolver) uint64 { return newSelection(p, r).estimates[p.root.index] }
+func (p *Plan) Estimate(r Resolver) uint64 { return newSelection(p, r).estimate(p.root) }
 
 // Describe is the plan for people: a line a step, in the order of execution,
 // with its estimate.
@@ -109,7 +126,7 @@ func (s *selection) describe(out *strings.Builder, n *Node, depth int) {
 			what += " (by what it excludes)"
 		}
 	}
-	fmt.Fprintf(out, "%s%s: about %d\n", strings.Repeat("  ", depth), what, s.estimates[n.index])
+	fmt.Fprintf(out, "%s%s: about %d\n", strings.Repeat("  ", depth), what, s.estimate(n))
 	for _, child := range children {
 		s.describe(out, child, depth+1)
 	}

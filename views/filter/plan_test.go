@@ -71,6 +71,29 @@ func TestEmptyEndsAnAnd(t *testing.T) {
 	}
 }
 
+// scanning is an index whose widths and lengths have no bitmaps.
+type scanning struct{ *rangesCounted }
+
+func (x scanning) Scans(id cairn.AttributeID) bool { return id == 2 || id == 8 }
+
+// TestColumnsAreScannedLast shows that what has bitmaps leaves less to scan,
+// however few a scan would leave, and that a scan is left to the caller who can
+// do without its bitmap.
+func TestColumnsAreScannedLast(t *testing.T) {
+	x := scanning{&rangesCounted{bitmapIndex: newBitmapIndex(10_000)}}
+	f := mustParse(t, `width < 5 && lighted && city == "city 1"`, View)
+	if got, want := estimates.ReplaceAllString(f.Plan().Describe(x), ""), "all of\n  city == \"city 1\"\n  lighted\n  width < 5\n"; got != want {
+		t.Errorf("%s\nand not\n%s", got, want)
+	}
+	rest, left := f.Plan().Narrow(x, x.All())
+	if want := mustParse(t, `lighted && city == "city 1"`, View).Plan().Select(x, nil); !rest.Equals(want) || x.ranges != 0 {
+		t.Errorf("%d ranges made; what is left to scan is %d ordinals, not %d", x.ranges, rest.GetCardinality(), want.GetCardinality())
+	}
+	if len(left) != 1 || left[0].String() != "width < 5" {
+		t.Errorf("left to scan: %v", left)
+	}
+}
+
 // TestConcurrentUse is for the race detector.
 func TestConcurrentUse(t *testing.T) {
 	x := newBitmapIndex(200_000)

@@ -103,6 +103,16 @@ func checkPlan(t *rapid.T, f *Filter, x *testIndex, want *roaring.Bitmap) {
 				}
 			}
 		}
+		narrowed, left := plan.Narrow(x, within)
+		passed := roaring.New()
+		for _, ordinal := range narrowed.ToArray() {
+			if !slices.ContainsFunc(left, func(l *Leaf) bool { return !x.matches(l, ordinal) }) && (plan.Exact() || f.MatchOrdinal(x, ordinal)) {
+				passed.Add(ordinal)
+			}
+		}
+		if !passed.Equals(expected) {
+			t.Fatalf("%s within %v: %s pass, not %s", f, within, passed, expected)
+		}
 		if !got.Equals(expected) {
 			t.Fatalf("%s\n%s selects %s, not %s", f, plan.Describe(x), got, expected)
 		}

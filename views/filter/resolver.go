@@ -18,14 +18,17 @@ type Resolver interface {
 	All() *roaring.Bitmap
 	// Present are the ordinals of the entries that have the attribute.
 	Present(attribute cairn.AttributeID) *roaring.Bitmap
-	// Equal are the ordinals of the entries whose attribute has the value; both
-	// zeros are one float.
+	// Equal are the ordinals of the entries whose attribute, which is not
+	// scanned, has the value; both zeros are one float.
 	Equal(attribute cairn.AttributeID, value cairn.Value) *roaring.Bitmap
 	// Range are the ordinals of the entries whose attribute has a value in
-	// the range, which is not a single one. If within is not nil, only its
-	// ordinals matter: of others the answer may have any. A few candidates
-	// may be cheaper to look up in a column than the range is to compute.
+	// the range, which is not a single one unless the attribute is scanned. If
+	// within is not nil, only its ordinals matter: of others the answer may
+	// have any, but for an attribute that is scanned, where it has none.
 	Range(attribute cairn.AttributeID, values Range, within *roaring.Bitmap) *roaring.Bitmap
+	// Scans reports whether the attribute is scanned: its values have no bitmaps,
+	// so that a range costs the less the fewer ordinals it is narrowed to.
+	Scans(attribute cairn.AttributeID) bool
 	// Estimate is about how many entries have a value in the range. It is
 	// asked for each range of a plan and does not need to be exact.
 	Estimate(attribute cairn.AttributeID, values Range) uint64

@@ -15,11 +15,13 @@ type testIndex struct {
 	entries  []entry
 	// given are the bitmaps handed out, each with what it was.
 	given [][2]*roaring.Bitmap
+	// scanned tells of attributes that were asked for whether they are.
+	scanned map[cairn.AttributeID]bool
 }
 
 // drawIndex draws entries over several blocks.
 func drawIndex(t *rapid.T, schema *cairn.Schema) *testIndex {
-	x := &testIndex{t: t, schema: schema}
+	x := &testIndex{t: t, schema: schema, scanned: map[cairn.AttributeID]bool{}}
 	ordinal := uint32(0)
 	for range rapid.IntRange(1, 12).Draw(t, "entries") {
 		ordinal += rapid.SampledFrom([]uint32{1, 2, 65536, 30000}).Draw(t, "step")
@@ -70,23 +72,35 @@ func (x *testIndex) Present(id cairn.AttributeID) *roaring.Bitmap {
 
 func (x *testIndex) Equal(id cairn.AttributeID, value cairn.Value) *roaring.Bitmap {
 	name := x.name(id)
+	if x.Scans(id) {
+		x.t.Fatal("a scanned attribute's value asked for as a bitmap")
+	}
 	return x.some(func(e entry) bool { v, present := e[name]; return present && v.Compare(value) == 0 })
 }
 
 func (x *testIndex) Range(id cairn.AttributeID, r Range, within *roaring.Bitmap) *roaring.Bitmap {
 	name := x.name(id)
-	if _, single := r.Single(); single {
+	if _, single := r.Single(); single && !x.Scans(id) {
 		x.t.Fatal("a single value asked for as a range")
 	}
 	i := -1
 	return x.some(func(e entry) bool {
 		i++
 		if within != nil && !within.Contains(x.ordinals[i]) {
-			return rapid.Bool().Draw(x.t, "any answer")
+			return !x.Scans(id) && rapid.Bool().Draw(x.t, "any answer")
 		}
 		v, present := e[name]
 		return present && x.inside(r, v)
 	})
+}
+
+func (x *testIndex) Scans(id cairn.AttributeID) bool {
+	scans, known := x.scanned[id]
+	if !known {
+		scans = rapid.Bool().Draw(x.t, "scanned")
+		x.scanned[id] = scans
+	}
+	return scans
 }
 
 // inside decides by the bounds, and holds them against Compare.
@@ -130,6 +144,12 @@ func (x *testIndex) value(id cairn.AttributeID, ordinal uint32) (cairn.Value, bo
 	}
 	x.t.Fatalf("asked for ordinal %d", ordinal)
 	return cairn.Value{}, false
+}
+
+// matches tells whether an ordinal's value is in the leaf's one range.
+func (x *testIndex) matches(l *Leaf, ordinal uint32) bool {
+	v, present := x.value(l.Attribute().ID, ordinal)
+	return present && len(l.Ranges()) == 1 && x.inside(l.Ranges()[0], v)
 }
 
 func (x *testIndex) Number(id cairn.AttributeID, ordinal uint32) (int64, bool) {

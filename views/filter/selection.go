@@ -12,13 +12,18 @@ import (
 // selection is one computation of a plan.
 type selection struct {
 	resolver  Resolver
-	estimates []uint64 // by Node.index
+	estimates []estimate // by Node.index
+}
+
+// estimate is about how many ordinals a node is true of, made when somebody
+// asks: reading a sample of a column takes as long as many a bitmap.
+type estimate struct {
+	about uint64
+	made  bool
 }
 
 func newSelection(p *Plan, r Resolver) *selection {
-	s := &selection{resolver: r, estimates: make([]uint64, p.nodes)}
-	s.estimate(p.root)
-	return s
+	return &selection{resolver: r, estimates: make([]estimate, p.nodes)}
 }
 
 // found is a bitmap on the way to the result. It may be changed only if it is
@@ -78,7 +83,7 @@ func (s *selection) present(l *Leaf) *roaring.Bitmap {
 
 // part is the bitmap of one range of a leaf.
 func (s *selection) part(id cairn.AttributeID, r Range, within *roaring.Bitmap) *roaring.Bitmap {
-	if value, single := r.Single(); single {
+	if value, single := r.Single(); single && !s.resolver.Scans(id) {
 		return orEmpty(s.resolver.Equal(id, value))
 	}
 	return orEmpty(s.resolver.Range(id, r, within))
@@ -102,7 +107,7 @@ func (s *selection) node(n *Node, within found) found {
 	case Everything:
 		return within
 	case And:
-		// The fewest first: what they leave is all that the others look at.
+		// What they leave is all that the others look at.
 		for _, child := range s.ordered(n) {
 			within = s.node(child, within)
 			if within.bitmap != nil && within.bitmap.IsEmpty() {
@@ -120,13 +125,35 @@ func (s *selection) node(n *Node, within found) found {
 	}
 }
 
-// ordered are the children of an And by their estimates.
+// ordered are the children of an And in the order to compute them: those that
+// have bitmaps come before those that are scanned, whatever these leave, and the
+// fewest first among them.
 func (s *selection) ordered(n *Node) []*Node {
 	children := slices.Clone(n.children)
 	slices.SortStableFunc(children, func(a, b *Node) int {
-		return cmp.Compare(s.estimates[a.index], s.estimates[b.index])
+		if order := cmp.Compare(truthOf(s.scans(a)), truthOf(s.scans(b))); order != 0 {
+			return order
+		}
+		return cmp.Compare(s.estimate(a), s.estimate(b))
 	})
 	return children
+}
+
+// conjuncts are what all has to be true for a node to be, in the order to
+// compute them.
+func (s *selection) conjuncts(n *Node) []*Node {
+	if n.kind == And {
+		return s.ordered(n)
+	}
+	return []*Node{n}
+}
+
+// scans tells whether a column is read for a node.
+func (s *selection) scans(n *Node) bool {
+	if n.kind == Test {
+		return s.resolver.Scans(n.leaf.attribute.ID)
+	}
+	return slices.ContainsFunc(n.children, s.scans)
 }
 
 // or joins what the children find.
@@ -158,21 +185,21 @@ func (s *selection) including(l *Leaf, within found) found {
 		if l.Present() {
 			return within.and(s.present(l))
 		}
-		return s.any(s.parts(l, l.ranges, within.bitmap), within)
+		return s.any(s.parts(l, l.ranges, within.bitmap), within, s.resolver.Scans(l.attribute.ID))
 	}
 	without := found{bitmap: within.bitmapOr(s)}.andNot(s.present(l))
 	if len(l.ranges) == 0 {
 		return without
 	}
-	with := s.any(s.parts(l, l.ranges, within.bitmap), found{bitmap: within.bitmap})
+	with := s.any(s.parts(l, l.ranges, within.bitmap), found{bitmap: within.bitmap}, s.resolver.Scans(l.attribute.ID))
 	without.bitmap.Or(with.bitmap)
 	return without
 }
 
-// any narrows to the union of bitmaps. Where the union would be larger than
-// what it is narrowed to, it is not made.
-func (s *selection) any(bitmaps []*roaring.Bitmap, within found) found {
-	if within.bitmap == nil || len(bitmaps) == 0 {
+// any narrows to the union of bitmaps, which are narrowed already or not. Where
+// the union would be larger than what it is narrowed to, it is not made.
+func (s *selection) any(bitmaps []*roaring.Bitmap, within found, narrowed bool) found {
+	if within.bitmap == nil || len(bitmaps) == 0 || narrowed {
 		return union(bitmaps)
 	}
 	if len(bitmaps) == 1 {

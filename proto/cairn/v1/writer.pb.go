@@ -11,6 +11,7 @@ import (
 	status "google.golang.org/genproto/googleapis/rpc/status"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -109,6 +110,68 @@ func (*Condition_IfAbsent) isCondition_Condition() {}
 
 func (*Condition_IfVersion) isCondition_Condition() {}
 
+// RequestId names a request, so that it takes effect once however often it is
+// sent. A retry repeats the whole request with the same id and issue time, and
+// gets the same results as the first one, refusals included; a request that
+// differs in anything needs an id of its own. Requests are remembered for five
+// minutes, under much load for less long. A retry that comes too late fails
+// with FAILED_PRECONDITION and the reason REQUEST_TOO_OLD: it was not carried
+// out, but an earlier one may have been. One that was issued in the future, by
+// more than a minute, fails with INVALID_ARGUMENT and the reason REQUEST_AHEAD.
+type RequestId struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 16 bytes that no other request has, as of a UUID.
+	Id []byte `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// When the request was first made, by the client's clock.
+	IssueTime     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=issue_time,json=issueTime,proto3" json:"issue_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RequestId) Reset() {
+	*x = RequestId{}
+	mi := &file_cairn_v1_writer_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequestId) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequestId) ProtoMessage() {}
+
+func (x *RequestId) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_writer_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequestId.ProtoReflect.Descriptor instead.
+func (*RequestId) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RequestId) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *RequestId) GetIssueTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.IssueTime
+	}
+	return nil
+}
+
 // Put says what an entry shall be.
 type Put struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -129,7 +192,7 @@ type Put struct {
 
 func (x *Put) Reset() {
 	*x = Put{}
-	mi := &file_cairn_v1_writer_proto_msgTypes[1]
+	mi := &file_cairn_v1_writer_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -141,7 +204,7 @@ func (x *Put) String() string {
 func (*Put) ProtoMessage() {}
 
 func (x *Put) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_writer_proto_msgTypes[1]
+	mi := &file_cairn_v1_writer_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -154,7 +217,7 @@ func (x *Put) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Put.ProtoReflect.Descriptor instead.
 func (*Put) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{1}
+	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Put) GetKey() []byte {
@@ -198,13 +261,14 @@ type PutRequest struct {
 	Keyspace      string     `protobuf:"bytes,1,opt,name=keyspace,proto3" json:"keyspace,omitempty"`
 	Put           *Put       `protobuf:"bytes,2,opt,name=put,proto3" json:"put,omitempty"`
 	Condition     *Condition `protobuf:"bytes,3,opt,name=condition,proto3" json:"condition,omitempty"`
+	RequestId     *RequestId `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PutRequest) Reset() {
 	*x = PutRequest{}
-	mi := &file_cairn_v1_writer_proto_msgTypes[2]
+	mi := &file_cairn_v1_writer_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -216,7 +280,7 @@ func (x *PutRequest) String() string {
 func (*PutRequest) ProtoMessage() {}
 
 func (x *PutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_writer_proto_msgTypes[2]
+	mi := &file_cairn_v1_writer_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -229,7 +293,7 @@ func (x *PutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRequest.ProtoReflect.Descriptor instead.
 func (*PutRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{2}
+	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *PutRequest) GetKeyspace() string {
@@ -253,6 +317,13 @@ func (x *PutRequest) GetCondition() *Condition {
 	return nil
 }
 
+func (x *PutRequest) GetRequestId() *RequestId {
+	if x != nil {
+		return x.RequestId
+	}
+	return nil
+}
+
 type PutResponse struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Version *Version               `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
@@ -267,7 +338,7 @@ type PutResponse struct {
 
 func (x *PutResponse) Reset() {
 	*x = PutResponse{}
-	mi := &file_cairn_v1_writer_proto_msgTypes[3]
+	mi := &file_cairn_v1_writer_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -279,7 +350,7 @@ func (x *PutResponse) String() string {
 func (*PutResponse) ProtoMessage() {}
 
 func (x *PutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_writer_proto_msgTypes[3]
+	mi := &file_cairn_v1_writer_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -292,7 +363,7 @@ func (x *PutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutResponse.ProtoReflect.Descriptor instead.
 func (*PutResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{3}
+	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *PutResponse) GetVersion() *Version {
@@ -336,13 +407,14 @@ type DeleteRequest struct {
 	Keyspace      string     `protobuf:"bytes,1,opt,name=keyspace,proto3" json:"keyspace,omitempty"`
 	Key           []byte     `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
 	Condition     *Condition `protobuf:"bytes,3,opt,name=condition,proto3" json:"condition,omitempty"`
+	RequestId     *RequestId `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_cairn_v1_writer_proto_msgTypes[4]
+	mi := &file_cairn_v1_writer_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -354,7 +426,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_writer_proto_msgTypes[4]
+	mi := &file_cairn_v1_writer_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -367,7 +439,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{4}
+	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DeleteRequest) GetKeyspace() string {
@@ -391,6 +463,13 @@ func (x *DeleteRequest) GetCondition() *Condition {
 	return nil
 }
 
+func (x *DeleteRequest) GetRequestId() *RequestId {
+	if x != nil {
+		return x.RequestId
+	}
+	return nil
+}
+
 type DeleteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Whether there was an entry to remove.
@@ -402,7 +481,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_cairn_v1_writer_proto_msgTypes[5]
+	mi := &file_cairn_v1_writer_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -414,7 +493,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_writer_proto_msgTypes[5]
+	mi := &file_cairn_v1_writer_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -427,7 +506,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{5}
+	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DeleteResponse) GetFound() bool {
@@ -458,7 +537,7 @@ type Write struct {
 
 func (x *Write) Reset() {
 	*x = Write{}
-	mi := &file_cairn_v1_writer_proto_msgTypes[6]
+	mi := &file_cairn_v1_writer_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -470,7 +549,7 @@ func (x *Write) String() string {
 func (*Write) ProtoMessage() {}
 
 func (x *Write) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_writer_proto_msgTypes[6]
+	mi := &file_cairn_v1_writer_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -483,7 +562,7 @@ func (x *Write) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Write.ProtoReflect.Descriptor instead.
 func (*Write) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{6}
+	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Write) GetOperation() isWrite_Operation {
@@ -540,14 +619,16 @@ type BatchWriteRequest struct {
 	// As in "keyspaces/runways".
 	Keyspace string `protobuf:"bytes,1,opt,name=keyspace,proto3" json:"keyspace,omitempty"`
 	// 1 to 10,000 writes.
-	Writes        []*Write `protobuf:"bytes,2,rep,name=writes,proto3" json:"writes,omitempty"`
+	Writes []*Write `protobuf:"bytes,2,rep,name=writes,proto3" json:"writes,omitempty"`
+	// One for all of the writes, which are told apart by their places.
+	RequestId     *RequestId `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BatchWriteRequest) Reset() {
 	*x = BatchWriteRequest{}
-	mi := &file_cairn_v1_writer_proto_msgTypes[7]
+	mi := &file_cairn_v1_writer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -559,7 +640,7 @@ func (x *BatchWriteRequest) String() string {
 func (*BatchWriteRequest) ProtoMessage() {}
 
 func (x *BatchWriteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_writer_proto_msgTypes[7]
+	mi := &file_cairn_v1_writer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -572,7 +653,7 @@ func (x *BatchWriteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchWriteRequest.ProtoReflect.Descriptor instead.
 func (*BatchWriteRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{7}
+	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *BatchWriteRequest) GetKeyspace() string {
@@ -585,6 +666,13 @@ func (x *BatchWriteRequest) GetKeyspace() string {
 func (x *BatchWriteRequest) GetWrites() []*Write {
 	if x != nil {
 		return x.Writes
+	}
+	return nil
+}
+
+func (x *BatchWriteRequest) GetRequestId() *RequestId {
+	if x != nil {
+		return x.RequestId
 	}
 	return nil
 }
@@ -603,7 +691,7 @@ type BatchWriteResponse struct {
 
 func (x *BatchWriteResponse) Reset() {
 	*x = BatchWriteResponse{}
-	mi := &file_cairn_v1_writer_proto_msgTypes[8]
+	mi := &file_cairn_v1_writer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -615,7 +703,7 @@ func (x *BatchWriteResponse) String() string {
 func (*BatchWriteResponse) ProtoMessage() {}
 
 func (x *BatchWriteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_writer_proto_msgTypes[8]
+	mi := &file_cairn_v1_writer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -628,7 +716,7 @@ func (x *BatchWriteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchWriteResponse.ProtoReflect.Descriptor instead.
 func (*BatchWriteResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{8}
+	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *BatchWriteResponse) GetResults() []*WriteResult {
@@ -669,7 +757,7 @@ type WriteResult struct {
 
 func (x *WriteResult) Reset() {
 	*x = WriteResult{}
-	mi := &file_cairn_v1_writer_proto_msgTypes[9]
+	mi := &file_cairn_v1_writer_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -681,7 +769,7 @@ func (x *WriteResult) String() string {
 func (*WriteResult) ProtoMessage() {}
 
 func (x *WriteResult) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_writer_proto_msgTypes[9]
+	mi := &file_cairn_v1_writer_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -694,7 +782,7 @@ func (x *WriteResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteResult.ProtoReflect.Descriptor instead.
 func (*WriteResult) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{9}
+	return file_cairn_v1_writer_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *WriteResult) GetError() *status.Status {
@@ -736,12 +824,16 @@ var File_cairn_v1_writer_proto protoreflect.FileDescriptor
 
 const file_cairn_v1_writer_proto_rawDesc = "" +
 	"\n" +
-	"\x15cairn/v1/writer.proto\x12\bcairn.v1\x1a\x14cairn/v1/types.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x17google/rpc/status.proto\"k\n" +
+	"\x15cairn/v1/writer.proto\x12\bcairn.v1\x1a\x14cairn/v1/types.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"k\n" +
 	"\tCondition\x12\x1d\n" +
 	"\tif_absent\x18\x01 \x01(\bH\x00R\bifAbsent\x122\n" +
 	"\n" +
 	"if_version\x18\x02 \x01(\v2\x11.cairn.v1.VersionH\x00R\tifVersionB\v\n" +
-	"\tcondition\"\xf1\x01\n" +
+	"\tcondition\"`\n" +
+	"\tRequestId\x12\x13\n" +
+	"\x02id\x18\x01 \x01(\fB\x03\xe0A\x02R\x02id\x12>\n" +
+	"\n" +
+	"issue_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x02R\tissueTime\"\xf1\x01\n" +
 	"\x03Put\x12\x15\n" +
 	"\x03key\x18\x01 \x01(\fB\x03\xe0A\x02R\x03key\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x1a\n" +
@@ -752,24 +844,28 @@ const file_cairn_v1_writer_proto_rawDesc = "" +
 	"\x05merge\x18\x05 \x01(\bR\x05merge\x1aN\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12%\n" +
-	"\x05value\x18\x02 \x01(\v2\x0f.cairn.v1.ValueR\x05value:\x028\x01\"\x99\x01\n" +
+	"\x05value\x18\x02 \x01(\v2\x0f.cairn.v1.ValueR\x05value:\x028\x01\"\xcd\x01\n" +
 	"\n" +
 	"PutRequest\x122\n" +
 	"\bkeyspace\x18\x01 \x01(\tB\x16\xe0A\x02\xfaA\x10\n" +
 	"\x0ecairn/KeyspaceR\bkeyspace\x12$\n" +
 	"\x03put\x18\x02 \x01(\v2\r.cairn.v1.PutB\x03\xe0A\x02R\x03put\x121\n" +
-	"\tcondition\x18\x03 \x01(\v2\x13.cairn.v1.ConditionR\tcondition\"\xc6\x01\n" +
+	"\tcondition\x18\x03 \x01(\v2\x13.cairn.v1.ConditionR\tcondition\x122\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\v2\x13.cairn.v1.RequestIdR\trequestId\"\xc6\x01\n" +
 	"\vPutResponse\x12+\n" +
 	"\aversion\x18\x01 \x01(\v2\x11.cairn.v1.VersionR\aversion\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\bR\acreated\x12+\n" +
 	"\aprimary\x18\x03 \x01(\v2\x11.cairn.v1.NodeRefR\aprimary\x12-\n" +
 	"\breplicas\x18\x04 \x03(\v2\x11.cairn.v1.NodeRefR\breplicas\x12\x14\n" +
-	"\x05token\x18\x05 \x01(\tR\x05token\"\x8d\x01\n" +
+	"\x05token\x18\x05 \x01(\tR\x05token\"\xc1\x01\n" +
 	"\rDeleteRequest\x122\n" +
 	"\bkeyspace\x18\x01 \x01(\tB\x16\xe0A\x02\xfaA\x10\n" +
 	"\x0ecairn/KeyspaceR\bkeyspace\x12\x15\n" +
 	"\x03key\x18\x02 \x01(\fB\x03\xe0A\x02R\x03key\x121\n" +
-	"\tcondition\x18\x03 \x01(\v2\x13.cairn.v1.ConditionR\tcondition\"<\n" +
+	"\tcondition\x18\x03 \x01(\v2\x13.cairn.v1.ConditionR\tcondition\x122\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\v2\x13.cairn.v1.RequestIdR\trequestId\"<\n" +
 	"\x0eDeleteResponse\x12\x14\n" +
 	"\x05found\x18\x01 \x01(\bR\x05found\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\"\x84\x01\n" +
@@ -777,11 +873,13 @@ const file_cairn_v1_writer_proto_rawDesc = "" +
 	"\x03put\x18\x01 \x01(\v2\r.cairn.v1.PutH\x00R\x03put\x12\x18\n" +
 	"\x06delete\x18\x02 \x01(\fH\x00R\x06delete\x121\n" +
 	"\tcondition\x18\x03 \x01(\v2\x13.cairn.v1.ConditionR\tconditionB\v\n" +
-	"\toperation\"u\n" +
+	"\toperation\"\xa9\x01\n" +
 	"\x11BatchWriteRequest\x122\n" +
 	"\bkeyspace\x18\x01 \x01(\tB\x16\xe0A\x02\xfaA\x10\n" +
 	"\x0ecairn/KeyspaceR\bkeyspace\x12,\n" +
-	"\x06writes\x18\x02 \x03(\v2\x0f.cairn.v1.WriteB\x03\xe0A\x02R\x06writes\"\x84\x01\n" +
+	"\x06writes\x18\x02 \x03(\v2\x0f.cairn.v1.WriteB\x03\xe0A\x02R\x06writes\x122\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\v2\x13.cairn.v1.RequestIdR\trequestId\"\x84\x01\n" +
 	"\x12BatchWriteResponse\x12/\n" +
 	"\aresults\x18\x01 \x03(\v2\x15.cairn.v1.WriteResultR\aresults\x12'\n" +
 	"\x05nodes\x18\x02 \x03(\v2\x11.cairn.v1.NodeRefR\x05nodes\x12\x14\n" +
@@ -810,52 +908,58 @@ func file_cairn_v1_writer_proto_rawDescGZIP() []byte {
 	return file_cairn_v1_writer_proto_rawDescData
 }
 
-var file_cairn_v1_writer_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_cairn_v1_writer_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_cairn_v1_writer_proto_goTypes = []any{
-	(*Condition)(nil),          // 0: cairn.v1.Condition
-	(*Put)(nil),                // 1: cairn.v1.Put
-	(*PutRequest)(nil),         // 2: cairn.v1.PutRequest
-	(*PutResponse)(nil),        // 3: cairn.v1.PutResponse
-	(*DeleteRequest)(nil),      // 4: cairn.v1.DeleteRequest
-	(*DeleteResponse)(nil),     // 5: cairn.v1.DeleteResponse
-	(*Write)(nil),              // 6: cairn.v1.Write
-	(*BatchWriteRequest)(nil),  // 7: cairn.v1.BatchWriteRequest
-	(*BatchWriteResponse)(nil), // 8: cairn.v1.BatchWriteResponse
-	(*WriteResult)(nil),        // 9: cairn.v1.WriteResult
-	nil,                        // 10: cairn.v1.Put.AttributesEntry
-	(*Version)(nil),            // 11: cairn.v1.Version
-	(*NodeRef)(nil),            // 12: cairn.v1.NodeRef
-	(*status.Status)(nil),      // 13: google.rpc.Status
-	(*Value)(nil),              // 14: cairn.v1.Value
+	(*Condition)(nil),             // 0: cairn.v1.Condition
+	(*RequestId)(nil),             // 1: cairn.v1.RequestId
+	(*Put)(nil),                   // 2: cairn.v1.Put
+	(*PutRequest)(nil),            // 3: cairn.v1.PutRequest
+	(*PutResponse)(nil),           // 4: cairn.v1.PutResponse
+	(*DeleteRequest)(nil),         // 5: cairn.v1.DeleteRequest
+	(*DeleteResponse)(nil),        // 6: cairn.v1.DeleteResponse
+	(*Write)(nil),                 // 7: cairn.v1.Write
+	(*BatchWriteRequest)(nil),     // 8: cairn.v1.BatchWriteRequest
+	(*BatchWriteResponse)(nil),    // 9: cairn.v1.BatchWriteResponse
+	(*WriteResult)(nil),           // 10: cairn.v1.WriteResult
+	nil,                           // 11: cairn.v1.Put.AttributesEntry
+	(*Version)(nil),               // 12: cairn.v1.Version
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*NodeRef)(nil),               // 14: cairn.v1.NodeRef
+	(*status.Status)(nil),         // 15: google.rpc.Status
+	(*Value)(nil),                 // 16: cairn.v1.Value
 }
 var file_cairn_v1_writer_proto_depIdxs = []int32{
-	11, // 0: cairn.v1.Condition.if_version:type_name -> cairn.v1.Version
-	10, // 1: cairn.v1.Put.attributes:type_name -> cairn.v1.Put.AttributesEntry
-	1,  // 2: cairn.v1.PutRequest.put:type_name -> cairn.v1.Put
-	0,  // 3: cairn.v1.PutRequest.condition:type_name -> cairn.v1.Condition
-	11, // 4: cairn.v1.PutResponse.version:type_name -> cairn.v1.Version
-	12, // 5: cairn.v1.PutResponse.primary:type_name -> cairn.v1.NodeRef
-	12, // 6: cairn.v1.PutResponse.replicas:type_name -> cairn.v1.NodeRef
-	0,  // 7: cairn.v1.DeleteRequest.condition:type_name -> cairn.v1.Condition
-	1,  // 8: cairn.v1.Write.put:type_name -> cairn.v1.Put
-	0,  // 9: cairn.v1.Write.condition:type_name -> cairn.v1.Condition
-	6,  // 10: cairn.v1.BatchWriteRequest.writes:type_name -> cairn.v1.Write
-	9,  // 11: cairn.v1.BatchWriteResponse.results:type_name -> cairn.v1.WriteResult
-	12, // 12: cairn.v1.BatchWriteResponse.nodes:type_name -> cairn.v1.NodeRef
-	13, // 13: cairn.v1.WriteResult.error:type_name -> google.rpc.Status
-	11, // 14: cairn.v1.WriteResult.version:type_name -> cairn.v1.Version
-	14, // 15: cairn.v1.Put.AttributesEntry.value:type_name -> cairn.v1.Value
-	2,  // 16: cairn.v1.Writer.Put:input_type -> cairn.v1.PutRequest
-	4,  // 17: cairn.v1.Writer.Delete:input_type -> cairn.v1.DeleteRequest
-	7,  // 18: cairn.v1.Writer.BatchWrite:input_type -> cairn.v1.BatchWriteRequest
-	3,  // 19: cairn.v1.Writer.Put:output_type -> cairn.v1.PutResponse
-	5,  // 20: cairn.v1.Writer.Delete:output_type -> cairn.v1.DeleteResponse
-	8,  // 21: cairn.v1.Writer.BatchWrite:output_type -> cairn.v1.BatchWriteResponse
-	19, // [19:22] is the sub-list for method output_type
-	16, // [16:19] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	12, // 0: cairn.v1.Condition.if_version:type_name -> cairn.v1.Version
+	13, // 1: cairn.v1.RequestId.issue_time:type_name -> google.protobuf.Timestamp
+	11, // 2: cairn.v1.Put.attributes:type_name -> cairn.v1.Put.AttributesEntry
+	2,  // 3: cairn.v1.PutRequest.put:type_name -> cairn.v1.Put
+	0,  // 4: cairn.v1.PutRequest.condition:type_name -> cairn.v1.Condition
+	1,  // 5: cairn.v1.PutRequest.request_id:type_name -> cairn.v1.RequestId
+	12, // 6: cairn.v1.PutResponse.version:type_name -> cairn.v1.Version
+	14, // 7: cairn.v1.PutResponse.primary:type_name -> cairn.v1.NodeRef
+	14, // 8: cairn.v1.PutResponse.replicas:type_name -> cairn.v1.NodeRef
+	0,  // 9: cairn.v1.DeleteRequest.condition:type_name -> cairn.v1.Condition
+	1,  // 10: cairn.v1.DeleteRequest.request_id:type_name -> cairn.v1.RequestId
+	2,  // 11: cairn.v1.Write.put:type_name -> cairn.v1.Put
+	0,  // 12: cairn.v1.Write.condition:type_name -> cairn.v1.Condition
+	7,  // 13: cairn.v1.BatchWriteRequest.writes:type_name -> cairn.v1.Write
+	1,  // 14: cairn.v1.BatchWriteRequest.request_id:type_name -> cairn.v1.RequestId
+	10, // 15: cairn.v1.BatchWriteResponse.results:type_name -> cairn.v1.WriteResult
+	14, // 16: cairn.v1.BatchWriteResponse.nodes:type_name -> cairn.v1.NodeRef
+	15, // 17: cairn.v1.WriteResult.error:type_name -> google.rpc.Status
+	12, // 18: cairn.v1.WriteResult.version:type_name -> cairn.v1.Version
+	16, // 19: cairn.v1.Put.AttributesEntry.value:type_name -> cairn.v1.Value
+	3,  // 20: cairn.v1.Writer.Put:input_type -> cairn.v1.PutRequest
+	5,  // 21: cairn.v1.Writer.Delete:input_type -> cairn.v1.DeleteRequest
+	8,  // 22: cairn.v1.Writer.BatchWrite:input_type -> cairn.v1.BatchWriteRequest
+	4,  // 23: cairn.v1.Writer.Put:output_type -> cairn.v1.PutResponse
+	6,  // 24: cairn.v1.Writer.Delete:output_type -> cairn.v1.DeleteResponse
+	9,  // 25: cairn.v1.Writer.BatchWrite:output_type -> cairn.v1.BatchWriteResponse
+	23, // [23:26] is the sub-list for method output_type
+	20, // [20:23] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_writer_proto_init() }
@@ -868,7 +972,7 @@ func file_cairn_v1_writer_proto_init() {
 		(*Condition_IfAbsent)(nil),
 		(*Condition_IfVersion)(nil),
 	}
-	file_cairn_v1_writer_proto_msgTypes[6].OneofWrappers = []any{
+	file_cairn_v1_writer_proto_msgTypes[7].OneofWrappers = []any{
 		(*Write_Put)(nil),
 		(*Write_Delete)(nil),
 	}
@@ -878,7 +982,7 @@ func file_cairn_v1_writer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_writer_proto_rawDesc), len(file_cairn_v1_writer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

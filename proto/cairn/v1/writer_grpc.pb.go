@@ -31,7 +31,8 @@ const (
 // Writer changes entries. An acknowledged write is durable.
 //
 // A write whose outcome is not known fails with UNAVAILABLE and the reason
-// OUTCOME_UNKNOWN: it may or may not have taken effect.
+// OUTCOME_UNKNOWN: it may or may not have taken effect. Given a request id, it
+// can be sent again without taking effect twice.
 type WriterClient interface {
 	// Put creates or changes one entry.
 	Put(ctx context.Context, in *PutRequest, opts ...grpc.CallOption) (*PutResponse, error)
@@ -89,7 +90,8 @@ func (c *writerClient) BatchWrite(ctx context.Context, in *BatchWriteRequest, op
 // Writer changes entries. An acknowledged write is durable.
 //
 // A write whose outcome is not known fails with UNAVAILABLE and the reason
-// OUTCOME_UNKNOWN: it may or may not have taken effect.
+// OUTCOME_UNKNOWN: it may or may not have taken effect. Given a request id, it
+// can be sent again without taking effect twice.
 type WriterServer interface {
 	// Put creates or changes one entry.
 	Put(context.Context, *PutRequest) (*PutResponse, error)

@@ -22,6 +22,8 @@ const (
 type Bed struct {
 	// Faults, if set, decides what happens to each call of an index.
 	Faults func(cluster string, call Call) Fault
+	// Forgetful has every index take any request with an id for too old.
+	Forgetful bool
 	// Asked, if set, is told of each question about a view.
 	Asked func(cluster string, request *cairn.ViewRequest)
 

@@ -3,6 +3,7 @@ package bed
 import (
 	"context"
 	"iter"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -22,9 +23,17 @@ type Index struct {
 	applied   uint64
 	assigned  cairn.Assignment
 	entries   map[cairn.UID]map[string]*cairn.Entry
+	requests  map[requestWrite]cairn.Written // of writes with an id, what became of them
 	changes   []change
 	compacted uint64        // changes up to here are no longer held
 	grown     chan struct{} // closed and replaced when applied grows
+}
+
+// requestWrite names one write of a request with an id.
+type requestWrite struct {
+	keyspace cairn.UID
+	request  cairn.RequestID
+	position uint32
 }
 
 type change struct {
@@ -33,7 +42,7 @@ type change struct {
 }
 
 func newIndex(b *Bed, cluster *catalog.Cluster) *Index {
-	x := &Index{bed: b, cluster: cluster, entries: map[cairn.UID]map[string]*cairn.Entry{}, grown: make(chan struct{})}
+	x := &Index{bed: b, cluster: cluster, entries: map[cairn.UID]map[string]*cairn.Entry{}, requests: map[requestWrite]cairn.Written{}, grown: make(chan struct{})}
 	x.applied = 1 // the log's configuration
 	x.noteLocked(b.m)
 	return x
@@ -64,9 +73,10 @@ func (x *Index) noteLocked(m *shardmap.Map) {
 	}
 }
 
-// takeOverLocked copies a shard's entries; nobody sees them before the log has
-// noted the shard.
+// takeOverLocked copies a shard's entries, and what is remembered of requests;
+// nobody sees them before the log has noted the shard.
 func (x *Index) takeOverLocked(source *Index, shard shardmap.Shard) {
+	maps.Copy(x.requests, source.requests)
 	for key, entry := range source.entries[shard.Keyspace] {
 		if owned, ok := source.shardLocked(shard.Keyspace, cairn.Key(key)); ok && owned.ID == shard.ID {
 			x.keyspaceLocked(shard.Keyspace)[key] = entry
@@ -172,12 +182,34 @@ func (x *Index) Write(_ context.Context, req *cairn.WriteRequest) (*cairn.WriteR
 	index := x.advanceLocked()
 	reply := &cairn.WriteReply{Answer: cairn.Answer{Revision: x.assigned.Revision, Index: index}}
 	for i := range req.Mutations {
-		reply.Results = append(reply.Results, x.applyLocked(req.Keyspace, &req.Mutations[i], index, uint32(i)))
+		reply.Results = append(reply.Results, x.rememberLocked(req, i, index))
 	}
 	if err := fault.after(CallWrite); err != nil {
 		return nil, err
 	}
 	return reply, nil
+}
+
+// rememberLocked applies a mutation, unless it was applied before.
+func (x *Index) rememberLocked(req *cairn.WriteRequest, i int, index uint64) cairn.Written {
+	m := &req.Mutations[i]
+	if req.RequestID.IsZero() {
+		return x.applyLocked(req.Keyspace, m, index, uint32(i))
+	}
+	shard, owned := x.shardLocked(req.Keyspace, m.Key)
+	name := requestWrite{req.Keyspace, req.RequestID, m.Position}
+	if written, known := x.requests[name]; known && owned {
+		written.Stamp = cairn.Stamp{Epoch: shard.Epoch, Index: index}
+		return written
+	}
+	if x.bed.Forgetful && owned {
+		return cairn.Written{Err: cairn.Errorf(cairn.KindPrecondition, "REQUEST_TOO_OLD", "the index remembers nothing")}
+	}
+	written := x.applyLocked(req.Keyspace, m, index, uint32(i))
+	if written.Err == nil || written.Err.Kind != cairn.KindStale {
+		x.requests[name] = written
+	}
+	return written
 }
 
 func (x *Index) applyLocked(keyspace cairn.UID, m *cairn.Mutation, index uint64, position uint32) cairn.Written {

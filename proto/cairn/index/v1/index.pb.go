@@ -160,6 +160,7 @@ type LocateRequest struct {
 	Read           *Read                  `protobuf:"bytes,2,opt,name=read,proto3" json:"read,omitempty"`
 	WithAttributes bool                   `protobuf:"varint,3,opt,name=with_attributes,json=withAttributes,proto3" json:"with_attributes,omitempty"`
 	Keys           []byte                 `protobuf:"bytes,4,opt,name=keys,proto3" json:"keys,omitempty"`
+	Joined         []*LocateRequest       `protobuf:"bytes,5,rep,name=joined,proto3" json:"joined,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -222,6 +223,13 @@ func (x *LocateRequest) GetKeys() []byte {
 	return nil
 }
 
+func (x *LocateRequest) GetJoined() []*LocateRequest {
+	if x != nil {
+		return x.Joined
+	}
+	return nil
+}
+
 type LocateResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -229,6 +237,7 @@ type LocateResponse struct {
 	Index         uint64                 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
 	Results       []byte                 `protobuf:"bytes,4,opt,name=results,proto3" json:"results,omitempty"`
 	Error         *status.Status         `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	Joined        []*LocateResponse      `protobuf:"bytes,6,rep,name=joined,proto3" json:"joined,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -298,6 +307,13 @@ func (x *LocateResponse) GetError() *status.Status {
 	return nil
 }
 
+func (x *LocateResponse) GetJoined() []*LocateResponse {
+	if x != nil {
+		return x.Joined
+	}
+	return nil
+}
+
 type WriteRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -305,6 +321,13 @@ type WriteRequest struct {
 	Epoch         uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	TimeoutMicros uint64                 `protobuf:"varint,4,opt,name=timeout_micros,json=timeoutMicros,proto3" json:"timeout_micros,omitempty"`
 	Mutations     []byte                 `protobuf:"bytes,5,opt,name=mutations,proto3" json:"mutations,omitempty"`
+	Joined        []*WriteRequest        `protobuf:"bytes,6,rep,name=joined,proto3" json:"joined,omitempty"`
+	// 16 bytes, or empty; with it, when the request was issued, in microseconds
+	// since 1970, and the mutations' places in it, ascending: 0, 1, 2 and so on
+	// if left out.
+	RequestId     []byte   `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	IssueMicros   int64    `protobuf:"zigzag64,8,opt,name=issue_micros,json=issueMicros,proto3" json:"issue_micros,omitempty"`
+	Positions     []uint32 `protobuf:"varint,9,rep,packed,name=positions,proto3" json:"positions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -374,6 +397,34 @@ func (x *WriteRequest) GetMutations() []byte {
 	return nil
 }
 
+func (x *WriteRequest) GetJoined() []*WriteRequest {
+	if x != nil {
+		return x.Joined
+	}
+	return nil
+}
+
+func (x *WriteRequest) GetRequestId() []byte {
+	if x != nil {
+		return x.RequestId
+	}
+	return nil
+}
+
+func (x *WriteRequest) GetIssueMicros() int64 {
+	if x != nil {
+		return x.IssueMicros
+	}
+	return 0
+}
+
+func (x *WriteRequest) GetPositions() []uint32 {
+	if x != nil {
+		return x.Positions
+	}
+	return nil
+}
+
 type WriteResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -381,6 +432,7 @@ type WriteResponse struct {
 	Index         uint64                 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
 	Results       []byte                 `protobuf:"bytes,4,opt,name=results,proto3" json:"results,omitempty"`
 	Error         *status.Status         `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	Joined        []*WriteResponse       `protobuf:"bytes,6,rep,name=joined,proto3" json:"joined,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -450,6 +502,13 @@ func (x *WriteResponse) GetError() *status.Status {
 	return nil
 }
 
+func (x *WriteResponse) GetJoined() []*WriteResponse {
+	if x != nil {
+		return x.Joined
+	}
+	return nil
+}
+
 type AskViewRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -470,6 +529,7 @@ type AskViewRequest struct {
 	//	*AskViewRequest_Membership
 	//	*AskViewRequest_Rank
 	Question      isAskViewRequest_Question `protobuf_oneof:"question"`
+	Joined        []*AskViewRequest         `protobuf:"bytes,14,rep,name=joined,proto3" json:"joined,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -610,6 +670,13 @@ func (x *AskViewRequest) GetRank() *RankQuestion {
 		if x, ok := x.Question.(*AskViewRequest_Rank); ok {
 			return x.Rank
 		}
+	}
+	return nil
+}
+
+func (x *AskViewRequest) GetJoined() []*AskViewRequest {
+	if x != nil {
+		return x.Joined
 	}
 	return nil
 }
@@ -1020,6 +1087,7 @@ type AskViewResponse struct {
 	//	*AskViewResponse_Aggregate
 	//	*AskViewResponse_Membership
 	Answer        isAskViewResponse_Answer `protobuf_oneof:"answer"`
+	Joined        []*AskViewResponse       `protobuf:"bytes,12,rep,name=joined,proto3" json:"joined,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1144,6 +1212,13 @@ func (x *AskViewResponse) GetMembership() *MembershipAnswer {
 		if x, ok := x.Answer.(*AskViewResponse_Membership); ok {
 			return x.Membership
 		}
+	}
+	return nil
+}
+
+func (x *AskViewResponse) GetJoined() []*AskViewResponse {
+	if x != nil {
+		return x.Joined
 	}
 	return nil
 }
@@ -2442,30 +2517,38 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12+\n" +
 	"\x05level\x18\x03 \x01(\x0e2\x15.cairn.index.v1.LevelR\x05level\x12\x14\n" +
 	"\x05index\x18\x04 \x01(\x04R\x05index\x12%\n" +
-	"\x0etimeout_micros\x18\x05 \x01(\x04R\rtimeoutMicros\"\x86\x01\n" +
+	"\x0etimeout_micros\x18\x05 \x01(\x04R\rtimeoutMicros\"\xbd\x01\n" +
 	"\rLocateRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12(\n" +
 	"\x04read\x18\x02 \x01(\v2\x14.cairn.index.v1.ReadR\x04read\x12'\n" +
 	"\x0fwith_attributes\x18\x03 \x01(\bR\x0ewithAttributes\x12\x12\n" +
-	"\x04keys\x18\x04 \x01(\fR\x04keys\"\x96\x01\n" +
+	"\x04keys\x18\x04 \x01(\fR\x04keys\x125\n" +
+	"\x06joined\x18\x05 \x03(\v2\x1d.cairn.index.v1.LocateRequestR\x06joined\"\xce\x01\n" +
 	"\x0eLocateResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x14\n" +
 	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x18\n" +
 	"\aresults\x18\x04 \x01(\fR\aresults\x12(\n" +
-	"\x05error\x18\x05 \x01(\v2\x12.google.rpc.StatusR\x05error\"\x95\x01\n" +
+	"\x05error\x18\x05 \x01(\v2\x12.google.rpc.StatusR\x05error\x126\n" +
+	"\x06joined\x18\x06 \x03(\v2\x1e.cairn.index.v1.LocateResponseR\x06joined\"\xab\x02\n" +
 	"\fWriteRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\bkeyspace\x18\x02 \x01(\x06R\bkeyspace\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12%\n" +
 	"\x0etimeout_micros\x18\x04 \x01(\x04R\rtimeoutMicros\x12\x1c\n" +
-	"\tmutations\x18\x05 \x01(\fR\tmutations\"\x95\x01\n" +
+	"\tmutations\x18\x05 \x01(\fR\tmutations\x124\n" +
+	"\x06joined\x18\x06 \x03(\v2\x1c.cairn.index.v1.WriteRequestR\x06joined\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\a \x01(\fR\trequestId\x12!\n" +
+	"\fissue_micros\x18\b \x01(\x12R\vissueMicros\x12\x1c\n" +
+	"\tpositions\x18\t \x03(\rR\tpositions\"\xcc\x01\n" +
 	"\rWriteResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x14\n" +
 	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x18\n" +
 	"\aresults\x18\x04 \x01(\fR\aresults\x12(\n" +
-	"\x05error\x18\x05 \x01(\v2\x12.google.rpc.StatusR\x05error\"\xb8\x04\n" +
+	"\x05error\x18\x05 \x01(\v2\x12.google.rpc.StatusR\x05error\x125\n" +
+	"\x06joined\x18\x06 \x03(\v2\x1d.cairn.index.v1.WriteResponseR\x06joined\"\xf0\x04\n" +
 	"\x0eAskViewRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12(\n" +
 	"\x04read\x18\x02 \x01(\v2\x14.cairn.index.v1.ReadR\x04read\x12\x12\n" +
@@ -2483,7 +2566,8 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\n" +
 	"membership\x18\f \x01(\v2\".cairn.index.v1.MembershipQuestionH\x00R\n" +
 	"membership\x122\n" +
-	"\x04rank\x18\r \x01(\v2\x1c.cairn.index.v1.RankQuestionH\x00R\x04rankB\n" +
+	"\x04rank\x18\r \x01(\v2\x1c.cairn.index.v1.RankQuestionH\x00R\x04rank\x126\n" +
+	"\x06joined\x18\x0e \x03(\v2\x1e.cairn.index.v1.AskViewRequestR\x06joinedB\n" +
 	"\n" +
 	"\bquestion\"\xa0\x01\n" +
 	"\fPageQuestion\x124\n" +
@@ -2508,7 +2592,7 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\fR\x03key\"Z\n" +
 	"\fRankQuestion\x124\n" +
 	"\border_by\x18\x01 \x03(\v2\x19.cairn.index.v1.SortFieldR\aorderBy\x12\x14\n" +
-	"\x05after\x18\x02 \x01(\fR\x05after\"\xc4\x03\n" +
+	"\x05after\x18\x02 \x01(\fR\x05after\"\xfd\x03\n" +
 	"\x0fAskViewResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x14\n" +
@@ -2523,7 +2607,8 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	" \x01(\v2\x1f.cairn.index.v1.AggregateAnswerH\x00R\taggregate\x12B\n" +
 	"\n" +
 	"membership\x18\v \x01(\v2 .cairn.index.v1.MembershipAnswerH\x00R\n" +
-	"membershipB\b\n" +
+	"membership\x127\n" +
+	"\x06joined\x18\f \x03(\v2\x1f.cairn.index.v1.AskViewResponseR\x06joinedB\b\n" +
 	"\x06answer\"4\n" +
 	"\n" +
 	"PageAnswer\x12\x12\n" +
@@ -2694,50 +2779,56 @@ var file_cairn_index_v1_index_proto_goTypes = []any{
 var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	0,  // 0: cairn.index.v1.Read.level:type_name -> cairn.index.v1.Level
 	1,  // 1: cairn.index.v1.LocateRequest.read:type_name -> cairn.index.v1.Read
-	34, // 2: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
-	34, // 3: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
-	1,  // 4: cairn.index.v1.AskViewRequest.read:type_name -> cairn.index.v1.Read
-	7,  // 5: cairn.index.v1.AskViewRequest.page:type_name -> cairn.index.v1.PageQuestion
-	9,  // 6: cairn.index.v1.AskViewRequest.count:type_name -> cairn.index.v1.CountQuestion
-	10, // 7: cairn.index.v1.AskViewRequest.groups:type_name -> cairn.index.v1.GroupsQuestion
-	11, // 8: cairn.index.v1.AskViewRequest.aggregate:type_name -> cairn.index.v1.AggregateQuestion
-	12, // 9: cairn.index.v1.AskViewRequest.membership:type_name -> cairn.index.v1.MembershipQuestion
-	13, // 10: cairn.index.v1.AskViewRequest.rank:type_name -> cairn.index.v1.RankQuestion
-	8,  // 11: cairn.index.v1.PageQuestion.order_by:type_name -> cairn.index.v1.SortField
-	8,  // 12: cairn.index.v1.RankQuestion.order_by:type_name -> cairn.index.v1.SortField
-	34, // 13: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
-	15, // 14: cairn.index.v1.AskViewResponse.page:type_name -> cairn.index.v1.PageAnswer
-	16, // 15: cairn.index.v1.AskViewResponse.groups:type_name -> cairn.index.v1.GroupsAnswer
-	17, // 16: cairn.index.v1.AskViewResponse.aggregate:type_name -> cairn.index.v1.AggregateAnswer
-	18, // 17: cairn.index.v1.AskViewResponse.membership:type_name -> cairn.index.v1.MembershipAnswer
-	19, // 18: cairn.index.v1.MembershipAnswer.decisions:type_name -> cairn.index.v1.Decision
-	1,  // 19: cairn.index.v1.ExportViewRequest.read:type_name -> cairn.index.v1.Read
-	1,  // 20: cairn.index.v1.ListRequest.read:type_name -> cairn.index.v1.Read
-	33, // 21: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
-	32, // 22: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
-	31, // 23: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
-	30, // 24: cairn.index.v1.StatusResponse.members:type_name -> cairn.index.v1.Member
-	2,  // 25: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
-	4,  // 26: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
-	6,  // 27: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
-	20, // 28: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
-	22, // 29: cairn.index.v1.Index.Backup:input_type -> cairn.index.v1.BackupRequest
-	24, // 30: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
-	26, // 31: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
-	28, // 32: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
-	3,  // 33: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
-	5,  // 34: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
-	14, // 35: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
-	21, // 36: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
-	23, // 37: cairn.index.v1.Index.Backup:output_type -> cairn.index.v1.BackupResponse
-	25, // 38: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
-	27, // 39: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
-	29, // 40: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
-	33, // [33:41] is the sub-list for method output_type
-	25, // [25:33] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	2,  // 2: cairn.index.v1.LocateRequest.joined:type_name -> cairn.index.v1.LocateRequest
+	34, // 3: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
+	3,  // 4: cairn.index.v1.LocateResponse.joined:type_name -> cairn.index.v1.LocateResponse
+	4,  // 5: cairn.index.v1.WriteRequest.joined:type_name -> cairn.index.v1.WriteRequest
+	34, // 6: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
+	5,  // 7: cairn.index.v1.WriteResponse.joined:type_name -> cairn.index.v1.WriteResponse
+	1,  // 8: cairn.index.v1.AskViewRequest.read:type_name -> cairn.index.v1.Read
+	7,  // 9: cairn.index.v1.AskViewRequest.page:type_name -> cairn.index.v1.PageQuestion
+	9,  // 10: cairn.index.v1.AskViewRequest.count:type_name -> cairn.index.v1.CountQuestion
+	10, // 11: cairn.index.v1.AskViewRequest.groups:type_name -> cairn.index.v1.GroupsQuestion
+	11, // 12: cairn.index.v1.AskViewRequest.aggregate:type_name -> cairn.index.v1.AggregateQuestion
+	12, // 13: cairn.index.v1.AskViewRequest.membership:type_name -> cairn.index.v1.MembershipQuestion
+	13, // 14: cairn.index.v1.AskViewRequest.rank:type_name -> cairn.index.v1.RankQuestion
+	6,  // 15: cairn.index.v1.AskViewRequest.joined:type_name -> cairn.index.v1.AskViewRequest
+	8,  // 16: cairn.index.v1.PageQuestion.order_by:type_name -> cairn.index.v1.SortField
+	8,  // 17: cairn.index.v1.RankQuestion.order_by:type_name -> cairn.index.v1.SortField
+	34, // 18: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
+	15, // 19: cairn.index.v1.AskViewResponse.page:type_name -> cairn.index.v1.PageAnswer
+	16, // 20: cairn.index.v1.AskViewResponse.groups:type_name -> cairn.index.v1.GroupsAnswer
+	17, // 21: cairn.index.v1.AskViewResponse.aggregate:type_name -> cairn.index.v1.AggregateAnswer
+	18, // 22: cairn.index.v1.AskViewResponse.membership:type_name -> cairn.index.v1.MembershipAnswer
+	14, // 23: cairn.index.v1.AskViewResponse.joined:type_name -> cairn.index.v1.AskViewResponse
+	19, // 24: cairn.index.v1.MembershipAnswer.decisions:type_name -> cairn.index.v1.Decision
+	1,  // 25: cairn.index.v1.ExportViewRequest.read:type_name -> cairn.index.v1.Read
+	1,  // 26: cairn.index.v1.ListRequest.read:type_name -> cairn.index.v1.Read
+	33, // 27: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
+	32, // 28: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
+	31, // 29: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
+	30, // 30: cairn.index.v1.StatusResponse.members:type_name -> cairn.index.v1.Member
+	2,  // 31: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
+	4,  // 32: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
+	6,  // 33: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
+	20, // 34: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
+	22, // 35: cairn.index.v1.Index.Backup:input_type -> cairn.index.v1.BackupRequest
+	24, // 36: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
+	26, // 37: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
+	28, // 38: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
+	3,  // 39: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
+	5,  // 40: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
+	14, // 41: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
+	21, // 42: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
+	23, // 43: cairn.index.v1.Index.Backup:output_type -> cairn.index.v1.BackupResponse
+	25, // 44: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
+	27, // 45: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
+	29, // 46: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
+	39, // [39:47] is the sub-list for method output_type
+	31, // [31:39] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_cairn_index_v1_index_proto_init() }

@@ -36,6 +36,10 @@ const (
 // Index is the private API between routers and a cluster's node index. Keys
 // and results of the two hot calls travel packed in one field each: pack.go
 // beside this file is their codec.
+//
+// Requests that wait for the same stream travel together, and so do answers: a
+// message with any in its field "joined" has nothing else, and those in it have
+// none joined themselves.
 type IndexClient interface {
 	// Locate answers requests in any order, by id.
 	Locate(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[LocateRequest, LocateResponse], error)
@@ -183,6 +187,10 @@ func (c *indexClient) Status(ctx context.Context, in *StatusRequest, opts ...grp
 // Index is the private API between routers and a cluster's node index. Keys
 // and results of the two hot calls travel packed in one field each: pack.go
 // beside this file is their codec.
+//
+// Requests that wait for the same stream travel together, and so do answers: a
+// message with any in its field "joined" has nothing else, and those in it have
+// none joined themselves.
 type IndexServer interface {
 	// Locate answers requests in any order, by id.
 	Locate(grpc.BidiStreamingServer[LocateRequest, LocateResponse]) error

@@ -1,0 +1,263 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"cairn"
+	cairnv1 "cairn/proto/cairn/v1"
+	"cairn/proto/rpcerr"
+)
+
+// load is what clients do to a number of keys, until it is stopped.
+type load struct {
+	b      *besieged
+	prefix string
+	began  time.Time
+	history
+	values atomic.Int64
+	// answered counts the answers, so that a wait for progress has something to
+	// look at.
+	answered atomic.Int64
+	stop     context.CancelFunc
+	clients  sync.WaitGroup
+
+	lastMu sync.Mutex   // guards latest
+	latest map[int]seen // by key, what was seen there last
+}
+
+// seen is a value and the version that it has.
+type seen struct {
+	value   int64
+	version cairn.Version
+}
+
+const (
+	loadClients = 8
+	// keysAtOnce are worked on at a time, and replaced by others one by one: a
+	// key is done with after about deedsPerKey.
+	keysAtOnce  = 6
+	deedsPerKey = 120
+	// deedTimeout is short, so that a fault leaves many writes unknown.
+	deedTimeout = 1500 * time.Millisecond
+)
+
+func (b *besieged) load(name string, seed uint64) *load {
+	ctx, cancel := context.WithCancel(b.t.Context())
+	l := &load{b: b, prefix: name, began: time.Now(), stop: cancel, latest: map[int]seen{}}
+	for client := range loadClients {
+		l.clients.Go(func() {
+			random := rand.New(rand.NewPCG(seed, uint64(client)))
+			var held cairn.Token
+			for ctx.Err() == nil {
+				l.act(client, random, &held)
+			}
+		})
+	}
+	return l
+}
+
+func (l *load) keyOf(key int) []byte { return fmt.Appendf(nil, "%s-%05d", l.prefix, key) }
+
+// act does one thing to one key.
+func (l *load) act(client int, random *rand.Rand, held *cairn.Token) {
+	d := deed{client: client, key: l.count()/deedsPerKey + random.IntN(keysAtOnce), expects: anything}
+	last := l.lastSeen(d.key)
+	switch chance := random.IntN(100); {
+	case chance < 40:
+		d.verb = readLatest
+	case chance < 60:
+		d.verb, d.floor = readAtLeast, *held
+	case chance < 80:
+		d.verb, d.expects = put, anything
+	case chance < 88:
+		d.verb, d.expects = put, 0
+	case chance < 94:
+		d.verb, d.expects, d.expectsVersion = put, last.value, last.version
+	case chance < 97:
+		d.verb = remove
+	default:
+		d.verb, d.expects, d.expectsVersion = remove, last.value, last.version
+	}
+	if d.verb == put {
+		d.value = l.values.Add(1)
+	}
+	if l.carryOut(&d) {
+		*held = held.Merge(d.token)
+		l.add(d)
+		if !d.version.IsZero() {
+			l.see(d.key, seen{max(d.found, d.value), d.version})
+		}
+	}
+}
+
+// lastSeen is the last value of a key that an answer had; the zero seen if there
+// was none.
+func (l *load) lastSeen(key int) seen {
+	l.lastMu.Lock()
+	defer l.lastMu.Unlock()
+	return l.latest[key]
+}
+
+func (l *load) see(key int, value seen) {
+	l.lastMu.Lock()
+	l.latest[key] = value
+	l.lastMu.Unlock()
+}
+
+// carryOut asks the router, and fills in what came of it. It is false for what
+// surely changed nothing and told nothing.
+func (l *load) carryOut(d *deed) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), deedTimeout)
+	defer cancel()
+	d.call = time.Since(l.began)
+	var err error
+	switch d.verb {
+	case readLatest, readAtLeast:
+		err = l.read(ctx, d)
+	case put:
+		err = l.put(ctx, d)
+	case remove:
+		err = l.remove(ctx, d)
+	}
+	d.end = time.Since(l.began)
+	if err == nil {
+		l.answered.Add(1)
+		return true
+	}
+	failure := rpcerr.FromError(err)
+	switch {
+	case !d.writes():
+		return false
+	case failure.Kind == cairn.KindPrecondition:
+		l.answered.Add(1)
+		d.outcome = refused
+		return true
+	case failure.Kind == cairn.KindUnknown || ctx.Err() != nil || !rpcerr.IsAnswer(err):
+		d.outcome, d.end = unknown, endless
+		return true
+	case failure.Kind == cairn.KindUnavailable, failure.Kind == cairn.KindExhausted, failure.Kind == cairn.KindNotYet, failure.Kind == cairn.KindDeadline:
+		// Surely not done: whoever reads its value shows that this is not so.
+		return false
+	}
+	l.b.t.Errorf("%v: %v", d, err)
+	return false
+}
+
+func (l *load) read(ctx context.Context, d *deed) error {
+	// A batch of one: an absent key is an answer with a token then.
+	request := &cairnv1.BatchLocateRequest{
+		Keyspace: keyspaceName, Keys: [][]byte{l.keyOf(d.key)}, View: cairnv1.LocationView_LOCATION_VIEW_FULL,
+		Freshness: &cairnv1.Freshness{Level: &cairnv1.Freshness_Linearizable_{Linearizable: &cairnv1.Freshness_Linearizable{}}},
+	}
+	if d.verb == readAtLeast {
+		request.Freshness.Level = &cairnv1.Freshness_AtLeast{AtLeast: d.floor.String()}
+	}
+	response, err := l.b.locator.BatchLocate(ctx, request)
+	if err != nil {
+		return err
+	}
+	location := response.Locations[0]
+	if location.State == cairnv1.Location_ERROR {
+		return rpcerr.FromProto(location.Error)
+	}
+	if location.State == cairnv1.Location_FOUND {
+		d.found, d.version = location.Attributes["amount"].GetIntValue(), versionOf(location.Version)
+	}
+	d.token, err = cairn.ParseToken(response.Token)
+	return err
+}
+
+func (l *load) put(ctx context.Context, d *deed) error {
+	response, err := l.b.writer.Put(ctx, &cairnv1.PutRequest{
+		Keyspace: keyspaceName, Condition: l.condition(d),
+		Put: &cairnv1.Put{Key: l.keyOf(d.key), Attributes: map[string]*cairnv1.Value{"amount": intValue(int(d.value))}},
+	})
+	if err != nil {
+		return err
+	}
+	d.existed, d.version = !response.Created, versionOf(response.Version)
+	d.token, err = cairn.ParseToken(response.Token)
+	return err
+}
+
+func (l *load) remove(ctx context.Context, d *deed) error {
+	response, err := l.b.writer.Delete(ctx, &cairnv1.DeleteRequest{Keyspace: keyspaceName, Key: l.keyOf(d.key), Condition: l.condition(d)})
+	if err != nil {
+		return err
+	}
+	d.existed = response.Found
+	d.token, err = cairn.ParseToken(response.Token)
+	return err
+}
+
+func (l *load) condition(d *deed) *cairnv1.Condition {
+	switch d.expects {
+	case anything:
+		return nil
+	case 0:
+		return &cairnv1.Condition{Condition: &cairnv1.Condition_IfAbsent{IfAbsent: true}}
+	}
+	v := d.expectsVersion
+	return &cairnv1.Condition{Condition: &cairnv1.Condition_IfVersion{IfVersion: &cairnv1.Version{Epoch: v.Epoch, Index: v.Index, Position: v.Position}}}
+}
+
+func versionOf(v *cairnv1.Version) cairn.Version {
+	return cairn.Version{Epoch: v.GetEpoch(), Index: v.GetIndex(), Position: v.GetPosition()}
+}
+
+// goesOn waits until calls are answered again.
+func (l *load) goesOn() {
+	l.b.t.Helper()
+	before := l.answered.Load()
+	eventually(l.b.t, "calls are answered again", func() bool { return l.answered.Load() > before+10*loadClients })
+}
+
+// finish ends the load, reads every key once more, and judges what was
+// answered.
+func (l *load) finish() {
+	l.stop()
+	l.clients.Wait()
+	for key := range l.count()/deedsPerKey + keysAtOnce {
+		d := deed{client: loadClients, key: key, verb: readLatest}
+		eventually(l.b.t, "a key is read at the end", func() bool { return l.carryOut(&d) })
+		l.add(d)
+	}
+	if err := l.check(); err != nil {
+		l.b.t.Errorf("%v", err)
+	}
+	count := map[string]int{}
+	for _, d := range l.deeds {
+		count[[...]string{"linearizable reads", "reads at least", "puts", "deletes"}[d.verb]]++
+		if d.writes() {
+			count["writes "+[...]string{"done", "refused", "unknown"}[d.outcome]]++
+		}
+	}
+	text := strconv.Itoa(len(l.deeds)) + " operations"
+	for _, what := range slices.Sorted(maps.Keys(count)) {
+		text += fmt.Sprintf(", %d %s", count[what], what)
+	}
+	l.b.t.Logf("%s; the longest time without a write: %v", text, l.longestPause().Round(time.Millisecond))
+}
+
+// longestPause is the longest time in which no write was done.
+func (l *load) longestPause() (longest time.Duration) {
+	var ends []time.Duration
+	for _, d := range l.deeds {
+		if d.writes() && d.outcome == done {
+			ends = append(ends, d.end)
+		}
+	}
+	slices.Sort(ends)
+	for i := 1; i < len(ends); i++ {
+		longest = max(longest, ends[i]-ends[i-1])
+	}
+	return longest
+}

@@ -1,0 +1,154 @@
+package replica
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"cairn"
+)
+
+// Directories that versions of Cairn wrote are kept under testdata/files, named
+// by the format of the index's file, and must be opened by every later version.
+// CAIRN_WRITE_FILES=name has this version write its own.
+
+const fixtureKeys = 300
+
+// fixtureValue is what a key of the kept directories has, 0 for one that was
+// deleted.
+func fixtureValue(i int) int {
+	switch {
+	case i%7 == 3:
+		return 0
+	case i%5 == 1:
+		return 2000 + i // written after the checkpoint
+	}
+	return 1000 + i
+}
+
+func TestFilesOfEarlierVersions(t *testing.T) {
+	kept, err := filepath.Glob("testdata/files/*.tar.gz")
+	if err != nil || len(kept) == 0 {
+		t.Fatalf("no kept directories: %v", err)
+	}
+	for _, path := range kept {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			dir := t.TempDir()
+			unpack(t, path, dir)
+			check(t, dir)
+			r := open(t, configure(dir))
+			for i := range fixtureKeys {
+				n, found := find(t, r, cairn.Read{Level: cairn.Linearizable}, fmt.Sprint("key-", i))
+				if want := fixtureValue(i); n != want || found != (want != 0) {
+					t.Errorf("key-%d has %d, %v; want %d", i, n, found, want)
+				}
+			}
+			mustWrite(t, r, put(1, "new"))
+			if !r.checkpoint() {
+				t.Error("no checkpoint can be taken")
+			}
+		})
+	}
+}
+
+func TestWriteFiles(t *testing.T) {
+	name := os.Getenv("CAIRN_WRITE_FILES")
+	if name == "" {
+		t.Skip("CAIRN_WRITE_FILES names no file")
+	}
+	config := configure(t.TempDir())
+	config.SegmentBytes = 64 << 10
+	r, err := Open(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Assign(t.Context(), assignment(t, 10)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range fixtureKeys {
+		mustWrite(t, r, put(1000+i, fmt.Sprint("key-", i)))
+	}
+	if !r.checkpoint() {
+		t.Fatal("no checkpoint")
+	}
+	for i := range fixtureKeys {
+		key := fmt.Sprint("key-", i)
+		switch value := fixtureValue(i); {
+		case value == 0:
+			mustWrite(t, r, &cairn.WriteRequest{Keyspace: keyspace, Mutations: []cairn.Mutation{{Operation: cairn.Delete, Key: cairn.Key(key)}}})
+		case value != 1000+i:
+			mustWrite(t, r, put(value, key))
+		}
+	}
+	// As after a kill: what came after the checkpoint is in the log alone.
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(config.Dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	pack(t, dir, filepath.Join("testdata/files", name+".tar.gz"))
+}
+
+// pack writes a directory's files into an archive.
+func pack(t *testing.T, dir, path string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compressed, err := gzip.NewWriterLevel(file, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive := tar.NewWriter(compressed)
+	if err := errors.Join(archive.AddFS(os.DirFS(dir)), archive.Close(), compressed.Close(), file.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// unpack is pack's opposite.
+func unpack(t *testing.T, path, dir string) {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	compressed, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for archive := tar.NewReader(compressed); ; {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := filepath.Join(dir, filepath.FromSlash(header.Name))
+		if header.Typeflag == tar.TypeDir {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(archive)
+		if err == nil {
+			err = os.WriteFile(to, content, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
