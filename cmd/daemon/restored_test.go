@@ -183,6 +183,16 @@ func TestRestoredIndex(t *testing.T) {
 			t.Errorf("what is lost: %t, %v", found, err)
 		}
 		c.wantFound(2001, c.put(2001))
+		watch, err := c.changes.Watch(c.context(), &cairnv1.WatchRequest{Keyspace: keyspaceName, From: lost})
+		for err == nil { // heartbeats come first
+			var batch *cairnv1.WatchResponse
+			if batch, err = watch.Recv(); len(batch.GetChanges()) > 0 {
+				t.Errorf("changes after what is lost: %v", batch)
+			}
+		}
+		if cairn.ReasonOf(rpcerr.FromError(err)) != "DATA_LOSS" {
+			t.Errorf("a watch from the token of a write that is lost: %v", err)
+		}
 	}
 	newer := other.put(2002)
 	s.wantFound(2002, newer)
