@@ -176,6 +176,9 @@ type IndexStatus struct {
 	WideAttributes []string
 	// WriteRefusal says why writes are refused; empty while they are taken.
 	WriteRefusal string
+	// Diverged tells that the replica differs from the one that led, so that it
+	// answers nothing else. Left out over the wire, where WriteRefusal says it.
+	Diverged bool
 	// Cluster is whose index it is; 0 where it runs in the asking process.
 	Cluster UID
 	// ReplicaID is the answering replica's in Members.

@@ -31,7 +31,7 @@ func TestSuggest(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"lenght_ft": "; did you mean length_ft?", "surface": "; did you mean Surface?", "_ft": "; did you mean length_ft or width_ft?",
+		"length_f": "; did you mean length_ft?", "surface": "; did you mean Surface?", "_ft": "; did you mean length_ft or width_ft?",
 		"colour": "", "": "", strings.Repeat("width_ft", 9): "",
 	} {
 		if got := schema.Suggest(name); got != want {

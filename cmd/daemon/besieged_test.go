@@ -22,6 +22,9 @@ type besieged struct {
 	network  *network
 	etcdData string
 	stopEtcd func()
+	// small is the file system that one replica has to itself; empty if none
+	// could be mounted.
+	small string
 }
 
 const routerName = "router"
@@ -45,6 +48,9 @@ func besiege(t *testing.T) *besieged {
 			Listen: server, Advertise: address, Mischief: filepath.Join(t.TempDir(), name),
 			CheckpointBytes: 64 << 10, // so that restarts find checkpoints of all ages
 		}
+		if i == 2 {
+			b.small = b.mountBelow(address)
+		}
 		b.declared = append(b.declared, address)
 		b.run(address)
 		if i == 0 {
@@ -55,6 +61,19 @@ func besiege(t *testing.T) *besieged {
 	b.declare()
 	b.settle()
 	return b
+}
+
+// mountBelow gives a replica a small file system to itself, if it can.
+func (b *besieged) mountBelow(address string) (dir string) {
+	config := b.configs[address]
+	if err := tryMount(b.all, config.Data); err != nil {
+		b.all.Logf("no disk becomes really full, since no small file system can be mounted (%v); run the tests as root", err)
+		return ""
+	}
+	dir = config.Data
+	config.Data = filepath.Join(dir, "index")
+	b.configs[address] = config
+	return dir
 }
 
 // name is a replica's name in the network.

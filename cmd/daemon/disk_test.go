@@ -17,15 +17,23 @@ import (
 func mountSmall(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=512m"); err != nil {
+	if err := tryMount(t, dir); err != nil {
 		t.Skipf("SKIPPED: a full disk under a whole stack is not tested, since no small file system can be mounted (%v); run the tests as root", err)
+	}
+	return dir
+}
+
+// tryMount mounts a file system of 512 MiB for as long as the test lasts.
+func tryMount(t *testing.T, dir string) error {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=512m"); err != nil {
+		return err
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, 0); err != nil {
 			t.Errorf("unmount: %v", err)
 		}
 	})
-	return dir
+	return nil
 }
 
 // fillDisk writes to a file until so many bytes are left.

@@ -1,11 +1,16 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	cairnv1 "cairn/proto/cairn/v1"
 )
 
 // fault is something that happens to a besieged cluster while it is used. do
@@ -70,6 +75,7 @@ var faults = []fault{
 	{"leader's disk full", func(b *besieged, random *rand.Rand) {
 		b.suffers(b.leader(), "full", between(random, 500*time.Millisecond, 2*time.Second))
 	}},
+	{"disk full to its last byte", (*besieged).filled},
 	{"clocks jump", func(b *besieged, random *rand.Rand) {
 		for range 5 {
 			address := b.declared[random.IntN(len(b.declared))]
@@ -171,6 +177,45 @@ func (b *besieged) set(address, words string) {
 	if err := b.mischief(address).set(words); err != nil {
 		b.t.Error(err)
 	}
+}
+
+// filled fills the small file system, if there is one, until its replica has
+// found that out, and for a while more.
+func (b *besieged) filled(random *rand.Rand) {
+	if b.small == "" {
+		return
+	}
+	ballast, err := os.Create(filepath.Join(b.small, "ballast"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer ballast.Close()
+	suffering := b.indexes[b.declared[2]]
+	complaints := func() int { return strings.Count(suffering.logText(), syscall.ENOSPC.Error()) }
+	before := complaints()
+	fillDisk(b.t, ballast, 0)
+	eventually(b.t, "the replica finds its disk full", func() bool {
+		b.writeNotes()
+		return complaints() > before
+	})
+	time.Sleep(between(random, 0, 2*time.Second))
+	if err := ballast.Truncate(0); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// writeNotes tries to write some 400 KB.
+func (b *besieged) writeNotes() {
+	request := &cairnv1.BatchWriteRequest{Keyspace: keyspaceName}
+	note := &cairnv1.Value{Kind: &cairnv1.Value_StringValue{StringValue: strings.Repeat("0123456789", 400)}}
+	for i := range 100 {
+		request.Writes = append(request.Writes, &cairnv1.Write{Operation: &cairnv1.Write_Put{Put: &cairnv1.Put{
+			Key: key(i), Attributes: map[string]*cairnv1.Value{"note": note},
+		}}})
+	}
+	ctx, cancel := context.WithTimeout(b.t.Context(), time.Second)
+	defer cancel()
+	_, _ = b.writer.BatchWrite(ctx, request) // whether the disk takes it is what is to be found out
 }
 
 // withoutEtcd stops etcd and starts it again; half of the time a leader is lost

@@ -16,6 +16,9 @@ const (
 	seedEnv       = "CAIRN_TORTURE_SEED"
 )
 
+// faultsEach is about how often a torture repeats each fault.
+const faultsEach = 25
+
 // fromEnv is a number of the environment, or another where there is none.
 func fromEnv(t *testing.T, name string, otherwise uint64) uint64 {
 	t.Helper()
@@ -62,10 +65,11 @@ func (b *besieged) under(t *testing.T, f fault, seed uint64, operations int) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	l := b.load(fmt.Sprint(seed), seed)
 	defer l.stop()
-	l.goesOn()
+	between := max(10*loadClients, operations/faultsEach)
+	l.goesOn(between)
 	for once := true; once || l.count() < operations; once = false {
 		f.do(b, random)
-		l.goesOn()
+		l.goesOn(between)
 	}
 	l.finish()
 	b.agree()

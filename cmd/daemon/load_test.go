@@ -213,11 +213,11 @@ func versionOf(v *cairnv1.Version) cairn.Version {
 	return cairn.Version{Epoch: v.GetEpoch(), Index: v.GetIndex(), Position: v.GetPosition()}
 }
 
-// goesOn waits until calls are answered again.
-func (l *load) goesOn() {
+// goesOn waits until so many calls have been answered.
+func (l *load) goesOn(calls int) {
 	l.b.t.Helper()
 	before := l.answered.Load()
-	eventually(l.b.t, "calls are answered again", func() bool { return l.answered.Load() > before+10*loadClients })
+	eventually(l.b.t, "calls are answered", func() bool { return l.answered.Load() >= before+int64(calls) })
 }
 
 // finish ends the load, reads every key once more, and judges what was

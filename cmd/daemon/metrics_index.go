@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -68,12 +69,38 @@ var indexMetrics = []struct {
 	{indexDesc("wide_attributes", "Attributes of so many different strings that views have no bitmaps of them."),
 		func(s cairn.IndexStatus) float64 { return float64(len(s.WideAttributes)) }},
 	{indexDesc("writes_refused", "1 while the index refuses writes, as with a full disk; 0 otherwise."),
-		func(s cairn.IndexStatus) float64 {
-			if s.WriteRefusal != "" {
-				return 1
-			}
-			return 0
-		}},
+		func(s cairn.IndexStatus) float64 { return oneIf(s.WriteRefusal != "") }},
+	{indexDesc("diverged", "1 once this replica differs from the one that led; it answers nothing then."),
+		func(s cairn.IndexStatus) float64 { return oneIf(s.Diverged) }},
+	{indexDesc("leads", "1 while this replica leads its group."),
+		func(s cairn.IndexStatus) float64 { return oneIf(leads(s)) }},
+	{indexDesc("voters", "Replicas with a vote, by this one's log; 0 while it waits to join."),
+		func(s cairn.IndexStatus) float64 { return float64(voters(s)) }},
+	{indexDesc("learners", "Replicas that follow without a vote, by this one's log."),
+		func(s cairn.IndexStatus) float64 { return float64(len(s.Members) - voters(s)) }},
+}
+
+// oneIf is a gauge of yes and no.
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// leads tells whether a replica is the one that leads, as far as it knows.
+func leads(s cairn.IndexStatus) bool {
+	return slices.ContainsFunc(s.Members, func(m cairn.Member) bool { return m.Leader && m.ID == s.ReplicaID })
+}
+
+// voters counts the members with a vote.
+func voters(s cairn.IndexStatus) (n int) {
+	for _, m := range s.Members {
+		if m.Voter {
+			n++
+		}
+	}
+	return n
 }
 
 var indexUp = indexDesc("up", "1 if the index answered the scrape.")

@@ -44,11 +44,14 @@ func (m mischief) duration(name string) time.Duration {
 	return d
 }
 
-// tune has a replica suffer from it.
+// tune has a replica suffer from it, compare often what it has with others, and
+// begin new files of its log often.
 func (m mischief) tune(config *replica.Config) {
 	if m == "" {
 		return
 	}
+	config.SegmentBytes = 256 << 10
+	config.MarkInterval = 500 * time.Millisecond
 	config.BeforeSync = func() {
 		time.Sleep(m.duration("slow"))
 		for _, hangs := m.word("hang"); hangs; _, hangs = m.word("hang") {

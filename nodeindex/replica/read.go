@@ -45,7 +45,7 @@ func (r *Replica) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, 
 	status.Replica, status.Cluster = r.config.Name, r.config.Cluster
 	status.ReplicaID, status.Members = r.config.ID, r.Members()
 	if err := r.index.Diverged(); err != nil {
-		status.WriteRefusal = err.Error()
+		status.Diverged, status.WriteRefusal = true, err.Error()
 	} else if refusal := r.refusals.get(); refusal != nil {
 		status.WriteRefusal = refusal.Error()
 	}

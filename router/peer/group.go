@@ -188,7 +188,8 @@ func (g *Group) ask(ctx context.Context, level cairn.Level, question func(*Peer)
 }
 
 // mayAskAnother tells whether another replica may answer what one failed to,
-// and has those rest that do not answer at all.
+// and has those rest that do not answer at all. What may have been done is not
+// asked of another here.
 func (g *Group) mayAskAnother(failed int, err error) bool {
 	kind := cairn.KindOf(err)
 	switch kind {
