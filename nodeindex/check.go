@@ -3,9 +3,9 @@ package nodeindex
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"cairn"
@@ -18,6 +18,10 @@ import (
 type Report struct {
 	Path      string
 	FileBytes int64
+	// Backup is what the file says of itself, if it is a backup.
+	Backup *Backup
+	// Lost are the log indexes whose writes a restore has lost.
+	Lost []Gap
 	// Index, Term and Revision are what the checkpoint in the file covers.
 	Index, Term, Revision uint64
 	Keyspaces, Shards     int
@@ -52,6 +56,12 @@ func (r *Report) String() string {
 		fmt.Fprintf(&out, ", %d departed ones to be swept", r.Departed)
 	}
 	out.WriteByte('\n')
+	if r.Backup != nil {
+		fmt.Fprintf(&out, "%s\n", r.Backup)
+	}
+	for _, gap := range r.Lost {
+		fmt.Fprintf(&out, "writes lost in a restore: %s\n", gap)
+	}
 	for _, p := range r.Problems {
 		out.WriteString("problem: " + p + "\n")
 	}
@@ -69,14 +79,13 @@ func (r *Report) String() string {
 // to one, with their checksums; that ordinals are unique; that bitmaps and
 // counts equal a recount; that each key is inside one of the shards; that images
 // of views beside the file are what was written and have the entries. path is
-// the file, or the directory that it is in. If anything is wrong the error is
+// the file, or the directory that it is in; a backup is checked against its
+// checksums too. If anything is wrong the error is
 // KindCorrupt (CHECK_FAILED, or CHECK_FAILED_IMAGE where it is images alone,
 // without which an index does), and the report says what. A file that can't be
 // looked at is an error as of Open, without a report.
 func Check(path string) (*Report, error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, FileName)
-	}
+	path = indexPath(path)
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, inFile(path, err)
@@ -86,12 +95,20 @@ func Check(path string) (*Report, error) {
 	if err := verify(path, options); err != nil {
 		return nil, err
 	}
+	if err := report.checkTail(); err != nil {
+		return report, report.damaged(inFile(path, err))
+	}
 	// The pages first, by reading them: bbolt would follow a damaged page out
 	// of the file.
 	if err := checkPages(path); err != nil {
 		return report, report.damaged(err)
 	}
-	err = withReadOnly(path, options, func(tx *bbolt.Tx) error {
+	err = withReadOnly(path, options, func(tx *bbolt.Tx) (err error) {
+		if report.Backup != nil {
+			if report.Backup.CheckpointMeta, err = loadCheckpoint(tx); err != nil {
+				return err
+			}
+		}
 		for problem := range tx.Check() {
 			report.problem("page structure: %v", problem)
 		}
@@ -125,6 +142,28 @@ func (r *Report) verdict() error {
 	return corrupt(reason, "%s has %d %s; the first: %s", r.Path, r.ProblemCount, problems, r.Problems[0])
 }
 
+// checkTail holds what stands behind the pages, if anything does, against its
+// checksums. bbolt has whole pages only.
+func (r *Report) checkTail() error {
+	file, err := os.Open(r.Path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // nothing was written
+	newest, err := readNewestMeta(file)
+	if err != nil || r.FileBytes%int64(newest.pageSize) == 0 {
+		return err
+	}
+	if tail, err := readTail(file, r.FileBytes, trailerSize); err != nil || bytes.HasPrefix(tail, []byte(trailerName)) {
+		return errors.Join(err, checkSnapshot(file, r.FileBytes))
+	}
+	backup, err := readBackup(r.Path, nil)
+	if err == nil {
+		r.Backup = &backup
+	}
+	return err
+}
+
 // damaged notes an error that ended the check.
 func (r *Report) damaged(err error) error {
 	if cairn.KindOf(err) == cairn.KindCorrupt {
@@ -151,7 +190,7 @@ func (c *checker) run() error {
 		return err
 	}
 	c.image, c.records = found, c.tx.Bucket(bucketRecords)
-	c.Index, c.Term, c.Revision = found.meta.Index, found.meta.Term, found.assignment.revision
+	c.Index, c.Term, c.Revision, c.Lost = found.meta.Index, found.meta.Term, found.assignment.revision, found.gaps
 	c.recount = make(map[*shard]*population)
 	for _, k := range found.assignment.keyspaces {
 		c.Keyspaces++

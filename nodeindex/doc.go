@@ -39,4 +39,11 @@
 // checksum. Index.Receive takes such a copy in at another replica, and
 // Index.Install has that one go on from it, in place of its own file, while
 // reads go on.
+//
+// # Backups
+//
+// Index.WriteBackup writes a snapshot that says what it is of; ExtractBackup
+// makes an index file of one, and Index.Rebase has that go on at a log index
+// that nothing before it has reached. What lies between is lost (Index.Lost).
+// Compact gives a file's free pages back.
 package nodeindex

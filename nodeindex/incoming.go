@@ -112,7 +112,7 @@ func (x *Index) removeIncoming() error { return removeFile(filepath.Join(x.dir, 
 
 func removeFile(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return storageError("remove a snapshot that was received", err)
+		return storageError("remove "+path, err)
 	}
 	return nil
 }

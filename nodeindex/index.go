@@ -80,6 +80,8 @@ type state struct {
 	active   *overlay
 	frozen   []*overlay // newest first; what no checkpoint has written yet
 	readers  *readers
+	// gaps are what the log has jumped over, ascending.
+	gaps []Gap
 }
 
 // acquire is the present state and a reader of its file. The reader must be

@@ -57,10 +57,7 @@ func checkFormat(tx *bbolt.Tx) error {
 // of it.
 func putMeta(tx *bbolt.Tx, meta CheckpointMeta, a *assignment, digest digested) error {
 	bucket := tx.Bucket(bucketMeta)
-	out := binary.AppendUvarint(nil, meta.Index)
-	out = binary.AppendUvarint(out, meta.Term)
-	out = appendBytes(out, meta.Configuration)
-	if err := bucket.Put(metaCheckpoint, seal(out)); err != nil {
+	if err := putCheckpoint(tx, meta); err != nil {
 		return err
 	}
 	if err := bucket.Delete(metaInstalled); err != nil {
@@ -69,7 +66,7 @@ func putMeta(tx *bbolt.Tx, meta CheckpointMeta, a *assignment, digest digested) 
 	if err := bucket.Put(metaDigest, seal(digest.encode())); err != nil {
 		return err
 	}
-	out = binary.AppendUvarint(nil, a.revision)
+	out := binary.AppendUvarint(nil, a.revision)
 	out = appendNodeList(out, a.nodes)
 	out = binary.AppendUvarint(out, uint64(len(a.keyspaces)))
 	for _, uid := range sortedUIDs(a.keyspaces) {
@@ -77,6 +74,13 @@ func putMeta(tx *bbolt.Tx, meta CheckpointMeta, a *assignment, digest digested) 
 		out = appendViews(out, a.keyspaces[uid].views)
 	}
 	return bucket.Put(metaAssignment, seal(out))
+}
+
+func putCheckpoint(tx *bbolt.Tx, meta CheckpointMeta) error {
+	out := binary.AppendUvarint(nil, meta.Index)
+	out = binary.AppendUvarint(out, meta.Term)
+	out = appendBytes(out, meta.Configuration)
+	return tx.Bucket(bucketMeta).Put(metaCheckpoint, seal(out))
 }
 
 // loadCheckpoint reads what the checkpoint in the file covers.
@@ -96,6 +100,9 @@ func loadCheckpoint(tx *bbolt.Tx) (CheckpointMeta, error) {
 func loadImage(tx *bbolt.Tx) (i *image, err error) {
 	i = &image{assignment: &assignment{keyspaces: make(map[cairn.UID]*keyspace)}, departed: make(map[cairn.UID]*roaring.Bitmap)}
 	if i.meta, err = loadCheckpoint(tx); err != nil {
+		return nil, err
+	}
+	if i.gaps, err = loadGaps(tx); err != nil {
 		return nil, err
 	}
 	value, ok := unseal(tx.Bucket(bucketMeta).Get(metaDigest))

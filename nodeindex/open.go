@@ -123,11 +123,19 @@ func Open(dir string, options Options) (*Index, error) {
 
 func (x *Index) open(path string) (err error) {
 	defer panicOnFault(&err)()
+	before, err := os.Stat(path)
+	if err != nil {
+		return openError(path, err)
+	}
 	db, err := bbolt.Open(path, 0o600, x.options.bolt())
 	if err != nil {
 		return openError(path, err)
 	}
 	info, err := os.Stat(path)
+	if err == nil && !os.SameFile(before, info) {
+		// It waited for its lock while Compact put another in its place.
+		err = bbolterrors.ErrTimeout
+	}
 	if err == nil {
 		err = x.removeIncoming() // that a crash has left
 	}
@@ -137,7 +145,7 @@ func (x *Index) open(path string) (err error) {
 	}
 	if err != nil {
 		_ = db.Close() // the error before matters more
-		return inFile(path, err)
+		return openError(path, err)
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -306,13 +314,14 @@ func (x *Index) adopt(f *loadedFile) *state {
 	x.requests = f.requests
 	return &state{
 		assignment: f.assignment, assigned: f.meta.Index, projections: x.project(nil, f.assignment),
-		departed: f.departed, active: newOverlay(), readers: f.readers,
+		departed: f.departed, active: newOverlay(), readers: f.readers, gaps: f.gaps,
 	}
 }
 
 // image is a file's content but for its entries.
 type image struct {
 	meta       CheckpointMeta
+	gaps       []Gap
 	digest     digested
 	assignment *assignment
 	departed   map[cairn.UID]*roaring.Bitmap

@@ -3,6 +3,7 @@ package nodeindex
 import (
 	"encoding/binary"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -26,6 +27,24 @@ func sealTrailer(length int64, hash *xxhash.Digest) []byte {
 	trailer := binary.BigEndian.AppendUint64([]byte(trailerName), uint64(length))
 	_, _ = hash.Write(trailer) // never fails
 	return binary.BigEndian.AppendUint64(trailer, hash.Sum64())
+}
+
+// checkSnapshot reads a snapshot of a size, and refuses one that its trailer does
+// not fit.
+func checkSnapshot(file io.ReaderAt, size int64) error {
+	pages := size - int64(trailerSize)
+	hash := xxhash.New()
+	if _, err := io.Copy(hash, io.NewSectionReader(file, 0, pages)); err != nil {
+		return err
+	}
+	trailer := make([]byte, trailerSize)
+	if _, err := file.ReadAt(trailer, pages); err != nil {
+		return err
+	}
+	if string(trailer) != string(sealTrailer(pages, hash)) {
+		return corrupt("SNAPSHOT_DAMAGED", "a snapshot of %d bytes is not what was written: its trailer does not fit", size)
+	}
+	return nil
 }
 
 // Snapshot is what WriteSnapshot wrote.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -31,25 +32,40 @@ type checkedDocument struct {
 	Entries     uint64 `json:"entries"`
 	Departed    uint64 `json:"departed"`
 	// Images of views that were read, and those that are not there.
-	Images        int      `json:"images"`
-	ImagesMissing int      `json:"images_missing"`
-	Problems      []string `json:"problems"`
+	Images        int `json:"images"`
+	ImagesMissing int `json:"images_missing"`
+	// Backup is there for a backup.
+	Backup *checkedBackup `json:"backup,omitempty"`
+	// Lost are the log indexes whose writes a restore has lost.
+	Lost     []lostDocument `json:"lost,omitempty"`
+	Problems []string       `json:"problems"`
 	// ProblemCount may be more than are spelled out.
 	ProblemCount int `json:"problem_count"`
 }
 
+type checkedBackup struct {
+	Cluster string    `json:"cluster"`
+	UID     cairn.UID `json:"uid"`
+	Time    time.Time `json:"time"`
+}
+
+type lostDocument struct {
+	After  uint64 `json:"after"`
+	Before uint64 `json:"before"`
+}
+
 func newCheck(o *options) *cobra.Command {
 	return &cobra.Command{
-		Use:   "check DIR",
-		Short: "Check index files that no server has open",
+		Use:   "check DIR|FILE",
+		Short: "Check index files that no server has open, and backups",
 		Long: `Check every index file below DIR, the data directory of an index server or of a
-development stack that is not running: the structure of the file, that all it
-holds agrees, and the images of views beside it. Nothing is changed. If something
-is wrong the exit code is 1.
+development stack that is not running, or one file, which may be a backup: its
+checksums, the structure of the file, that all it holds agrees, and the images of
+views beside it. Nothing is changed. If something is wrong the exit code is 1.
 
 A file holds what was applied up to its log index. What came later is in the log
 beside it, is not counted here, and is applied again when the index starts.`,
-		Example: "  cairn check ./stack",
+		Example: "  cairn check ./stack\n  cairn check north.backup",
 		Args:    arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			files, err := indexFiles(args[0])
@@ -111,6 +127,12 @@ func checked(path string, report *nodeindex.Report, err error) checkedDocument {
 	if report != nil {
 		d.Bytes, d.Index, d.MapRevision = report.FileBytes, report.Index, report.Revision
 		d.Keyspaces, d.Shards, d.Entries, d.Departed = report.Keyspaces, report.Shards, report.Entries, report.Departed
+		if b := report.Backup; b != nil {
+			d.Backup = &checkedBackup{b.Cluster, b.UID, b.Time}
+		}
+		for _, gap := range report.Lost {
+			d.Lost = append(d.Lost, lostDocument{After: gap.From, Before: gap.To})
+		}
 		d.Images, d.ImagesMissing = report.Images, report.ImagesMissing
 		d.Problems, d.ProblemCount = append(d.Problems, report.Problems...), report.ProblemCount
 	}
@@ -145,6 +167,9 @@ func checkTable(out io.Writer, document checkDocument) error {
 		return err
 	}
 	for _, d := range document.Files {
+		if err := checkNotes(out, &d); err != nil {
+			return err
+		}
 		if d.ProblemCount == 1 {
 			continue // it is what the error says
 		}
@@ -157,6 +182,21 @@ func checkTable(out io.Writer, document checkDocument) error {
 			if _, err := fmt.Fprintf(out, "%s: and %s\n", d.Path, render.Counted(more, "more problem", "more problems")); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// checkNotes tells what else is to be known of a file.
+func checkNotes(out io.Writer, d *checkedDocument) error {
+	if b := d.Backup; b != nil {
+		if _, err := fmt.Fprintf(out, "%s: a backup of cluster %s, made %s\n", d.Path, b.Cluster, b.Time.UTC().Format(time.RFC3339)); err != nil {
+			return err
+		}
+	}
+	for _, lost := range d.Lost {
+		if _, err := fmt.Fprintf(out, "%s: was restored; writes after log index %d, before %d, are lost\n", d.Path, lost.After, lost.Before); err != nil {
+			return err
 		}
 	}
 	return nil

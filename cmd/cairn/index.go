@@ -18,7 +18,12 @@ server waits.
 
 The first server of a cluster begins its index. Every further one is started
 with --join: it waits until the manifest names it, gets a copy, and then counts
-as one of the replicas that must agree.`,
+as one of the replicas that must agree.
+
+With --restored a directory that 'cairn restore' or 'cairn recover index' made
+takes the place of the index that the cluster has. Nothing of that one may run any
+more. Its shards get new epochs before anything is served. Once it has, the
+server is started without the flag.`,
 		Example: `  cairn index --cluster north --data /var/lib/cairn/north --etcd http://127.0.0.1:2379
   cairn index --cluster north --data /var/lib/cairn/north-2 --listen 127.0.0.1:7721 --join --etcd http://127.0.0.1:2379`,
 		Args: arguments(0, 0),
@@ -33,6 +38,8 @@ as one of the replicas that must agree.`,
 	cmd.Flags().StringVar(&config.Cluster, "cluster", "", "`NAME` of the cluster")
 	cmd.Flags().StringVar(&config.Data, "data", "", "keep the index in `DIR`, made if it is not there")
 	cmd.Flags().BoolVar(&config.Join, "join", false, "with an empty directory, wait to be made another replica of the index that the cluster has")
+	cmd.Flags().BoolVar(&config.Restored, "restored", false, "have a restored directory take the place of the index that the cluster has")
+	cmd.Flags().StringVar(&config.Replaces, "replaces", "", "with --restored, the `REPLICA` that restored the index since the directory was saved")
 	cmd.Flags().StringVar(&config.Advertise, "advertise", "", "`ADDRESS` by which the manifest names this server, if not that of --listen")
 	cmd.Flags().StringSliceVar(&config.Etcd, "etcd", nil, "`URLS` of etcd, separated by commas")
 	must(cmd.MarkFlagRequired("cluster"))

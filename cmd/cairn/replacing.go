@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -50,7 +51,22 @@ func (r *replacement) replace() error {
 	}
 	file := r.file
 	r.file = nil
-	return file.Close()
+	if err := file.Close(); err != nil {
+		return err
+	}
+	return syncDirectory(filepath.Dir(r.path))
+}
+
+// temporary is what the file is called until it is in its place.
+func (r *replacement) temporary() string { return r.file.Name() }
+
+// syncDirectory makes the names in a directory durable.
+func syncDirectory(dir string) error {
+	file, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Sync(), file.Close())
 }
 
 // abandon removes a file that is not in its place.

@@ -30,6 +30,7 @@ const (
 	groupDeclare = "declare"
 	groupEntries = "entries"
 	groupLook    = "look"
+	groupKeep    = "keep"
 	groupStart   = "start"
 )
 
@@ -60,6 +61,7 @@ was not found, 5 unavailable. 'diff' has those of diff(1): 0 same, 1 different,
 		&cobra.Group{ID: groupEntries, Title: "Entries:"},
 		&cobra.Group{ID: groupDeclare, Title: "Keyspaces, clusters and views:"},
 		&cobra.Group{ID: groupLook, Title: "Looking inside:"},
+		&cobra.Group{ID: groupKeep, Title: "Files and backups:"},
 		&cobra.Group{ID: groupServe, Title: "Servers:"},
 	)
 	add := func(group string, commands ...*cobra.Command) {
@@ -71,7 +73,8 @@ was not found, 5 unavailable. 'diff' has those of diff(1): 0 same, 1 different,
 	add(groupStart, newDemo(), newDev())
 	add(groupEntries, newLocate(o), newQuery(o), newPut(o), newRemove(o), newImport(o), newExport(o), newWatch(o))
 	add(groupDeclare, newApply(o), newDiff(o), newGet(o), newDelete(o))
-	add(groupLook, newExplain(o), newShards(o), newView(o), newCheck(o))
+	add(groupLook, newExplain(o), newShards(o), newView(o))
+	add(groupKeep, newBackup(o), newRestore(o), newRecover(o), newCheck(o), newCompact(o))
 	add(groupServe, newRouter(), newIndex(), newCluster(o))
 	root.AddCommand(newVersion(o), newCompletion())
 	root.SetHelpCommand(newHelp())

@@ -72,6 +72,11 @@ type IndexConfig struct {
 	// Join has an empty directory wait to be made another replica of the index
 	// that the cluster has, instead of beginning it.
 	Join bool
+	// Restored has a directory that Restore or RecoverIndex made take the place of
+	// the index that the cluster has. Replaces is the replica that has that place,
+	// where the index has been restored since the directory was saved.
+	Restored bool
+	Replaces string
 	// Etcd are the URLs of the etcd that holds the map.
 	Etcd []string
 	// Checkpoint says when a checkpoint is due.
@@ -134,6 +139,10 @@ func (c *IndexConfig) validate() error {
 		return cairn.Invalid("cluster", "CLUSTER_MISSING", "name the cluster whose index this is")
 	case c.Data == "":
 		return cairn.Invalid("data", "DATA_MISSING", "name the directory that holds the index")
+	case c.Join && c.Restored:
+		return cairn.Invalid("restored", "FLAGS_EXCLUSIVE", "a restored directory takes the index's place; it can't join it")
+	case c.Replaces != "" && !c.Restored:
+		return cairn.Invalid("replaces", "FLAGS_EXCLUSIVE", "only a restored directory replaces another; say --restored too")
 	}
 	return validateEtcd(c.Etcd)
 }

@@ -128,6 +128,21 @@ func (d *dialer) status(ctx context.Context, cluster *catalog.Cluster, epoch uin
 	return index.Status(ctx, epoch)
 }
 
+// backer is an index that makes backups of itself.
+type backer interface {
+	Backup(ctx context.Context, cluster string, deliver func(data []byte) error) error
+}
+
+// backup is admin.Backup.
+func (d *dialer) backup(ctx context.Context, cluster *catalog.Cluster, deliver func(data []byte) error) error {
+	index, err := d.dial(cluster)
+	if err != nil {
+		return err
+	}
+	defer d.release(index)
+	return index.(backer).Backup(ctx, cluster.Name, deliver) // all that dial returns are
+}
+
 // identify is admin.Identify.
 func (d *dialer) identify(ctx context.Context, address string) (cairn.Identity, error) {
 	shared, err := d.share("", address)

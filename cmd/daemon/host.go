@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -11,7 +12,9 @@ import (
 
 	"cairn"
 	"cairn/nodeindex/replica"
+	"cairn/shardmap"
 	"cairn/shardmap/catalog"
+	"cairn/shardmap/etcdstore"
 )
 
 // host is one cluster's node index in this process: its replica, and the
@@ -20,6 +23,9 @@ type host struct {
 	cluster *catalog.Cluster
 	replica *replica.Replica
 	log     *slog.Logger
+	// failed is told that another has taken the index's place; nil where none
+	// can.
+	failed func(error)
 
 	cancel context.CancelFunc
 	group  sync.WaitGroup
@@ -36,7 +42,14 @@ type hostConfig struct {
 	address string
 	// join has a directory without an index wait to be made part of the index
 	// that there is. Else it founds one, if none was founded before.
-	join       bool
+	join bool
+	// restored has a restored directory take the place of the index that there
+	// is; replaces is the replica that has that, where it is another than when
+	// the directory was saved.
+	restored bool
+	replaces string
+	// failed is told why an index must not go on.
+	failed     func(error)
 	checkpoint Checkpoint
 	tune       func(*replica.Config) // IndexConfig.Tune
 	log        *slog.Logger
@@ -46,8 +59,8 @@ type hostConfig struct {
 // follows the map from then on.
 //
 // It returns KindUnavailable (DATA_DIR_IN_USE, ETCD_UNAVAILABLE),
-// KindPrecondition (DATA_DIR_OF_ANOTHER_CLUSTER, INDEX_FOUNDED), or KindCorrupt
-// for a damaged or foreign file.
+// KindPrecondition (DATA_DIR_OF_ANOTHER_CLUSTER, MAP_OLDER, or as begin does), or
+// KindCorrupt for a damaged or foreign file.
 func openHost(ctx context.Context, store *mapStore, cluster *catalog.Cluster, config hostConfig) (*host, error) {
 	if err := os.MkdirAll(config.dir, 0o700); err != nil {
 		return nil, cairn.Invalid("data", "DATA_DIR_UNUSABLE", "the data directory can't be made: %w", err)
@@ -57,11 +70,12 @@ func openHost(ctx context.Context, store *mapStore, cluster *catalog.Cluster, co
 		return nil, err
 	}
 	log := config.log.With("cluster", cluster.Name)
+	h := &host{cluster: cluster, log: log, failed: config.failed}
 	settings := replica.Config{
 		Dir:             config.dir,
 		Name:            config.name,
 		Cluster:         cluster.UID,
-		ID:              id.String(),
+		ID:              id.Replica.String(),
 		Logger:          log,
 		CheckpointBytes: config.checkpoint.Bytes,
 		CheckpointAge:   config.checkpoint.Age,
@@ -70,25 +84,32 @@ func openHost(ctx context.Context, store *mapStore, cluster *catalog.Cluster, co
 			if err != nil {
 				return cairn.Assignment{}, err
 			}
-			return m.Assignment(cluster.UID), nil
+			return h.assignment(ctx, store, m)
 		},
 	}
+	var founding etcdstore.Founding
 	if config.network != nil {
 		settings.Network, settings.Address = config.network, config.address
-		if settings.Found, err = mayFound(ctx, store, cluster, config, id); err != nil {
+		if founding, err = begin(ctx, store, cluster, config, id, settings); err != nil {
 			return nil, err
 		}
+		settings.Found = founding.Replica == settings.ID
+	} else if id.Restored {
+		return nil, cairn.Errorf(cairn.KindPrecondition, "RESTORE_UNCLAIMED", "%s was restored: serve it with cairn index --restored", config.dir)
 	}
 	if config.tune != nil {
 		config.tune(&settings)
 	}
-	opened, err := replica.Open(settings)
-	if err != nil {
+	if h.replica, err = replica.Open(settings); err != nil {
 		return nil, fmt.Errorf("open the index of cluster %s: %w", cluster.Name, err)
 	}
+	if err := h.admit(ctx, store, founding, settings.ID); err != nil {
+		log.Error("THE INDEX IS NOT SERVED", "dir", config.dir, "err", err)
+		return nil, errors.Join(err, h.replica.Close())
+	}
 	life, cancel := context.WithCancel(context.Background())
-	h := &host{cluster: cluster, replica: opened, log: log, cancel: cancel}
-	log.Info("index started", "dir", config.dir, "replica", id)
+	h.cancel = cancel
+	log.Info("index started", "dir", config.dir, "replica", id.Replica)
 	h.group.Go(func() { h.follow(life, store) })
 	if config.network != nil {
 		h.group.Go(func() { h.keepMembers(life, store) })
@@ -120,7 +141,10 @@ func (h *host) follow(ctx context.Context, store *mapStore) {
 				gone = true
 				h.log.Warn("the cluster is no longer applied; its index owns nothing", "uid", h.cluster.UID)
 			}
-			err := h.replica.Assign(ctx, m.Assignment(h.cluster.UID))
+			assignment, err := h.assignment(ctx, store, m)
+			if err == nil {
+				err = h.replica.Assign(ctx, assignment)
+			}
 			switch {
 			case err == nil:
 				assigned, troubled = m.Revision(), false
@@ -144,6 +168,29 @@ func (h *host) follow(ctx context.Context, store *mapStore) {
 		case <-retry:
 		}
 	}
+}
+
+// assignment is what the cluster owns by a map, for the log to note. An index
+// whose place another has taken must not: the other's shards have new epochs, and
+// by noting them it would answer for them. The other claimed the place before
+// it renewed them, so that whoever sees these in a map sees the claim after.
+func (h *host) assignment(ctx context.Context, store *mapStore, m *shardmap.Map) (cairn.Assignment, error) {
+	if h.failed != nil {
+		founding, err := store.FoundingOf(ctx, h.cluster.UID)
+		if err != nil {
+			return cairn.Assignment{}, err
+		}
+		status, err := h.replica.Status(ctx, 0)
+		if err != nil {
+			return cairn.Assignment{}, err
+		}
+		if err := superseded(status.AppliedIndex, founding); err != nil {
+			h.log.Error("THIS INDEX HAS BEEN SUPERSEDED and ends", "err", err)
+			h.failed(err)
+			return cairn.Assignment{}, err
+		}
+	}
+	return m.Assignment(h.cluster.UID), nil
 }
 
 // assignPause is how long to wait before an assignment is proposed again.

@@ -20,37 +20,50 @@ type identity struct {
 	UID     cairn.UID `json:"uid"`
 	// Replica names the directory among those of the index's other replicas.
 	Replica cairn.UID `json:"replica"`
+	// Restored: what the directory holds was made of a backup, or of what one
+	// replica of several had, and has not taken the place of the cluster's index
+	// yet.
+	Restored bool `json:"restored,omitempty"`
 }
 
 const identityFile = "cluster.json"
 
 // claimDir makes sure that dir holds a replica of the index of a cluster, and
-// returns which: it records so in a directory that has no record yet. Another
+// returns its identity: it records so in a directory that has no record yet. Another
 // cluster's is KindPrecondition with the reason DATA_DIR_OF_ANOTHER_CLUSTER, a
 // damaged record KindCorrupt.
-func claimDir(dir string, cluster *catalog.Cluster) (replica cairn.UID, err error) {
-	path := filepath.Join(dir, identityFile)
-	content, err := os.ReadFile(path)
+func claimDir(dir string, cluster *catalog.Cluster) (identity, error) {
+	found, err := readIdentity(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		claimed := identity{cluster.Name, cluster.UID, cairn.NewUID()}
-		return claimed.Replica, writeIdentity(dir, path, claimed)
+		claimed := identity{Cluster: cluster.Name, UID: cluster.UID, Replica: cairn.NewUID()}
+		return claimed, writeIdentity(dir, claimed)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("read whose index %s holds: %w", dir, err)
-	}
-	var found identity
-	if err := json.Unmarshal(content, &found); err != nil || found.Replica == 0 {
-		return 0, cairn.Errorf(cairn.KindCorrupt, "IDENTITY_BROKEN", "%s does not say whose index it stands beside: %q", path, content)
+		return identity{}, err
 	}
 	if found.UID != cluster.UID {
-		return 0, cairn.Errorf(cairn.KindPrecondition, "DATA_DIR_OF_ANOTHER_CLUSTER",
+		return identity{}, cairn.Errorf(cairn.KindPrecondition, "DATA_DIR_OF_ANOTHER_CLUSTER",
 			"%s holds the index of cluster %s with uid %s; the cluster %s that is applied has uid %s: name another directory, or the etcd that this one belongs to",
 			dir, found.Cluster, found.UID, cluster.Name, cluster.UID)
 	}
-	return found.Replica, nil
+	return found, nil
 }
 
-func writeIdentity(dir, path string, id identity) error {
+// readIdentity is the identity of a directory: fs.ErrNotExist if it has none,
+// KindCorrupt if that is damaged.
+func readIdentity(dir string) (found identity, err error) {
+	path := filepath.Join(dir, identityFile)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return identity{}, fmt.Errorf("read whose index %s holds: %w", dir, err)
+	}
+	if err := json.Unmarshal(content, &found); err != nil || found.Replica == 0 {
+		return identity{}, cairn.Errorf(cairn.KindCorrupt, "IDENTITY_BROKEN", "%s does not say whose index it stands beside: %q", path, content)
+	}
+	return found, nil
+}
+
+func writeIdentity(dir string, id identity) error {
 	content, err := json.Marshal(id)
 	if err != nil {
 		return err
@@ -68,7 +81,7 @@ func writeIdentity(dir, path string, id identity) error {
 		err = closed
 	}
 	if err == nil {
-		err = os.Rename(file.Name(), path)
+		err = os.Rename(file.Name(), filepath.Join(dir, identityFile))
 	}
 	if err != nil {
 		os.Remove(file.Name())

@@ -18,7 +18,7 @@ func TestClaimDir(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		replicas = append(replicas, replica)
+		replicas = append(replicas, replica.Replica)
 	}
 	if replicas[0] == 0 || replicas[0] != replicas[1] {
 		t.Errorf("the directory is of the replicas %v; want one", replicas)

@@ -21,13 +21,15 @@ import (
 // accepted; KindUnavailable when an address or the directory is in use;
 // KindPrecondition (DATA_DIR_OF_ANOTHER_CLUSTER) when the directory holds
 // another cluster's index, or (INDEX_FOUNDED) is empty although the cluster has
-// an index and it is not to join that; KindCorrupt when the index's file is damaged or not
-// its own.
+// an index and it is not to join that; for the other reasons of begin and admit;
+// KindCorrupt when the index's file is damaged or not its own.
 func RunIndex(ctx context.Context, config IndexConfig) error {
 	config.prepare()
 	if err := config.validate(); err != nil {
 		return err
 	}
+	ctx, failed := context.WithCancelCause(ctx)
+	defer failed(nil)
 	tuneGC()
 	unlock, err := lockDir(config.Data)
 	if err != nil {
@@ -64,7 +66,7 @@ func RunIndex(ctx context.Context, config IndexConfig) error {
 	opened, err := openHost(ctx, store, cluster, hostConfig{
 		dir: config.Data, name: address, checkpoint: config.Checkpoint, log: config.Log,
 		network: &replicaNetwork{junction: shared, cluster: cluster.UID}, address: address, join: config.Join,
-		tune: config.Tune,
+		restored: config.Restored, replaces: config.Replaces, failed: failed, tune: config.Tune,
 	})
 	if err != nil {
 		return err

@@ -10,6 +10,9 @@ import (
 	"cairn"
 )
 
+// lockFile is the file of a directory that is locked.
+const lockFile = "lock"
+
 // lockDir takes a directory for this process, making it if need be, until the
 // returned function gives it back. One that another process has is
 // KindUnavailable with the reason DATA_DIR_IN_USE. The lock belongs to the
@@ -18,7 +21,7 @@ func lockDir(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, cairn.Invalid("data", "DATA_DIR_UNUSABLE", "the data directory can't be made: %w", err)
 	}
-	path := filepath.Join(dir, "lock")
+	path := filepath.Join(dir, lockFile)
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, cairn.Invalid("data", "DATA_DIR_UNUSABLE", "the data directory can't be used: %w", err)

@@ -23,6 +23,9 @@ type child struct {
 	Cluster string
 	Etcd    []string
 	Join    bool
+	// Restored and Replaces are as in IndexConfig.
+	Restored bool
+	Replaces string
 	// Advertise is as in IndexConfig.
 	Advertise string
 	// Mischief is the file that says what the replica's disk and clock do.
@@ -65,8 +68,8 @@ func runChild(config string) error {
 		return RunRouter(ctx, RouterConfig{Common: common, Etcd: c.Etcd, Data: c.Data})
 	case "index":
 		return RunIndex(ctx, IndexConfig{
-			Common: common, Cluster: c.Cluster, Join: c.Join, Advertise: c.Advertise, Data: c.Data, Etcd: c.Etcd, Checkpoint: checkpoint,
-			Tune: mischief(c.Mischief).tune,
+			Common: common, Cluster: c.Cluster, Join: c.Join, Restored: c.Restored, Replaces: c.Replaces, Advertise: c.Advertise,
+			Data: c.Data, Etcd: c.Etcd, Checkpoint: checkpoint, Tune: mischief(c.Mischief).tune,
 		})
 	case "dev":
 		return RunDev(ctx, DevConfig{Common: common, Data: c.Data, Checkpoint: checkpoint})

@@ -45,7 +45,7 @@ func openRouting(store *mapStore, local *hosts, metrics *metrics, log *slog.Logg
 		return nil, err
 	}
 	administrator := admin.New(admin.Config{
-		Store: store, Status: dialer.status, Identify: dialer.identify, CheckFilter: checkFilter, Progress: made.ViewProgress,
+		Store: store, Status: dialer.status, Identify: dialer.identify, Backup: dialer.backup, CheckFilter: checkFilter, Progress: made.ViewProgress,
 		CountWhere: func(ctx context.Context, keyspace, where string) (uint64, error) {
 			return made.CountWhere(ctx, keyspace, where, cairn.Freshness{})
 		},

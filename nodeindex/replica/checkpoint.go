@@ -89,6 +89,9 @@ func (r *Replica) checkpoints() {
 	var changedSince time.Time
 	for {
 		select {
+		case taken := <-r.checkpointAsked:
+			taken <- r.checkpoint()
+			continue
 		case <-r.checkpointDue:
 		case <-tick.C:
 		case <-r.ctx.Done():

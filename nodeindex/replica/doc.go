@@ -48,5 +48,10 @@
 // disk is really full (disk.go).
 //
 // Directory layout: index.db is the index, log/ the write-ahead log, snapshots/
-// what is being sent, index.db.incoming what is being received.
+// and backups/ what is being sent, index.db.incoming what is being received.
+//
+// # Restores
+//
+// Restart makes a directory with an index and no log the beginning of a new
+// group; Recover makes such an index of what one replica of several has.
 package replica

@@ -11,7 +11,8 @@ import (
 // asks. A request that needs no wait is answered even if ctx has ended.
 // Errors: KindNotYet (the log has not reached it when ctx ends),
 // KindUnavailable (linearizable, and leadership can't be made sure of;
-// CLOSED), KindCorrupt (DIVERGED, or damage that was met).
+// CLOSED), KindCorrupt (DIVERGED, DATA_LOSS for what a restore has lost, or
+// damage that was met).
 func (r *Replica) Locate(ctx context.Context, request *cairn.LocateRequest, reply *cairn.LocateReply) error {
 	if err := r.fresh(ctx, request.Read); err != nil {
 		return err
@@ -68,7 +69,11 @@ func (r *Replica) fresh(ctx context.Context, read cairn.Read) error {
 	var index uint64
 	switch read.Level {
 	case cairn.AtLeast:
-		index = read.Index
+		if index = read.Index; index > 0 {
+			if err := r.index.Lost(index); err != nil {
+				return err
+			}
+		}
 	case cairn.Linearizable:
 		var err error
 		if index, err = r.verifies.join(ctx, 0); err != nil {

@@ -26,6 +26,7 @@ type Replica struct {
 	verifies, refreshes rounds
 	assigning           chan struct{} // held by the one Assign under way
 	checkpointDue       chan struct{}
+	checkpointAsked     chan chan<- bool // answered when one was tried
 
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
@@ -54,9 +55,13 @@ func Open(config Config) (*Replica, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := removeBackups(config.Dir); err != nil {
+		return nil, errors.Join(err, index.Close())
+	}
 	r := &Replica{
 		config: config, index: index, machine: &machine{index: index}, committer: newCommitter(config),
 		assigning: make(chan struct{}, 1), checkpointDue: make(chan struct{}, 1),
+		checkpointAsked: make(chan chan<- bool),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.verifies.run, r.refreshes.run = r.verify, r.refresh

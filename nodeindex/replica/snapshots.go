@@ -40,8 +40,7 @@ func newSnapshotStore(config Config, index *nodeindex.Index, s *store, outcome f
 // both, it turns out when something is written to it.
 func (s *snapshotStore) Create(_ raft.SnapshotVersion, index, term uint64, configuration raft.Configuration,
 	configurationIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
-	encoded := binary.BigEndian.AppendUint64(nil, configurationIndex)
-	encoded = append(encoded, raft.EncodeConfiguration(configuration)...)
+	encoded := encodeConfiguration(configuration, configurationIndex)
 	return &snapshotSink{of: s, meta: nodeindex.CheckpointMeta{Index: index, Term: term, Configuration: encoded}}, nil
 }
 

@@ -10,10 +10,13 @@ import (
 // after each of them, and every Heartbeat. It ends when ctx does
 // (KindDeadline), when deliver fails, with its error, or with KindCompacted
 // (changes after that index are no longer kept), KindStale (NOT_OWNED: the
-// keyspace is not here) or KindUnavailable (CLOSED). An index that the log has
+// keyspace is not here), KindCorrupt (DATA_LOSS) or KindUnavailable (CLOSED). An index that the log has
 // not reached is waited for.
 func (r *Replica) Watch(ctx context.Context, request cairn.WatchRequest, deliver func(cairn.WatchBatch) error) error {
 	if err := r.index.Diverged(); err != nil {
+		return err
+	}
+	if err := r.index.Lost(request.After); err != nil {
 		return err
 	}
 	if err := r.index.Wait(ctx, 0, request.After); err != nil {

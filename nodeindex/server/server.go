@@ -23,6 +23,8 @@ type Index interface {
 	Watch(ctx context.Context, req cairn.WatchRequest, deliver func(cairn.WatchBatch) error) error
 	Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, error)
 	Identify() cairn.Identity
+	// Backup delivers pieces that each fit into a message.
+	Backup(ctx context.Context, cluster string, deliver func(data []byte) error) error
 	ViewIndex
 }
 

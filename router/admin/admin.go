@@ -31,6 +31,9 @@ type Store interface {
 // the map revision epoch.
 type Status func(ctx context.Context, cluster *catalog.Cluster, epoch uint64) (cairn.IndexStatus, error)
 
+// Backup has a cluster's node index deliver a backup of itself, in pieces.
+type Backup func(ctx context.Context, cluster *catalog.Cluster, deliver func(data []byte) error) error
+
 // Identify asks the replica of a node index at an address who it is.
 type Identify func(ctx context.Context, address string) (cairn.Identity, error)
 
@@ -40,6 +43,8 @@ type Config struct {
 	Status Status
 	// Identify is needed for the replicas of clusters that declare any.
 	Identify Identify
+	// Backup is needed for backups.
+	Backup Backup
 	// CheckFilter checks the filters of views; without it no view can have one.
 	CheckFilter catalog.FilterCheck
 	// CountWhere counts the entries of a keyspace of which a condition is true,

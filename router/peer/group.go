@@ -84,6 +84,16 @@ func (g *Group) Watch(ctx context.Context, req cairn.WatchRequest, deliver func(
 	})
 }
 
+// Backup is Peer.Backup. Once a piece was delivered no other replica is asked.
+func (g *Group) Backup(ctx context.Context, cluster string, deliver func(data []byte) error) error {
+	return g.stream(ctx, cairn.Linearizable, func(p *Peer, began func()) error {
+		return p.Backup(ctx, cluster, func(data []byte) error {
+			began()
+			return deliver(data)
+		})
+	})
+}
+
 // Status is Peer.Status, of the leader if it can be.
 func (g *Group) Status(ctx context.Context, epoch uint64) (status cairn.IndexStatus, err error) {
 	err = g.read(ctx, cairn.AtLeast, func(ctx context.Context, p *Peer) (err error) {

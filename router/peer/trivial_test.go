@@ -142,6 +142,19 @@ func (x *trivial) ExportView(ctx context.Context, req *cairn.ExportRequest, deli
 	return nil
 }
 
+// Backup delivers the cluster's name, then the pieces' bitmaps.
+func (x *trivial) Backup(_ context.Context, cluster string, deliver func([]byte) error) error {
+	if err := deliver([]byte(cluster)); err != nil {
+		return err
+	}
+	for _, piece := range x.pieces {
+		if err := deliver(piece.Bitmap); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // edge is a server on a loopback port.
 type edge struct {
 	*server.Server

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"cairn"
+	"cairn/router/peer"
 )
 
 var alike = cmp.Options{cmpopts.EquateEmpty(), cmp.AllowUnexported(cairn.Value{})}
@@ -251,6 +252,25 @@ func TestExports(t *testing.T) {
 	enough := errors.New("enough")
 	if err := p.ExportView(t.Context(), &cairn.ExportRequest{}, func(cairn.ExportPiece) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("deliver's own error came as %v", err)
+	}
+}
+
+func TestBackups(t *testing.T) {
+	index := &trivial{pieces: []cairn.ExportPiece{{Bitmap: bytes.Repeat([]byte("a"), 300_000)}, {Bitmap: []byte("b")}}}
+	p := dial(t, serve(t, index, "127.0.0.1:0").address)
+	g := peer.NewGroup([]*peer.Peer{p})
+	for name, backup := range map[string]func(context.Context, string, func([]byte) error) error{"peer": p.Backup, "group": g.Backup} {
+		var got []byte
+		if err := backup(t.Context(), "north", func(data []byte) error { got = append(got, data...); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if want := "north" + strings.Repeat("a", 300_000) + "b"; string(got) != want {
+			t.Errorf("%s: %d bytes, want %d", name, len(got), len(want))
+		}
+		enough := errors.New("enough")
+		if err := backup(t.Context(), "north", func([]byte) error { return enough }); !errors.Is(err, enough) {
+			t.Errorf("%s: deliver's own error came as %v", name, err)
+		}
 	}
 }
 

@@ -17,15 +17,15 @@ func TestIndexIsFoundedOnce(t *testing.T) {
 	north := addCluster(t, s, "north")
 	for _, replica := range []string{"first", "second", "first"} {
 		founder, err := s.FoundIndex(bounded(t), north.UID, replica)
-		if err != nil || founder != "first" {
-			t.Errorf("%s asks: founded by %q, %v", replica, founder, err)
+		if err != nil || founder.Replica != "first" || founder.Generation != 0 {
+			t.Errorf("%s asks: founded by %+v, %v", replica, founder, err)
 		}
 	}
 	if _, err := s.Sweep(bounded(t)); err != nil {
 		t.Fatal(err)
 	}
-	if founder, err := s.FoundIndex(bounded(t), north.UID, "third"); err != nil || founder != "first" {
-		t.Errorf("after a sweep: %q, %v", founder, err)
+	if founder, err := s.FoundIndex(bounded(t), north.UID, "third"); err != nil || founder.Replica != "first" || founder.Generation != 0 {
+		t.Errorf("after a sweep: %+v, %v", founder, err)
 	}
 
 	commit(t, s, shardmap.Change{Clusters: []shardmap.ClusterChange{{Name: "north", Expected: north.Revision, Delete: true}}})
@@ -35,6 +35,36 @@ func TestIndexIsFoundedOnce(t *testing.T) {
 	left, err := server.Client(t).Get(bounded(t), etcdstore.DefaultPrefix+"founders/"+north.UID.String())
 	if err != nil || len(left.Kvs) != 0 {
 		t.Errorf("the record of a cluster that is no more: %v, %v", left, err)
+	}
+}
+
+// TestIndexIsRestoredByOne has restored directories claim an index's place.
+func TestIndexIsRestoredByOne(t *testing.T) {
+	server := etcdtest.Start(t)
+	s := open(t, etcdstore.Config{Client: server.Client(t)})
+	north := addCluster(t, s, "north")
+	none, err := s.FoundingOf(bounded(t), north.UID)
+	if err != nil || none != (etcdstore.Founding{}) {
+		t.Fatalf("before there is one: %+v, %v", none, err)
+	}
+	first, err := s.FoundIndex(bounded(t), north.UID, "first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	restored, err := s.RestoreIndex(bounded(t), north.UID, first, "second", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, before := range []etcdstore.Founding{none, first} {
+		if _, err := s.RestoreIndex(bounded(t), north.UID, before, "third", 1); cairn.ReasonOf(err) != "INDEX_RESTORED" {
+			t.Errorf("another that saw %+v: %v", before, err)
+		}
+	}
+	if got, err := s.FoundingOf(bounded(t), north.UID); err != nil || got != restored || got.Replica != "second" || got.Generation != 1 {
+		t.Errorf("%+v, %v; want %+v", got, err, restored)
+	}
+	if got, err := s.FoundIndex(bounded(t), north.UID, "first"); err != nil || got != restored {
+		t.Errorf("to the first founder: %+v, %v", got, err)
 	}
 }
 

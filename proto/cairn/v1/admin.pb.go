@@ -131,7 +131,7 @@ func (x Replica_Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Replica_Role.Descriptor instead.
 func (Replica_Role) EnumDescriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{32, 0}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{34, 0}
 }
 
 type Resource struct {
@@ -1356,6 +1356,96 @@ func (x *ExportViewResponse) GetIndex() uint64 {
 	return 0
 }
 
+type BackupClusterRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "clusters/north".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupClusterRequest) Reset() {
+	*x = BackupClusterRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupClusterRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupClusterRequest) ProtoMessage() {}
+
+func (x *BackupClusterRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupClusterRequest.ProtoReflect.Descriptor instead.
+func (*BackupClusterRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *BackupClusterRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type BackupClusterResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The file's next bytes. It ends with a checksum of all of them.
+	Data          []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupClusterResponse) Reset() {
+	*x = BackupClusterResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupClusterResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupClusterResponse) ProtoMessage() {}
+
+func (x *BackupClusterResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupClusterResponse.ProtoReflect.Descriptor instead.
+func (*BackupClusterResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *BackupClusterResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 type ListShardsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// As in "keyspaces/runways".
@@ -1369,7 +1459,7 @@ type ListShardsRequest struct {
 
 func (x *ListShardsRequest) Reset() {
 	*x = ListShardsRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[23]
+	mi := &file_cairn_v1_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1381,7 +1471,7 @@ func (x *ListShardsRequest) String() string {
 func (*ListShardsRequest) ProtoMessage() {}
 
 func (x *ListShardsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[23]
+	mi := &file_cairn_v1_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1394,7 +1484,7 @@ func (x *ListShardsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListShardsRequest.ProtoReflect.Descriptor instead.
 func (*ListShardsRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{23}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListShardsRequest) GetParent() string {
@@ -1428,7 +1518,7 @@ type ListShardsResponse struct {
 
 func (x *ListShardsResponse) Reset() {
 	*x = ListShardsResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[24]
+	mi := &file_cairn_v1_admin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1440,7 +1530,7 @@ func (x *ListShardsResponse) String() string {
 func (*ListShardsResponse) ProtoMessage() {}
 
 func (x *ListShardsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[24]
+	mi := &file_cairn_v1_admin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1453,7 +1543,7 @@ func (x *ListShardsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListShardsResponse.ProtoReflect.Descriptor instead.
 func (*ListShardsResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{24}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListShardsResponse) GetShards() []*Shard {
@@ -1488,7 +1578,7 @@ type SplitShardRequest struct {
 
 func (x *SplitShardRequest) Reset() {
 	*x = SplitShardRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[25]
+	mi := &file_cairn_v1_admin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1500,7 +1590,7 @@ func (x *SplitShardRequest) String() string {
 func (*SplitShardRequest) ProtoMessage() {}
 
 func (x *SplitShardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[25]
+	mi := &file_cairn_v1_admin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1513,7 +1603,7 @@ func (x *SplitShardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitShardRequest.ProtoReflect.Descriptor instead.
 func (*SplitShardRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{25}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SplitShardRequest) GetName() string {
@@ -1575,7 +1665,7 @@ type SplitShardResponse struct {
 
 func (x *SplitShardResponse) Reset() {
 	*x = SplitShardResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[26]
+	mi := &file_cairn_v1_admin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1587,7 +1677,7 @@ func (x *SplitShardResponse) String() string {
 func (*SplitShardResponse) ProtoMessage() {}
 
 func (x *SplitShardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[26]
+	mi := &file_cairn_v1_admin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1600,7 +1690,7 @@ func (x *SplitShardResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitShardResponse.ProtoReflect.Descriptor instead.
 func (*SplitShardResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{26}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SplitShardResponse) GetLeft() *Shard {
@@ -1627,7 +1717,7 @@ type MergeShardsRequest struct {
 
 func (x *MergeShardsRequest) Reset() {
 	*x = MergeShardsRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[27]
+	mi := &file_cairn_v1_admin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1639,7 +1729,7 @@ func (x *MergeShardsRequest) String() string {
 func (*MergeShardsRequest) ProtoMessage() {}
 
 func (x *MergeShardsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[27]
+	mi := &file_cairn_v1_admin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1652,7 +1742,7 @@ func (x *MergeShardsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeShardsRequest.ProtoReflect.Descriptor instead.
 func (*MergeShardsRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{27}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *MergeShardsRequest) GetName() string {
@@ -1671,7 +1761,7 @@ type MergeShardsResponse struct {
 
 func (x *MergeShardsResponse) Reset() {
 	*x = MergeShardsResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[28]
+	mi := &file_cairn_v1_admin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1683,7 +1773,7 @@ func (x *MergeShardsResponse) String() string {
 func (*MergeShardsResponse) ProtoMessage() {}
 
 func (x *MergeShardsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[28]
+	mi := &file_cairn_v1_admin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1696,7 +1786,7 @@ func (x *MergeShardsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeShardsResponse.ProtoReflect.Descriptor instead.
 func (*MergeShardsResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{28}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *MergeShardsResponse) GetShard() *Shard {
@@ -1716,7 +1806,7 @@ type GetIndexStatusRequest struct {
 
 func (x *GetIndexStatusRequest) Reset() {
 	*x = GetIndexStatusRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[29]
+	mi := &file_cairn_v1_admin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1728,7 +1818,7 @@ func (x *GetIndexStatusRequest) String() string {
 func (*GetIndexStatusRequest) ProtoMessage() {}
 
 func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[29]
+	mi := &file_cairn_v1_admin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1741,7 +1831,7 @@ func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIndexStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetIndexStatusRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{29}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetIndexStatusRequest) GetCluster() string {
@@ -1761,7 +1851,7 @@ type ListReplicasRequest struct {
 
 func (x *ListReplicasRequest) Reset() {
 	*x = ListReplicasRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[30]
+	mi := &file_cairn_v1_admin_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1773,7 +1863,7 @@ func (x *ListReplicasRequest) String() string {
 func (*ListReplicasRequest) ProtoMessage() {}
 
 func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[30]
+	mi := &file_cairn_v1_admin_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1786,7 +1876,7 @@ func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasRequest.ProtoReflect.Descriptor instead.
 func (*ListReplicasRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{30}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListReplicasRequest) GetParent() string {
@@ -1806,7 +1896,7 @@ type ListReplicasResponse struct {
 
 func (x *ListReplicasResponse) Reset() {
 	*x = ListReplicasResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[31]
+	mi := &file_cairn_v1_admin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1818,7 +1908,7 @@ func (x *ListReplicasResponse) String() string {
 func (*ListReplicasResponse) ProtoMessage() {}
 
 func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[31]
+	mi := &file_cairn_v1_admin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1831,7 +1921,7 @@ func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasResponse.ProtoReflect.Descriptor instead.
 func (*ListReplicasResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{31}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListReplicasResponse) GetReplicas() []*Replica {
@@ -1863,7 +1953,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[32]
+	mi := &file_cairn_v1_admin_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1875,7 +1965,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[32]
+	mi := &file_cairn_v1_admin_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1888,7 +1978,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{32}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Replica) GetAddress() string {
@@ -1965,7 +2055,7 @@ type IndexStatus struct {
 
 func (x *IndexStatus) Reset() {
 	*x = IndexStatus{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[33]
+	mi := &file_cairn_v1_admin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1977,7 +2067,7 @@ func (x *IndexStatus) String() string {
 func (*IndexStatus) ProtoMessage() {}
 
 func (x *IndexStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[33]
+	mi := &file_cairn_v1_admin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1990,7 +2080,7 @@ func (x *IndexStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IndexStatus.ProtoReflect.Descriptor instead.
 func (*IndexStatus) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{33}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *IndexStatus) GetReplica() string {
@@ -2157,7 +2247,12 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\x12ExportViewResponse\x12\x16\n" +
 	"\x06bitmap\x18\x01 \x01(\fR\x06bitmap\x12\x12\n" +
 	"\x04keys\x18\x02 \x03(\fR\x04keys\x12\x14\n" +
-	"\x05index\x18\x03 \x01(\x04R\x05index\"\x7f\n" +
+	"\x05index\x18\x03 \x01(\x04R\x05index\"A\n" +
+	"\x14BackupClusterRequest\x12)\n" +
+	"\x04name\x18\x01 \x01(\tB\x15\xe0A\x02\xfaA\x0f\n" +
+	"\rcairn/ClusterR\x04name\"+\n" +
+	"\x15BackupClusterResponse\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"\x7f\n" +
 	"\x11ListShardsRequest\x12.\n" +
 	"\x06parent\x18\x01 \x01(\tB\x16\xe0A\x02\xfaA\x10\n" +
 	"\x0ecairn/KeyspaceR\x06parent\x12\x1b\n" +
@@ -2220,7 +2315,7 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	" \x01(\x04R\tviewBytes\x1a>\n" +
 	"\x10NodeEntriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\x8e\t\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\xe2\t\n" +
 	"\x05Admin\x128\n" +
 	"\x05Apply\x12\x16.cairn.v1.ApplyRequest\x1a\x17.cairn.v1.ApplyResponse\x12?\n" +
 	"\vGetKeyspace\x12\x1c.cairn.v1.GetKeyspaceRequest\x1a\x12.cairn.v1.Keyspace\x12P\n" +
@@ -2241,7 +2336,8 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"SplitShard\x12\x1b.cairn.v1.SplitShardRequest\x1a\x1c.cairn.v1.SplitShardResponse\x12J\n" +
 	"\vMergeShards\x12\x1c.cairn.v1.MergeShardsRequest\x1a\x1d.cairn.v1.MergeShardsResponse\x12M\n" +
-	"\fListReplicas\x12\x1d.cairn.v1.ListReplicasRequest\x1a\x1e.cairn.v1.ListReplicasResponse\x12H\n" +
+	"\fListReplicas\x12\x1d.cairn.v1.ListReplicasRequest\x1a\x1e.cairn.v1.ListReplicasResponse\x12R\n" +
+	"\rBackupCluster\x12\x1e.cairn.v1.BackupClusterRequest\x1a\x1f.cairn.v1.BackupClusterResponse0\x01\x12H\n" +
 	"\x0eGetIndexStatus\x12\x1f.cairn.v1.GetIndexStatusRequest\x1a\x15.cairn.v1.IndexStatusB\x1eZ\x1ccairn/proto/cairn/v1;cairnv1b\x06proto3"
 
 var (
@@ -2257,7 +2353,7 @@ func file_cairn_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_cairn_v1_admin_proto_goTypes = []any{
 	(ResourceChange_Action)(0),     // 0: cairn.v1.ResourceChange.Action
 	(Replica_Role)(0),              // 1: cairn.v1.Replica.Role
@@ -2284,44 +2380,46 @@ var file_cairn_v1_admin_proto_goTypes = []any{
 	(*DeleteViewResponse)(nil),     // 22: cairn.v1.DeleteViewResponse
 	(*ExportViewRequest)(nil),      // 23: cairn.v1.ExportViewRequest
 	(*ExportViewResponse)(nil),     // 24: cairn.v1.ExportViewResponse
-	(*ListShardsRequest)(nil),      // 25: cairn.v1.ListShardsRequest
-	(*ListShardsResponse)(nil),     // 26: cairn.v1.ListShardsResponse
-	(*SplitShardRequest)(nil),      // 27: cairn.v1.SplitShardRequest
-	(*SplitShardResponse)(nil),     // 28: cairn.v1.SplitShardResponse
-	(*MergeShardsRequest)(nil),     // 29: cairn.v1.MergeShardsRequest
-	(*MergeShardsResponse)(nil),    // 30: cairn.v1.MergeShardsResponse
-	(*GetIndexStatusRequest)(nil),  // 31: cairn.v1.GetIndexStatusRequest
-	(*ListReplicasRequest)(nil),    // 32: cairn.v1.ListReplicasRequest
-	(*ListReplicasResponse)(nil),   // 33: cairn.v1.ListReplicasResponse
-	(*Replica)(nil),                // 34: cairn.v1.Replica
-	(*IndexStatus)(nil),            // 35: cairn.v1.IndexStatus
-	nil,                            // 36: cairn.v1.IndexStatus.NodeEntriesEntry
-	(*Keyspace)(nil),               // 37: cairn.v1.Keyspace
-	(*Cluster)(nil),                // 38: cairn.v1.Cluster
-	(*View)(nil),                   // 39: cairn.v1.View
-	(*Shard)(nil),                  // 40: cairn.v1.Shard
-	(*durationpb.Duration)(nil),    // 41: google.protobuf.Duration
+	(*BackupClusterRequest)(nil),   // 25: cairn.v1.BackupClusterRequest
+	(*BackupClusterResponse)(nil),  // 26: cairn.v1.BackupClusterResponse
+	(*ListShardsRequest)(nil),      // 27: cairn.v1.ListShardsRequest
+	(*ListShardsResponse)(nil),     // 28: cairn.v1.ListShardsResponse
+	(*SplitShardRequest)(nil),      // 29: cairn.v1.SplitShardRequest
+	(*SplitShardResponse)(nil),     // 30: cairn.v1.SplitShardResponse
+	(*MergeShardsRequest)(nil),     // 31: cairn.v1.MergeShardsRequest
+	(*MergeShardsResponse)(nil),    // 32: cairn.v1.MergeShardsResponse
+	(*GetIndexStatusRequest)(nil),  // 33: cairn.v1.GetIndexStatusRequest
+	(*ListReplicasRequest)(nil),    // 34: cairn.v1.ListReplicasRequest
+	(*ListReplicasResponse)(nil),   // 35: cairn.v1.ListReplicasResponse
+	(*Replica)(nil),                // 36: cairn.v1.Replica
+	(*IndexStatus)(nil),            // 37: cairn.v1.IndexStatus
+	nil,                            // 38: cairn.v1.IndexStatus.NodeEntriesEntry
+	(*Keyspace)(nil),               // 39: cairn.v1.Keyspace
+	(*Cluster)(nil),                // 40: cairn.v1.Cluster
+	(*View)(nil),                   // 41: cairn.v1.View
+	(*Shard)(nil),                  // 42: cairn.v1.Shard
+	(*durationpb.Duration)(nil),    // 43: google.protobuf.Duration
 }
 var file_cairn_v1_admin_proto_depIdxs = []int32{
-	37, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
-	38, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
-	39, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
+	39, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
+	40, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
+	41, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
 	2,  // 3: cairn.v1.ApplyRequest.resources:type_name -> cairn.v1.Resource
 	5,  // 4: cairn.v1.ApplyResponse.changes:type_name -> cairn.v1.ResourceChange
 	0,  // 5: cairn.v1.ResourceChange.action:type_name -> cairn.v1.ResourceChange.Action
 	7,  // 6: cairn.v1.ResourceChange.fields:type_name -> cairn.v1.FieldChange
 	6,  // 7: cairn.v1.ResourceChange.membership:type_name -> cairn.v1.MembershipChange
-	37, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
-	38, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
-	39, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
-	40, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
-	40, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
-	40, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
-	40, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
-	34, // 15: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
+	39, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
+	40, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
+	41, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
+	42, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
+	42, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
+	42, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
+	42, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
+	36, // 15: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
 	1,  // 16: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
-	41, // 17: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
-	36, // 18: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
+	43, // 17: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
+	38, // 18: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
 	3,  // 19: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
 	8,  // 20: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
 	9,  // 21: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
@@ -2333,29 +2431,31 @@ var file_cairn_v1_admin_proto_depIdxs = []int32{
 	19, // 27: cairn.v1.Admin.ListViews:input_type -> cairn.v1.ListViewsRequest
 	21, // 28: cairn.v1.Admin.DeleteView:input_type -> cairn.v1.DeleteViewRequest
 	23, // 29: cairn.v1.Admin.ExportView:input_type -> cairn.v1.ExportViewRequest
-	25, // 30: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
-	27, // 31: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
-	29, // 32: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
-	32, // 33: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
-	31, // 34: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
-	4,  // 35: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
-	37, // 36: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
-	10, // 37: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
-	12, // 38: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
-	38, // 39: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
-	15, // 40: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
-	17, // 41: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
-	39, // 42: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
-	20, // 43: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
-	22, // 44: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
-	24, // 45: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
-	26, // 46: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
-	28, // 47: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
-	30, // 48: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
-	33, // 49: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
-	35, // 50: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
-	35, // [35:51] is the sub-list for method output_type
-	19, // [19:35] is the sub-list for method input_type
+	27, // 30: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
+	29, // 31: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
+	31, // 32: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
+	34, // 33: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
+	25, // 34: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
+	33, // 35: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
+	4,  // 36: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
+	39, // 37: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
+	10, // 38: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
+	12, // 39: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
+	40, // 40: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
+	15, // 41: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
+	17, // 42: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
+	41, // 43: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
+	20, // 44: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
+	22, // 45: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
+	24, // 46: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
+	28, // 47: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
+	30, // 48: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
+	32, // 49: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
+	35, // 50: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
+	26, // 51: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
+	37, // 52: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
+	36, // [36:53] is the sub-list for method output_type
+	19, // [19:36] is the sub-list for method input_type
 	19, // [19:19] is the sub-list for extension type_name
 	19, // [19:19] is the sub-list for extension extendee
 	0,  // [0:19] is the sub-list for field type_name
@@ -2372,7 +2472,7 @@ func file_cairn_v1_admin_proto_init() {
 		(*Resource_Cluster)(nil),
 		(*Resource_View)(nil),
 	}
-	file_cairn_v1_admin_proto_msgTypes[25].OneofWrappers = []any{
+	file_cairn_v1_admin_proto_msgTypes[27].OneofWrappers = []any{
 		(*SplitShardRequest_PlacementKey)(nil),
 		(*SplitShardRequest_Key)(nil),
 	}
@@ -2382,7 +2482,7 @@ func file_cairn_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_admin_proto_rawDesc), len(file_cairn_v1_admin_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   35,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -34,6 +34,7 @@ const (
 	Admin_SplitShard_FullMethodName     = "/cairn.v1.Admin/SplitShard"
 	Admin_MergeShards_FullMethodName    = "/cairn.v1.Admin/MergeShards"
 	Admin_ListReplicas_FullMethodName   = "/cairn.v1.Admin/ListReplicas"
+	Admin_BackupCluster_FullMethodName  = "/cairn.v1.Admin/BackupCluster"
 	Admin_GetIndexStatus_FullMethodName = "/cairn.v1.Admin/GetIndexStatus"
 )
 
@@ -71,6 +72,9 @@ type AdminClient interface {
 	// ListReplicas asks each replica of a cluster's node index: those that the
 	// cluster declares, and those that the index has beside them.
 	ListReplicas(ctx context.Context, in *ListReplicasRequest, opts ...grpc.CallOption) (*ListReplicasResponse, error)
+	// BackupCluster streams a backup of a cluster's node index: everything that
+	// was acknowledged before it began, as one file.
+	BackupCluster(ctx context.Context, in *BackupClusterRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupClusterResponse], error)
 	// GetIndexStatus asks a cluster's node index about itself.
 	GetIndexStatus(ctx context.Context, in *GetIndexStatusRequest, opts ...grpc.CallOption) (*IndexStatus, error)
 }
@@ -242,6 +246,25 @@ func (c *adminClient) ListReplicas(ctx context.Context, in *ListReplicasRequest,
 	return out, nil
 }
 
+func (c *adminClient) BackupCluster(ctx context.Context, in *BackupClusterRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupClusterResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Admin_ServiceDesc.Streams[1], Admin_BackupCluster_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[BackupClusterRequest, BackupClusterResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Admin_BackupClusterClient = grpc.ServerStreamingClient[BackupClusterResponse]
+
 func (c *adminClient) GetIndexStatus(ctx context.Context, in *GetIndexStatusRequest, opts ...grpc.CallOption) (*IndexStatus, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(IndexStatus)
@@ -286,6 +309,9 @@ type AdminServer interface {
 	// ListReplicas asks each replica of a cluster's node index: those that the
 	// cluster declares, and those that the index has beside them.
 	ListReplicas(context.Context, *ListReplicasRequest) (*ListReplicasResponse, error)
+	// BackupCluster streams a backup of a cluster's node index: everything that
+	// was acknowledged before it began, as one file.
+	BackupCluster(*BackupClusterRequest, grpc.ServerStreamingServer[BackupClusterResponse]) error
 	// GetIndexStatus asks a cluster's node index about itself.
 	GetIndexStatus(context.Context, *GetIndexStatusRequest) (*IndexStatus, error)
 	mustEmbedUnimplementedAdminServer()
@@ -342,6 +368,9 @@ func (UnimplementedAdminServer) MergeShards(context.Context, *MergeShardsRequest
 }
 func (UnimplementedAdminServer) ListReplicas(context.Context, *ListReplicasRequest) (*ListReplicasResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListReplicas not implemented")
+}
+func (UnimplementedAdminServer) BackupCluster(*BackupClusterRequest, grpc.ServerStreamingServer[BackupClusterResponse]) error {
+	return status.Error(codes.Unimplemented, "method BackupCluster not implemented")
 }
 func (UnimplementedAdminServer) GetIndexStatus(context.Context, *GetIndexStatusRequest) (*IndexStatus, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetIndexStatus not implemented")
@@ -630,6 +659,17 @@ func _Admin_ListReplicas_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Admin_BackupCluster_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(BackupClusterRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServer).BackupCluster(m, &grpc.GenericServerStream[BackupClusterRequest, BackupClusterResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Admin_BackupClusterServer = grpc.ServerStreamingServer[BackupClusterResponse]
+
 func _Admin_GetIndexStatus_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetIndexStatusRequest)
 	if err := dec(in); err != nil {
@@ -720,6 +760,11 @@ var Admin_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "ExportView",
 			Handler:       _Admin_ExportView_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "BackupCluster",
+			Handler:       _Admin_BackupCluster_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -1718,6 +1718,95 @@ func (x *ExportViewResponse) GetKeys() []byte {
 	return nil
 }
 
+type BackupRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the file is to call the cluster.
+	Cluster       string `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupRequest) Reset() {
+	*x = BackupRequest{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupRequest) ProtoMessage() {}
+
+func (x *BackupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
+func (*BackupRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *BackupRequest) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+type BackupResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Data          []byte                 `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupResponse) Reset() {
+	*x = BackupResponse{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupResponse) ProtoMessage() {}
+
+func (x *BackupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
+func (*BackupResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *BackupResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 type ListRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Read  *Read                  `protobuf:"bytes,1,opt,name=read,proto3" json:"read,omitempty"`
@@ -1732,7 +1821,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[21]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1744,7 +1833,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[21]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1757,7 +1846,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{21}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListRequest) GetRead() *Read {
@@ -1811,7 +1900,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[22]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1823,7 +1912,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[22]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1836,7 +1925,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{22}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListResponse) GetRevision() uint64 {
@@ -1885,7 +1974,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[23]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1897,7 +1986,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[23]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1910,7 +1999,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{23}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *WatchRequest) GetKeyspace() uint64 {
@@ -1939,7 +2028,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[24]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1951,7 +2040,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[24]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1964,7 +2053,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{24}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *WatchResponse) GetIndex() uint64 {
@@ -1998,7 +2087,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[25]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2010,7 +2099,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[25]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2023,7 +2112,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{25}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *StatusRequest) GetEpoch() uint64 {
@@ -2052,7 +2141,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[26]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2064,7 +2153,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[26]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2077,7 +2166,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{26}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *StatusResponse) GetAppliedIndex() uint64 {
@@ -2165,7 +2254,7 @@ type IdentifyRequest struct {
 
 func (x *IdentifyRequest) Reset() {
 	*x = IdentifyRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2177,7 +2266,7 @@ func (x *IdentifyRequest) String() string {
 func (*IdentifyRequest) ProtoMessage() {}
 
 func (x *IdentifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[27]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2190,7 +2279,7 @@ func (x *IdentifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentifyRequest.ProtoReflect.Descriptor instead.
 func (*IdentifyRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{27}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{29}
 }
 
 type IdentifyResponse struct {
@@ -2207,7 +2296,7 @@ type IdentifyResponse struct {
 
 func (x *IdentifyResponse) Reset() {
 	*x = IdentifyResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[28]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2219,7 +2308,7 @@ func (x *IdentifyResponse) String() string {
 func (*IdentifyResponse) ProtoMessage() {}
 
 func (x *IdentifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[28]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2232,7 +2321,7 @@ func (x *IdentifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentifyResponse.ProtoReflect.Descriptor instead.
 func (*IdentifyResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{28}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *IdentifyResponse) GetCluster() uint64 {
@@ -2290,7 +2379,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[29]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2302,7 +2391,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[29]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2315,7 +2404,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{29}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Member) GetId() string {
@@ -2362,7 +2451,7 @@ type ViewState struct {
 
 func (x *ViewState) Reset() {
 	*x = ViewState{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[30]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2374,7 +2463,7 @@ func (x *ViewState) String() string {
 func (*ViewState) ProtoMessage() {}
 
 func (x *ViewState) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[30]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2387,7 +2476,7 @@ func (x *ViewState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ViewState.ProtoReflect.Descriptor instead.
 func (*ViewState) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{30}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ViewState) GetView() uint64 {
@@ -2458,7 +2547,7 @@ type ShardEntries struct {
 
 func (x *ShardEntries) Reset() {
 	*x = ShardEntries{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[31]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2470,7 +2559,7 @@ func (x *ShardEntries) String() string {
 func (*ShardEntries) ProtoMessage() {}
 
 func (x *ShardEntries) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[31]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2483,7 +2572,7 @@ func (x *ShardEntries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShardEntries.ProtoReflect.Descriptor instead.
 func (*ShardEntries) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{31}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ShardEntries) GetKeyspace() uint64 {
@@ -2649,7 +2738,11 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x16\n" +
 	"\x06bitmap\x18\x03 \x01(\fR\x06bitmap\x12\x12\n" +
-	"\x04keys\x18\x04 \x01(\fR\x04keys\"\x92\x01\n" +
+	"\x04keys\x18\x04 \x01(\fR\x04keys\")\n" +
+	"\rBackupRequest\x12\x18\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\"$\n" +
+	"\x0eBackupResponse\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"\x92\x01\n" +
 	"\vListRequest\x12(\n" +
 	"\x04read\x18\x01 \x01(\v2\x14.cairn.index.v1.ReadR\x04read\x12\x14\n" +
 	"\x05start\x18\x02 \x01(\fR\x05start\x12\x10\n" +
@@ -2721,13 +2814,14 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x11LEVEL_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eLEVEL_EVENTUAL\x10\x01\x12\x12\n" +
 	"\x0eLEVEL_AT_LEAST\x10\x02\x12\x16\n" +
-	"\x12LEVEL_LINEARIZABLE\x10\x032\xe8\x04\n" +
+	"\x12LEVEL_LINEARIZABLE\x10\x032\xb3\x05\n" +
 	"\x05Index\x12K\n" +
 	"\x06Locate\x12\x1d.cairn.index.v1.LocateRequest\x1a\x1e.cairn.index.v1.LocateResponse(\x010\x01\x12H\n" +
 	"\x05Write\x12\x1c.cairn.index.v1.WriteRequest\x1a\x1d.cairn.index.v1.WriteResponse(\x010\x01\x12N\n" +
 	"\aAskView\x12\x1e.cairn.index.v1.AskViewRequest\x1a\x1f.cairn.index.v1.AskViewResponse(\x010\x01\x12U\n" +
 	"\n" +
-	"ExportView\x12!.cairn.index.v1.ExportViewRequest\x1a\".cairn.index.v1.ExportViewResponse0\x01\x12A\n" +
+	"ExportView\x12!.cairn.index.v1.ExportViewRequest\x1a\".cairn.index.v1.ExportViewResponse0\x01\x12I\n" +
+	"\x06Backup\x12\x1d.cairn.index.v1.BackupRequest\x1a\x1e.cairn.index.v1.BackupResponse0\x01\x12A\n" +
 	"\x04List\x12\x1b.cairn.index.v1.ListRequest\x1a\x1c.cairn.index.v1.ListResponse\x12F\n" +
 	"\x05Watch\x12\x1c.cairn.index.v1.WatchRequest\x1a\x1d.cairn.index.v1.WatchResponse0\x01\x12G\n" +
 	"\x06Status\x12\x1d.cairn.index.v1.StatusRequest\x1a\x1e.cairn.index.v1.StatusResponse\x12M\n" +
@@ -2746,7 +2840,7 @@ func file_cairn_index_v1_index_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_index_v1_index_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_cairn_index_v1_index_proto_goTypes = []any{
 	(Level)(0),                 // 0: cairn.index.v1.Level
 	(*Read)(nil),               // 1: cairn.index.v1.Read
@@ -2770,28 +2864,30 @@ var file_cairn_index_v1_index_proto_goTypes = []any{
 	(*Decision)(nil),           // 19: cairn.index.v1.Decision
 	(*ExportViewRequest)(nil),  // 20: cairn.index.v1.ExportViewRequest
 	(*ExportViewResponse)(nil), // 21: cairn.index.v1.ExportViewResponse
-	(*ListRequest)(nil),        // 22: cairn.index.v1.ListRequest
-	(*ListResponse)(nil),       // 23: cairn.index.v1.ListResponse
-	(*WatchRequest)(nil),       // 24: cairn.index.v1.WatchRequest
-	(*WatchResponse)(nil),      // 25: cairn.index.v1.WatchResponse
-	(*StatusRequest)(nil),      // 26: cairn.index.v1.StatusRequest
-	(*StatusResponse)(nil),     // 27: cairn.index.v1.StatusResponse
-	(*IdentifyRequest)(nil),    // 28: cairn.index.v1.IdentifyRequest
-	(*IdentifyResponse)(nil),   // 29: cairn.index.v1.IdentifyResponse
-	(*Member)(nil),             // 30: cairn.index.v1.Member
-	(*ViewState)(nil),          // 31: cairn.index.v1.ViewState
-	(*ShardEntries)(nil),       // 32: cairn.index.v1.ShardEntries
-	nil,                        // 33: cairn.index.v1.StatusResponse.NodeEntriesEntry
-	(*status.Status)(nil),      // 34: google.rpc.Status
+	(*BackupRequest)(nil),      // 22: cairn.index.v1.BackupRequest
+	(*BackupResponse)(nil),     // 23: cairn.index.v1.BackupResponse
+	(*ListRequest)(nil),        // 24: cairn.index.v1.ListRequest
+	(*ListResponse)(nil),       // 25: cairn.index.v1.ListResponse
+	(*WatchRequest)(nil),       // 26: cairn.index.v1.WatchRequest
+	(*WatchResponse)(nil),      // 27: cairn.index.v1.WatchResponse
+	(*StatusRequest)(nil),      // 28: cairn.index.v1.StatusRequest
+	(*StatusResponse)(nil),     // 29: cairn.index.v1.StatusResponse
+	(*IdentifyRequest)(nil),    // 30: cairn.index.v1.IdentifyRequest
+	(*IdentifyResponse)(nil),   // 31: cairn.index.v1.IdentifyResponse
+	(*Member)(nil),             // 32: cairn.index.v1.Member
+	(*ViewState)(nil),          // 33: cairn.index.v1.ViewState
+	(*ShardEntries)(nil),       // 34: cairn.index.v1.ShardEntries
+	nil,                        // 35: cairn.index.v1.StatusResponse.NodeEntriesEntry
+	(*status.Status)(nil),      // 36: google.rpc.Status
 }
 var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	0,  // 0: cairn.index.v1.Read.level:type_name -> cairn.index.v1.Level
 	1,  // 1: cairn.index.v1.LocateRequest.read:type_name -> cairn.index.v1.Read
 	2,  // 2: cairn.index.v1.LocateRequest.joined:type_name -> cairn.index.v1.LocateRequest
-	34, // 3: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
+	36, // 3: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
 	3,  // 4: cairn.index.v1.LocateResponse.joined:type_name -> cairn.index.v1.LocateResponse
 	4,  // 5: cairn.index.v1.WriteRequest.joined:type_name -> cairn.index.v1.WriteRequest
-	34, // 6: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
+	36, // 6: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
 	5,  // 7: cairn.index.v1.WriteResponse.joined:type_name -> cairn.index.v1.WriteResponse
 	1,  // 8: cairn.index.v1.AskViewRequest.read:type_name -> cairn.index.v1.Read
 	7,  // 9: cairn.index.v1.AskViewRequest.page:type_name -> cairn.index.v1.PageQuestion
@@ -2803,7 +2899,7 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	6,  // 15: cairn.index.v1.AskViewRequest.joined:type_name -> cairn.index.v1.AskViewRequest
 	8,  // 16: cairn.index.v1.PageQuestion.order_by:type_name -> cairn.index.v1.SortField
 	8,  // 17: cairn.index.v1.RankQuestion.order_by:type_name -> cairn.index.v1.SortField
-	34, // 18: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
+	36, // 18: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
 	15, // 19: cairn.index.v1.AskViewResponse.page:type_name -> cairn.index.v1.PageAnswer
 	16, // 20: cairn.index.v1.AskViewResponse.groups:type_name -> cairn.index.v1.GroupsAnswer
 	17, // 21: cairn.index.v1.AskViewResponse.aggregate:type_name -> cairn.index.v1.AggregateAnswer
@@ -2812,28 +2908,30 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	19, // 24: cairn.index.v1.MembershipAnswer.decisions:type_name -> cairn.index.v1.Decision
 	1,  // 25: cairn.index.v1.ExportViewRequest.read:type_name -> cairn.index.v1.Read
 	1,  // 26: cairn.index.v1.ListRequest.read:type_name -> cairn.index.v1.Read
-	33, // 27: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
-	32, // 28: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
-	31, // 29: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
-	30, // 30: cairn.index.v1.IdentifyResponse.members:type_name -> cairn.index.v1.Member
+	35, // 27: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
+	34, // 28: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
+	33, // 29: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
+	32, // 30: cairn.index.v1.IdentifyResponse.members:type_name -> cairn.index.v1.Member
 	2,  // 31: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
 	4,  // 32: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
 	6,  // 33: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
 	20, // 34: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
-	22, // 35: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
-	24, // 36: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
-	26, // 37: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
-	28, // 38: cairn.index.v1.Index.Identify:input_type -> cairn.index.v1.IdentifyRequest
-	3,  // 39: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
-	5,  // 40: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
-	14, // 41: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
-	21, // 42: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
-	23, // 43: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
-	25, // 44: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
-	27, // 45: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
-	29, // 46: cairn.index.v1.Index.Identify:output_type -> cairn.index.v1.IdentifyResponse
-	39, // [39:47] is the sub-list for method output_type
-	31, // [31:39] is the sub-list for method input_type
+	22, // 35: cairn.index.v1.Index.Backup:input_type -> cairn.index.v1.BackupRequest
+	24, // 36: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
+	26, // 37: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
+	28, // 38: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
+	30, // 39: cairn.index.v1.Index.Identify:input_type -> cairn.index.v1.IdentifyRequest
+	3,  // 40: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
+	5,  // 41: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
+	14, // 42: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
+	21, // 43: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
+	23, // 44: cairn.index.v1.Index.Backup:output_type -> cairn.index.v1.BackupResponse
+	25, // 45: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
+	27, // 46: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
+	29, // 47: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
+	31, // 48: cairn.index.v1.Index.Identify:output_type -> cairn.index.v1.IdentifyResponse
+	40, // [40:49] is the sub-list for method output_type
+	31, // [31:40] is the sub-list for method input_type
 	31, // [31:31] is the sub-list for extension type_name
 	31, // [31:31] is the sub-list for extension extendee
 	0,  // [0:31] is the sub-list for field type_name
@@ -2865,7 +2963,7 @@ func file_cairn_index_v1_index_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_index_v1_index_proto_rawDesc), len(file_cairn_index_v1_index_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   33,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

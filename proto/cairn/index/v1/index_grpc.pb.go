@@ -23,6 +23,7 @@ const (
 	Index_Write_FullMethodName      = "/cairn.index.v1.Index/Write"
 	Index_AskView_FullMethodName    = "/cairn.index.v1.Index/AskView"
 	Index_ExportView_FullMethodName = "/cairn.index.v1.Index/ExportView"
+	Index_Backup_FullMethodName     = "/cairn.index.v1.Index/Backup"
 	Index_List_FullMethodName       = "/cairn.index.v1.Index/List"
 	Index_Watch_FullMethodName      = "/cairn.index.v1.Index/Watch"
 	Index_Status_FullMethodName     = "/cairn.index.v1.Index/Status"
@@ -49,6 +50,8 @@ type IndexClient interface {
 	AskView(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[AskViewRequest, AskViewResponse], error)
 	// ExportView streams a view's members and their keys.
 	ExportView(ctx context.Context, in *ExportViewRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportViewResponse], error)
+	// Backup streams a file of everything that was acknowledged before it began.
+	Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error)
 	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*ListResponse, error)
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusResponse, error)
@@ -122,6 +125,25 @@ func (c *indexClient) ExportView(ctx context.Context, in *ExportViewRequest, opt
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Index_ExportViewClient = grpc.ServerStreamingClient[ExportViewResponse]
 
+func (c *indexClient) Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Index_ServiceDesc.Streams[4], Index_Backup_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[BackupRequest, BackupResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Index_BackupClient = grpc.ServerStreamingClient[BackupResponse]
+
 func (c *indexClient) List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*ListResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListResponse)
@@ -134,7 +156,7 @@ func (c *indexClient) List(ctx context.Context, in *ListRequest, opts ...grpc.Ca
 
 func (c *indexClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Index_ServiceDesc.Streams[4], Index_Watch_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Index_ServiceDesc.Streams[5], Index_Watch_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -191,6 +213,8 @@ type IndexServer interface {
 	AskView(grpc.BidiStreamingServer[AskViewRequest, AskViewResponse]) error
 	// ExportView streams a view's members and their keys.
 	ExportView(*ExportViewRequest, grpc.ServerStreamingServer[ExportViewResponse]) error
+	// Backup streams a file of everything that was acknowledged before it began.
+	Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error
 	List(context.Context, *ListRequest) (*ListResponse, error)
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	Status(context.Context, *StatusRequest) (*StatusResponse, error)
@@ -217,6 +241,9 @@ func (UnimplementedIndexServer) AskView(grpc.BidiStreamingServer[AskViewRequest,
 }
 func (UnimplementedIndexServer) ExportView(*ExportViewRequest, grpc.ServerStreamingServer[ExportViewResponse]) error {
 	return status.Error(codes.Unimplemented, "method ExportView not implemented")
+}
+func (UnimplementedIndexServer) Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error {
+	return status.Error(codes.Unimplemented, "method Backup not implemented")
 }
 func (UnimplementedIndexServer) List(context.Context, *ListRequest) (*ListResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method List not implemented")
@@ -282,6 +309,17 @@ func _Index_ExportView_Handler(srv interface{}, stream grpc.ServerStream) error 
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Index_ExportViewServer = grpc.ServerStreamingServer[ExportViewResponse]
+
+func _Index_Backup_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(BackupRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(IndexServer).Backup(m, &grpc.GenericServerStream[BackupRequest, BackupResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Index_BackupServer = grpc.ServerStreamingServer[BackupResponse]
 
 func _Index_List_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListRequest)
@@ -390,6 +428,11 @@ var Index_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "ExportView",
 			Handler:       _Index_ExportView_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Backup",
+			Handler:       _Index_Backup_Handler,
 			ServerStreams: true,
 		},
 		{

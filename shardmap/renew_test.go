@@ -1,0 +1,37 @@
+package shardmap_test
+
+import (
+	"testing"
+
+	"cairn/shardmap"
+)
+
+func TestRenew(t *testing.T) {
+	const uid, north = hashed, clusterBase
+	const since = 25 // some are above
+	m := evenMap(t, uid, 50, 3)
+	before := m
+	for rounds := 0; ; rounds++ {
+		change := shardmap.Renew(m, north, since, 7)
+		if change.Empty() {
+			break
+		}
+		if rounds > 3 || len(change.Shards) > 7 {
+			t.Fatalf("round %d: %d shards", rounds, len(change.Shards))
+		}
+		m = commit(t, m, change)
+	}
+	for old := range before.Shards(uid) {
+		now, found := m.Shard(uid, old.ID)
+		if renewed := old.Cluster == north && old.Epoch <= since; !found || (now.Epoch > before.Revision()) != renewed {
+			t.Errorf("%s became %s", old, now)
+		}
+		now.Epoch, now.Revision = old.Epoch, old.Revision
+		if now.String() != old.String() || now.Pinned != old.Pinned {
+			t.Errorf("%s became %s", old, now)
+		}
+	}
+	if owner, _ := m.Owner(uid, north); owner.MaxEpoch <= since {
+		t.Errorf("the owner's epoch is %d", owner.MaxEpoch)
+	}
+}
