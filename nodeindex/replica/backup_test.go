@@ -47,7 +47,7 @@ func restored(t *testing.T, path string, index uint64) (config Config) {
 // TestBackupUnderLoad takes backups while others write: each has everything that
 // was acknowledged before it began, and what is made of it is an index.
 func TestBackupUnderLoad(t *testing.T) {
-	g := newGroup(t, 3)
+	g := newGroup(t, 1)
 	g.load("old", 5_000)
 	stop := g.keepWriting()
 	defer stop()
@@ -90,7 +90,6 @@ func TestBackupUnderLoad(t *testing.T) {
 
 func TestBackupIsRefused(t *testing.T) {
 	g := newGroup(t, 3)
-	g.load("old", 10_000) // for more than one piece
 	leader := g.leader()
 	for _, r := range g.replicas {
 		if r == leader {
@@ -100,6 +99,9 @@ func TestBackupIsRefused(t *testing.T) {
 			t.Errorf("of a follower: %v", err)
 		}
 	}
+	alone := newGroup(t, 1) // which leads throughout
+	alone.load("old", 10_000)
+	leader = alone.leader()
 	enough := errors.New("enough")
 	if err := leader.Backup(t.Context(), "north", func([]byte) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("deliver's error came as %v", err)
@@ -251,11 +253,14 @@ func TestRestartedTakesFollowers(t *testing.T) {
 
 // TestRecover makes an index of what one replica of three has.
 func TestRecover(t *testing.T) {
-	g, _ := recorded(t, 3, nil)
+	g := newGroup(t, 3)
 	g.load("old", 2_000)
-	g.cut()
-	g.load("tail", 1_000)
 	survivor := g.leader()
+	if err := survivor.checkpointNow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	g.load("tail", 1_000)
+	g.reaches(survivor)
 	for id, r := range g.replicas {
 		if r != survivor {
 			g.reaches(r)
