@@ -7,6 +7,15 @@
 //	err = r.Assign(ctx, assignment)
 //	reply, err := r.Write(ctx, &request)
 //
+// # The group
+//
+// One replica leads, in a term (leadership.go), and takes commands; the others
+// follow and name it. Whoever looks after the group, as leader, makes replicas
+// members and lets them go (members.go). They talk over connections that Config
+// brings (transport.go). A linearizable read makes sure by a round of its own
+// that this replica still leads (confirm.go). Every so often the leader has all
+// compare what they hold (mark.go).
+//
 // # Writes
 //
 // Requests that wait while the log is being appended to become its next
@@ -45,7 +54,9 @@
 // on. After a full disk the log is opened anew, as after a crash, when there
 // is space again; after any other failure the replica takes no write until it
 // is opened anew itself. A reserve of free space refuses writes before the
-// disk is really full (disk.go).
+// disk is really full (disk.go). A replica whose disk hangs falls silent, so that
+// another leads (disk.go), and a leader that takes no writes hands over
+// (aside.go).
 //
 // Directory layout: index.db is the index, log/ the write-ahead log, snapshots/
 // and backups/ what is being sent, index.db.incoming what is being received.
