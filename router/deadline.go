@@ -18,6 +18,8 @@ type deadlineContext struct {
 	once   sync.Once
 	inner  context.Context
 	cancel context.CancelFunc
+	// begun is set when inner is: from then on what that says holds.
+	begun atomic.Bool
 }
 
 // bound is ctx with the router's timeout if it has no deadline. Its second
@@ -52,7 +54,10 @@ func (c *deadlineContext) stop() {
 }
 
 func (c *deadlineContext) start() context.Context {
-	c.once.Do(func() { c.inner, c.cancel = context.WithDeadline(c.parent, c.deadline) })
+	c.once.Do(func() {
+		c.inner, c.cancel = context.WithDeadline(c.parent, c.deadline)
+		c.begun.Store(true)
+	})
 	return c.inner
 }
 
@@ -62,7 +67,10 @@ func (c *deadlineContext) end() {
 	if c == nil {
 		return
 	}
-	c.once.Do(func() { c.inner, c.cancel = endedContext, func() {} })
+	c.once.Do(func() {
+		c.inner, c.cancel = endedContext, func() {}
+		c.begun.Store(true)
+	})
 	c.cancel()
 }
 
@@ -78,13 +86,17 @@ func (c *deadlineContext) Done() <-chan struct{} { return c.start().Done() }
 
 func (c *deadlineContext) Value(key any) any { return c.parent.Value(key) }
 
-// Err does not start the timer while the deadline is ahead.
+// Err does not start the timer while the deadline is ahead. It is never nil once
+// Done is closed: contexts that are made of this one panic over that.
 func (c *deadlineContext) Err() error {
 	if err := c.parent.Err(); err != nil {
 		return err
 	}
 	if c.stopped.Load() {
 		return context.Canceled
+	}
+	if c.begun.Load() {
+		return c.inner.Err()
 	}
 	if time.Now().Before(c.deadline) {
 		return nil
