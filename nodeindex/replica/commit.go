@@ -22,9 +22,14 @@ type committer struct {
 	encoding sync.Mutex
 }
 
-// commandsInFlight is how many commands may be on their way: one is encoded
-// or applied while another is written.
-const commandsInFlight = 2
+const (
+	// commandsInFlight is how many commands may be on their way: one is encoded
+	// or applied while another is written.
+	commandsInFlight = 2
+	// overlapBytes is from how many bytes on the next command does not wait for
+	// the one on its way. Smaller ones are better joined: each costs a sync.
+	overlapBytes = 64 << 10
+)
 
 // waitingWrite is one request until it is answered.
 type waitingWrite struct {
@@ -86,6 +91,23 @@ func (c *committer) enqueue(w *waitingWrite) error {
 	c.bytes += w.bytes
 	c.signal()
 	return nil
+}
+
+// waitsForMore tells whether the next command had better wait for the end of
+// the one on its way, after which wake has a signal.
+func (c *committer) waitsForMore() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bytes < overlapBytes
+}
+
+// landed has the next command looked at when one has come to its end.
+func (c *committer) landed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.queue) > 0 {
+		c.signal()
+	}
 }
 
 func (c *committer) signal() {

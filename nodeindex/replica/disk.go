@@ -110,6 +110,7 @@ func (r *Replica) checkHang() {
 	hung := cairn.Errorf(cairn.KindUnavailable, "DISK_HANGS", "the disk of %s has not answered for %s; another replica takes over, if there is one, and writes go on here when it answers", r.config.Dir, hangLimit)
 	if r.refusals.setHung(hung) {
 		r.config.Logger.Error("the disk hangs; this replica neither takes writes nor leads", "dir", r.config.Dir)
+		r.committer.landed() // those who wait behind what hangs are refused
 	}
 }
 

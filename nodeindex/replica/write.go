@@ -47,6 +47,12 @@ func (r *Replica) commit() {
 			r.committer.failAll(errClosed())
 			return
 		}
+		if len(slots) > 0 && r.committer.waitsForMore() {
+			if refusal := r.refusals.get(); refusal != nil {
+				r.committer.failAll(refusal) // what is on its way may never come to its end
+			}
+			continue
+		}
 		select {
 		case slots <- struct{}{}:
 		case <-r.ctx.Done():
@@ -80,6 +86,7 @@ func (r *Replica) commit() {
 		r.running.Go(func() {
 			r.finish(log, command, batch)
 			<-slots
+			r.committer.landed()
 		})
 	}
 }

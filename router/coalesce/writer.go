@@ -16,7 +16,7 @@ type BatchWrite func(ctx context.Context, keyspace string, writes []cairn.Write,
 const (
 	// batchesInFlight is how many batches may be on their way: one is made and
 	// answered while another is carried out.
-	batchesInFlight = 2
+	batchesInFlight = 1
 	// mostWrites bounds a batch.
 	mostWrites = 1024
 	// batchTimeout bounds a batch: its writes' own deadlines end the waiting for
