@@ -14,8 +14,8 @@ import (
 type BatchWrite func(ctx context.Context, keyspace string, writes []cairn.Write, request cairn.RequestID) ([]cairn.WriteOutcome, cairn.Token, error)
 
 const (
-	// batchesInFlight is how many batches may be on their way: one is made and
-	// answered while another is carried out.
+	// batchesInFlight is how many batches may be on their way. With one, all who
+	// wait share the next, and with it a sync of the log.
 	batchesInFlight = 1
 	// mostWrites bounds a batch.
 	mostWrites = 1024
