@@ -20,9 +20,12 @@ type store struct {
 	// held, while not nil, holds batches back until it is closed.
 	held chan struct{}
 	err  error
+	// entered counts batches, those held back included.
+	entered atomic.Int64
 }
 
 func (s *store) write(_ context.Context, keyspace string, writes []cairn.Write, _ cairn.RequestID) ([]cairn.WriteOutcome, cairn.Token, error) {
+	s.entered.Add(1)
 	if s.held != nil {
 		<-s.held
 	}
@@ -50,7 +53,7 @@ func TestWritesThatWaitTravelTogether(t *testing.T) {
 	s := &store{entries: map[string]int{}, held: make(chan struct{})}
 	w := NewWriter("things", s.write)
 	var writers sync.WaitGroup
-	for i := range 64 {
+	write := func(i int) {
 		writers.Go(func() {
 			if _, _, err := w.Write(t.Context(), put(fmt.Sprint("k", i))); err != nil {
 				t.Error(err)
@@ -58,6 +61,15 @@ func TestWritesThatWaitTravelTogether(t *testing.T) {
 		})
 	}
 	// The first ones are on their way, each alone, and all others wait.
+	for i := range batchesInFlight {
+		write(i)
+		for s.entered.Load() <= int64(i) {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	for i := batchesInFlight; i < 64; i++ {
+		write(i)
+	}
 	for waiting := 0; waiting < 64-batchesInFlight; time.Sleep(time.Millisecond) {
 		w.mu.Lock()
 		waiting = len(w.waiting)
@@ -108,7 +120,11 @@ func TestEndedContexts(t *testing.T) {
 	ask := func(key string) context.CancelFunc {
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { _, _, err := w.Write(ctx, put(key)); results <- err }()
-		time.Sleep(20 * time.Millisecond)
+		for isThere := false; !isThere; time.Sleep(time.Millisecond) {
+			w.mu.Lock()
+			isThere = s.entered.Load() > 0 && (key == "a" || len(w.waiting) > 0 && string(w.waiting[len(w.waiting)-1].write.Key) == key)
+			w.mu.Unlock()
+		}
 		return cancel
 	}
 	sent, alsoSent, waits := ask("a"), ask("b"), ask("c")
