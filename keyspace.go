@@ -53,6 +53,9 @@ type Shard struct {
 	Start, End []byte
 	// Epoch is the map revision of the last change of owner or bounds.
 	Epoch uint64
+	// Move names the attempt of a move by which the shard came to its owner, 0 if
+	// it did not come by one: what the owner has staged under it is the shard.
+	Move UID
 }
 
 // NodeState is whether a node takes entries.
