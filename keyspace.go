@@ -53,8 +53,9 @@ type Shard struct {
 	Start, End []byte
 	// Epoch is the map revision of the last change of owner or bounds.
 	Epoch uint64
-	// Move names the attempt of a move by which the shard came to its owner, 0 if
-	// it did not come by one: what the owner has staged under it is the shard.
+	// Move is the move by which its owner got it, 0 for none. An index that does
+	// not hold the shard yet serves it only with all that was staged for that
+	// move.
 	Move UID
 }
 

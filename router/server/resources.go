@@ -45,7 +45,7 @@ func keyspaceSpec(k *cairnv1.Keyspace) (*catalog.KeyspaceSpec, error) {
 		return nil, err
 	}
 	out := &catalog.KeyspaceSpec{
-		Name: name, Replicas: k.GetReplicas(),
+		Name: name, Replicas: k.GetReplicas(), Mover: k.GetMover(),
 		Placement:     cairn.Placement{Affinity: k.GetPlacement().GetAffinity()},
 		InitialShards: k.GetPlacement().GetInitialShards(), InitialSplits: k.GetPlacement().GetInitialSplits(),
 	}
@@ -100,7 +100,7 @@ func viewSpec(v *cairnv1.View) (*catalog.ViewSpec, error) {
 
 func keyspaceMessage(info admin.KeyspaceInfo) *cairnv1.Keyspace {
 	out := &cairnv1.Keyspace{
-		Name: keyspacePrefix + info.Name, Replicas: uint32(info.Replicas), Uid: info.UID.String(),
+		Name: keyspacePrefix + info.Name, Replicas: uint32(info.Replicas), Mover: info.Mover, Uid: info.UID.String(),
 		Revision: info.Revision, ShardCount: uint64(info.ShardCount),
 		Placement:  &cairnv1.Placement{Scheme: cairnv1.Placement_HASH, Affinity: info.Placement.Affinity},
 		Attributes: make(map[string]*cairnv1.Attribute),

@@ -1,0 +1,186 @@
+package move
+
+import (
+	"context"
+	"time"
+
+	"cairn"
+	"cairn/shardmap"
+)
+
+const (
+	// actionTimeout bounds one action, so that a leader that hangs is asked again,
+	// or its successor.
+	actionTimeout = 5 * time.Second
+	// fencedTimeout is that while writes wait for it.
+	fencedTimeout = time.Second
+	// copyFor is how long one Copy goes on before the record is looked at again.
+	copyFor = time.Second
+	// A look at what has changed finds little if it is no more than caughtBytes, or
+	// took no longer than caughtIn to hand on.
+	caughtBytes = 64 << 10
+	caughtIn    = 25 * time.Millisecond
+)
+
+// do carries an action out, and returns what is known then.
+func (c *carrier) do(ctx context.Context, s State, a Action) State {
+	limit := actionTimeout
+	if s.Move.Phase == shardmap.MoveFenced {
+		limit = fencedTimeout
+	}
+	attempt, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	next, err := c.try(attempt, s, a)
+	if err != nil {
+		if ctx.Err() == nil && c.driver.config.Events.Failed != nil {
+			c.driver.config.Events.Failed(s.Move, a, err)
+		}
+		return next.Failed(a, err, c.driver.config.Now())
+	}
+	return next
+}
+
+func (c *carrier) try(ctx context.Context, s State, a Action) (State, error) {
+	store := c.driver.config.Store
+	switch a.Kind {
+	case Read:
+		m, err := store.Refresh(ctx)
+		if err != nil {
+			return s, err
+		}
+		record, found := m.Move(s.Move.UID)
+		if !found {
+			return s, nil // carry sees to that
+		}
+		return s.Saw(record), nil
+	case Swap:
+		return c.swap(ctx, s, a.Next)
+	case PutFence, Unfence, Copy, Tail:
+		return c.atSource(ctx, s, a)
+	}
+	return c.atTarget(ctx, s, a)
+}
+
+func (c *carrier) swap(ctx context.Context, s State, next shardmap.Move) (State, error) {
+	change, err := shardmap.StepMove(c.driver.config.Store.Map(), s.Move, next)
+	if err != nil {
+		return s, err
+	}
+	revision, err := c.driver.config.Store.Commit(ctx, change)
+	if err != nil {
+		return s, err
+	}
+	after := s.Swapped(next, revision, c.driver.config.Now())
+	if c.driver.config.Events.Stepped != nil {
+		c.driver.config.Events.Stepped(s.Move, after.Move)
+	}
+	return after, nil
+}
+
+// dial is the index of one side of a move.
+func (c *carrier) dial(cluster cairn.UID) (Index, func(), error) {
+	declared, found := c.driver.config.Store.Map().Catalog().ClusterByUID(cluster)
+	if !found {
+		return nil, nil, cairn.Errorf(cairn.KindUnavailable, "CLUSTER_GONE", "there is no cluster %s any more", cluster)
+	}
+	return c.driver.config.Dial(declared)
+}
+
+func (c *carrier) atTarget(ctx context.Context, s State, a Action) (State, error) {
+	target, release, err := c.dial(s.Move.To)
+	if err != nil {
+		return s, err
+	}
+	defer release()
+	switch a.Kind {
+	case Note:
+		if err := target.NoteMap(ctx, a.Revision); err != nil {
+			return s, err
+		}
+		return s.HasNoted(), nil
+	case Drop:
+		dropped := moving(s.Move)
+		dropped.Move = a.Staging
+		if err := target.DropShard(ctx, dropped); err != nil {
+			return s, err
+		}
+		return s.HasDropped(), nil
+	}
+	staged, err := target.StagedShard(ctx, moving(s.Move))
+	if err != nil {
+		return s, err
+	}
+	return s.Asked(staged), nil
+}
+
+func (c *carrier) atSource(ctx context.Context, s State, a Action) (State, error) {
+	source, release, err := c.dial(s.Move.From)
+	if err != nil {
+		return s, err
+	}
+	defer release()
+	if a.Kind == PutFence || a.Kind == Unfence {
+		stands, err := source.FenceShard(ctx, moving(s.Move), a.Fence, a.Kind == PutFence)
+		switch {
+		case err != nil:
+			return s, err
+		case a.Kind == Unfence:
+			return s.FenceLifted(a.Fence), nil
+		case !stands.On || stands.Number != a.Fence:
+			return s, cairn.Errorf(cairn.KindConflict, "FENCE_OVER", "fence %d is over; the source has had %d", a.Fence, stands.Number)
+		}
+		return s.FencePut(stands), nil
+	}
+	target, releaseTarget, err := c.dial(s.Move.To)
+	if err != nil {
+		return s, err
+	}
+	defer releaseTarget()
+	if a.Kind == Copy {
+		return c.copy(ctx, s, source, target)
+	}
+	return c.tail(ctx, s, source, target)
+}
+
+// copy hands on what the target lacks of the copy, for a while.
+func (c *carrier) copy(ctx context.Context, s State, source Source, target Target) (State, error) {
+	for began := c.driver.config.Now(); !s.Have.Complete && c.driver.config.Now().Sub(began) < copyFor; {
+		part, err := source.CopyShard(ctx, moving(s.Move), []byte(s.Have.Last))
+		if err == nil {
+			err = c.driver.limiter.wait(ctx, len(part.Data))
+		}
+		if err != nil {
+			return s, err
+		}
+		staged, err := target.StageShard(ctx, moving(s.Move), part.Data)
+		if err != nil {
+			return s, err
+		}
+		s = s.Asked(staged)
+	}
+	return s, nil
+}
+
+// tail hands on what has changed since what the target has. Under a fence it is
+// not slowed down.
+func (c *carrier) tail(ctx context.Context, s State, source Source, target Target) (State, error) {
+	began := c.driver.config.Now()
+	part, err := source.TailShard(ctx, moving(s.Move), s.Have.Through)
+	if err == nil && s.Move.Phase != shardmap.MoveFenced {
+		err = c.driver.limiter.wait(ctx, len(part.Data))
+	}
+	if err != nil {
+		return s, err
+	}
+	staged, err := target.StageShard(ctx, moving(s.Move), part.Data)
+	if err != nil {
+		return s, err
+	}
+	little := len(part.Data) <= caughtBytes || c.driver.config.Now().Sub(began) <= caughtIn
+	return s.Followed(staged, little), nil
+}
+
+// moving is the shard of a move, under the name of its present attempt.
+func moving(m shardmap.Move) cairn.MovingShard {
+	return cairn.MovingShard{Move: m.Staging, Keyspace: m.Keyspace, Shard: m.Shard, Epoch: m.Epoch, Start: []byte(m.Start), End: []byte(m.End)}
+}
