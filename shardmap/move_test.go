@@ -88,9 +88,12 @@ func TestMoveHolds(t *testing.T) {
 		}
 	}
 	for what, refused := range map[string]func() error{
-		"a split":      func() error { _, err := shardmap.Split(m, hashed, move.Shard, hashStart(1, 1<<20)); return err },
-		"a merge":      func() error { _, err := shardmap.Merge(m, hashed, move.Shard); return err },
-		"an isolation": func() error { _, _, err := shardmap.Isolate(m, hashed, hashStart(1, 1<<20), hashStart(2, 1<<20)); return err },
+		"a split": func() error { _, err := shardmap.Split(m, hashed, move.Shard, hashStart(1, 1<<20)); return err },
+		"a merge": func() error { _, err := shardmap.Merge(m, hashed, move.Shard); return err },
+		"an isolation": func() error {
+			_, _, err := shardmap.Isolate(m, hashed, hashStart(1, 1<<20), hashStart(2, 1<<20))
+			return err
+		},
 		"another move": func() error {
 			_, _, err := shardmap.StartMove(m, shardmap.MoveRequest{Keyspace: hashed, Shard: move.Shard, To: move.To}, moveTime)
 			return err

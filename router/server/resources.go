@@ -152,7 +152,10 @@ func viewMessage(info admin.ViewInfo) *cairnv1.View {
 func shardMessage(keyspace string, info admin.ShardInfo) *cairnv1.Shard {
 	out := &cairnv1.Shard{
 		Name: shardName(keyspace, info.ID), Cluster: clusterPrefix + info.ClusterName,
-		Epoch: info.Epoch, Start: info.Start, End: info.End,
+		Epoch: info.Epoch, Start: info.Start, End: info.End, Pinned: info.Pinned,
+	}
+	if info.HeldBy != 0 {
+		out.Move = moveName(info.HeldBy)
 	}
 	if info.EntriesKnown {
 		out.Entries = &info.Entries

@@ -65,4 +65,3 @@ func (s *Store) resign(session *concurrency.Session) {
 	defer cancel()
 	_, _ = s.client.Revoke(ctx, session.Lease()) // else it runs out
 }
-
