@@ -26,6 +26,7 @@ type arrival struct {
 
 // progress is how far an arrival is. See cairn.Staged.
 type progress struct {
+	attempt  uint64
 	copied   uint64
 	last     []byte
 	complete bool
@@ -67,6 +68,7 @@ func (p *progress) append(out []byte) []byte {
 	if p.complete {
 		complete = 1
 	}
+	out = binary.AppendUvarint(out, p.attempt)
 	out = binary.AppendUvarint(out, p.copied)
 	out = append(appendBytes(out, p.last), complete)
 	out = binary.AppendUvarint(out, p.through)
@@ -75,7 +77,7 @@ func (p *progress) append(out []byte) []byte {
 
 func (d *decoder) progress() progress {
 	return progress{
-		copied: d.uvarint(), last: bytes.Clone(d.bytes()), complete: d.number(1) == 1,
+		attempt: d.uvarint(), copied: d.uvarint(), last: bytes.Clone(d.bytes()), complete: d.number(1) == 1,
 		through: d.uvarint(), sealed: d.uvarint(),
 	}
 }

@@ -201,10 +201,11 @@ func (a *assignment) fencedKeyspaces() map[cairn.UID]bool {
 
 // appendMoving writes which shard moves.
 func appendMoving(out []byte, m cairn.MovingShard) []byte {
-	return appendShard(out, &cairn.Shard{Keyspace: m.Keyspace, ID: m.Shard, Start: m.Start, End: m.End, Epoch: m.Epoch, Move: m.Move})
+	out = appendShard(out, &cairn.Shard{Keyspace: m.Keyspace, ID: m.Shard, Start: m.Start, End: m.End, Epoch: m.Epoch, Move: m.Move})
+	return binary.AppendUvarint(out, m.Attempt)
 }
 
 func (d *decoder) moving() cairn.MovingShard {
 	s := d.shard()
-	return cairn.MovingShard{Move: s.Move, Keyspace: s.Keyspace, Shard: s.ID, Epoch: s.Epoch, Start: s.Start, End: s.End}
+	return cairn.MovingShard{Move: s.Move, Keyspace: s.Keyspace, Shard: s.ID, Epoch: s.Epoch, Attempt: d.uvarint(), Start: s.Start, End: s.End}
 }

@@ -156,6 +156,9 @@ func (d *decoder) piece() piece {
 	return p
 }
 
+// isFirst tells whether a copy begins with the piece: it has the definition then.
+func (p *piece) isFirst() bool { return p.kind == pieceCopy && len(p.after) == 0 }
+
 func (d *decoder) flag() bool { return d.number(1) == 1 }
 
 // appendPiece adds a piece to a part.

@@ -143,6 +143,10 @@ func (c *stageCommand) decode(command []byte) bool {
 			puts++
 		}
 	}
+	first := c.piece.isFirst()
+	if definition := c.piece.definition; first != (definition != nil) || first && definition.UID != c.moving.Keyspace {
+		return false
+	}
 	return d.ok() && puts == len(c.choice.of) && c.moving.Move != 0
 }
 
@@ -151,7 +155,7 @@ func (c *stageCommand) decode(command []byte) bool {
 //
 //   - KindPrecondition: NOTHING_STAGED, RANGE_OWNED, RANGE_ARRIVING (another
 //     move's entries stand there: drop them), MOVE_DIFFERS
-//   - KindConflict: COPY_BEHIND, TAIL_GAP
+//   - KindConflict: ATTEMPT_OVER, COPY_BEHIND, TAIL_GAP
 //   - KindStale: NODES_CHANGED, choose anew
 //   - KindInvalid: KEY_OUTSIDE
 //   - KindExhausted: ORDINALS_EXHAUSTED
@@ -163,14 +167,15 @@ func (x *Index) applyStage(s *state, r *reader, index uint64, command []byte) (c
 		return cairn.Staged{}, errCommand
 	}
 	a := s.arrival(c.moving.Keyspace, c.moving.Move)
-	follows, err := c.follows(s, a)
-	if err == nil && follows {
+	next, err := c.follows(a)
+	if err == nil && next != passed {
 		err = c.check(s)
 	}
-	if err == nil && follows && a == nil {
-		a, s, err = x.beginArrival(s, index, &c)
+	if err == nil && next == begins {
+		a, err = x.beginArrival(s, index, &c)
+		s = x.state.Load()
 	}
-	if err == nil && follows {
+	if err == nil && next != passed {
 		err = x.stage(s, r, index, a, &c)
 	}
 	if err != nil {
@@ -179,46 +184,66 @@ func (x *Index) applyStage(s *state, r *reader, index uint64, command []byte) (c
 	return a.staged(), err
 }
 
-// follows tells whether a piece is the next one; false if it has been there.
-func (c *stageCommand) follows(s *state, a *arrival) (bool, *cairn.Error) {
-	p := &c.piece
+// standing is where a piece stands to what is staged.
+type standing int
+
+const (
+	passed standing = iota // it has been there
+	begins                 // an attempt begins with it
+	goesOn                 // it goes on from what is there
+)
+
+// follows tells where a piece stands to what is staged for its move.
+func (c *stageCommand) follows(a *arrival) (standing, *cairn.Error) {
+	p, m := &c.piece, &c.moving
 	switch {
-	case a == nil && (p.kind != pieceCopy || len(p.after) > 0):
-		return false, errNothingStaged
-	case a == nil:
-		return true, s.clear(c.moving)
-	case a.ID != c.moving.Shard || !bytes.Equal(a.Start, c.moving.Start) || !bytes.Equal(a.End, c.moving.End):
-		return false, cairn.Errorf(cairn.KindPrecondition, "MOVE_DIFFERS", "the move has staged another shard, %s", a.ID)
+	case a != nil && (a.ID != m.Shard || !bytes.Equal(a.Start, m.Start) || !bytes.Equal(a.End, m.End)):
+		return 0, cairn.Errorf(cairn.KindPrecondition, "MOVE_DIFFERS", "the move has staged another shard, %s", a.ID)
+	case a != nil && m.Attempt < a.attempt:
+		return 0, cairn.Errorf(cairn.KindConflict, "ATTEMPT_OVER", "attempt %d of the move is over; there is attempt %d", m.Attempt, a.attempt)
+	case a == nil || m.Attempt > a.attempt:
+		if !p.isFirst() {
+			return 0, errNothingStaged
+		}
+		return begins, nil
 	case p.kind == pieceTail && p.from > a.through:
-		return false, errTailGap
+		return 0, errTailGap
+	case p.kind == pieceTail && p.index < a.through:
+		return passed, nil
 	case p.kind == pieceTail:
-		return p.index >= a.through, nil
+		return goesOn, nil
 	case a.complete || !bytes.Equal(p.after, a.last):
-		return false, nil
+		return passed, nil
 	case p.index < a.through:
-		return false, errCopyBehind
+		return 0, errCopyBehind
 	}
-	return true, nil
+	return goesOn, nil
 }
 
-// clear refuses a shard that has keys of which there may be entries.
-func (a *assignment) clear(m cairn.MovingShard) *cairn.Error {
+// inTheWay are the arrivals that an attempt takes the place of: an earlier one of
+// the move, and those of moves that were planned on an earlier epoch of keys of
+// it, which are over. A shard that keys of it are in otherwise is refused.
+func (a *assignment) inTheWay(m cairn.MovingShard) (over []*arrival, err *cairn.Error) {
 	k := a.keyspaces[m.Keyspace]
 	if k == nil {
-		return nil
+		return nil, nil
 	}
 	moving := cairn.Shard{Start: m.Start, End: m.End}
 	for _, s := range k.shards {
 		if overlap(&s.Shard, &moving) {
-			return errRangeOwned
+			return nil, errRangeOwned
 		}
 	}
 	for _, each := range k.arriving {
-		if overlap(&each.Shard, &moving) {
-			return cairn.Errorf(cairn.KindPrecondition, "RANGE_ARRIVING", "entries of move %s are staged there; drop them first", each.Move)
+		switch {
+		case !overlap(&each.Shard, &moving):
+		case each.Move == m.Move || each.Epoch < m.Epoch:
+			over = append(over, each)
+		default:
+			return nil, cairn.Errorf(cairn.KindPrecondition, "RANGE_ARRIVING", "entries of move %s are staged there; drop them first", each.Move)
 		}
 	}
-	return nil
+	return over, nil
 }
 
 // check refuses a piece that can't be taken in.
@@ -234,9 +259,6 @@ func (c *stageCommand) check(s *state) *cairn.Error {
 		}
 	}
 	k := s.keyspaces[c.moving.Keyspace]
-	if k == nil && c.piece.definition == nil {
-		return errNothingStaged
-	}
 	if k == nil {
 		k = newKeyspace(*c.piece.definition, nil, nil)
 	}
@@ -252,18 +274,23 @@ func (c *stageCommand) check(s *state) *cairn.Error {
 }
 
 // beginArrival makes room for a shard that begins to arrive.
-func (x *Index) beginArrival(s *state, index uint64, c *stageCommand) (*arrival, *state, *cairn.Error) {
+func (x *Index) beginArrival(s *state, index uint64, c *stageCommand) (*arrival, *cairn.Error) {
 	m := c.moving
+	over, err := s.inTheWay(m)
+	if err != nil {
+		return nil, err
+	}
+	for _, each := range over {
+		x.drop(index, each)
+	}
+	s = x.state.Load()
 	a := &arrival{
 		Shard:      cairn.Shard{Keyspace: m.Keyspace, ID: m.Shard, Start: bytes.Clone(m.Start), End: bytes.Clone(m.End), Epoch: m.Epoch, Move: m.Move},
 		population: newPopulation(),
-		progress:   progress{copied: c.piece.index, through: c.piece.index},
+		progress:   progress{attempt: m.Attempt, copied: c.piece.index, through: c.piece.index},
 	}
 	k := s.keyspaces[m.Keyspace]
 	if k == nil {
-		if c.piece.definition.UID != m.Keyspace {
-			return nil, s, errPart
-		}
 		k = newKeyspace(*c.piece.definition, c.piece.views, nil)
 		k.guest = true
 	}
@@ -273,7 +300,7 @@ func (x *Index) beginArrival(s *state, index uint64, c *stageCommand) (*arrival,
 		p.Arrive(x.numberOf(a.population))
 	}
 	x.publish(func(s *state) { s.assignment, s.assigned, s.projections = next, index, projections })
-	return a, x.state.Load(), nil
+	return a, nil
 }
 
 // with is the assignment with a keyspace in the place of what it was.
@@ -347,30 +374,32 @@ func (a *arrival) advance(p *piece) {
 // DropCommand is the command that forgets what is staged for a move.
 func DropCommand(m cairn.MovingShard) []byte { return appendMoving([]byte{commandDrop}, m) }
 
-// applyDrop forgets what is staged for a move, if anything is: it is out of
-// sight, and swept later as what has departed is.
+// applyDrop forgets what is staged for a move, if anything is and no later attempt
+// is under way.
 func (x *Index) applyDrop(s *state, index uint64, command []byte) *cairn.Error {
 	d := decoder{rest: command[1:]}
 	m := d.moving()
 	if !d.done() {
 		return errCommand
 	}
-	a := s.arrival(m.Keyspace, m.Move)
-	if a == nil {
-		return nil
+	if a := s.arrival(m.Keyspace, m.Move); a != nil && a.attempt <= m.Attempt {
+		x.drop(index, a)
 	}
-	k := s.keyspaces[m.Keyspace]
-	left := k.withArrivals(slices.DeleteFunc(slices.Clone(k.arriving), func(each *arrival) bool { return each == a }))
-	next := s.with(left)
-	x.forget(a, s.projections[m.Keyspace])
-	departed := a.ordinals
+	return nil
+}
+
+// drop has an arrival be swept as what has departed is.
+func (x *Index) drop(index uint64, a *arrival) {
+	s := x.state.Load()
+	k := s.keyspaces[a.Keyspace]
+	next := s.with(k.withArrivals(slices.DeleteFunc(slices.Clone(k.arriving), func(each *arrival) bool { return each == a })))
+	x.forget(a, s.projections[a.Keyspace])
 	projections := x.project(s.projections, next)
 	x.effects.staged(nil)
 	x.publish(func(s *state) {
 		s.assignment, s.assigned, s.projections = next, index, projections
-		s.departed = depart(s.departed, m.Keyspace, departed)
+		s.departed = depart(s.departed, a.Keyspace, a.ordinals)
 	})
-	return nil
 }
 
 // forget has an arrival's entries leave the views, and its blocks.

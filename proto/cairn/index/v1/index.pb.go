@@ -2613,6 +2613,7 @@ type MovingShard struct {
 	// Placement keys [start, end); an empty end is open.
 	Start         []byte `protobuf:"bytes,5,opt,name=start,proto3" json:"start,omitempty"`
 	End           []byte `protobuf:"bytes,6,opt,name=end,proto3" json:"end,omitempty"`
+	Attempt       uint64 `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2687,6 +2688,13 @@ func (x *MovingShard) GetEnd() []byte {
 		return x.End
 	}
 	return nil
+}
+
+func (x *MovingShard) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
 }
 
 type ShardDigest struct {
@@ -3861,14 +3869,15 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\bkeyspace\x18\x01 \x01(\x06R\bkeyspace\x12\x14\n" +
 	"\x05shard\x18\x02 \x01(\x04R\x05shard\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x18\n" +
-	"\aentries\x18\x04 \x01(\x04R\aentries\"\x91\x01\n" +
+	"\aentries\x18\x04 \x01(\x04R\aentries\"\xab\x01\n" +
 	"\vMovingShard\x12\x12\n" +
 	"\x04move\x18\x01 \x01(\x06R\x04move\x12\x1a\n" +
 	"\bkeyspace\x18\x02 \x01(\x06R\bkeyspace\x12\x14\n" +
 	"\x05shard\x18\x03 \x01(\x04R\x05shard\x12\x14\n" +
 	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05start\x18\x05 \x01(\fR\x05start\x12\x10\n" +
-	"\x03end\x18\x06 \x01(\fR\x03end\"9\n" +
+	"\x03end\x18\x06 \x01(\fR\x03end\x12\x18\n" +
+	"\aattempt\x18\a \x01(\x04R\aattempt\"9\n" +
 	"\vShardDigest\x12\x18\n" +
 	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x10\n" +
 	"\x03sum\x18\x02 \x01(\x06R\x03sum\"[\n" +
