@@ -25,6 +25,10 @@ type MovingShard struct {
 	Shard    ShardID
 	// Epoch is the shard's before the move.
 	Epoch uint64
+	// Attempt counts how often the move has begun to copy. What is staged is of
+	// one attempt: a later one takes its place, an earlier one is refused, and
+	// has it not be dropped.
+	Attempt uint64
 	// Start and End bound its placement keys, as in Shard.
 	Start, End []byte
 }

@@ -2,6 +2,7 @@ package move
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"cairn"
@@ -14,6 +15,8 @@ const (
 	actionTimeout = 5 * time.Second
 	// fencedTimeout is that while writes wait for it.
 	fencedTimeout = time.Second
+	// copyTimeout is that of a copy, which begins with a checkpoint of the source.
+	copyTimeout = time.Minute
 	// copyFor is how long one Copy goes on before the record is looked at again.
 	copyFor = time.Second
 	// A look at what has changed finds little if it is no more than caughtBytes, or
@@ -25,8 +28,11 @@ const (
 // do carries an action out, and returns what is known then.
 func (c *carrier) do(ctx context.Context, s State, a Action) State {
 	limit := actionTimeout
-	if s.Move.Phase == shardmap.MoveFenced {
+	switch {
+	case s.Move.Phase == shardmap.MoveFenced:
 		limit = fencedTimeout
+	case a.Kind == Copy:
+		limit = copyTimeout
 	}
 	attempt, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -94,7 +100,7 @@ func (c *carrier) atTarget(ctx context.Context, s State, a Action) (State, error
 	defer release()
 	switch a.Kind {
 	case Note:
-		if err := target.NoteMap(ctx, a.Revision); err != nil {
+		if err := target.NoteRevision(ctx, a.Revision); err != nil {
 			return s, err
 		}
 		return s.HasNoted(), nil
@@ -142,22 +148,34 @@ func (c *carrier) atSource(ctx context.Context, s State, a Action) (State, error
 	return c.tail(ctx, s, source, target)
 }
 
+// errEnough ends a Copy that went on for its time.
+var errEnough = errors.New("the record is to be looked at again")
+
 // copy hands on what the target lacks of the copy, for a while.
 func (c *carrier) copy(ctx context.Context, s State, source Source, target Target) (State, error) {
-	for began := c.driver.config.Now(); !s.Have.Complete && c.driver.config.Now().Sub(began) < copyFor; {
-		part, err := source.CopyShard(ctx, moving(s.Move), []byte(s.Have.Last))
-		if err == nil {
-			err = c.driver.limiter.wait(ctx, len(part.Data))
+	var began time.Time
+	err := source.CopyShard(ctx, moving(s.Move), []byte(s.Have.Last), func(part cairn.CopiedPart) error {
+		if began.IsZero() {
+			began = c.driver.config.Now()
 		}
-		if err != nil {
-			return s, err
+		if err := c.driver.limiter.wait(ctx, len(part.Data)); err != nil {
+			return err
 		}
 		staged, err := target.StageShard(ctx, moving(s.Move), part.Data)
 		if err != nil {
-			return s, err
+			return err
 		}
 		s = s.Asked(staged)
+		if !part.Done && c.driver.config.Now().Sub(began) >= copyFor {
+			return errEnough
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return s, err
 	}
+	// What was copied in no time leaves nothing to catch up with.
+	s.Caught = s.Have.Complete && c.driver.config.Now().Sub(began) <= caughtIn
 	return s, nil
 }
 
@@ -182,5 +200,5 @@ func (c *carrier) tail(ctx context.Context, s State, source Source, target Targe
 
 // moving is the shard of a move, under the name of its present attempt.
 func moving(m shardmap.Move) cairn.MovingShard {
-	return cairn.MovingShard{Move: m.Staging, Keyspace: m.Keyspace, Shard: m.Shard, Epoch: m.Epoch, Start: []byte(m.Start), End: []byte(m.End)}
+	return cairn.MovingShard{Move: m.Staging, Attempt: uint64(m.Attempt), Keyspace: m.Keyspace, Shard: m.Shard, Epoch: m.Epoch, Start: []byte(m.Start), End: []byte(m.End)}
 }

@@ -11,11 +11,11 @@ import (
 // does not answer in time, when what was asked may still be carried out, even
 // later; and with KindStale if the cluster does not own the shard in that epoch.
 type Source interface {
-	// CopyShard is the part of the copy that begins where Last of the one before
-	// says, the first for none.
-	CopyShard(ctx context.Context, s cairn.MovingShard, after []byte) (cairn.CopiedPart, error)
-	// TailShard is what has become of the shard after a log index. KindCompacted:
-	// the log no longer reaches back that far.
+	// CopyShard delivers the parts of the copy, from where Last of one says, from the
+	// first for none. It fails with the error of deliver.
+	CopyShard(ctx context.Context, s cairn.MovingShard, after []byte, deliver func(cairn.CopiedPart) error) error
+	// TailShard is what has become of the shard after a log index; where nothing has
+	// it waits a moment. KindCompacted: the log no longer reaches back that far.
 	TailShard(ctx context.Context, s cairn.MovingShard, after uint64) (cairn.TailPart, error)
 	// FenceShard sets the move's fence of a number, or lifts it, and returns how it
 	// is then: a number below the last, or one that was lifted, changes nothing.
@@ -32,7 +32,7 @@ type Target interface {
 	StagedShard(ctx context.Context, s cairn.MovingShard) (cairn.Staged, error)
 	// DropShard forgets what is staged.
 	DropShard(ctx context.Context, s cairn.MovingShard) error
-	// NoteMap returns once its log has noted the map of a revision, and serves by
-	// that.
-	NoteMap(ctx context.Context, revision uint64) error
+	// NoteRevision returns once its log has noted the map of a revision, and serves
+	// by that.
+	NoteRevision(ctx context.Context, revision uint64) error
 }
