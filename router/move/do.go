@@ -105,14 +105,14 @@ func (c *carrier) atTarget(ctx context.Context, s State, a Action) (State, error
 		}
 		return s.HasNoted(), nil
 	case Drop:
-		dropped := moving(s.Move)
+		dropped := Moving(s.Move)
 		dropped.Move = a.Staging
 		if err := target.DropShard(ctx, dropped); err != nil {
 			return s, err
 		}
 		return s.HasDropped(), nil
 	}
-	staged, err := target.StagedShard(ctx, moving(s.Move))
+	staged, err := target.StagedShard(ctx, Moving(s.Move))
 	if err != nil {
 		return s, err
 	}
@@ -126,7 +126,7 @@ func (c *carrier) atSource(ctx context.Context, s State, a Action) (State, error
 	}
 	defer release()
 	if a.Kind == PutFence || a.Kind == Unfence {
-		stands, err := source.FenceShard(ctx, moving(s.Move), a.Fence, a.Kind == PutFence)
+		stands, err := source.FenceShard(ctx, Moving(s.Move), a.Fence, a.Kind == PutFence)
 		switch {
 		case err != nil:
 			return s, err
@@ -154,17 +154,18 @@ var errEnough = errors.New("the record is to be looked at again")
 // copy hands on what the target lacks of the copy, for a while.
 func (c *carrier) copy(ctx context.Context, s State, source Source, target Target) (State, error) {
 	var began time.Time
-	err := source.CopyShard(ctx, moving(s.Move), []byte(s.Have.Last), func(part cairn.CopiedPart) error {
+	err := source.CopyShard(ctx, Moving(s.Move), []byte(s.Have.Last), func(part cairn.CopiedPart) error {
 		if began.IsZero() {
 			began = c.driver.config.Now()
 		}
-		if err := c.driver.limiter.wait(ctx, len(part.Data)); err != nil {
+		if err := c.driver.limiter.wait(ctx); err != nil {
 			return err
 		}
-		staged, err := target.StageShard(ctx, moving(s.Move), part.Data)
+		staged, err := target.StageShard(ctx, Moving(s.Move), part.Data)
 		if err != nil {
 			return err
 		}
+		c.driver.limiter.pay(len(part.Data), int(staged.Digest.Entries)-int(s.Have.Digest.Entries))
 		s = s.Asked(staged)
 		if !part.Done && c.driver.config.Now().Sub(began) >= copyFor {
 			return errEnough
@@ -179,18 +180,15 @@ func (c *carrier) copy(ctx context.Context, s State, source Source, target Targe
 	return s, nil
 }
 
-// tail hands on what has changed since what the target has. Under a fence it is
-// not slowed down.
+// tail hands on what has changed since what the target has. It is not slowed down:
+// what it does not keep up with it will never.
 func (c *carrier) tail(ctx context.Context, s State, source Source, target Target) (State, error) {
 	began := c.driver.config.Now()
-	part, err := source.TailShard(ctx, moving(s.Move), s.Have.Through)
-	if err == nil && s.Move.Phase != shardmap.MoveFenced {
-		err = c.driver.limiter.wait(ctx, len(part.Data))
-	}
+	part, err := source.TailShard(ctx, Moving(s.Move), s.Have.Through)
 	if err != nil {
 		return s, err
 	}
-	staged, err := target.StageShard(ctx, moving(s.Move), part.Data)
+	staged, err := target.StageShard(ctx, Moving(s.Move), part.Data)
 	if err != nil {
 		return s, err
 	}
@@ -198,7 +196,7 @@ func (c *carrier) tail(ctx context.Context, s State, source Source, target Targe
 	return s.Followed(staged, little), nil
 }
 
-// moving is the shard of a move, under the name of its present attempt.
-func moving(m shardmap.Move) cairn.MovingShard {
+// Moving is the shard of a move, under the name of its present attempt.
+func Moving(m shardmap.Move) cairn.MovingShard {
 	return cairn.MovingShard{Move: m.Staging, Attempt: uint64(m.Attempt), Keyspace: m.Keyspace, Shard: m.Shard, Epoch: m.Epoch, Start: []byte(m.Start), End: []byte(m.End)}
 }

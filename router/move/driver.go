@@ -34,8 +34,8 @@ type Config struct {
 	// PerCluster is how many moves a cluster takes part in at once; PerCluster if
 	// 0.
 	PerCluster int
-	// BytesPerSecond bounds what all moves together copy; no bound if 0.
-	BytesPerSecond int64
+	// Rate bounds what all moves together copy.
+	Rate Rate
 	// Events are told what happens; each may be nil. They must not block.
 	Events Events
 	// Now is the clock; time.Now if nil.
@@ -64,7 +64,7 @@ func NewDriver(config Config) *Driver {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	return &Driver{config, &limiter{bytes: float64(config.BytesPerSecond), now: config.Now}}
+	return &Driver{config, &limiter{rate: config.Rate, now: config.Now}}
 }
 
 // Run carries out every move that has its turn, until ctx ends. Several may run at

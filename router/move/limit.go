@@ -6,38 +6,31 @@ import (
 	"time"
 )
 
-// limiter spreads what all moves copy over time. What it lets through is paid for
-// afterwards, so that a part may be larger than a moment's share.
+// Rate is how much all moves of a driver may copy together in a second; 0 for no
+// bound.
+type Rate struct {
+	Bytes, Entries int64
+}
+
+// limiter keeps to a Rate. What was copied is paid for with time afterwards, so
+// that a part may be larger than a moment's share.
 type limiter struct {
-	bytes float64 // a second; 0 for no limit
-	now   func() time.Time
+	rate Rate
+	now  func() time.Time
 
 	mu   sync.Mutex
-	free time.Time // when what was let through is paid for
+	paid time.Time // when what was copied is paid for
 }
 
-// wait lets some bytes through, and returns when those before are paid for. It
-// fails with ctx's error.
-func (l *limiter) wait(ctx context.Context, bytes int) error {
-	if l.bytes == 0 {
-		return ctx.Err()
-	}
+// wait returns when everything is paid for, or with ctx's error.
+func (l *limiter) wait(ctx context.Context) error {
 	l.mu.Lock()
-	now := l.now()
-	begin := l.free
-	if begin.Before(now) {
-		begin = now
-	}
-	l.free = begin.Add(time.Duration(float64(bytes) / l.bytes * float64(time.Second)))
+	left := l.paid.Sub(l.now())
 	l.mu.Unlock()
-	return sleep(ctx, begin.Sub(now))
-}
-
-func sleep(ctx context.Context, length time.Duration) error {
-	if length <= 0 {
+	if left <= 0 {
 		return ctx.Err()
 	}
-	timer := time.NewTimer(length)
+	timer := time.NewTimer(left)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -45,4 +38,21 @@ func sleep(ctx context.Context, length time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+func (l *limiter) pay(bytes, entries int) {
+	price := max(share(bytes, l.rate.Bytes), share(entries, l.rate.Entries))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := l.now(); l.paid.Before(now) {
+		l.paid = now
+	}
+	l.paid = l.paid.Add(price)
+}
+
+func share(n int, rate int64) time.Duration {
+	if rate == 0 {
+		return 0
+	}
+	return time.Duration(float64(n) / float64(rate) * float64(time.Second))
 }
