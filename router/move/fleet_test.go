@@ -41,6 +41,7 @@ type side struct {
 	count   uint64
 	fences  map[cairn.UID]cairn.FenceState
 	staged  map[cairn.UID]cairn.Staged
+	arrives map[cairn.ShardID]cairn.UID // of what is staged, whose
 	served  uint64 // the map revision noted last
 }
 
@@ -56,7 +57,7 @@ func newFleet(t *testing.T) *fleet {
 	var clusters []*catalog.Cluster
 	for uid, name := range map[cairn.UID]string{north: "north", south: "south"} {
 		clusters = append(clusters, &catalog.Cluster{UID: uid, Name: name, Weight: 1, NextNode: 2, Revision: 1, Nodes: []cairn.Node{{ID: 1, Name: "a", Weight: 1, State: cairn.NodeActive}}})
-		f.sides[uid] = &side{f: f, cluster: uid, fences: map[cairn.UID]cairn.FenceState{}, staged: map[cairn.UID]cairn.Staged{}}
+		f.sides[uid] = &side{f: f, cluster: uid, fences: map[cairn.UID]cairn.FenceState{}, staged: map[cairn.UID]cairn.Staged{}, arrives: map[cairn.ShardID]cairn.UID{}}
 	}
 	f.sides[north].log, f.sides[north].count = 7, 100
 	k := &catalog.Keyspace{
@@ -280,6 +281,10 @@ func (x *side) FenceShard(_ context.Context, s cairn.MovingShard, number uint64,
 func (x *side) StageShard(_ context.Context, s cairn.MovingShard, part []byte) (staged cairn.Staged, err error) {
 	err = x.f.did("stage", func() error {
 		staged = x.staged[s.Move]
+		if x.arrives[s.Shard] != 0 && x.arrives[s.Shard] != s.Move {
+			return cairn.Errorf(cairn.KindPrecondition, "RANGE_ARRIVING", "another move's entries are there")
+		}
+		x.arrives[s.Shard] = s.Move
 		var n int
 		var done bool
 		var from, to, count, seal uint64
@@ -314,6 +319,9 @@ func (x *side) StagedShard(_ context.Context, s cairn.MovingShard) (staged cairn
 func (x *side) DropShard(_ context.Context, s cairn.MovingShard) error {
 	return x.f.did("drop", func() error {
 		delete(x.staged, s.Move)
+		if x.arrives[s.Shard] == s.Move {
+			delete(x.arrives, s.Shard)
+		}
 		return nil
 	})
 }
