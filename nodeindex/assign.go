@@ -96,9 +96,9 @@ func (x *Index) applyAssign(s *state, r *reader, index uint64, command []byte) (
 		}
 		if k := next.keyspaces[uid]; k != nil {
 			t.new = k.shards
-			x.feeds.open(uid)
+			x.feeds.open(uid, index)
 		} else {
-			x.feeds.close(uid, index)
+			x.feeds.close(uid, index, next.revision)
 		}
 		t.run()
 		if !t.departed.IsEmpty() {
