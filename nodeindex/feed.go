@@ -62,17 +62,18 @@ func (f *feeds) open(keyspace cairn.UID, index uint64) {
 // close ends the feed of a keyspace that leaves at a log index, by which the log
 // has a map revision.
 func (f *feeds) close(keyspace cairn.UID, index, revision uint64) {
-	f.log.Append(&changelog.Record{Kind: changelog.Left, Keyspace: keyspace, Index: index, Revision: revision})
 	f.mu.Lock()
 	ended := f.byKeyspace[keyspace]
 	delete(f.byKeyspace, keyspace)
 	f.mu.Unlock()
-	if ended != nil {
-		ended.mu.Lock()
-		ended.closed, ended.floor = true, index
-		ended.batches, ended.first, ended.bytes = nil, 0, 0
-		ended.mu.Unlock()
+	if ended == nil {
+		return
 	}
+	f.log.Append(&changelog.Record{Kind: changelog.Left, Keyspace: keyspace, Index: index, Revision: revision})
+	ended.mu.Lock()
+	defer ended.mu.Unlock()
+	ended.closed, ended.floor = true, index
+	ended.batches, ended.first, ended.bytes = nil, 0, 0
 }
 
 // restart goes on from a log index that the log has jumped to: what happened
