@@ -103,6 +103,42 @@ func TestDriverDropsLeftovers(t *testing.T) {
 	})
 }
 
+// TestDriverVerifies: where the target has something else than the source, the move
+// ends, and says why.
+func TestDriverVerifies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		f.wrong = 1
+		uid := f.start(1)
+		stop := f.drive(move.Config{})
+		defer stop()
+		time.Sleep(takeover)
+		f.settled(uid, shardmap.MoveCancelled)
+		if record := f.move(uid); record.Problem != "the target's entries are not the source's" {
+			t.Errorf("it says %q", record.Problem)
+		}
+	})
+}
+
+// TestDriverWithoutMover: a shard that gets entries while it moves stays, if nobody
+// moves the data behind them.
+func TestDriverWithoutMover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		k, _ := f.m.Catalog().KeyspaceByUID(keyspace)
+		without := *k
+		without.Mover, without.ModRevision = "", 2
+		if _, err := f.commit(shardmap.Change{Keyspaces: []shardmap.KeyspaceChange{{Name: k.Name, Expected: 1, Put: &without}}}); err != nil {
+			t.Fatal(err)
+		}
+		uid := f.start(1)
+		stop := f.drive(move.Config{})
+		defer stop()
+		time.Sleep(takeover)
+		f.settled(uid, shardmap.MoveCancelled)
+	})
+}
+
 // TestDriverTellsWhatIsWrong: the record says what keeps the move from getting on,
 // until it does.
 func TestDriverTellsWhatIsWrong(t *testing.T) {

@@ -31,6 +31,8 @@ type fleet struct {
 	crash      func()
 	// busy has every call take long, and every look at what has changed find a lot.
 	busy bool
+	// wrong is by how much the source's digest differs from the target's.
+	wrong uint64
 }
 
 // side is one index: what it has of the shard is a number of writes.
@@ -42,7 +44,7 @@ type side struct {
 	fences  map[cairn.UID]cairn.FenceState
 	staged  map[cairn.UID]cairn.Staged
 	arrives map[cairn.ShardID]cairn.UID // of what is staged, whose
-	served  uint64 // the map revision noted last
+	served  uint64                      // the map revision noted last
 }
 
 const (
@@ -271,7 +273,7 @@ func (x *side) FenceShard(_ context.Context, s cairn.MovingShard, number uint64,
 			x.log++
 			last = cairn.FenceState{Number: number, On: on, Index: x.log}
 		}
-		last.Digest = cairn.Digest{Entries: x.count, Sum: x.count}
+		last.Digest = cairn.Digest{Entries: x.count, Sum: x.count + x.f.wrong}
 		x.fences[s.Move], state = last, last
 		return nil
 	})
@@ -300,7 +302,10 @@ func (x *side) StageShard(_ context.Context, s cairn.MovingShard, part []byte) (
 		} else if from > staged.Through || !staged.Complete {
 			return cairn.Errorf(cairn.KindConflict, "TAIL_GAP", "%d is not %d", from, staged.Through)
 		} else if to > staged.Through {
-			staged.Through, staged.Sealed, staged.Digest = to, seal, cairn.Digest{Entries: count, Sum: count}
+			staged.Through, staged.Digest, staged.Sealed = to, cairn.Digest{Entries: count, Sum: count}, 0
+			if x.f.wrong == 0 {
+				staged.Sealed = seal
+			}
 		}
 		x.staged[s.Move] = staged
 		return nil

@@ -51,13 +51,13 @@ func (x *tables) carryOut(w *world, msg message) func(*world) {
 		}
 		f := &source.fences[slot(m.Staging)]
 		if uint8(a.Fence) > f.number || x.flaw.unnumbered {
-			*f = fence{uint8(a.Fence), true}
 			source.log++
+			*f = fence{uint8(a.Fence), true, source.log}
 		}
 		if !f.on || uint64(f.number) != a.Fence {
 			return fail(cairn.KindConflict)
 		}
-		stands := cairn.FenceState{Number: a.Fence, On: true, Digest: cairn.Digest{Sum: uint64(source.value)}}
+		stands := cairn.FenceState{Number: a.Fence, On: true, Index: uint64(f.at), Digest: cairn.Digest{Sum: uint64(source.value)}}
 		return learn(func(s move.State) move.State { return s.FencePut(stands) })
 	case move.Unfence:
 		if !source.owns || uint64(source.epoch) != m.Epoch {
@@ -67,7 +67,7 @@ func (x *tables) carryOut(w *world, msg message) func(*world) {
 			if f.on {
 				source.log++
 			}
-			*f = fence{max(f.number, uint8(a.Fence)), false}
+			*f = fence{number: max(f.number, uint8(a.Fence))}
 		}
 		return learn(func(s move.State) move.State { return s.FenceLifted(a.Fence) })
 	case move.Copy, move.Tail:

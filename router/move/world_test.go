@@ -65,6 +65,7 @@ type index struct {
 type fence struct {
 	number uint8
 	on     bool
+	at     uint8 // the log index of what set it
 }
 
 func (x index) fenced() bool {
@@ -119,6 +120,8 @@ type flaw struct {
 	decide func(s move.State, a move.Action) move.Action
 	// fences are not numbered, parts taken in any order, requests left behind.
 	unnumbered, unordered, forgetful bool
+	// lossy parts lack a write, which verifying must find out.
+	lossy bool
 }
 
 type table[T comparable] struct {
@@ -342,6 +345,9 @@ func (x *tables) readPart(w world, s move.State, a move.Action) (part, error) {
 	p := part{copy: a.Kind == move.Copy, after: after, through: source.log, value: source.value, requests: source.requests}
 	if f := source.fences[slot(s.Move.Staging)]; f.on && !p.copy {
 		p.seal = f.number
+	}
+	if x.flaw.lossy && p.value > 0 {
+		p.value, p.seal = p.value-1, 0
 	}
 	if x.flaw.forgetful {
 		p.requests = 0
