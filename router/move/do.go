@@ -162,6 +162,9 @@ func (c *carrier) copy(ctx context.Context, s State, source Source, target Targe
 			return err
 		}
 		staged, err := target.StageShard(ctx, Moving(s.Move), part.Data)
+		if cairn.ReasonOf(err) == "RANGE_ARRIVING" {
+			err = errors.Join(err, c.dropLeftovers(ctx, s.Move, target))
+		}
 		if err != nil {
 			return err
 		}
@@ -178,6 +181,20 @@ func (c *carrier) copy(ctx context.Context, s State, source Source, target Targe
 	// What was copied in no time leaves nothing to catch up with.
 	s.Caught = s.Have.Complete && c.driver.config.Now().Sub(began) <= caughtIn
 	return s, nil
+}
+
+// dropLeftovers drops what a part that came late has left at a target, of cancelled
+// moves of the keyspace that had dropped it.
+func (c *carrier) dropLeftovers(ctx context.Context, m shardmap.Move, target Target) error {
+	for _, over := range c.driver.config.Store.Map().Moves() {
+		if over.Phase != shardmap.MoveCancelled || over.Keyspace != m.Keyspace || over.To != m.To {
+			continue
+		}
+		if err := target.DropShard(ctx, Moving(over)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tail hands on what has changed since what the target has. It is not slowed down:

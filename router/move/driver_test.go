@@ -76,6 +76,98 @@ func TestDriverCancels(t *testing.T) {
 	}
 }
 
+// TestDriverDropsLeftovers: what a part of a cancelled move has left at the target,
+// which came after all was dropped, does not stop the next move.
+func TestDriverDropsLeftovers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		cancelled := f.start(1)
+		change, err := shardmap.WantMove(f.Map(), cancelled, false, true)
+		if err == nil {
+			_, err = f.commit(change)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := f.drive(move.Config{})
+		defer stop()
+		time.Sleep(takeover)
+		f.settled(cancelled, shardmap.MoveCancelled)
+		f.mu.Lock()
+		left := f.m.Moves()[0].Staging
+		f.sides[south].staged[left], f.sides[south].arrives[1] = cairn.Staged{Copied: 1}, left
+		f.mu.Unlock()
+		uid := f.start(1)
+		time.Sleep(takeover)
+		f.settled(uid, shardmap.MoveDone)
+	})
+}
+
+// TestDriverVerifies: where the target has something else than the source, the move
+// ends, and says why.
+func TestDriverVerifies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		f.wrong = 1
+		uid := f.start(1)
+		stop := f.drive(move.Config{})
+		defer stop()
+		time.Sleep(takeover)
+		f.settled(uid, shardmap.MoveCancelled)
+		if record := f.move(uid); record.Problem != "the target's entries are not the source's" {
+			t.Errorf("it says %q", record.Problem)
+		}
+	})
+}
+
+// TestDriverWithoutMover: a shard that gets entries while it moves stays, if nobody
+// moves the data behind them.
+func TestDriverWithoutMover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		k, _ := f.m.Catalog().KeyspaceByUID(keyspace)
+		without := *k
+		without.Mover, without.ModRevision = "", 2
+		if _, err := f.commit(shardmap.Change{Keyspaces: []shardmap.KeyspaceChange{{Name: k.Name, Expected: 1, Put: &without}}}); err != nil {
+			t.Fatal(err)
+		}
+		uid := f.start(1)
+		stop := f.drive(move.Config{})
+		defer stop()
+		time.Sleep(takeover)
+		f.settled(uid, shardmap.MoveCancelled)
+	})
+}
+
+// TestDriverTellsWhatIsWrong: the record says what keeps the move from getting on,
+// until it does.
+func TestDriverTellsWhatIsWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		f.sides[south].arrives[1] = 99 // nobody knows whose it is
+		uid := f.start(1)
+		stop := f.drive(move.Config{})
+		defer stop()
+		time.Sleep(takeover)
+		if told := f.move(uid); told.Phase != shardmap.MoveCopying || told.Problem == "" {
+			t.Fatalf("%s, problem %q", told, told.Problem)
+		}
+		told := f.move(uid).Revision
+		time.Sleep(time.Minute)
+		if now := f.move(uid).Revision; now != told {
+			t.Errorf("it was told again and again: revision %d, and %d a minute later", told, now)
+		}
+		f.mu.Lock()
+		delete(f.sides[south].arrives, 1)
+		f.mu.Unlock()
+		time.Sleep(takeover)
+		f.settled(uid, shardmap.MoveDone)
+		if f.move(uid).Problem != "" {
+			t.Errorf("done, with the problem %q", f.move(uid).Problem)
+		}
+	})
+}
+
 // TestDriverPauses: a paused move does nothing until it is resumed.
 func TestDriverPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

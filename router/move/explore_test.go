@@ -221,6 +221,15 @@ func TestExploreFinds(t *testing.T) {
 	}
 }
 
+// TestExploreVerifies has parts lack a write: no move is committed that would lose
+// it, and each still comes to an end.
+func TestExploreVerifies(t *testing.T) {
+	rules := &tables{flaw: flaw{lossy: true}}
+	if _, err := explore(rules, rules.begin(budget{writes: 2, faults: 1, late: 1}), mostWorlds); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestWander walks through larger worlds by seed.
 func TestWander(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -31,6 +31,8 @@ type fleet struct {
 	crash      func()
 	// busy has every call take long, and every look at what has changed find a lot.
 	busy bool
+	// wrong is by how much the source's digest differs from the target's.
+	wrong uint64
 }
 
 // side is one index: what it has of the shard is a number of writes.
@@ -41,7 +43,8 @@ type side struct {
 	count   uint64
 	fences  map[cairn.UID]cairn.FenceState
 	staged  map[cairn.UID]cairn.Staged
-	served  uint64 // the map revision noted last
+	arrives map[cairn.ShardID]cairn.UID // of what is staged, whose
+	served  uint64                      // the map revision noted last
 }
 
 const (
@@ -56,7 +59,7 @@ func newFleet(t *testing.T) *fleet {
 	var clusters []*catalog.Cluster
 	for uid, name := range map[cairn.UID]string{north: "north", south: "south"} {
 		clusters = append(clusters, &catalog.Cluster{UID: uid, Name: name, Weight: 1, NextNode: 2, Revision: 1, Nodes: []cairn.Node{{ID: 1, Name: "a", Weight: 1, State: cairn.NodeActive}}})
-		f.sides[uid] = &side{f: f, cluster: uid, fences: map[cairn.UID]cairn.FenceState{}, staged: map[cairn.UID]cairn.Staged{}}
+		f.sides[uid] = &side{f: f, cluster: uid, fences: map[cairn.UID]cairn.FenceState{}, staged: map[cairn.UID]cairn.Staged{}, arrives: map[cairn.ShardID]cairn.UID{}}
 	}
 	f.sides[north].log, f.sides[north].count = 7, 100
 	k := &catalog.Keyspace{
@@ -270,7 +273,7 @@ func (x *side) FenceShard(_ context.Context, s cairn.MovingShard, number uint64,
 			x.log++
 			last = cairn.FenceState{Number: number, On: on, Index: x.log}
 		}
-		last.Digest = cairn.Digest{Entries: x.count, Sum: x.count}
+		last.Digest = cairn.Digest{Entries: x.count, Sum: x.count + x.f.wrong}
 		x.fences[s.Move], state = last, last
 		return nil
 	})
@@ -280,6 +283,10 @@ func (x *side) FenceShard(_ context.Context, s cairn.MovingShard, number uint64,
 func (x *side) StageShard(_ context.Context, s cairn.MovingShard, part []byte) (staged cairn.Staged, err error) {
 	err = x.f.did("stage", func() error {
 		staged = x.staged[s.Move]
+		if x.arrives[s.Shard] != 0 && x.arrives[s.Shard] != s.Move {
+			return cairn.Errorf(cairn.KindPrecondition, "RANGE_ARRIVING", "another move's entries are there")
+		}
+		x.arrives[s.Shard] = s.Move
 		var n int
 		var done bool
 		var from, to, count, seal uint64
@@ -295,7 +302,10 @@ func (x *side) StageShard(_ context.Context, s cairn.MovingShard, part []byte) (
 		} else if from > staged.Through || !staged.Complete {
 			return cairn.Errorf(cairn.KindConflict, "TAIL_GAP", "%d is not %d", from, staged.Through)
 		} else if to > staged.Through {
-			staged.Through, staged.Sealed, staged.Digest = to, seal, cairn.Digest{Entries: count, Sum: count}
+			staged.Through, staged.Digest, staged.Sealed = to, cairn.Digest{Entries: count, Sum: count}, 0
+			if x.f.wrong == 0 {
+				staged.Sealed = seal
+			}
 		}
 		x.staged[s.Move] = staged
 		return nil
@@ -314,6 +324,9 @@ func (x *side) StagedShard(_ context.Context, s cairn.MovingShard) (staged cairn
 func (x *side) DropShard(_ context.Context, s cairn.MovingShard) error {
 	return x.f.did("drop", func() error {
 		delete(x.staged, s.Move)
+		if x.arrives[s.Shard] == s.Move {
+			delete(x.arrives, s.Shard)
+		}
 		return nil
 	})
 }

@@ -189,10 +189,12 @@ func (s State) drain(f Facts, now time.Time) Action {
 		return Action{Kind: Ask}
 	case !s.Have.Complete:
 		return s.lift("the target lost what it had", now)
-	case s.Have.Sealed != s.Move.Fence:
+	case s.Have.Through < s.Fence.Index:
 		return Action{Kind: Tail}
 	case s.Have.Digest != s.Fence.Digest:
 		return s.giveUp("the target's entries are not the source's", now)
+	case s.Have.Sealed != s.Move.Fence:
+		return Action{Kind: Tail}
 	case !f.Mover && s.Have.Digest.Entries > 0:
 		return s.giveUp("the shard has got entries, and the keyspace does not say who moves the data behind them", now)
 	}
