@@ -279,9 +279,6 @@ func (x *Index) status() (status cairn.IndexStatus, views []*projection.Snapshot
 				}
 			}
 		}
-		for _, each := range s.keyspaces[uid].withheld {
-			status.Withheld = append(status.Withheld, cairn.ShardStatus{Keyspace: uid, Shard: each.ID, Epoch: each.Epoch})
-		}
 		for _, each := range s.keyspaces[uid].arriving {
 			status.Arriving = append(status.Arriving, cairn.ShardStatus{Keyspace: uid, Shard: each.ID, Epoch: each.Epoch, Entries: each.entries()})
 			for _, n := range each.nodes {
@@ -295,6 +292,6 @@ func (x *Index) status() (status cairn.IndexStatus, views []*projection.Snapshot
 			views = append(views, snapshot)
 		}
 	}
-	status.WideAttributes = s.wide()
+	status.WideAttributes, status.Withheld = s.wide(), s.withheldShards()
 	return status, views
 }

@@ -630,4 +630,3 @@ func TestMoveModel(t *testing.T) {
 		}
 	})
 }
-
