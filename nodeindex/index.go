@@ -32,10 +32,6 @@ type Index struct {
 	// make one out of the present.
 	publishing sync.Mutex
 
-	// session tells what this open index hands out from what it handed out
-	// before, or another did.
-	session uint64
-
 	// interrupted makes what writes for long give up; see Interrupt.
 	interrupted atomic.Bool
 
@@ -89,6 +85,9 @@ type state struct {
 	readers *readers
 	// gaps are what the log has jumped over, ascending.
 	gaps []Gap
+	// session is of the file as it was opened or installed: ordinals are the same
+	// entries' within it only.
+	session uint64
 }
 
 // acquire is the present state and a reader of its file. The reader must be
