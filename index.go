@@ -158,7 +158,7 @@ type IndexStatus struct {
 	Shards      []ShardStatus
 	// Arriving are shards of which entries are staged for a move, Withheld those
 	// that are the cluster's and not served, since what they hold did not arrive
-	// as a whole. Both are empty where the index was asked over the wire.
+	// as a whole.
 	Arriving, Withheld []ShardStatus
 	Views              []ViewState
 	// ViewBytes is the memory that all views and their attributes take, keys

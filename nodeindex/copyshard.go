@@ -14,7 +14,7 @@ import (
 
 // copyCursor is where a copy goes on: first through the requests that are
 // remembered, by the second they were issued in and their offset there, then
-// through the entries by ordinal. Both are this open index's own.
+// through the entries by ordinal. Both are the session's own.
 type copyCursor struct {
 	entries  bool
 	second   int64
@@ -30,7 +30,7 @@ func (c copyCursor) encode(session uint64) []byte {
 }
 
 // decodeCopyCursor is where to go on after a cursor. That of another replica, or
-// of this one before it was started, says no more than whether the requests are
+// of this one before it was started or went on from a snapshot, says no more than whether the requests are
 // all there: they came with the first part, and the tail has those since.
 func decodeCopyCursor(cursor []byte, session uint64) copyCursor {
 	d := decoder{rest: cursor}
@@ -69,8 +69,8 @@ func (x *Index) CopyShard(m cairn.MovingShard, after []byte) (part cairn.CopiedP
 	}
 	k := s.keyspaces[m.Keyspace]
 	c := copier{
-		moving: m, keyspace: k, reader: r, session: x.session,
-		cursor: decodeCopyCursor(after, x.session), last: after,
+		moving: m, keyspace: k, reader: r, session: s.session,
+		cursor: decodeCopyCursor(after, s.session), last: after,
 		part: cairn.CopiedPart{Index: covered.Index},
 	}
 	c.begin(len(after) == 0)

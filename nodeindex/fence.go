@@ -185,6 +185,30 @@ func (x *Index) Fenced(keyspace cairn.UID, keys []cairn.Key) bool {
 	return keys == nil
 }
 
+// FencedWrites is the answer to a request all of whose writes are of fenced
+// shards, nil if any is not: the log need not have what it would refuse. Nothing
+// waits.
+func (x *Index) FencedWrites(request *cairn.WriteRequest) *cairn.WriteReply {
+	applied, revision := x.Position()
+	s := x.state.Load()
+	if s == nil || !s.fenced[request.Keyspace] || s.keyspaces[request.Keyspace] == nil {
+		return nil
+	}
+	reply := &cairn.WriteReply{
+		Answer:  cairn.Answer{Index: applied, Revision: revision},
+		Results: make([]cairn.Written, len(request.Mutations)),
+	}
+	var buffer [16]byte
+	for i := range request.Mutations {
+		home := s.keyspaces[request.Keyspace].locate(request.Mutations[i].Key, buffer[:0])
+		if home == nil || !home.fences.on.Load() {
+			return nil
+		}
+		reply.Results[i] = cairn.Written{Err: errFenced, Stamp: cairn.Stamp{Epoch: home.Epoch, Index: applied}}
+	}
+	return reply
+}
+
 // fencedKeyspaces are the keyspaces that have a fenced shard.
 func (a *assignment) fencedKeyspaces() map[cairn.UID]bool {
 	out := make(map[cairn.UID]bool)

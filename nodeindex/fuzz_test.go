@@ -151,3 +151,34 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+func FuzzPiece(f *testing.F) {
+	schema, err := cairn.NewSchema([]cairn.AttributeSpec{{ID: 1, Name: "n", Type: cairn.TypeInt}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	copied := piece{
+		kind: pieceCopy, index: 7, last: copyCursor{entries: true, position: 3}.encode(9), done: true,
+		definition: &cairn.Keyspace{UID: 1, Name: "k", Placement: cairn.Placement{Scheme: cairn.SchemeHash}, Replicas: 1, Schema: schema},
+		views:      []cairn.View{{UID: 2, Keyspace: 1, Name: "v", Version: 1, Filter: "n > 1"}},
+		times:      requestTimes{latest: 5, horizon: -6},
+		requests:   []movedRequest{{second: 3, id: [16]byte{1}, outcomes: []outcome{{position: 2, shard: 3, version: cairn.Version{Epoch: 4, Index: 5}, nodes: []cairn.NodeID{1}}}}},
+		changes:    []movedEntry{{Entry: cairn.Entry{Key: cairn.Key("a"), Version: cairn.Version{Epoch: 4, Index: 5, Position: 6}}}},
+	}
+	tail := piece{kind: pieceTail, from: 7, index: 9, seal: pieceSeal{number: 1, digest: cairn.Digest{Entries: 2, Sum: 3}},
+		changes: []movedEntry{{Entry: cairn.Entry{Key: cairn.Key("a")}, deleted: true}}}
+	f.Add(copied.append(nil))
+	f.Add(tail.append(nil))
+	f.Fuzz(func(t *testing.T, encoded []byte) {
+		d := decoder{rest: encoded}
+		p := d.piece()
+		if !d.ok() {
+			return
+		}
+		again := decoder{rest: p.append(nil)}
+		if same := again.piece(); !again.done() || !reflect.DeepEqual(same.changes, p.changes) || !reflect.DeepEqual(same.requests, p.requests) ||
+			same.index != p.index || same.seal != p.seal || !bytes.Equal(same.last, p.last) {
+			t.Fatalf("%+v became %+v", p, same)
+		}
+	})
+}

@@ -33,10 +33,6 @@ type Index struct {
 	// make one out of the present.
 	publishing sync.Mutex
 
-	// session tells what this open index hands out from what it handed out
-	// before, or another did.
-	session uint64
-
 	// interrupted makes what writes for long give up; see Interrupt.
 	interrupted atomic.Bool
 
@@ -90,6 +86,9 @@ type state struct {
 	readers *readers
 	// gaps are what the log has jumped over, ascending.
 	gaps []Gap
+	// session is of the file as it was opened or installed: ordinals are the same
+	// entries' within it only.
+	session uint64
 }
 
 // acquire is the present state and a reader of its file. The reader must be
@@ -280,9 +279,6 @@ func (x *Index) status() (status cairn.IndexStatus, views []*projection.Snapshot
 				}
 			}
 		}
-		for _, each := range s.keyspaces[uid].withheld {
-			status.Withheld = append(status.Withheld, cairn.ShardStatus{Keyspace: uid, Shard: each.ID, Epoch: each.Epoch})
-		}
 		for _, each := range s.keyspaces[uid].arriving {
 			status.Arriving = append(status.Arriving, cairn.ShardStatus{Keyspace: uid, Shard: each.ID, Epoch: each.Epoch, Entries: each.entries()})
 			for _, n := range each.nodes {
@@ -296,6 +292,6 @@ func (x *Index) status() (status cairn.IndexStatus, views []*projection.Snapshot
 			views = append(views, snapshot)
 		}
 	}
-	status.WideAttributes = s.wide()
+	status.WideAttributes, status.Withheld = s.wide(), s.withheldShards()
 	return status, views
 }

@@ -38,6 +38,7 @@ type model struct {
 	shards  map[cairn.UID][]cairn.Shard
 	history map[string][]modelWrite // by keyspace and key
 	views   map[cairn.UID][]cairn.View
+	fenced  map[shardName]bool
 
 	compared int
 
@@ -82,6 +83,9 @@ func (m *model) write(t *rapid.T, keyspace cairn.UID, mutations []cairn.Mutation
 		switch {
 		case s == nil:
 			expect(t, out.Err != nil && out.Err.Kind == cairn.KindStale, "key %s is not owned: %+v", mutation.Key, out)
+			continue
+		case m.fenced[shardName{keyspace, s.ID}]:
+			expect(t, cairn.ReasonOf(errorOf(out)) == "SHARD_FENCED", "key %s is of a fenced shard: %+v", mutation.Key, out)
 			continue
 		case mutation.Condition.Present && mutation.Condition.Version != present:
 			expect(t, out.Err != nil && out.Err.Kind == cairn.KindPrecondition, "key %s, condition %v of %v: %+v", mutation.Key, mutation.Condition, present, out)
@@ -237,6 +241,13 @@ func (m *model) compare(t *rapid.T, x *Index) {
 			}
 		}
 	}
+	for _, k := range x.state.Load().keyspaces {
+		for _, a := range k.arriving { // which are nobody's yet, but on nodes
+			for _, n := range a.nodes {
+				nodes[n.node] += n.entries
+			}
+		}
+	}
 	status := x.Status()
 	expect(t, status.Entries == total, "%d entries, want %d", status.Entries, total)
 	for n, count := range status.NodeEntries {
@@ -300,7 +311,15 @@ func (m *machine) apply(command []byte) (Result, uint64) {
 
 func (m *machine) Write(t *rapid.T) {
 	uid := rapid.SampledFrom(modelKeyspaces).Draw(t, "keyspace")
-	mutations := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) cairn.Mutation {
+	mutations := m.mutations(t, uid)
+	result, index := m.apply(m.x.Prepare(testTime, []*cairn.WriteRequest{{Keyspace: uid, Mutations: mutations}}))
+	expect(t, result.Err == nil, "apply: %v", result.Err)
+	m.write(t, uid, mutations, index, result.Requests[0])
+}
+
+// mutations draws what may be written, for the state that the model is in.
+func (m *model) mutations(t *rapid.T, uid cairn.UID) []cairn.Mutation {
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) cairn.Mutation {
 		mutation := cairn.Mutation{
 			Operation: rapid.SampledFrom([]cairn.Operation{cairn.Put, cairn.Put, cairn.Merge, cairn.Delete}).Draw(t, "operation"),
 			Key:       modelKey(rapid.IntRange(0, 59).Draw(t, "key")),
@@ -322,9 +341,6 @@ func (m *machine) Write(t *rapid.T) {
 		}
 		return mutation
 	}), 1, 12).Draw(t, "mutations")
-	result, index := m.apply(m.x.Prepare(testTime, []*cairn.WriteRequest{{Keyspace: uid, Mutations: mutations}}))
-	expect(t, result.Err == nil, "apply: %v", result.Err)
-	m.write(t, uid, mutations, index, result.Requests[0])
 }
 
 func (m *machine) Assign(t *rapid.T) {

@@ -192,3 +192,196 @@ func TestMove(t *testing.T) {
 	m.target.checkpoint()
 	m.source.checkpoint()
 }
+
+// TestNothingPartialIsServed has the map say that a shard is the target's before
+// all of it is there.
+func TestNothingPartialIsServed(t *testing.T) {
+	for name, prepare := range map[string]func(*moveTest){
+		"nothing staged": func(*moveTest) {},
+		"a part of the copy": func(m *moveTest) {
+			m.source.checkpoint()
+			part, err := m.source.x.CopyShard(m.moving, nil)
+			if err != nil || part.Done {
+				t.Fatalf("done %v, %v", part.Done, err)
+			}
+			m.stage(t, part.Data)
+		},
+		"the copy without its tail": func(m *moveTest) { m.copy(t) },
+		"sealed, and written since": func(m *moveTest) {
+			m.copy(t)
+			m.fence(t, 1, true)
+			if staged := m.tail(t); staged.Sealed != 1 {
+				t.Fatalf("%+v", staged)
+			}
+			m.fence(t, 1, false)
+			m.source.write(put(m.inMoving(1)[0], size(7)))
+			if staged := m.tail(t); staged.Sealed != 0 {
+				t.Fatalf("%+v", staged)
+			}
+		},
+		"dropped": func(m *moveTest) {
+			m.copy(t)
+			m.fence(t, 1, true)
+			m.tail(t)
+			m.target.apply(DropCommand(m.moving))
+		},
+		"a seal that does not fit": func(m *moveTest) {
+			m.copy(t)
+			fence := m.fence(t, 1, true)
+			p := piece{kind: pieceTail, from: 1, index: fence.Index, seal: pieceSeal{number: 1, digest: fence.Digest}}
+			p.seal.digest.Sum++
+			if staged := m.stage(t, appendPiece(nil, &p)); staged.Sealed != 0 || staged.Through != fence.Index {
+				t.Fatalf("%+v", staged)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := openMove(t, 1, Options{})
+			var mutations []cairn.Mutation
+			for i := range 10_000 {
+				mutations = append(mutations, put(testKey(i), name100))
+			}
+			m.source.write(mutations...)
+			prepare(m)
+			_, target := m.commit(t, 20)
+			m.target.assign(target)
+			for range 2 {
+				status := m.target.x.Status()
+				if len(status.Withheld) != 1 || status.Withheld[0].Shard != m.moving.Shard || len(status.Shards) > 0 || status.Entries > 0 {
+					t.Fatalf("status %+v", status)
+				}
+				if found := m.target.locate(testKey(1)); found.State != cairn.NotOwned {
+					t.Fatalf("found %+v", found)
+				}
+				if written := m.target.write(put(testKey(1))); cairn.ReasonOf(errorOf(written[0])) != "NOT_OWNED" {
+					t.Fatalf("written %+v", written)
+				}
+				if page := m.target.list("", "", 1); len(page.Entries) > 0 || page.Fingerprint != 0 {
+					t.Fatalf("listed %+v", page)
+				}
+				if _, changed := m.target.x.Diff(target); changed {
+					t.Fatal("the assignment is not noted")
+				}
+				// A start goes on like that.
+				m.target.checkpoint()
+				index := m.target.index
+				m.target.close()
+				m.target.open(Options{})
+				m.target.index = index
+			}
+		})
+	}
+}
+
+var name100 = name("a name that makes an entry so long that ten thousand of them are more than one part has")
+
+// TestAnotherAttempt has the source lose what a tail is made of, so that the copy
+// begins anew. What comes late of the first attempt does nothing.
+func TestAnotherAttempt(t *testing.T) {
+	m := openMove(t, 1, Options{})
+	for i := range 20 {
+		var mutations []cairn.Mutation
+		for j := range 1000 {
+			mutations = append(mutations, put(testKey(1000*i+j), name100))
+		}
+		command := m.source.x.Prepare(testTime, []*cairn.WriteRequest{named(byte(i+1), 0, mutations...)})
+		if result := m.source.apply(command); result.Err != nil {
+			t.Fatal(result.Err)
+		}
+	}
+	m.source.checkpoint()
+	part, err := m.source.x.CopyShard(m.moving, nil)
+	if err != nil || part.Done {
+		t.Fatalf("done %v, %v", part.Done, err)
+	}
+	staged := m.stage(t, part.Data)
+	before := staged.Digest.Entries
+	m.source.write(remove(testKey(1)), put(testKey(2), size(2)))
+	m.source.checkpoint()
+	index := m.source.index
+	m.source.close()
+	m.source.open(Options{})
+	m.source.index = index
+	if _, err := m.source.x.TailShard(m.moving, staged.Through); cairn.ReasonOf(err) != "STAMP_COMPACTED" {
+		t.Fatalf("a tail of before a start: %v", err)
+	}
+	m.moving.Attempt++
+	if staged, _, err := m.target.x.StagedFor(m.moving); err != nil || staged.Copied != 0 {
+		t.Fatalf("%+v, %v", staged, err)
+	}
+	m.copy(t)
+	fence := m.fence(t, 1, true)
+	if staged := m.tail(t); staged.Sealed != 1 || staged.Digest != fence.Digest || staged.Digest.Entries <= before {
+		t.Fatalf("%+v, %+v", staged, fence)
+	}
+	late := m.moving
+	late.Attempt--
+	commands, err := m.target.x.PrepareStage(late, part.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result := m.target.apply(commands[0]); cairn.ReasonOf(result.Err) != "ATTEMPT_OVER" {
+		t.Fatalf("a part of an attempt that is over: %+v", result)
+	}
+	if result := m.target.apply(DropCommand(late)); result.Err != nil {
+		t.Fatal(result.Err)
+	}
+	if staged, _, err := m.target.x.StagedFor(m.moving); err != nil || staged.Sealed != 1 {
+		t.Fatalf("after a late drop: %+v, %v", staged, err)
+	}
+}
+
+// TestCopyGoesOnAtAnotherReplica hands a cursor of one replica of the source to
+// another, which has other ordinals.
+func TestCopyGoesOnAtAnotherReplica(t *testing.T) {
+	m := openMove(t, 1, Options{})
+	twin := openReplica(t, Options{})
+	twin.assign(m.a)
+	both := func(command []byte) {
+		t.Helper()
+		for _, r := range []*replica{m.source, twin} {
+			if result := r.apply(command); result.Err != nil {
+				t.Fatal(result.Err)
+			}
+		}
+	}
+	write := func(id byte, mutations ...cairn.Mutation) {
+		t.Helper()
+		both(m.source.x.Prepare(testTime, []*cairn.WriteRequest{named(id, 0, mutations...)}))
+	}
+	write(1, put("one that goes"), put("another"))
+	write(2, remove("one that goes"))
+	twin.checkpoint() // here its ordinal is free again
+	for i := range 20 {
+		var mutations []cairn.Mutation
+		for j := range 1000 {
+			mutations = append(mutations, put(testKey(1000*i+j), name100))
+		}
+		write(byte(i+3), mutations...)
+	}
+	m.source.checkpoint()
+	part, err := m.source.x.CopyShard(m.moving, nil)
+	if err != nil || part.Done {
+		t.Fatalf("done %v, %v", part.Done, err)
+	}
+	staged := m.stage(t, part.Data)
+	write(50, remove(testKey(1)), put(testKey(2), size(2)), remove(testKey(15_000)))
+	m.source = twin
+	for twin.checkpoint(); !staged.Complete; {
+		if part, err = twin.x.CopyShard(m.moving, staged.Last); err != nil {
+			t.Fatal(err)
+		}
+		staged = m.stage(t, part.Data)
+	}
+	fence := m.fence(t, 1, true)
+	if staged = m.tail(t); staged.Sealed != 1 || staged.Digest != fence.Digest || staged.Digest.Entries != 19_999 {
+		t.Fatalf("%+v, %+v", staged, fence)
+	}
+	_, target := m.commit(t, 20)
+	m.target.assign(target)
+	again := named(1, 0, put("one that goes"), put("another"))
+	result := m.target.apply(m.target.x.Prepare(testTime, []*cairn.WriteRequest{again}))
+	if result.Requests[0][0].Version.Index != 2 || m.target.locate("one that goes").State != cairn.Absent {
+		t.Fatalf("a request that was carried out before the move: %+v", result.Requests[0])
+	}
+}

@@ -120,7 +120,7 @@ func Open(dir string, options Options) (*Index, error) {
 	if err := verify(path, options); err != nil {
 		return nil, err
 	}
-	x := &Index{dir: dir, options: options, generation: 1, feeds: feeds{limit: options.FeedBytes}, work: make(chan struct{}, 1), session: uint64(cairn.NewUID()), numbered: make(map[projection.Shard]*population)}
+	x := &Index{dir: dir, options: options, generation: 1, feeds: feeds{limit: options.FeedBytes}, work: make(chan struct{}, 1), numbered: make(map[projection.Shard]*population)}
 	if err := x.open(path); err != nil {
 		return nil, err
 	}
@@ -328,6 +328,7 @@ func (x *Index) adopt(f *loadedFile) *state {
 	return &state{
 		assignment: f.assignment, assigned: f.meta.Index, projections: x.project(nil, f.assignment),
 		departed: f.departed, fenced: f.assignment.fencedKeyspaces(), active: newOverlay(), readers: f.readers, gaps: f.gaps,
+		session: uint64(cairn.NewUID()),
 	}
 }
 

@@ -128,6 +128,9 @@ func (d *decoder) piece() piece {
 		p.from, p.index = d.uvarint(), d.uvarint()
 		if d.flag() {
 			p.seal = pieceSeal{number: d.uvarint(), digest: cairn.Digest{Entries: d.uvarint(), Sum: d.uint64()}}
+			if p.seal.number == 0 {
+				d.fail()
+			}
 		}
 	default:
 		d.fail()

@@ -119,3 +119,22 @@ func disjoint(shards []*shard) *cairn.Error {
 	}
 	return nil
 }
+
+// Withheld are the cluster's shards that are not served, since what they hold did
+// not arrive as a whole.
+func (x *Index) Withheld() []cairn.ShardStatus {
+	s := x.state.Load()
+	if s == nil {
+		return nil
+	}
+	return s.withheldShards()
+}
+
+func (a *assignment) withheldShards() (out []cairn.ShardStatus) {
+	for _, uid := range sortedUIDs(a.keyspaces) {
+		for _, s := range a.keyspaces[uid].withheld {
+			out = append(out, cairn.ShardStatus{Keyspace: uid, Shard: s.ID, Epoch: s.Epoch})
+		}
+	}
+	return out
+}

@@ -200,7 +200,7 @@ func (c *stageCommand) follows(a *arrival) (standing, *cairn.Error) {
 	case a != nil && (a.ID != m.Shard || !bytes.Equal(a.Start, m.Start) || !bytes.Equal(a.End, m.End)):
 		return 0, cairn.Errorf(cairn.KindPrecondition, "MOVE_DIFFERS", "the move has staged another shard, %s", a.ID)
 	case a != nil && m.Attempt < a.attempt:
-		return 0, cairn.Errorf(cairn.KindConflict, "ATTEMPT_OVER", "attempt %d of the move is over; there is attempt %d", m.Attempt, a.attempt)
+		return 0, errAttemptOver(m.Attempt, a.attempt)
 	case a == nil || m.Attempt > a.attempt:
 		if !p.isFirst() {
 			return 0, errNothingStaged
@@ -413,9 +413,14 @@ func (x *Index) forget(a *arrival, project *projection.Projection) {
 	}
 }
 
-// StagedFor is what is staged for a move, the zero Staged for nothing, and the
-// applied index and revision of which that is, or before. KindUnavailable
-// (CLOSED).
+func errAttemptOver(attempt, present uint64) *cairn.Error {
+	return cairn.Errorf(cairn.KindConflict, "ATTEMPT_OVER", "attempt %d of the move is over; there is attempt %d", attempt, present)
+}
+
+// StagedFor is what is staged by an attempt of a move, the zero Staged for
+// nothing, or for what an earlier one has left; and the applied index and revision
+// of which that is, or before. KindConflict (ATTEMPT_OVER): there is a later one.
+// KindUnavailable (CLOSED).
 func (x *Index) StagedFor(m cairn.MovingShard) (cairn.Staged, cairn.Answer, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -424,5 +429,12 @@ func (x *Index) StagedFor(m cairn.MovingShard) (cairn.Staged, cairn.Answer, erro
 		return cairn.Staged{}, cairn.Answer{}, errClosed
 	}
 	applied, revision := x.Position()
-	return s.arrival(m.Keyspace, m.Move).staged(), cairn.Answer{Index: applied, Revision: revision}, nil
+	a := s.arrival(m.Keyspace, m.Move)
+	if a != nil && a.attempt > m.Attempt {
+		return cairn.Staged{}, cairn.Answer{}, errAttemptOver(m.Attempt, a.attempt)
+	}
+	if a != nil && a.attempt < m.Attempt {
+		a = nil
+	}
+	return a.staged(), cairn.Answer{Index: applied, Revision: revision}, nil
 }

@@ -29,6 +29,9 @@ type Move struct {
 	// Fence is the number of the last fence, 0 before the first. Each is above
 	// all that any move of the shard had before.
 	Fence uint64
+	// Final is the log index of From at that fence, once the move is committed: the
+	// last write of the shard there is not after it.
+	Final uint64
 	// Cancel and Paused are what an operator wants.
 	Cancel, Paused bool
 	// Clean is set, of a finished move, when To has nothing of it staged.

@@ -7,7 +7,7 @@ import (
 )
 
 // marks has the leader mark its log now and then, and says so when this replica
-// turns out to differ from the one that led.
+// turns out to differ from the one that led, or does not serve what it should.
 func (r *Replica) marks() {
 	tick := time.NewTicker(r.config.MarkInterval)
 	defer tick.Stop()
@@ -21,6 +21,9 @@ func (r *Replica) marks() {
 		if err := r.index.Diverged(); err != nil && !alarmed {
 			alarmed = true
 			r.config.Logger.Error("THIS REPLICA DIFFERS FROM THE ONE THAT LED and answers nothing any more", "replica", r.config.ID, "address", r.config.Address, "err", err)
+		}
+		for _, shard := range r.index.Withheld() {
+			r.config.Logger.Error("A SHARD IS NOT SERVED: the map says that it is here, and what it holds did not arrive as a whole", "keyspace", shard.Keyspace, "shard", shard.Shard, "epoch", shard.Epoch)
 		}
 		log := r.log.Load()
 		if _, leads := log.leads(); !leads || r.refusals.get() != nil {

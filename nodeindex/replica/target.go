@@ -41,8 +41,9 @@ func (r *Replica) StageShard(ctx context.Context, m cairn.MovingShard, part []by
 	}
 }
 
-// StagedShard is what is staged for a move, by a state that has everything that
-// was acknowledged before. Errors are those of a linearizable Locate.
+// StagedShard is what is staged by an attempt of a move, by a state that has
+// everything that was acknowledged before. KindConflict (ATTEMPT_OVER): there is a
+// later one. Else errors are those of a linearizable Locate.
 func (r *Replica) StagedShard(ctx context.Context, m cairn.MovingShard) (cairn.Staged, error) {
 	if err := r.fresh(ctx, cairn.Read{Epoch: m.Epoch, Level: cairn.Linearizable}); err != nil {
 		return cairn.Staged{}, err

@@ -34,6 +34,9 @@ func (r *Replica) Write(ctx context.Context, request *cairn.WriteRequest) (*cair
 		applied, revision := r.index.Position()
 		return &cairn.WriteReply{Answer: cairn.Answer{Revision: revision, Index: applied}}, nil
 	}
+	if reply := r.index.FencedWrites(request); reply != nil {
+		return reply, nil
+	}
 	return r.committer.submit(ctx, request)
 }
 

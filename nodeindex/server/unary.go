@@ -122,12 +122,18 @@ func (s *Server) Status(ctx context.Context, message *indexv1.StatusRequest) (*i
 	for i := range status.Views {
 		response.Views = append(response.Views, viewState(&status.Views[i]))
 	}
-	for _, shard := range status.Shards {
-		response.Shards = append(response.Shards, &indexv1.ShardEntries{
-			Keyspace: uint64(shard.Keyspace), Shard: uint64(shard.Shard), Epoch: shard.Epoch, Entries: shard.Entries,
-		})
-	}
+	response.Shards, response.Arriving, response.Withheld = shardEntries(status.Shards), shardEntries(status.Arriving), shardEntries(status.Withheld)
 	return response, nil
+}
+
+func shardEntries(shards []cairn.ShardStatus) []*indexv1.ShardEntries {
+	out := make([]*indexv1.ShardEntries, len(shards))
+	for i, shard := range shards {
+		out[i] = &indexv1.ShardEntries{
+			Keyspace: uint64(shard.Keyspace), Shard: uint64(shard.Shard), Epoch: shard.Epoch, Entries: shard.Entries,
+		}
+	}
+	return out
 }
 
 // Identify says who answers.

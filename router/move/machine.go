@@ -198,7 +198,9 @@ func (s State) drain(f Facts, now time.Time) Action {
 	case !f.Mover && s.Have.Digest.Entries > 0:
 		return s.giveUp("the shard has got entries, and the keyspace does not say who moves the data behind them", now)
 	}
-	return Action{Kind: Swap, Next: s.enter(shardmap.MoveCommitted, now)}
+	next := s.enter(shardmap.MoveCommitted, now)
+	next.Final = s.Fence.Index
+	return Action{Kind: Swap, Next: next}
 }
 
 func (s State) cleanUp(f Facts) Action {

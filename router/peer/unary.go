@@ -94,12 +94,17 @@ func (p *Peer) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, err
 			Members: view.GetMembers(), Bytes: int64(view.GetBytes()), Refusal: view.GetRefusal(),
 		})
 	}
-	for _, shard := range response.GetShards() {
-		status.Shards = append(status.Shards, cairn.ShardStatus{
+	status.Shards, status.Arriving, status.Withheld = shardsOf(response.GetShards()), shardsOf(response.GetArriving()), shardsOf(response.GetWithheld())
+	return status, nil
+}
+
+func shardsOf(shards []*indexv1.ShardEntries) (out []cairn.ShardStatus) {
+	for _, shard := range shards {
+		out = append(out, cairn.ShardStatus{
 			Keyspace: cairn.UID(shard.GetKeyspace()), Shard: cairn.ShardID(shard.GetShard()), Epoch: shard.GetEpoch(), Entries: shard.GetEntries(),
 		})
 	}
-	return status, nil
+	return out
 }
 
 // Identify asks the index server who it is. It fails as Status does.

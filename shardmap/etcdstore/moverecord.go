@@ -37,6 +37,7 @@ type moveRecord struct {
 	Staging cairn.UID `json:"staging"`
 	Stale   cairn.UID `json:"stale,omitempty"`
 	Fence   uint64    `json:"fence,omitempty"`
+	Final   uint64    `json:"final,omitempty"`
 	Cancel  bool      `json:"cancel,omitempty"`
 	Paused  bool      `json:"paused,omitempty"`
 	Clean   bool      `json:"clean,omitempty"`
@@ -52,7 +53,7 @@ type moveRecord struct {
 func encodeMove(m shardmap.Move) []byte {
 	data, err := json.Marshal(moveRecord{
 		Keyspace: m.Keyspace, Shard: m.Shard, Epoch: m.Epoch, Start: hex.EncodeToString([]byte(m.Start)), End: hex.EncodeToString([]byte(m.End)),
-		From: m.From, To: m.To, Phase: m.Phase.String(), Attempt: m.Attempt, Staging: m.Staging, Stale: m.Stale, Fence: m.Fence,
+		From: m.From, To: m.To, Phase: m.Phase.String(), Attempt: m.Attempt, Staging: m.Staging, Stale: m.Stale, Fence: m.Fence, Final: m.Final,
 		Cancel: m.Cancel, Paused: m.Paused, Clean: m.Clean, Who: m.Who, Why: m.Why, Problem: m.Problem, Created: m.Created, Stepped: m.Stepped,
 	})
 	if err != nil {
@@ -91,7 +92,7 @@ func decodeMove(r record) (shardmap.Move, error) {
 	}
 	return shardmap.Move{
 		UID: uid, Keyspace: stored.Keyspace, Shard: stored.Shard, Epoch: stored.Epoch, Start: string(start), End: string(end),
-		From: stored.From, To: stored.To, Phase: phase, Attempt: stored.Attempt, Staging: stored.Staging, Stale: stored.Stale, Fence: stored.Fence,
+		From: stored.From, To: stored.To, Phase: phase, Attempt: stored.Attempt, Staging: stored.Staging, Stale: stored.Stale, Fence: stored.Fence, Final: stored.Final,
 		Cancel: stored.Cancel, Paused: stored.Paused, Clean: stored.Clean, Who: stored.Who, Why: stored.Why, Problem: stored.Problem,
 		Created: stored.Created.UTC(), Stepped: stored.Stepped.UTC(), Revision: r.modRevision,
 	}, nil

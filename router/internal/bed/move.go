@@ -19,7 +19,7 @@ func (b *Bed) Fence(keyspace cairn.UID, id cairn.ShardID, to cairn.UID) (shardma
 	if err != nil {
 		return move, err
 	}
-	if move, err = b.stepLocked(move.UID, shardmap.MoveFenced); err != nil {
+	if move, err = b.stepLocked(move.UID, func(m *shardmap.Move) { m.Phase = shardmap.MoveFenced }); err != nil {
 		return move, err
 	}
 	b.indexes[move.From].setFence(shardmap.ShardRef{Keyspace: keyspace, ID: id}, true)
@@ -31,7 +31,7 @@ func (b *Bed) Lift(move shardmap.Move) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.indexes[move.From].setFence(shardmap.ShardRef{Keyspace: move.Keyspace, ID: move.Shard}, false)
-	_, err := b.stepLocked(move.UID, shardmap.MoveCatchingUp)
+	_, err := b.stepLocked(move.UID, func(m *shardmap.Move) { m.Phase = shardmap.MoveCatchingUp })
 	return err
 }
 
@@ -46,16 +46,30 @@ func (b *Bed) CommitMove(move shardmap.Move) error {
 	target.mu.Lock()
 	target.noteLocked(b.m)
 	target.takeOverLocked(source, shard)
+	final := source.applied
 	target.mu.Unlock()
 	source.mu.Unlock()
-	_, err := b.stepLocked(move.UID, shardmap.MoveCommitted)
+	_, err := b.stepLocked(move.UID, func(m *shardmap.Move) { m.Phase, m.Final = shardmap.MoveCommitted, final })
 	return err
 }
 
-func (b *Bed) stepLocked(uid cairn.UID, phase shardmap.MovePhase) (shardmap.Move, error) {
+// Finish ends a committed move: its shard may move again.
+func (b *Bed) Finish(move shardmap.Move) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	source := b.indexes[move.From]
+	source.mu.Lock()
+	source.noteLocked(b.m) // before its fence is gone
+	source.mu.Unlock()
+	source.setFence(shardmap.ShardRef{Keyspace: move.Keyspace, ID: move.Shard}, false)
+	_, err := b.stepLocked(move.UID, func(m *shardmap.Move) { m.Phase, m.Clean = shardmap.MoveDone, true })
+	return err
+}
+
+func (b *Bed) stepLocked(uid cairn.UID, step func(*shardmap.Move)) (shardmap.Move, error) {
 	before, _ := b.m.Move(uid)
 	after := before
-	after.Phase = phase
+	step(&after)
 	change, err := shardmap.StepMove(b.m, before, after)
 	if err == nil {
 		err = b.commitLocked(change)

@@ -2135,8 +2135,12 @@ type StatusResponse struct {
 	WriteRefusal        string                 `protobuf:"bytes,9,opt,name=write_refusal,json=writeRefusal,proto3" json:"write_refusal,omitempty"`
 	Views               []*ViewState           `protobuf:"bytes,10,rep,name=views,proto3" json:"views,omitempty"`
 	ViewBytes           uint64                 `protobuf:"varint,11,opt,name=view_bytes,json=viewBytes,proto3" json:"view_bytes,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Shards of which entries are staged, and shards that are the cluster's and not
+	// served.
+	Arriving      []*ShardEntries `protobuf:"bytes,12,rep,name=arriving,proto3" json:"arriving,omitempty"`
+	Withheld      []*ShardEntries `protobuf:"bytes,13,rep,name=withheld,proto3" json:"withheld,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StatusResponse) Reset() {
@@ -2244,6 +2248,20 @@ func (x *StatusResponse) GetViewBytes() uint64 {
 		return x.ViewBytes
 	}
 	return 0
+}
+
+func (x *StatusResponse) GetArriving() []*ShardEntries {
+	if x != nil {
+		return x.Arriving
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetWithheld() []*ShardEntries {
+	if x != nil {
+		return x.Withheld
+	}
+	return nil
 }
 
 type IdentifyRequest struct {
@@ -3823,7 +3841,7 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x18\n" +
 	"\achanges\x18\x03 \x01(\fR\achanges\"%\n" +
 	"\rStatusRequest\x12\x14\n" +
-	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\"\xa8\x04\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\"\x9c\x05\n" +
 	"\x0eStatusResponse\x12#\n" +
 	"\rapplied_index\x18\x01 \x01(\x04R\fappliedIndex\x12)\n" +
 	"\x10checkpoint_index\x18\x02 \x01(\x04R\x0fcheckpointIndex\x122\n" +
@@ -3838,7 +3856,9 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x05views\x18\n" +
 	" \x03(\v2\x19.cairn.index.v1.ViewStateR\x05views\x12\x1d\n" +
 	"\n" +
-	"view_bytes\x18\v \x01(\x04R\tviewBytes\x1a>\n" +
+	"view_bytes\x18\v \x01(\x04R\tviewBytes\x128\n" +
+	"\barriving\x18\f \x03(\v2\x1c.cairn.index.v1.ShardEntriesR\barriving\x128\n" +
+	"\bwithheld\x18\r \x03(\v2\x1c.cairn.index.v1.ShardEntriesR\bwithheld\x1a>\n" +
 	"\x10NodeEntriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\x11\n" +
@@ -4066,59 +4086,61 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	55, // 27: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
 	34, // 28: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
 	33, // 29: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
-	32, // 30: cairn.index.v1.IdentifyResponse.members:type_name -> cairn.index.v1.Member
-	35, // 31: cairn.index.v1.CopyShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	35, // 32: cairn.index.v1.TailShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	35, // 33: cairn.index.v1.FenceShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	45, // 34: cairn.index.v1.FenceShardResponse.fence:type_name -> cairn.index.v1.FenceState
-	35, // 35: cairn.index.v1.ShardFenceRequest.shard:type_name -> cairn.index.v1.MovingShard
-	45, // 36: cairn.index.v1.ShardFenceResponse.fence:type_name -> cairn.index.v1.FenceState
-	36, // 37: cairn.index.v1.FenceState.digest:type_name -> cairn.index.v1.ShardDigest
-	35, // 38: cairn.index.v1.StageShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	50, // 39: cairn.index.v1.StageShardResponse.staged:type_name -> cairn.index.v1.Staged
-	35, // 40: cairn.index.v1.StagedShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	50, // 41: cairn.index.v1.StagedShardResponse.staged:type_name -> cairn.index.v1.Staged
-	36, // 42: cairn.index.v1.Staged.digest:type_name -> cairn.index.v1.ShardDigest
-	35, // 43: cairn.index.v1.DropShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	2,  // 44: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
-	4,  // 45: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
-	6,  // 46: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
-	20, // 47: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
-	22, // 48: cairn.index.v1.Index.Backup:input_type -> cairn.index.v1.BackupRequest
-	24, // 49: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
-	26, // 50: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
-	28, // 51: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
-	30, // 52: cairn.index.v1.Index.Identify:input_type -> cairn.index.v1.IdentifyRequest
-	37, // 53: cairn.index.v1.Index.CopyShard:input_type -> cairn.index.v1.CopyShardRequest
-	39, // 54: cairn.index.v1.Index.TailShard:input_type -> cairn.index.v1.TailShardRequest
-	41, // 55: cairn.index.v1.Index.FenceShard:input_type -> cairn.index.v1.FenceShardRequest
-	43, // 56: cairn.index.v1.Index.ShardFence:input_type -> cairn.index.v1.ShardFenceRequest
-	46, // 57: cairn.index.v1.Index.StageShard:input_type -> cairn.index.v1.StageShardRequest
-	48, // 58: cairn.index.v1.Index.StagedShard:input_type -> cairn.index.v1.StagedShardRequest
-	51, // 59: cairn.index.v1.Index.DropShard:input_type -> cairn.index.v1.DropShardRequest
-	53, // 60: cairn.index.v1.Index.NoteRevision:input_type -> cairn.index.v1.NoteRevisionRequest
-	3,  // 61: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
-	5,  // 62: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
-	14, // 63: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
-	21, // 64: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
-	23, // 65: cairn.index.v1.Index.Backup:output_type -> cairn.index.v1.BackupResponse
-	25, // 66: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
-	27, // 67: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
-	29, // 68: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
-	31, // 69: cairn.index.v1.Index.Identify:output_type -> cairn.index.v1.IdentifyResponse
-	38, // 70: cairn.index.v1.Index.CopyShard:output_type -> cairn.index.v1.CopyShardResponse
-	40, // 71: cairn.index.v1.Index.TailShard:output_type -> cairn.index.v1.TailShardResponse
-	42, // 72: cairn.index.v1.Index.FenceShard:output_type -> cairn.index.v1.FenceShardResponse
-	44, // 73: cairn.index.v1.Index.ShardFence:output_type -> cairn.index.v1.ShardFenceResponse
-	47, // 74: cairn.index.v1.Index.StageShard:output_type -> cairn.index.v1.StageShardResponse
-	49, // 75: cairn.index.v1.Index.StagedShard:output_type -> cairn.index.v1.StagedShardResponse
-	52, // 76: cairn.index.v1.Index.DropShard:output_type -> cairn.index.v1.DropShardResponse
-	54, // 77: cairn.index.v1.Index.NoteRevision:output_type -> cairn.index.v1.NoteRevisionResponse
-	61, // [61:78] is the sub-list for method output_type
-	44, // [44:61] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	34, // 30: cairn.index.v1.StatusResponse.arriving:type_name -> cairn.index.v1.ShardEntries
+	34, // 31: cairn.index.v1.StatusResponse.withheld:type_name -> cairn.index.v1.ShardEntries
+	32, // 32: cairn.index.v1.IdentifyResponse.members:type_name -> cairn.index.v1.Member
+	35, // 33: cairn.index.v1.CopyShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	35, // 34: cairn.index.v1.TailShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	35, // 35: cairn.index.v1.FenceShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	45, // 36: cairn.index.v1.FenceShardResponse.fence:type_name -> cairn.index.v1.FenceState
+	35, // 37: cairn.index.v1.ShardFenceRequest.shard:type_name -> cairn.index.v1.MovingShard
+	45, // 38: cairn.index.v1.ShardFenceResponse.fence:type_name -> cairn.index.v1.FenceState
+	36, // 39: cairn.index.v1.FenceState.digest:type_name -> cairn.index.v1.ShardDigest
+	35, // 40: cairn.index.v1.StageShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	50, // 41: cairn.index.v1.StageShardResponse.staged:type_name -> cairn.index.v1.Staged
+	35, // 42: cairn.index.v1.StagedShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	50, // 43: cairn.index.v1.StagedShardResponse.staged:type_name -> cairn.index.v1.Staged
+	36, // 44: cairn.index.v1.Staged.digest:type_name -> cairn.index.v1.ShardDigest
+	35, // 45: cairn.index.v1.DropShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	2,  // 46: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
+	4,  // 47: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
+	6,  // 48: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
+	20, // 49: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
+	22, // 50: cairn.index.v1.Index.Backup:input_type -> cairn.index.v1.BackupRequest
+	24, // 51: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
+	26, // 52: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
+	28, // 53: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
+	30, // 54: cairn.index.v1.Index.Identify:input_type -> cairn.index.v1.IdentifyRequest
+	37, // 55: cairn.index.v1.Index.CopyShard:input_type -> cairn.index.v1.CopyShardRequest
+	39, // 56: cairn.index.v1.Index.TailShard:input_type -> cairn.index.v1.TailShardRequest
+	41, // 57: cairn.index.v1.Index.FenceShard:input_type -> cairn.index.v1.FenceShardRequest
+	43, // 58: cairn.index.v1.Index.ShardFence:input_type -> cairn.index.v1.ShardFenceRequest
+	46, // 59: cairn.index.v1.Index.StageShard:input_type -> cairn.index.v1.StageShardRequest
+	48, // 60: cairn.index.v1.Index.StagedShard:input_type -> cairn.index.v1.StagedShardRequest
+	51, // 61: cairn.index.v1.Index.DropShard:input_type -> cairn.index.v1.DropShardRequest
+	53, // 62: cairn.index.v1.Index.NoteRevision:input_type -> cairn.index.v1.NoteRevisionRequest
+	3,  // 63: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
+	5,  // 64: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
+	14, // 65: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
+	21, // 66: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
+	23, // 67: cairn.index.v1.Index.Backup:output_type -> cairn.index.v1.BackupResponse
+	25, // 68: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
+	27, // 69: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
+	29, // 70: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
+	31, // 71: cairn.index.v1.Index.Identify:output_type -> cairn.index.v1.IdentifyResponse
+	38, // 72: cairn.index.v1.Index.CopyShard:output_type -> cairn.index.v1.CopyShardResponse
+	40, // 73: cairn.index.v1.Index.TailShard:output_type -> cairn.index.v1.TailShardResponse
+	42, // 74: cairn.index.v1.Index.FenceShard:output_type -> cairn.index.v1.FenceShardResponse
+	44, // 75: cairn.index.v1.Index.ShardFence:output_type -> cairn.index.v1.ShardFenceResponse
+	47, // 76: cairn.index.v1.Index.StageShard:output_type -> cairn.index.v1.StageShardResponse
+	49, // 77: cairn.index.v1.Index.StagedShard:output_type -> cairn.index.v1.StagedShardResponse
+	52, // 78: cairn.index.v1.Index.DropShard:output_type -> cairn.index.v1.DropShardResponse
+	54, // 79: cairn.index.v1.Index.NoteRevision:output_type -> cairn.index.v1.NoteRevisionResponse
+	63, // [63:80] is the sub-list for method output_type
+	46, // [46:63] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_cairn_index_v1_index_proto_init() }
