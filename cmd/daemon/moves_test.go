@@ -82,6 +82,43 @@ func TestMovesUnderFaults(t *testing.T) {
 	}
 }
 
+// leadersKilled is how often the leader of a cluster of three replicas is killed
+// while a shard moves to it or away from it.
+const leadersKilled = 4
+
+// TestMovesOfReplicas moves shards between an index of three replicas and one of
+// one, and kills the leader meanwhile. Followers answer reads of tokens.
+func TestMovesOfReplicas(t *testing.T) {
+	seed := fromEnv(t, seedEnv, rand.Uint64())
+	t.Logf("replay with %s=%d", seedEnv, seed)
+	s := startReplicated(t, 3)
+	south := child{Kind: "index", Cluster: "south", Data: t.TempDir(), Etcd: []string{s.etcd}, Listen: freeAddress(t)}
+	index := start(t, south)
+	moved := orders()
+	moved.GetKeyspace().Mover = "external"
+	s.apply(cluster("south", south.Listen), moved)
+	index.ready()
+	m := &moving{caller: s.caller, routers: []*caller{s.caller}, movers: []*process{s.router}, random: rand.New(rand.NewPCG(seed, 1))}
+	l := startLoad(t, "moved", seed, deedTimeout, s.caller)
+	l.goesOn(100)
+	for range leadersKilled {
+		m.move(func() {})
+		m.move(func() {
+			time.Sleep(time.Duration(m.random.IntN(int(200 * time.Millisecond))))
+			lost := s.leader()
+			s.indexes[lost].kill()
+			s.indexes[lost] = start(t, s.configs[lost])
+			s.indexes[lost].ready()
+		})
+		s.settle()
+		l.goesOn(50)
+	}
+	l.finish()
+	t.Logf("%d calls failed", l.failed.Load())
+	index.terminate(syscall.SIGTERM)
+	s.terminate()
+}
+
 // startMoving starts a spread and two routers more, which clients ask, and fills
 // the keyspace. The first router, which is elected, has no clients.
 func startMoving(t *testing.T) (*spread, *moving, uint64) {
