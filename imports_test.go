@@ -45,6 +45,12 @@ var importTable = map[string]may{
 	"shardmap/placement": {packages: []string{"."}, modules: []string{"github.com/cespare/xxhash/v2"}},
 	"shardmap/catalog":   {packages: []string{"."}},
 	"shardmap":           {packages: []string{".", "shardmap/catalog", "shardmap/placement"}},
+	"shardmap/plan":      {packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/placement"}},
+	// Worlds in which plans are tried.
+	"shardmap/plan/simulate": {
+		packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/plan"},
+		modules:  []string{"github.com/cespare/xxhash/v2"},
+	},
 	"shardmap/etcdstore": {
 		packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/placement"},
 		modules:  []string{etcdClient, etcdAPI, grpcModule, "golang.org/x/sync"}, // the codes and statuses of etcd's errors
