@@ -124,6 +124,7 @@ var importTable = map[string]may{
 	"bench/etcd":   {packages: []string{"bench/load", "bench/spawn"}, modules: []string{etcdClient, etcdServer, "go.uber.org/zap"}},
 	"bench/floor":  {packages: []string{"bench/load", "proto/cairn/v1"}, modules: []string{grpcModule, protobufModule, bbolt}},
 	"bench/load":   {},
+	"bench/plot":   {},
 	"bench/report": {packages: []string{"bench/load"}},
 	"bench/spawn":  {},
 	"bench/stack":  {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, etcdClient, "golang.org/x/sync", "go.uber.org/zap"}},
