@@ -297,16 +297,22 @@ func TestNewClusterAmongMany(t *testing.T) {
 	}
 }
 
-// TestSplitsMakeADifference holds that a shard is not split whose halves would
-// even out less than the tolerance.
+// TestSplitsMakeADifference holds that of a cluster which is somewhat too full
+// large shards are split, and none whose halves would even out less than the
+// tolerance.
 func TestSplitsMakeADifference(t *testing.T) {
 	weights, owners, entries := []uint32{1}, times(24, 0), times(24, 104) // at 1.06 of its share
 	for i := range 20 {
 		weights, owners, entries = append(weights, 1), append(owners, i+1), append(entries, 2351)
 	}
 	p := mustMake(t, newScene(t, weights...).keyspace(hashed, owners, entries).input())
-	if got, want := lines(p), "c0 keeps 24 shards of 2496 entries: each is too large to move at once\n"; got != want {
-		t.Errorf("%s\nwant %s", got, want)
+	if len(p.Steps) > 0 {
+		t.Errorf("small shards: %s", p.Steps[0])
+	}
+	owners, entries = append(times(2, 0), owners[24:]...), append(times(2, 1248), entries[24:]...)
+	p = mustMake(t, newScene(t, weights...).keyspace(hashed, owners, entries).input())
+	if len(p.Steps) != 2 || p.Steps[0].Kind != plan.Split || p.Steps[1].Kind != plan.Split {
+		t.Errorf("large shards: %s", lines(p))
 	}
 }
 

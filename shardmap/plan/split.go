@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 
 	"cairn"
@@ -12,25 +11,21 @@ import (
 	"cairn/shardmap/placement"
 )
 
-// split halves shards that were too large to move, the most loaded first, of
-// each cluster until the halves would bring it to its fair share. Of a drained
-// one it halves all.
+// split halves the shards that were too large to move from a drained cluster or
+// one that has more than it should, the most loaded first. It is all of them,
+// not as many as would do if halves were even: the heat of a shard is often
+// that of a few keys, and stays with one half.
 func (r *round) split() {
 	hungry := r.anyHungry()
 	var large []int32
-	excess := make([]int64, len(r.clusters)) // cost above the fair share
 	for i := range r.clusters {
 		h := &r.clusters[i]
-		switch {
-		case h.draining:
-			excess[i] = math.MaxInt64
-		case h.takes() && (hungry || h.fill(0) > (1+r.Settings.Tolerance)*r.mean):
-			excess[i] = int64(h.cost) - int64(r.mean*h.capacity)
-		default:
+		gives := h.takes() && (hungry || h.fill(0) > (1+r.Settings.Tolerance)*r.mean)
+		if !gives && !h.draining {
 			continue
 		}
 		for _, k := range h.rows {
-			if x := &r.rows[k]; x.refused == TooLarge && !x.touched && (h.draining || r.splittable(x, h)) {
+			if x := &r.rows[k]; x.refused == TooLarge && !x.touched && r.splittable(x, h) {
 				large = append(large, k)
 			}
 		}
@@ -38,10 +33,8 @@ func (r *round) split() {
 	slices.SortFunc(large, func(a, b int32) int { return cmp.Or(cmp.Compare(r.rows[b].cost, r.rows[a].cost), cmp.Compare(a, b)) })
 	splits := r.Settings.Splits
 	for _, i := range large {
-		x := &r.rows[i]
-		if splits > 0 && excess[x.holder] > 0 && r.halve(x) {
+		if splits > 0 && r.halve(&r.rows[i]) {
 			splits--
-			excess[x.holder] -= int64(x.cost / 2)
 		}
 	}
 }
