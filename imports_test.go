@@ -84,6 +84,7 @@ var importTable = map[string]may{
 		packages: []string{".", "router", "shardmap/catalog", "proto/cairn/index/v1", "proto/rpcerr"},
 		modules:  []string{grpcModule, protobufModule, genproto},
 	},
+	"router/move":     {packages: []string{".", "shardmap", "shardmap/catalog"}},
 	"router/coalesce": {packages: []string{"."}},
 	"router/admin": {
 		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/placement"},

@@ -91,7 +91,8 @@ type WriteReply struct {
 // Written is the outcome of one mutation.
 type Written struct {
 	// Err is nil if the mutation took effect. Its kinds: KindStale, the key is
-	// not this cluster's by the log; KindPrecondition, its condition did not
+	// not this cluster's by the log; KindUnavailable (SHARD_FENCED), its shard is
+	// about to be another's: try again; KindPrecondition, its condition did not
 	// hold, or REQUEST_TOO_OLD, the request was issued before what is still
 	// remembered, so that it was not carried out now but may have been before;
 	// KindInvalid, a node or attribute that the log does not know or that may
@@ -152,9 +153,14 @@ type IndexStatus struct {
 	CheckpointAge int64
 	MapRevision   uint64
 	Entries       uint64
-	NodeEntries   map[NodeID]uint64
-	Shards        []ShardStatus
-	Views         []ViewState
+	// NodeEntries counts those of Arriving too.
+	NodeEntries map[NodeID]uint64
+	Shards      []ShardStatus
+	// Arriving are shards of which entries are staged for a move, Withheld those
+	// that are the cluster's and not served, since what they hold did not arrive
+	// as a whole. Both are empty where the index was asked over the wire.
+	Arriving, Withheld []ShardStatus
+	Views              []ViewState
 	// ViewBytes is the memory that all views and their attributes take, keys
 	// included.
 	ViewBytes int64

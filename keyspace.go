@@ -53,6 +53,10 @@ type Shard struct {
 	Start, End []byte
 	// Epoch is the map revision of the last change of owner or bounds.
 	Epoch uint64
+	// Move is the move by which its owner got it, 0 for none. An index that does
+	// not hold the shard yet serves it only with all that was staged for that
+	// move.
+	Move UID
 }
 
 // NodeState is whether a node takes entries.

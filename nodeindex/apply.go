@@ -16,11 +16,16 @@ type Result struct {
 	// Requests are the outcomes of a write command's mutations, one slice a
 	// request, in the order given to Prepare.
 	Requests [][]cairn.Written
+	// Staged is what is staged after a command of PrepareStage, Fence how the
+	// move's fence is after a FenceCommand.
+	Staged cairn.Staged
+	Fence  cairn.FenceState
 	// Err is why the command as a whole did nothing: KindConflict
 	// (ASSIGNMENT_SUPERSEDED) for a Diff made against another assignment than
 	// the log's (make it anew), KindCorrupt (COMMAND_MALFORMED) for bytes that
 	// are no command, KindInvalid (ASSIGNMENT_INVALID) for an assignment with
-	// overlapping shards, KindUnavailable (CLOSED).
+	// overlapping shards, KindUnavailable (CLOSED), or as the commands of a move
+	// are refused.
 	Err *cairn.Error
 }
 
@@ -54,6 +59,12 @@ func (x *Index) Apply(index, term uint64, command []byte) Result {
 		result.Revision, result.Err = x.applyAssign(s, r, index, command)
 	case command[0] == commandMark:
 		result.Err = x.applyMark(index, command)
+	case command[0] == commandFence:
+		result.Fence, result.Err = x.applyFence(s, index, command)
+	case command[0] == commandStage:
+		result.Staged, result.Err = x.applyStage(s, r, index, command)
+	case command[0] == commandDrop:
+		result.Err = x.applyDrop(s, index, command)
 	default:
 		result.Err = errCommand
 	}
@@ -181,11 +192,14 @@ func (a *applier) mutate(k *keyspace, m *mutation, position uint32) cairn.Writte
 	}
 	out.Stamp.Epoch = home.Epoch
 	version := cairn.Version{Epoch: home.Epoch, Index: a.index, Position: position}
+	if known, found := a.known[m.Position]; found && a.named {
+		return known.written(out.Stamp)
+	}
+	if home.fences.on.Load() {
+		return refuse(errFenced) // and not remembered: it is for the next owner to say
+	}
 	if !a.named {
 		return a.carryOut(k, home, m, version)
-	}
-	if known, found := a.known[m.Position]; found {
-		return known.written(out.Stamp)
 	}
 	if a.refusal != nil {
 		return refuse(a.refusal)
@@ -226,12 +240,8 @@ func (a *applier) carryOut(k *keyspace, home *shard, m *mutation, version cairn.
 	}
 	if m.Operation == cairn.Delete {
 		if before != nil {
-			home.remove(ordinal, before.Nodes)
-			if a.project != nil {
-				a.project.Delete(a.x.numberOf(home.population), ordinal)
-			}
-			a.state.active.freed = append(a.state.active.freed, ordinal)
-			a.put(k, home, item{entry: cairn.Entry{Key: m.Key, Version: version}, deleted: true, ordinal: ordinal}, before)
+			gone := item{entry: cairn.Entry{Key: m.Key, Version: version}, ordinal: ordinal}
+			a.note(home, before, a.remove(k, home.population, before, gone))
 		}
 		return out
 	}
@@ -252,44 +262,71 @@ func (a *applier) carryOut(k *keyspace, home *shard, m *mutation, version cairn.
 		attributes = attributes.Merge(m.Attributes)
 	}
 	if before == nil {
-		free, ok := a.x.ordinals.take(home.population)
-		if !ok {
-			return refuse(errOrdinals)
+		free, full := a.newOrdinal(home.population, nodes)
+		if full != nil {
+			return refuse(full)
 		}
 		ordinal = free
-		home.add(ordinal, nodes)
 	} else if !slices.Equal(before.Nodes, nodes) {
 		home.countNodes(before.Nodes, ^uint64(0))
 		home.countNodes(nodes, 1)
 	}
 	entry := cairn.Entry{Key: m.Key, Nodes: nodes, Attributes: attributes, Version: version}
-	a.put(k, home, item{entry: entry, ordinal: ordinal}, before)
+	a.note(home, before, a.keep(k, home.population, before, item{entry: entry, ordinal: ordinal}))
 	out.Version, out.Nodes = version, nodes
 	return out
 }
 
-// put notes a key's new item and its change.
-func (a *applier) put(k *keyspace, home *shard, i item, before *cairn.Entry) {
+// newOrdinal is the ordinal of a new entry on nodes, which is a population's from
+// now on. KindExhausted (ORDINALS_EXHAUSTED): there is none.
+func (a *applier) newOrdinal(of *population, nodes []cairn.NodeID) (uint32, *cairn.Error) {
+	free, ok := a.x.ordinals.take(of)
+	if !ok {
+		return 0, errOrdinals
+	}
+	of.add(free, nodes)
+	return free, nil
+}
+
+// remove takes the entry under a key out of a population; gone is its item.
+func (a *applier) remove(k *keyspace, from *population, before *cairn.Entry, gone item) *item {
+	from.remove(gone.ordinal, before.Nodes)
+	if a.project != nil {
+		a.project.Delete(a.x.numberOf(from), gone.ordinal)
+	}
+	a.state.active.freed = append(a.state.active.freed, gone.ordinal)
+	gone.deleted = true
+	return a.keep(k, from, before, gone)
+}
+
+// keep makes an item what there is of a key of a population.
+func (a *applier) keep(k *keyspace, of *population, before *cairn.Entry, i item) *item {
 	i.index = a.index
 	a.items = append(a.items, i) // within its capacity: its elements stay in place
 	kept := &a.items[len(a.items)-1]
-	home.changed = a.x.generation
+	of.changed = a.x.generation
+	var now *cairn.Entry
+	if !kept.deleted {
+		now = &kept.entry
+	}
+	of.sum += a.x.hasher.hash(now) - a.x.hasher.hash(before)
 	a.x.effects.entry(before)
-	if kept.deleted {
-		a.x.effects.entry(nil)
-	} else {
-		a.x.effects.entry(&kept.entry)
-	}
+	a.x.effects.entry(now)
 	a.x.pending.put(k.UID, kept)
-	if a.project != nil && !kept.deleted {
-		a.project.Put(a.x.numberOf(home.population), kept.ordinal, &kept.entry)
+	if a.project != nil && now != nil {
+		a.project.Put(a.x.numberOf(of), kept.ordinal, now)
 	}
+	return kept
+}
+
+// note notes a change for those who watch.
+func (a *applier) note(home *shard, before *cairn.Entry, now *item) {
 	change := cairn.Change{
-		Key: i.entry.Key, Shard: home.ID, Before: before,
+		Key: now.entry.Key, Shard: home.ID, Before: before,
 		Stamp: cairn.Stamp{Epoch: home.Epoch, Index: a.index}, Time: a.time,
 	}
-	if !i.deleted {
-		change.After = &kept.entry
+	if !now.deleted {
+		change.After = &now.entry
 	}
 	a.changes = append(a.changes, change)
 }

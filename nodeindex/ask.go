@@ -1,6 +1,8 @@
 package nodeindex
 
 import (
+	"math"
+
 	"cairn"
 	"cairn/nodeindex/projection"
 )
@@ -50,7 +52,8 @@ func (x *Index) openEntries(uid cairn.UID) (projection.Entries, error) {
 		// Writes go to the table that the view has: it is not set aside for a
 		// checkpoint, nor has the keyspace got its first one since.
 		now := x.state.Load()
-		return now != nil && now.active == s.active && s.active.table(uid) == table
+		// Nor has a shard left or come, with keys that it does not have.
+		return now != nil && now.active == s.active && s.active.table(uid) == table && now.assigned == s.assigned
 	}
 	return projection.Entries{Least: e.covers, Find: e.find, Follows: follows, Close: func() { r.pool.release(r) }}, nil
 }
@@ -62,7 +65,13 @@ type entries struct {
 }
 
 func (e *entries) find(key cairn.Key) (attributes cairn.Attributes, ordinal uint32, changed uint64, found bool) {
+	if e.keyspace.locate(key, e.reader.placement[:0]) == nil {
+		return nil, 0, 0, false
+	}
 	if i := e.item(key); i != nil {
+		if e.overtaken(i) {
+			return nil, 0, math.MaxUint64, false
+		}
 		if i.deleted || e.hidden(i.ordinal) {
 			return nil, 0, i.index, false
 		}

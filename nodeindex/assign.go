@@ -1,7 +1,6 @@
 package nodeindex
 
 import (
-	"bytes"
 	"cmp"
 	"maps"
 	"slices"
@@ -30,18 +29,21 @@ func diff(from *assignment, to cairn.Assignment) *assignCommand {
 	for i := range to.Keyspaces {
 		k := &to.Keyspaces[i]
 		wanted[k.UID] = true
-		if present := from.keyspaces[k.UID]; present == nil || !sameKeyspace(&present.Keyspace, k) {
+		if present := from.keyspaces[k.UID]; present == nil || present.guest || !sameKeyspace(&present.Keyspace, k) {
 			c.keyspaces = append(c.keyspaces, *k)
 		}
 	}
 	c.views = diffViews(from, to, wanted)
 	present := make(map[shardName]*shard)
 	for _, uid := range sortedUIDs(from.keyspaces) {
+		k := from.keyspaces[uid]
 		if !wanted[uid] {
-			c.removedKeyspaces = append(c.removedKeyspaces, uid)
+			if !k.guest {
+				c.removedKeyspaces = append(c.removedKeyspaces, uid)
+			}
 			continue
 		}
-		for _, s := range from.keyspaces[uid].shards {
+		for _, s := range slices.Concat(k.shards, k.withheld) {
 			present[shardName{uid, s.ID}] = s
 		}
 	}
@@ -92,10 +94,13 @@ func (x *Index) applyAssign(s *state, r *reader, index uint64, command []byte) (
 		t := transfer{x: x, departed: roaring.New()}
 		if old := s.keyspaces[uid]; old != nil {
 			t.view = s.view(old, r)
-			t.old, t.project = old.shards, s.projections[uid]
+			t.old, t.project, t.arriving = old.shards, s.projections[uid], old.arriving
 		}
-		if k := next.keyspaces[uid]; k != nil {
-			t.new = k.shards
+		k := next.keyspaces[uid]
+		if k != nil {
+			t.new, t.left = k.shards, k.arriving
+		}
+		if k != nil && !k.guest {
 			x.feeds.open(uid)
 		} else {
 			x.feeds.close(uid, index)
@@ -107,20 +112,28 @@ func (x *Index) applyAssign(s *state, r *reader, index uint64, command []byte) (
 	}
 	x.effects.assigned(next)
 	projections := x.project(s.projections, next)
+	fenced := next.fencedKeyspaces()
 	x.publish(func(s *state) {
-		s.assignment, s.assigned, s.projections = next, index, projections
-		if len(departed) == 0 {
-			return
-		}
-		s.departed = maps.Clone(s.departed)
+		s.assignment, s.assigned, s.projections, s.fenced = next, index, projections, fenced
 		for uid, bitmap := range departed {
-			if present := s.departed[uid]; present != nil {
-				bitmap = roaring.Or(present, bitmap)
-			}
-			s.departed[uid] = bitmap
+			s.departed = depart(s.departed, uid, bitmap)
 		}
 	})
 	return next.revision, nil
+}
+
+// depart is what has departed with more of a keyspace.
+func depart(departed map[cairn.UID]*roaring.Bitmap, uid cairn.UID, more *roaring.Bitmap) map[cairn.UID]*roaring.Bitmap {
+	if more.IsEmpty() {
+		return departed
+	}
+	out := make(map[cairn.UID]*roaring.Bitmap, len(departed)+1)
+	maps.Copy(out, departed)
+	if present := out[uid]; present != nil {
+		more = roaring.Or(present, more)
+	}
+	out[uid] = more
+	return out
 }
 
 // touched are the keyspaces that a change concerns, each once.
@@ -143,23 +156,24 @@ func (c *assignCommand) touched() []cairn.UID {
 	return slices.Compact(out)
 }
 
-// assign is the assignment after a change. A shard whose bounds stay has the
-// population that it had, every other one an empty one. Shards of a keyspace
-// that is not declared, and such that overlap, are KindInvalid.
+// assign is the assignment after a change; see placing for what its shards hold.
+// Shards of a keyspace that is not declared, and such that overlap, are
+// KindInvalid.
 func (a *assignment) assign(c *assignCommand) (*assignment, *cairn.Error) {
 	next := &assignment{revision: c.to, keyspaces: maps.Clone(a.keyspaces), nodes: a.nodes}
 	if c.nodesChanged {
 		next.nodes = sortedNodes(c.nodes)
 	}
 	definitions := make(map[cairn.UID]cairn.Keyspace)
+	guests := make(map[cairn.UID]bool)
 	for uid, k := range a.keyspaces {
-		definitions[uid] = k.Keyspace
+		definitions[uid], guests[uid] = k.Keyspace, k.guest
 	}
 	for _, uid := range c.removedKeyspaces {
-		delete(definitions, uid)
+		guests[uid] = true
 	}
 	for i := range c.keyspaces {
-		definitions[c.keyspaces[i].UID] = c.keyspaces[i]
+		definitions[c.keyspaces[i].UID], guests[c.keyspaces[i].UID] = c.keyspaces[i], false
 	}
 	changes := make(map[cairn.UID]map[cairn.ShardID]*cairn.Shard) // nil: removed
 	change := func(keyspace cairn.UID, id cairn.ShardID, s *cairn.Shard) {
@@ -175,63 +189,36 @@ func (a *assignment) assign(c *assignCommand) (*assignment, *cairn.Error) {
 		change(c.shards[i].Keyspace, c.shards[i].ID, &c.shards[i])
 	}
 	for _, uid := range c.touched() {
-		definition, declared := definitions[uid]
-		if !declared {
+		definition, known := definitions[uid]
+		if guest := guests[uid] || !known; guest {
 			for id, s := range changes[uid] {
 				if s != nil {
 					return nil, cairn.Invalid("shards", "ASSIGNMENT_INVALID", "shard %s is of keyspace %s, which is not declared", id, uid)
 				}
 			}
 			delete(next.keyspaces, uid)
+			if old := a.keyspaces[uid]; old != nil && len(old.arriving) > 0 {
+				left := newKeyspace(old.Keyspace, old.views, nil)
+				left.arriving, left.guest = old.arriving, true
+				next.keyspaces[uid] = left
+			}
 			continue
 		}
-		var present []*shard
-		var views []cairn.View
-		if old := a.keyspaces[uid]; old != nil {
-			present, views = old.shards, old.views
+		old := a.keyspaces[uid]
+		if old == nil {
+			old = &keyspace{}
 		}
+		views := old.views
 		if changed, found := c.viewsOf(uid); found {
 			views = changed
 		}
-		shards, err := changeShards(present, changes[uid])
+		placed, err := placeShards(old, changes[uid])
 		if err != nil {
 			return nil, err
 		}
-		next.keyspaces[uid] = newKeyspace(definition, views, shards)
+		k := newKeyspace(definition, views, placed.shards)
+		k.arriving, k.withheld = placed.arriving, placed.withheld
+		next.keyspaces[uid] = k
 	}
 	return next, nil
-}
-
-// changeShards is a keyspace's shards after changes, nil meaning removed.
-func changeShards(present []*shard, changes map[cairn.ShardID]*cairn.Shard) ([]*shard, *cairn.Error) {
-	var out []*shard
-	byID := make(map[cairn.ShardID]*shard, len(present))
-	for _, s := range present {
-		byID[s.ID] = s
-		if _, changed := changes[s.ID]; !changed {
-			out = append(out, s)
-		}
-	}
-	for id, definition := range changes {
-		if definition == nil {
-			continue
-		}
-		s := &shard{Shard: *definition}
-		if old := byID[id]; old != nil && sameBounds(&old.Shard, definition) {
-			s.population = old.population
-		} else {
-			s.population = newPopulation()
-		}
-		out = append(out, s)
-	}
-	slices.SortFunc(out, func(a, b *shard) int { return cmp.Or(bytes.Compare(a.Start, b.Start), cmp.Compare(a.ID, b.ID)) })
-	for i, s := range out {
-		if len(s.End) > 0 && bytes.Compare(s.Start, s.End) >= 0 {
-			return nil, cairn.Invalid("shards", "ASSIGNMENT_INVALID", "shard %s ends before it starts", s.ID)
-		}
-		if i > 0 && (len(out[i-1].End) == 0 || bytes.Compare(out[i-1].End, s.Start) > 0) {
-			return nil, cairn.Invalid("shards", "ASSIGNMENT_INVALID", "shards %s and %s overlap", out[i-1].ID, s.ID)
-		}
-	}
-	return out, nil
 }

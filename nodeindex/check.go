@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"cairn"
+	"cairn/shardmap/placement"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"go.etcd.io/bbolt"
@@ -28,6 +29,8 @@ type Report struct {
 	// Entries that have a shard; Departed are those whose shard has left and
 	// that are still to be swept.
 	Entries, Departed uint64
+	// Arriving are entries of shards that are moving here.
+	Arriving uint64
 	// Images of views that were read; of ImagesMissing the file knows the name.
 	Images, ImagesMissing int
 	// Problems are the first of what is wrong; ProblemCount counts them all.
@@ -55,6 +58,9 @@ func (r *Report) String() string {
 	if r.Departed > 0 {
 		fmt.Fprintf(&out, ", %d departed ones to be swept", r.Departed)
 	}
+	if r.Arriving > 0 {
+		fmt.Fprintf(&out, ", %d of shards that are moving here", r.Arriving)
+	}
 	out.WriteByte('\n')
 	if r.Backup != nil {
 		fmt.Fprintf(&out, "%s\n", r.Backup)
@@ -76,8 +82,8 @@ func (r *Report) String() string {
 
 // Check looks at everything in an index file that no process has open, without
 // changing it: the structure of its pages; that entries and records match one
-// to one, with their checksums; that ordinals are unique; that bitmaps and
-// counts equal a recount; that each key is inside one of the shards; that images
+// to one, with their checksums; that ordinals are unique; that bitmaps, counts
+// and digests equal a recount; that each key is inside one of the shards; that images
 // of views beside the file are what was written and have the entries. path is
 // the file, or the directory that it is in; a backup is checked against its
 // checksums too. If anything is wrong the error is
@@ -180,8 +186,15 @@ type checker struct {
 	records *bbolt.Bucket
 
 	seen       *roaring.Bitmap // ordinals of all entries
-	recount    map[*shard]*population
+	recounts   map[*population]*counted
 	nodesTotal []cairn.NodeID // slab
+	hasher     entryHasher
+}
+
+// counted is what a shard turns out to hold.
+type counted struct {
+	*population
+	name string // of the shard
 }
 
 func (c *checker) run() error {
@@ -191,16 +204,17 @@ func (c *checker) run() error {
 	}
 	c.image, c.records = found, c.tx.Bucket(bucketRecords)
 	c.Index, c.Term, c.Revision, c.Lost = found.meta.Index, found.meta.Term, found.assignment.revision, found.gaps
-	c.recount = make(map[*shard]*population)
+	c.recounts = make(map[*population]*counted)
 	for _, k := range found.assignment.keyspaces {
 		c.Keyspaces++
 		for i, s := range k.shards {
 			c.Shards++
-			c.recount[s] = newPopulation()
+			c.recounts[s.population] = &counted{newPopulation(), fmt.Sprintf("shard %s of keyspace %s", s.ID, s.Keyspace)}
 			if i > 0 && overlap(&k.shards[i-1].Shard, &s.Shard) {
 				c.problem("shards %s and %s of keyspace %s overlap", k.shards[i-1].ID, s.ID, k.UID)
 			}
 		}
+		c.arrivals(k)
 	}
 	entries := c.tx.Bucket(bucketEntries)
 	err = entries.ForEach(func(name, value []byte) error {
@@ -240,54 +254,92 @@ func (c *checker) entry(uid cairn.UID, key cairn.Key, value []byte) {
 		c.problem("key %s: the record of its ordinal %d is missing or its checksum does not fit", key, ordinal)
 	case !bytes.Equal(record.key, key):
 		c.problem("key %s: the record of its ordinal %d is of key %s", key, ordinal, cairn.Key(record.key))
-	case record.version.Index > c.Index:
-		c.problem("key %s: version %s is after the checkpoint's index %d", key, record.version, c.Index)
 	}
 	if departed := c.image.departed[uid]; departed != nil && departed.Contains(ordinal) {
 		c.Departed++
 		return
 	}
-	c.Entries++
-	var home *shard
-	if k := c.image.assignment.keyspaces[uid]; k != nil {
-		var buffer [8]byte
-		home = k.locate(key, buffer[:0])
-	}
+	home := c.home(uid, key, record.version)
 	if home == nil {
 		c.problem("key %s of keyspace %s is in no shard of this cluster", key, uid)
 		return
 	}
-	c.recount[home].add(ordinal, nodes)
+	found := c.recounts[home]
+	found.add(ordinal, nodes)
+	found.sum += c.hasher.hash(&cairn.Entry{Key: key, Version: record.version, Attributes: record.attributes})
 }
 
-// compare holds bitmaps and counts against the recount.
+// arrivals prepares for what is moving here.
+func (c *checker) arrivals(k *keyspace) {
+	for i, a := range k.arriving {
+		c.recounts[a.population] = &counted{newPopulation(), fmt.Sprintf("shard %s of keyspace %s, moving here", a.ID, a.Keyspace)}
+		if i > 0 && overlap(&k.arriving[i-1].Shard, &a.Shard) {
+			c.problem("shards %s and %s of keyspace %s, moving here, overlap", k.arriving[i-1].ID, a.ID, k.UID)
+		}
+		for _, s := range k.shards {
+			if overlap(&s.Shard, &a.Shard) {
+				c.problem("shard %s of keyspace %s is moving here, and keys of it are shard %s's", a.ID, k.UID, s.ID)
+			}
+		}
+	}
+}
+
+// home is the population that an entry is of, nil if there is none, and counts
+// the entry.
+func (c *checker) home(uid cairn.UID, key cairn.Key, version cairn.Version) *population {
+	k := c.image.assignment.keyspaces[uid]
+	if k == nil {
+		return nil
+	}
+	var buffer [8]byte
+	at := placement.Key(k.Placement, key, buffer[:0])
+	if s := k.find(at); s != nil {
+		c.Entries++
+		// One of an earlier epoch may have been written elsewhere.
+		if version.Epoch == s.Epoch && version.Index > c.Index {
+			c.problem("key %s: version %s is after the checkpoint's index %d", key, version, c.Index)
+		}
+		return s.population
+	}
+	for _, a := range k.arriving {
+		if contains(&a.Shard, at) {
+			c.Arriving++
+			return a.population
+		}
+	}
+	return nil
+}
+
+// compare holds bitmaps, counts and digests against the recount.
 func (c *checker) compare() {
-	owners := make(map[uint16]cairn.ShardID)
-	for s, counted := range c.recount {
-		name := fmt.Sprintf("shard %s of keyspace %s", s.ID, s.Keyspace)
-		if !s.ordinals.Equals(counted.ordinals) {
+	owners := make(map[uint16]string)
+	for p, found := range c.recounts {
+		name := found.name
+		if !p.ordinals.Equals(found.ordinals) {
 			c.problem("%s: its bitmap has %d ordinals, its keys have %d, %d of them in common", name,
-				s.entries(), counted.entries(), s.ordinals.AndCardinality(counted.ordinals))
+				p.entries(), found.entries(), p.ordinals.AndCardinality(found.ordinals))
+		} else if p.sum != found.sum {
+			c.problem("%s: its digest is %016x, that of its entries %016x", name, p.sum, found.sum)
 		}
-		for _, n := range counted.nodes {
-			s.countNode(n.node, -n.entries)
+		for _, n := range found.nodes {
+			p.countNode(n.node, -n.entries)
 		}
-		for _, n := range s.nodes {
+		for _, n := range p.nodes {
 			if n.entries != 0 {
 				c.problem("%s: the count of node %d is off by %d", name, n.node, int64(n.entries))
 			}
 		}
-		for _, number := range s.blocks {
+		for _, number := range p.blocks {
 			if other, taken := owners[number]; taken {
-				c.problem("%s: its block %d is also of shard %s", name, number, other)
+				c.problem("%s: its block %d is also of %s", name, number, other)
 			}
-			owners[number] = s.ID
+			owners[number] = name
 		}
 	}
 	for uid, departed := range c.image.departed {
-		for s := range c.recount {
-			if s.ordinals.Intersects(departed) {
-				c.problem("%s: ordinals of it have departed from keyspace %s", s.ID, uid)
+		for p, found := range c.recounts {
+			if p.ordinals.Intersects(departed) {
+				c.problem("%s: ordinals of it have departed from keyspace %s", found.name, uid)
 			}
 		}
 	}

@@ -62,9 +62,9 @@ func readImage(path string, k *keyspace) (entries *roaring.Bitmap, err error) {
 
 // ordinals are those of all of the keyspace's entries.
 func (k *keyspace) ordinals() *roaring.Bitmap {
-	all := make([]*roaring.Bitmap, len(k.shards))
-	for i, s := range k.shards {
-		all[i] = s.ordinals
+	var all []*roaring.Bitmap
+	for _, p := range k.populations() {
+		all = append(all, p.ordinals)
 	}
 	return roaring.FastOr(all...)
 }

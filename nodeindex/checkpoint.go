@@ -42,6 +42,7 @@ type Checkpoint struct {
 	images   map[cairn.UID]projection.Image // of the views
 	frozen   []*overlay                     // newest first
 	shards   []shard                        // those changed since the last checkpoint; copies
+	arrivals []*arrival                     // likewise
 	requests frozenRequests
 
 	// swept is what writing sweeps of departed.
@@ -83,6 +84,11 @@ func (x *Index) Freeze() (*Checkpoint, error) {
 		for _, s := range k.shards {
 			if s.changed > x.saved {
 				c.shards = append(c.shards, shard{Shard: s.Shard, population: s.freeze()})
+			}
+		}
+		for _, a := range k.arriving {
+			if a.changed > x.saved {
+				c.arrivals = append(c.arrivals, a.freeze())
 			}
 		}
 	}
@@ -251,6 +257,9 @@ func (c *Checkpoint) estimate(size int) int {
 	}
 	for _, s := range c.shards {
 		bytes += int(s.ordinals.GetSerializedSizeInBytes()) + len(s.Start) + len(s.End) + 4096
+	}
+	for _, a := range c.arrivals {
+		bytes += int(a.ordinals.GetSerializedSizeInBytes()) + len(a.Start) + len(a.End) + 4096
 	}
 	for _, departed := range c.departed {
 		bytes += int(departed.GetSerializedSizeInBytes())

@@ -14,6 +14,10 @@ const (
 	commandMark   byte = 3
 	// commandNamedWrites has requests with ids among its own.
 	commandNamedWrites byte = 4
+	// The commands of a move: at its source, and at its target.
+	commandFence byte = 5
+	commandStage byte = 6
+	commandDrop  byte = 7
 )
 
 // writeCommand is write requests joined into one log entry.

@@ -42,7 +42,7 @@ func (c *Checkpoint) commit(meta CheckpointMeta) (changes keyChanges, err error)
 		changes: keyChanges{byKeyspace: make(map[cairn.UID][]keyChange)},
 	}
 	w.records.FillPercent = recordsFill
-	steps := []func(*Checkpoint) error{w.sweep, w.overlays, w.populations, w.departed, w.images, w.requests, func(c *Checkpoint) error {
+	steps := []func(*Checkpoint) error{w.sweep, w.overlays, w.populations, w.arrivals, w.departed, w.images, w.requests, func(c *Checkpoint) error {
 		return putMeta(tx, meta, c.assignment, c.digest)
 	}}
 	for _, step := range steps {
@@ -276,16 +276,72 @@ func (w *checkpointWriter) record(f freshRecord) error {
 
 // populations writes the shards that changed and deletes those that left.
 func (w *checkpointWriter) populations(c *Checkpoint) error {
-	alive := make(map[shardName]bool)
+	alive := make(map[string]bool)
 	for uid, k := range c.assignment.keyspaces {
 		for _, s := range k.shards {
-			alive[shardName{uid, s.ID}] = true
+			alive[string(shardKey(uid, s.ID))] = true
+		}
+		for _, s := range k.withheld {
+			alive[string(shardKey(uid, s.ID))] = true
 		}
 	}
+	if err := deleteOthers(w.shards, alive); err != nil {
+		return err
+	}
+	for i := range c.shards {
+		s := &c.shards[i]
+		if err := w.shard(s, false); err != nil {
+			return err
+		}
+	}
+	for _, k := range c.assignment.keyspaces {
+		for _, s := range k.withheld {
+			if err := w.shard(s, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *checkpointWriter) shard(s *shard, withheld bool) error {
+	value, err := encodeShard(&s.Shard, s.population, withheld)
+	if err != nil {
+		return err
+	}
+	return w.shards.Put(shardKey(s.Keyspace, s.ID), value)
+}
+
+// arrivals writes what arrives as far as it changed, and deletes what does no
+// more.
+func (w *checkpointWriter) arrivals(c *Checkpoint) error {
+	bucket := w.tx.Bucket(bucketArrivals)
+	alive := make(map[string]bool)
+	for uid, k := range c.assignment.keyspaces {
+		for _, a := range k.arriving {
+			alive[string(arrivalKey(uid, a.Move))] = true
+		}
+	}
+	if err := deleteOthers(bucket, alive); err != nil {
+		return err
+	}
+	for _, a := range c.arrivals {
+		value, err := encodeArrival(a)
+		if err != nil {
+			return err
+		}
+		if err := bucket.Put(arrivalKey(a.Keyspace, a.Move), value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteOthers deletes what stands under other keys than those.
+func deleteOthers(bucket *bbolt.Bucket, keys map[string]bool) error {
 	var gone [][]byte
-	err := w.shards.ForEach(func(key, _ []byte) error {
-		name := shardName{cairn.UID(binary.BigEndian.Uint64(key)), cairn.ShardID(binary.BigEndian.Uint64(key[8:]))}
-		if !alive[name] {
+	err := bucket.ForEach(func(key, _ []byte) error {
+		if !keys[string(key)] {
 			gone = append(gone, bytes.Clone(key))
 		}
 		return nil
@@ -294,17 +350,7 @@ func (w *checkpointWriter) populations(c *Checkpoint) error {
 		return err
 	}
 	for _, key := range gone {
-		if err := w.shards.Delete(key); err != nil {
-			return err
-		}
-	}
-	for i := range c.shards {
-		s := &c.shards[i]
-		value, err := encodeShard(&s.Shard, s.population)
-		if err == nil {
-			err = w.shards.Put(shardKey(s.Keyspace, s.ID), value)
-		}
-		if err != nil {
+		if err := bucket.Delete(key); err != nil {
 			return err
 		}
 	}

@@ -105,7 +105,8 @@ func appendShard(out []byte, s *cairn.Shard) []byte {
 	out = binary.AppendUvarint(out, uint64(s.ID))
 	out = appendBytes(out, s.Start)
 	out = appendBytes(out, s.End)
-	return binary.AppendUvarint(out, s.Epoch)
+	out = binary.AppendUvarint(out, s.Epoch)
+	return binary.BigEndian.AppendUint64(out, uint64(s.Move))
 }
 
 func (d *decoder) shard() cairn.Shard {
@@ -115,6 +116,7 @@ func (d *decoder) shard() cairn.Shard {
 		Start:    bytes.Clone(d.bytes()),
 		End:      bytes.Clone(d.bytes()),
 		Epoch:    d.uvarint(),
+		Move:     cairn.UID(d.uint64()),
 	}
 }
 
@@ -122,4 +124,6 @@ func sameBounds(a, b *cairn.Shard) bool {
 	return bytes.Equal(a.Start, b.Start) && bytes.Equal(a.End, b.End)
 }
 
-func sameShard(a, b *cairn.Shard) bool { return a.Epoch == b.Epoch && sameBounds(a, b) }
+func sameShard(a, b *cairn.Shard) bool {
+	return a.Epoch == b.Epoch && a.Move == b.Move && sameBounds(a, b)
+}

@@ -103,6 +103,22 @@ func (e *effects) remembered(q *requests) {
 	e.flush()
 }
 
+// fenced notes the fences of a shard.
+func (e *effects) fenced(f *fences) {
+	e.buffer = f.append(append(e.buffer, 5))
+	e.flush()
+}
+
+// staged notes how far an arrival is; nil is that it has been dropped.
+func (e *effects) staged(a *arrival) {
+	e.buffer = append(e.buffer, 6)
+	if a != nil {
+		e.buffer = a.progress.append(e.buffer)
+		e.buffer = binary.BigEndian.AppendUint64(e.buffer, a.sum)
+	}
+	e.flush()
+}
+
 // assigned notes what the shards hold after a change.
 func (e *effects) assigned(a *assignment) {
 	e.buffer = binary.BigEndian.AppendUint64(append(e.buffer, 3), a.revision)
@@ -110,6 +126,7 @@ func (e *effects) assigned(a *assignment) {
 		for _, s := range a.keyspaces[uid].shards {
 			e.buffer = appendShard(e.buffer, &s.Shard)
 			e.buffer = binary.AppendUvarint(e.buffer, s.entries())
+			e.buffer = binary.BigEndian.AppendUint64(e.buffer, s.sum)
 			counts := slices.Clone(s.nodes)
 			slices.SortFunc(counts, func(a, b nodeCount) int { return int(int64(a.node) - int64(b.node)) })
 			for _, n := range counts {
@@ -120,6 +137,13 @@ func (e *effects) assigned(a *assignment) {
 			}
 			e.flush()
 		}
+		for _, s := range a.keyspaces[uid].withheld {
+			e.buffer = appendShard(append(e.buffer, 7), &s.Shard)
+		}
+		for _, each := range a.keyspaces[uid].arriving {
+			e.buffer = appendShard(append(e.buffer, 8), &each.Shard)
+		}
+		e.flush()
 	}
 }
 

@@ -212,19 +212,20 @@ func (j *fillJob) now() *keyspace {
 // collect collects the ordinals of a keyspace's shards, and is false if they are
 // not its shards any more.
 func (j *fillJob) collect(k *keyspace, atOnce int, out map[projection.Shard]*roaring.Bitmap) bool {
-	some := func(shards []*shard) bool {
+	some := func(populations []*population) bool {
 		j.x.mu.Lock()
 		defer j.x.mu.Unlock()
 		if j.now() != k {
 			return false
 		}
-		for _, s := range shards {
-			out[j.x.numberOf(s.population)] = s.ordinals.Clone()
+		for _, p := range populations {
+			out[j.x.numberOf(p)] = p.ordinals.Clone()
 		}
 		return true
 	}
-	for shards := range slices.Chunk(k.shards, min(atOnce, max(len(k.shards), 1))) {
-		if !some(shards) {
+	all := k.populations()
+	for populations := range slices.Chunk(all, min(atOnce, max(len(all), 1))) {
+		if !some(populations) {
 			return false
 		}
 	}
@@ -247,18 +248,10 @@ func (j *fillJob) read(ordinals []uint32, each func(ordinal uint32, entry *cairn
 		return nil
 	}
 	var entry cairn.Entry
-	first := ordinalKey(ordinals[0])
-	found, value := r.records.Seek(first[:])
+	records := recordWalk{reader: r}
 	for _, ordinal := range ordinals {
-		under := ordinalKey(ordinal)
-		for tries := 0; bytes.Compare(found, under[:]) < 0 && found != nil; tries++ {
-			if tries == 4 { // far away
-				found, value = r.records.Seek(under[:])
-				break
-			}
-			found, value = r.records.Next()
-		}
-		if !bytes.Equal(found, under[:]) {
+		value := records.seek(ordinal)
+		if value == nil {
 			continue
 		}
 		key, ok := parseRecord(value)

@@ -106,22 +106,22 @@ func FuzzShard(f *testing.F) {
 	p := newPopulation()
 	p.add(5, []cairn.NodeID{1})
 	p.blocks = []uint16{4}
-	value, err := encodeShard(&s, p)
+	value, err := encodeShard(&s, p, false)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(value[:len(value)-4])
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, value []byte) {
-		decoded, ok := decodeShard(seal(bytes.Clone(value)))
+		decoded, withheld, ok := decodeShard(seal(bytes.Clone(value)))
 		if !ok {
 			return
 		}
-		again, err := encodeShard(&decoded.Shard, decoded.population)
+		again, err := encodeShard(&decoded.Shard, decoded.population, withheld)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := decodeShard(again); !ok {
+		if _, same, ok := decodeShard(again); !ok || same != withheld {
 			t.Fatalf("%x does not decode again", again)
 		}
 	})
@@ -134,16 +134,19 @@ func FuzzRequest(f *testing.F) {
 		{position: 6, shard: 4, version: cairn.Version{Epoch: 8, Index: 7, Position: 9}, refusal: errNoNode},
 		{position: 7, shard: 4, version: cairn.Version{Epoch: 8, Index: 7, Position: 10}, nodes: make([]cairn.NodeID, cairn.MaxReplicas)},
 	}))
+	f.Add(appendRequest(nil, [16]byte{1}, 70, []outcome{ // that moved here
+		{position: 0, shard: 3, version: cairn.Version{Epoch: 9, Index: 7, Position: 2}},
+	}))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, record []byte) {
 		d := decoder{rest: record}
-		id, outcomes := d.request()
+		id, came, outcomes := d.request()
 		if !d.ok() || len(outcomes) == 0 {
 			return
 		}
-		out := appendRequest(nil, id, outcomes[0].version.Index, outcomes)
+		out := appendRequest(nil, id, came, outcomes)
 		again := decoder{rest: out}
-		if sameID, same := again.request(); !again.done() || sameID != id || !reflect.DeepEqual(same, outcomes) {
+		if sameID, sameCame, same := again.request(); !again.done() || sameID != id || sameCame != came || !reflect.DeepEqual(same, outcomes) {
 			t.Fatalf("%+v became %+v", outcomes, same)
 		}
 	})

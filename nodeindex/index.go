@@ -32,6 +32,10 @@ type Index struct {
 	// make one out of the present.
 	publishing sync.Mutex
 
+	// session tells what this open index hands out from what it handed out
+	// before, or another did.
+	session uint64
+
 	// interrupted makes what writes for long give up; see Interrupt.
 	interrupted atomic.Bool
 
@@ -57,6 +61,7 @@ type Index struct {
 	checkpointAt time.Time
 	effects      effects                          // of what was applied
 	command      writeCommand                     // reused from Apply to Apply
+	hasher       entryHasher                      // likewise
 	pending      pendingPuts                      // likewise
 	requests     *requests                        // those that are remembered
 	populations  projection.Shard                 // how many have got a number
@@ -77,9 +82,11 @@ type state struct {
 	// departed are, by keyspace, the ordinals of entries whose shard has left,
 	// until they are swept from the file. The bitmaps do not change.
 	departed map[cairn.UID]*roaring.Bitmap
-	active   *overlay
-	frozen   []*overlay // newest first; what no checkpoint has written yet
-	readers  *readers
+	// fenced are the keyspaces that have a fenced shard. The map does not change.
+	fenced  map[cairn.UID]bool
+	active  *overlay
+	frozen  []*overlay // newest first; what no checkpoint has written yet
+	readers *readers
 	// gaps are what the log has jumped over, ascending.
 	gaps []Gap
 }
@@ -270,6 +277,15 @@ func (x *Index) status() (status cairn.IndexStatus, views []*projection.Snapshot
 				if n.entries > 0 {
 					status.NodeEntries[n.node] += n.entries
 				}
+			}
+		}
+		for _, each := range s.keyspaces[uid].withheld {
+			status.Withheld = append(status.Withheld, cairn.ShardStatus{Keyspace: uid, Shard: each.ID, Epoch: each.Epoch})
+		}
+		for _, each := range s.keyspaces[uid].arriving {
+			status.Arriving = append(status.Arriving, cairn.ShardStatus{Keyspace: uid, Shard: each.ID, Epoch: each.Epoch, Entries: each.entries()})
+			for _, n := range each.nodes {
+				status.NodeEntries[n.node] += n.entries
 			}
 		}
 	}

@@ -2,9 +2,11 @@ package nodeindex
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 
 	"cairn"
+	"cairn/shardmap/placement"
 
 	"go.etcd.io/bbolt"
 )
@@ -19,7 +21,15 @@ const (
 // keyspace that the log does not know has no entries and the zero
 // Fingerprint. Limits that are not positive stand for 10,000 entries and a
 // megabyte; a page has at least one entry if there is one.
-func (x *Index) List(req *cairn.ListRequest, reply *cairn.ListReply) (err error) {
+func (x *Index) List(req *cairn.ListRequest, reply *cairn.ListReply) error {
+	for {
+		if err := x.list(req, reply); !errors.Is(err, errOvertaken) {
+			return err
+		}
+	}
+}
+
+func (x *Index) list(req *cairn.ListRequest, reply *cairn.ListReply) (err error) {
 	applied := x.position.applied.Load()
 	s, r, err := x.acquire()
 	if err != nil {
@@ -142,11 +152,31 @@ func (l *lister) skip(key []byte) {
 	}
 }
 
+// arrives tells whether a key is of a shard that is not there yet.
+func (l *lister) arrives(key cairn.Key) bool {
+	return len(l.keyspace.arriving) > 0 && l.keyspace.arrivesAt(placement.Key(l.keyspace.Placement, key, l.reader.placement[:0]))
+}
+
+// overtakenAt is what an item that came with a shard later than the page's state
+// means: the page had the key, or never did.
+func (l *lister) overtakenAt(key cairn.Key) error {
+	if l.keyspace.locate(key, l.reader.placement[:0]) != nil {
+		return errOvertaken
+	}
+	return nil
+}
+
 // entry is a key's entry from a table, or from the file, and whether it has
 // one.
 func (l *lister) entry(key []byte, from int) (cairn.Entry, bool, error) {
+	if l.arrives(key) {
+		return cairn.Entry{}, false, nil
+	}
 	if from >= 0 {
 		i := l.tables[from].table.get(key)
+		if l.overtaken(i) {
+			return cairn.Entry{}, false, l.overtakenAt(key)
+		}
 		if i.deleted || l.hidden(i.ordinal) {
 			return cairn.Entry{}, false, nil
 		}

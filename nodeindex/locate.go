@@ -1,6 +1,7 @@
 package nodeindex
 
 import (
+	"errors"
 	"slices"
 
 	"cairn"
@@ -12,7 +13,19 @@ import (
 // fresh enough is the caller's to see to (Wait). It reuses reply.Results'
 // array and nothing else of reply. A keyspace that the log does not know has
 // NotOwned keys. Errors: KindUnavailable (CLOSED), KindCorrupt.
-func (x *Index) Locate(req *cairn.LocateRequest, reply *cairn.LocateReply) (err error) {
+func (x *Index) Locate(req *cairn.LocateRequest, reply *cairn.LocateReply) error {
+	for {
+		if err := x.locate(req, reply); !errors.Is(err, errOvertaken) {
+			return err
+		}
+	}
+}
+
+// errOvertaken is for a reader whose state does not have its keys any more: they
+// have left, and are arriving again.
+var errOvertaken = errors.New("the reader's state is overtaken")
+
+func (x *Index) locate(req *cairn.LocateRequest, reply *cairn.LocateReply) (err error) {
 	// The applied index first: the state is then at least that new.
 	applied := x.position.applied.Load()
 	s, r, err := x.acquire()
@@ -48,13 +61,14 @@ func (x *Index) Locate(req *cairn.LocateRequest, reply *cairn.LocateReply) (err 
 type view struct {
 	keyspace *keyspace
 	reader   *reader
+	assigned uint64          // see state
 	departed *roaring.Bitmap // nil if none
 	tables   [3]*table       // newest first, nil at the end
 	more     []*table        // those that tables has no room for
 }
 
 func (s *state) view(k *keyspace, r *reader) view {
-	v := view{keyspace: k, reader: r, departed: s.departed[k.UID]}
+	v := view{keyspace: k, reader: r, assigned: s.assigned, departed: s.departed[k.UID]}
 	n := 0
 	push := func(t *table) {
 		switch {
@@ -95,6 +109,10 @@ func (v *view) item(key []byte) *item {
 // left, and it is still to be swept.
 func (v *view) hidden(ordinal uint32) bool { return v.departed != nil && v.departed.Contains(ordinal) }
 
+// overtaken tells whether an item of one of the view's own keys has come with a
+// shard that was not there yet: a shard arrives where none is.
+func (v *view) overtaken(i *item) bool { return i.staged && i.index > v.assigned }
+
 // locator answers the keys of one request.
 type locator struct {
 	view
@@ -114,6 +132,9 @@ func (l *locator) locate(key cairn.Key) (cairn.Located, error) {
 	}
 	absent := cairn.Located{State: cairn.Absent, Stamp: cairn.Stamp{Epoch: s.Epoch, Index: l.applied}}
 	if i := l.item(key); i != nil {
+		if l.overtaken(i) {
+			return cairn.Located{}, errOvertaken
+		}
 		absent.Stamp.Index = max(l.applied, i.index)
 		absent.Stamp.Epoch = max(s.Epoch, i.entry.Version.Epoch)
 		if i.deleted || l.hidden(i.ordinal) {

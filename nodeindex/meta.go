@@ -25,7 +25,7 @@ var (
 // The format of the file: a name that no other program uses, and a version.
 const (
 	formatName    = "cairn node index"
-	formatVersion = 3
+	formatVersion = 4
 )
 
 func putFormat(tx *bbolt.Tx) error {
@@ -45,7 +45,7 @@ func checkFormat(tx *bbolt.Tx) error {
 	if number, n := binary.Uvarint(version); n <= 0 || number != formatVersion {
 		return corrupt("FILE_VERSION", "the file has format %d; this program reads %d", number, formatVersion)
 	}
-	for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketDeparted, bucketImages, bucketRequests} {
+	for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketArrivals, bucketDeparted, bucketImages, bucketRequests} {
 		if tx.Bucket(name) == nil {
 			return corrupt("FILE_DAMAGED", "the bucket %q is missing", name)
 		}
@@ -71,6 +71,7 @@ func putMeta(tx *bbolt.Tx, meta CheckpointMeta, a *assignment, digest digested) 
 	out = binary.AppendUvarint(out, uint64(len(a.keyspaces)))
 	for _, uid := range sortedUIDs(a.keyspaces) {
 		out = appendKeyspace(out, &a.keyspaces[uid].Keyspace)
+		out = appendFlag(out, a.keyspaces[uid].guest)
 		out = appendViews(out, a.keyspaces[uid].views)
 	}
 	return bucket.Put(metaAssignment, seal(out))
@@ -113,41 +114,22 @@ func loadImage(tx *bbolt.Tx) (i *image, err error) {
 	d := decoder{rest: value}
 	i.assignment.revision = d.uvarint()
 	i.assignment.nodes = d.nodeList()
-	var definitions []cairn.Keyspace
-	views := make(map[cairn.UID][]cairn.View)
 	for range d.count(8) {
-		definition := d.keyspace()
-		definitions, views[definition.UID] = append(definitions, definition), d.views(definition.UID)
+		k := &keyspace{Keyspace: d.keyspace(), guest: d.flag()}
+		k.views = d.views(k.UID)
+		i.assignment.keyspaces[k.UID] = k
 	}
 	if !ok || !d.done() {
 		return nil, corrupt("META_DAMAGED", "the assignment is not what was written")
 	}
-	shards := make(map[cairn.UID][]*shard)
-	err = tx.Bucket(bucketShards).ForEach(func(key, value []byte) error {
-		s, ok := decodeShard(value)
-		if !ok || !bytes.Equal(key, shardKey(s.Keyspace, s.ID)) {
-			return corrupt("SHARD_DAMAGED", "the shard under %x is not what was written", key)
-		}
-		shards[s.Keyspace] = append(shards[s.Keyspace], s)
-		return nil
-	})
-	if err != nil {
+	if err := i.loadShards(tx); err != nil {
 		return nil, err
-	}
-	for _, definition := range definitions {
-		own := shards[definition.UID]
-		slices.SortFunc(own, func(a, b *shard) int { return bytes.Compare(a.Start, b.Start) })
-		i.assignment.keyspaces[definition.UID] = newKeyspace(definition, views[definition.UID], own)
-		delete(shards, definition.UID)
 	}
 	if i.images, err = loadImages(tx); err != nil {
 		return nil, err
 	}
 	if i.requests, err = loadRequests(tx); err != nil {
 		return nil, err
-	}
-	for uid := range shards {
-		return nil, corrupt("SHARD_DAMAGED", "there are shards of keyspace %s, which the file does not know", uid)
 	}
 	return i, tx.Bucket(bucketDeparted).ForEach(func(key, sealed []byte) error {
 		value, ok := unseal(sealed)
@@ -161,4 +143,45 @@ func loadImage(tx *bbolt.Tx) (i *image, err error) {
 		i.departed[cairn.UID(binary.BigEndian.Uint64(key))] = bitmap
 		return nil
 	})
+}
+
+// loadShards reads the shards of the keyspaces that are known, and what arrives.
+func (i *image) loadShards(tx *bbolt.Tx) error {
+	shards := make(map[cairn.UID][]*shard)
+	err := tx.Bucket(bucketShards).ForEach(func(key, value []byte) error {
+		s, withheld, ok := decodeShard(value)
+		if !ok || !bytes.Equal(key, shardKey(s.Keyspace, s.ID)) {
+			return corrupt("SHARD_DAMAGED", "the shard under %x is not what was written", key)
+		}
+		k := i.assignment.keyspaces[s.Keyspace]
+		switch {
+		case k == nil:
+			return corrupt("SHARD_DAMAGED", "there are shards of keyspace %s, which the file does not know", s.Keyspace)
+		case withheld:
+			k.withheld = append(k.withheld, s)
+		default:
+			shards[s.Keyspace] = append(shards[s.Keyspace], s)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = tx.Bucket(bucketArrivals).ForEach(func(key, value []byte) error {
+		a, ok := decodeArrival(value)
+		if !ok || !bytes.Equal(key, arrivalKey(a.Keyspace, a.Move)) || i.assignment.keyspaces[a.Keyspace] == nil {
+			return corrupt("ARRIVAL_DAMAGED", "what is arriving under %x is not what was written", key)
+		}
+		k := i.assignment.keyspaces[a.Keyspace]
+		k.arriving = append(k.arriving, a)
+		return nil
+	})
+	for uid, k := range i.assignment.keyspaces {
+		own := shards[uid]
+		slices.SortFunc(own, func(a, b *shard) int { return bytes.Compare(a.Start, b.Start) })
+		next := newKeyspace(k.Keyspace, k.views, own)
+		next.guest, next.withheld = k.guest, k.withheld
+		i.assignment.keyspaces[uid] = next.withArrivals(k.arriving)
+	}
+	return err
 }

@@ -114,7 +114,7 @@ func Open(dir string, options Options) (*Index, error) {
 	if err := verify(path, options); err != nil {
 		return nil, err
 	}
-	x := &Index{dir: dir, options: options, generation: 1, feeds: feeds{limit: options.FeedBytes}, work: make(chan struct{}, 1), numbered: make(map[projection.Shard]*population)}
+	x := &Index{dir: dir, options: options, generation: 1, feeds: feeds{limit: options.FeedBytes}, work: make(chan struct{}, 1), session: uint64(cairn.NewUID()), numbered: make(map[projection.Shard]*population)}
 	if err := x.open(path); err != nil {
 		return nil, err
 	}
@@ -234,7 +234,7 @@ func create(dir, path string) (err error) {
 		return err
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketDeparted, bucketImages, bucketRequests, bucketMeta} {
+		for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketArrivals, bucketDeparted, bucketImages, bucketRequests, bucketMeta} {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
 			}
@@ -308,13 +308,15 @@ func (x *Index) adopt(f *loadedFile) *state {
 	x.ordinals = f.ordinals
 	x.savedImages = f.images
 	x.feeds.restart(f.meta.Index, f.assignment.keyspaces)
-	for uid := range f.assignment.keyspaces {
-		x.feeds.open(uid)
+	for uid, k := range f.assignment.keyspaces {
+		if !k.guest {
+			x.feeds.open(uid)
+		}
 	}
 	x.requests = f.requests
 	return &state{
 		assignment: f.assignment, assigned: f.meta.Index, projections: x.project(nil, f.assignment),
-		departed: f.departed, active: newOverlay(), readers: f.readers, gaps: f.gaps,
+		departed: f.departed, fenced: f.assignment.fencedKeyspaces(), active: newOverlay(), readers: f.readers, gaps: f.gaps,
 	}
 }
 
@@ -331,9 +333,7 @@ type image struct {
 
 func (i *image) populations() (out []*population) {
 	for _, k := range i.assignment.keyspaces {
-		for _, s := range k.shards {
-			out = append(out, s.population)
-		}
+		out = append(out, k.populations()...)
 	}
 	return out
 }

@@ -148,21 +148,21 @@ func TestFilesAreCheckedByContent(t *testing.T) {
 		},
 		"a shard": func(tx *bbolt.Tx) error { return tx.Bucket(bucketShards).Delete(shardKey(testKeyspace, 2)) },
 		"an ordinal": func(tx *bbolt.Tx) error {
-			s, ok := decodeShard(tx.Bucket(bucketShards).Get(shardKey(testKeyspace, 2)))
+			s, _, ok := decodeShard(tx.Bucket(bucketShards).Get(shardKey(testKeyspace, 2)))
 			if !ok {
 				t.Fatal("no shard")
 			}
 			s.ordinals.Add(99999)
-			value, err := encodeShard(&s.Shard, s.population)
+			value, err := encodeShard(&s.Shard, s.population, false)
 			if err != nil {
 				return err
 			}
 			return tx.Bucket(bucketShards).Put(shardKey(testKeyspace, 2), value)
 		},
 		"a node's count": func(tx *bbolt.Tx) error {
-			s, _ := decodeShard(tx.Bucket(bucketShards).Get(shardKey(testKeyspace, 2)))
+			s, _, _ := decodeShard(tx.Bucket(bucketShards).Get(shardKey(testKeyspace, 2)))
 			s.nodes[0].entries++
-			value, err := encodeShard(&s.Shard, s.population)
+			value, err := encodeShard(&s.Shard, s.population, false)
 			if err != nil {
 				return err
 			}

@@ -21,6 +21,8 @@ type item struct {
 	// deleted: the key has no entry; entry has only Key, and Version is of the
 	// deletion.
 	deleted bool
+	// staged: it came with a shard that was moving here then.
+	staged bool
 }
 
 // overlay is one generation of what is applied and not checkpointed: a table

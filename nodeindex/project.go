@@ -47,6 +47,9 @@ func (x *Index) project(before map[cairn.UID]*projection.Projection, next *assig
 			if before == nil {
 				p.Restored(x.savedImages[uid]) // at the start
 			}
+			for _, a := range k.arriving {
+				p.Arrive(x.numberOf(a.population))
+			}
 		}
 		p.Define(k.Schema, k.views)
 		after[uid] = p

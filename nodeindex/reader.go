@@ -18,6 +18,8 @@ var (
 	bucketRecords = []byte("records")
 	// bucketShards: keyspace uid and shard id -> definition and population.
 	bucketShards = []byte("shards")
+	// bucketArrivals: keyspace uid and move uid -> a shard that is moving here.
+	bucketArrivals = []byte("arrivals")
 	// bucketDeparted: keyspace uid -> ordinals out of sight, to be swept.
 	bucketDeparted = []byte("departed")
 	// bucketImages: keyspace uid -> the image of its views, and the ordinals

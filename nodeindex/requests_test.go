@@ -233,7 +233,7 @@ func recount(x *Index) (bytes int64, err error) {
 				return bytes, fmt.Errorf("keyspace %s: second %d is out of place", uid, s.second)
 			}
 			for d := (decoder{rest: s.records}); len(d.rest) > 0; {
-				id, outcomes := d.request()
+				id, _, outcomes := d.request()
 				found := s.find(id, x.requests.hash(id))
 				for _, o := range outcomes {
 					if _, ok := found[o.position]; !ok || !d.ok() {

@@ -13,10 +13,12 @@ type requestSlice struct {
 	second int64
 	// records stand one after the other, and are only appended to. One is of
 	// one request in one command of the log: its id (16 bytes), then, with the
-	// length in front, the log index and the outcomes.
+	// length in front, the log index that it came at and the outcomes.
 	records []byte
 	// saved is how much of records is in the file.
 	saved int
+	// newest is the log index at which the last record came.
+	newest uint64
 	// table finds records by the hashes of their ids: open addressing with
 	// linear probing, a power of two in size and three quarters full at most.
 	// A place has a hash in its high and an offset, from 1, in its low half.
@@ -44,10 +46,11 @@ func (s *requestSlice) expect(like *requestSlice) {
 	s.table = make([]uint64, len(like.table))
 }
 
-// add appends the record of a request.
+// add appends the record of a request that came at a log index.
 func (s *requestSlice) add(id [16]byte, hash uint32, index uint64, outcomes []outcome) {
 	offset := len(s.records)
 	s.records = appendRequest(s.records, id, index, outcomes)
+	s.newest = index
 	s.enter(hash, offset)
 }
 
@@ -84,7 +87,7 @@ func (s *requestSlice) find(id [16]byte, hash uint32) map[uint32]outcome {
 			continue
 		}
 		d := decoder{rest: s.records[uint32(s.table[at])-1:]}
-		held, outcomes := d.request()
+		held, _, outcomes := d.request()
 		if held != id {
 			continue
 		}
@@ -135,12 +138,19 @@ const (
 	outcomeManyNodes = 15
 )
 
-// appendRequest writes a record. Positions, of the request and of the command
-// alike, are differences to what would follow the one before.
-func appendRequest(out []byte, id [16]byte, index uint64, outcomes []outcome) []byte {
+// appendRequest writes a record. It came at a log index: that at which it was
+// applied, as the versions have it, unless it came with a shard that moved here.
+// Positions, of the request and of the command alike, are differences to what
+// would follow the one before.
+func appendRequest(out []byte, id [16]byte, came uint64, outcomes []outcome) []byte {
 	out = append(out, id[:]...)
 	body := make([]byte, 0, 16+6*len(outcomes))
-	body = binary.AppendUvarint(body, index)
+	if applied := outcomes[0].version.Index; applied == came {
+		body = binary.AppendUvarint(body, came<<1)
+	} else {
+		body = binary.AppendUvarint(body, came<<1|1)
+		body = binary.AppendUvarint(body, applied)
+	}
 	var position, place uint32
 	var epoch uint64
 	for i := range outcomes {
@@ -179,10 +189,16 @@ func appendRequest(out []byte, id [16]byte, index uint64, outcomes []outcome) []
 
 // request reads what appendRequest writes. What it returns refers to nothing
 // of it.
-func (d *decoder) request() (id [16]byte, outcomes []outcome) {
+func (d *decoder) request() (id [16]byte, came uint64, outcomes []outcome) {
 	copy(id[:], d.take(16))
 	body := decoder{rest: d.bytes()}
-	index := body.uvarint()
+	came = body.uvarint()
+	moved := came&1 == 1
+	came >>= 1
+	index := came
+	if moved {
+		index = body.uvarint()
+	}
 	var position, place uint32
 	var epoch uint64
 	for len(body.rest) > 0 {
@@ -212,7 +228,7 @@ func (d *decoder) request() (id [16]byte, outcomes []outcome) {
 	if !body.ok() {
 		d.fail()
 	}
-	return id, outcomes
+	return id, came, outcomes
 }
 
 // appendRefusal writes why a mutation was refused. What it wraps becomes text.
@@ -243,10 +259,11 @@ func (d *decoder) refusal() *cairn.Error {
 func (s *requestSlice) load(records []byte, hash func([16]byte) uint32) bool {
 	for d := (decoder{rest: records}); len(d.rest) > 0; {
 		offset := len(records) - len(d.rest)
-		id, outcomes := d.request()
+		id, came, outcomes := d.request()
 		if !d.ok() || len(outcomes) == 0 {
 			return false
 		}
+		s.newest = came
 		s.enter(hash(id), offset)
 	}
 	s.records, s.saved = records, len(records)

@@ -35,6 +35,14 @@ type keyspace struct {
 	views       []cairn.View // ascending by uid and version
 	shards      []*shard     // ascending by Start
 	fingerprint cairn.Fingerprint
+	// arriving are shards that are moving here, ascending by Start. guest tells
+	// that the map does not have the keyspace here yet, and what is known of it
+	// came with them.
+	arriving []*arrival
+	guest    bool
+	// withheld are shards that are the cluster's and not served: what they hold
+	// did not arrive as a whole. They have no entries.
+	withheld []*shard
 }
 
 func newKeyspace(definition cairn.Keyspace, views []cairn.View, shards []*shard) *keyspace {
@@ -43,6 +51,18 @@ func newKeyspace(definition cairn.Keyspace, views []cairn.View, shards []*shard)
 		k.fingerprint = k.fingerprint.Add(s.ID, s.Epoch)
 	}
 	return k
+}
+
+// populations are all that entries of the keyspace are in.
+func (k *keyspace) populations() []*population {
+	out := make([]*population, 0, len(k.shards)+len(k.arriving))
+	for _, s := range k.shards {
+		out = append(out, s.population)
+	}
+	for _, a := range k.arriving {
+		out = append(out, a.population)
+	}
+	return out
 }
 
 // find is the shard that a placement key belongs to, nil if it is not the
@@ -67,6 +87,11 @@ func (k *keyspace) find(placementKey []byte) *shard {
 	return s
 }
 
+// contains tells whether a placement key is in a shard's range.
+func contains(s *cairn.Shard, placementKey []byte) bool {
+	return bytes.Compare(s.Start, placementKey) <= 0 && (len(s.End) == 0 || bytes.Compare(placementKey, s.End) < 0)
+}
+
 // locate is find for a key; buf is for the placement key.
 func (k *keyspace) locate(key cairn.Key, buf []byte) *shard {
 	return k.find(placement.Key(k.Placement, key, buf))
@@ -80,11 +105,14 @@ type shard struct {
 	*population
 }
 
-// population is what a shard holds. All but count is guarded by Index.mu.
+// population is what a shard holds. What is not atomic is guarded by Index.mu.
 type population struct {
 	count    atomic.Uint64
 	ordinals *roaring.Bitmap
 	nodes    []nodeCount
+	// sum is that of the digest.
+	sum    uint64
+	fences fences
 	// blocks are those that only this shard takes ordinals from.
 	blocks []uint16
 	// changed is the generation of the last change.
@@ -142,7 +170,9 @@ func (p *population) freeze() *population {
 		ordinals: p.ordinals.Clone(),
 		nodes:    slices.DeleteFunc(slices.Clone(p.nodes), func(n nodeCount) bool { return n.entries == 0 }),
 		blocks:   slices.Clone(p.blocks),
+		sum:      p.sum,
 	}
+	copied.fences.all = slices.Clone(p.fences.all)
 	copied.count.Store(p.entries())
 	return copied
 }
@@ -152,6 +182,7 @@ func (p *population) absorb(other *population) {
 	p.ordinals = roaring.Or(p.ordinals, other.ordinals)
 	p.ordinals.SetCopyOnWrite(true)
 	p.count.Store(p.ordinals.GetCardinality())
+	p.sum += other.sum
 	for _, n := range other.nodes {
 		p.countNode(n.node, n.entries)
 	}
@@ -164,10 +195,34 @@ func shardKey(keyspace cairn.UID, id cairn.ShardID) []byte {
 	return binary.BigEndian.AppendUint64(key, uint64(id))
 }
 
-// encodeShard is what stands in bucketShards: the definition, the nodes'
-// counts, the blocks and the bitmap of ordinals, sealed.
-func encodeShard(s *cairn.Shard, p *population) ([]byte, error) {
+// encodeShard is what stands in bucketShards: the definition, whether it is
+// withheld, and the population, sealed.
+func encodeShard(s *cairn.Shard, p *population, withheld bool) ([]byte, error) {
 	out := appendShard(nil, s)
+	flag := byte(0)
+	if withheld {
+		flag = 1
+	}
+	out, err := appendPopulation(append(out, flag), p)
+	return seal(out), err
+}
+
+// decodeShard reads what encodeShard writes, and is false for anything else.
+func decodeShard(sealed []byte) (s *shard, withheld, ok bool) {
+	value, ok := unseal(sealed)
+	if !ok {
+		return nil, false, false
+	}
+	d := decoder{rest: value}
+	s = &shard{Shard: d.shard()}
+	withheld = d.number(1) == 1
+	s.population, ok = d.population()
+	return s, withheld, ok
+}
+
+// appendPopulation writes the nodes' counts, the blocks, the sum of the digest,
+// the fences and, last, the bitmap of ordinals.
+func appendPopulation(out []byte, p *population) ([]byte, error) {
 	out = binary.AppendUvarint(out, uint64(len(p.nodes)))
 	for _, n := range p.nodes {
 		out = binary.AppendUvarint(out, uint64(n.node))
@@ -177,8 +232,9 @@ func encodeShard(s *cairn.Shard, p *population) ([]byte, error) {
 	for _, number := range p.blocks {
 		out = binary.BigEndian.AppendUint16(out, number)
 	}
-	out, err := appendBitmap(out, p.ordinals)
-	return seal(out), err
+	out = binary.BigEndian.AppendUint64(out, p.sum)
+	out = p.fences.append(out)
+	return appendBitmap(out, p.ordinals)
 }
 
 func appendBitmap(out []byte, b *roaring.Bitmap) ([]byte, error) {
@@ -186,24 +242,21 @@ func appendBitmap(out []byte, b *roaring.Bitmap) ([]byte, error) {
 	return append(out, encoded...), err
 }
 
-// decodeShard reads what encodeShard writes, and is false for anything else.
-func decodeShard(sealed []byte) (*shard, bool) {
-	value, ok := unseal(sealed)
-	if !ok {
-		return nil, false
-	}
-	d := decoder{rest: value}
-	s := &shard{Shard: d.shard(), population: newPopulation()}
+// population reads what appendPopulation writes, to the end of what there is.
+func (d *decoder) population() (*population, bool) {
+	p := newPopulation()
 	for range d.count(2) {
-		s.nodes = append(s.nodes, nodeCount{cairn.NodeID(d.number(1<<32 - 1)), d.uvarint()})
+		p.nodes = append(p.nodes, nodeCount{cairn.NodeID(d.number(1<<32 - 1)), d.uvarint()})
 	}
 	for range d.count(2) {
 		number := d.take(2)
 		if number == nil {
 			return nil, false
 		}
-		s.blocks = append(s.blocks, binary.BigEndian.Uint16(number))
+		p.blocks = append(p.blocks, binary.BigEndian.Uint16(number))
 	}
+	p.sum = d.uint64()
+	p.fences.load(d)
 	if !d.ok() {
 		return nil, false
 	}
@@ -211,10 +264,10 @@ func decodeShard(sealed []byte) (*shard, bool) {
 	if !ok {
 		return nil, false
 	}
-	s.ordinals = bitmap
-	s.ordinals.SetCopyOnWrite(true)
-	s.count.Store(bitmap.GetCardinality())
-	return s, true
+	p.ordinals = bitmap
+	p.ordinals.SetCopyOnWrite(true)
+	p.count.Store(bitmap.GetCardinality())
+	return p, true
 }
 
 // decodeBitmap reads and validates a bitmap that fills value; nothing of value

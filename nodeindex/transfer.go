@@ -2,6 +2,7 @@ package nodeindex
 
 import (
 	"bytes"
+	"slices"
 
 	"cairn"
 	"cairn/nodeindex/projection"
@@ -18,6 +19,9 @@ type transfer struct {
 	old, new []*shard
 	departed *roaring.Bitmap
 	project  *projection.Projection // the keyspace's views, nil if it has none
+	// arriving is what was arriving, left what still is.
+	arriving, left []*arrival
+	arrived        map[*population]bool // shards' by now
 }
 
 func (t *transfer) run() {
@@ -26,12 +30,18 @@ func (t *transfer) run() {
 		kept[s.population] = true
 	}
 	was := make(map[*shard]bool, len(t.old))
+	epochs := make(map[*population]uint64, len(t.old))
 	for _, s := range t.old {
-		was[s] = true
+		was[s], epochs[s.population] = true, s.Epoch
 	}
+	t.arrive(kept)
 	for _, s := range t.new {
-		if !was[s] {
-			s.changed = t.x.generation
+		if was[s] {
+			continue
+		}
+		s.changed = t.x.generation
+		if epochs[s.population] != s.Epoch {
+			s.fences.lift()
 		}
 	}
 	for _, s := range t.old {
@@ -41,11 +51,29 @@ func (t *transfer) run() {
 	}
 }
 
+// arrive has what arrives no more be seen, where it is a shard's now, or depart.
+func (t *transfer) arrive(kept map[*population]bool) {
+	t.arrived = make(map[*population]bool, len(t.arriving))
+	for _, a := range t.arriving {
+		switch {
+		case slices.Contains(t.left, a):
+		case kept[a.population]:
+			t.arrived[a.population] = true
+			if t.project != nil {
+				t.project.Show(t.x.numberOf(a.population))
+			}
+		default:
+			t.x.forget(a, t.project)
+			t.departed.Or(a.ordinals)
+		}
+	}
+}
+
 // move gives a gone shard's entries away.
 func (t *transfer) move(from *shard) {
 	var targets []*shard
 	for _, s := range t.new {
-		if overlap(&from.Shard, &s.Shard) {
+		if !t.arrived[s.population] && overlap(&from.Shard, &s.Shard) {
 			targets = append(targets, s)
 		}
 	}
@@ -104,6 +132,7 @@ func (t *transfer) partition(from *shard, targets []*shard) {
 		target.add(ordinal, nodes)
 		got[target]++
 	})
+	t.shareSum(from, targets)
 	var most *shard
 	for _, s := range targets {
 		if got[s] > 0 && (most == nil || got[s] > got[most]) {
@@ -115,6 +144,22 @@ func (t *transfer) partition(from *shard, targets []*shard) {
 		return
 	}
 	most.blocks = append(most.blocks, from.blocks...)
+}
+
+// shareSum divides the sum of a gone shard's digest.
+func (t *transfer) shareSum(from *shard, targets []*shard) {
+	left := from.ordinals
+	var shares []share
+	for _, s := range targets {
+		if got := roaring.And(from.ordinals, s.ordinals); !got.IsEmpty() {
+			shares = append(shares, share{s.population, got})
+			left = roaring.AndNot(left, got)
+		}
+	}
+	if !left.IsEmpty() {
+		shares = append(shares, share{nil, left})
+	}
+	t.view.shareSum(from.sum, shares)
 }
 
 // visit calls back for every entry of a shard once, in no order. What it hands

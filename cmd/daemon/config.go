@@ -57,6 +57,8 @@ type RouterConfig struct {
 	// Data is the directory of the map's journal, from which the router
 	// serves while etcd is down at its start; empty: it then waits for etcd.
 	Data string
+	// Moves is how this router carries moves out, when it is the one to.
+	Moves Moves
 }
 
 // IndexConfig is what RunIndex needs.
@@ -126,6 +128,13 @@ func (c *Common) validate() error {
 func (c *RouterConfig) validate() error {
 	if err := c.Common.validate(); err != nil {
 		return err
+	}
+	for field, value := range map[string]int64{
+		"moves-per-cluster": int64(c.Moves.PerCluster), "move-bytes": c.Moves.Rate.Bytes, "move-entries": c.Moves.Rate.Entries,
+	} {
+		if value < 0 {
+			return cairn.Invalid(field, "NEGATIVE", "%d is below zero", value)
+		}
 	}
 	return validateEtcd(c.Etcd)
 }

@@ -86,6 +86,13 @@ func openHost(ctx context.Context, store *mapStore, cluster *catalog.Cluster, co
 			}
 			return h.assignment(ctx, store, m)
 		},
+		Latest: func(ctx context.Context) (cairn.Assignment, error) {
+			m, err := store.Refresh(ctx)
+			if err != nil {
+				return cairn.Assignment{}, err
+			}
+			return h.assignment(ctx, store, m)
+		},
 	}
 	var founding etcdstore.Founding
 	if config.network != nil {

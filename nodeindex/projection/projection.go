@@ -57,6 +57,8 @@ type Projection struct {
 	// their ordinals.
 	leaving []Shard
 	unswept *roaring.Bitmap
+	// arriving are shards that are not to be seen yet.
+	arriving map[Shard]bool
 	// image says what a restart can begin with.
 	image imageState
 }
@@ -87,7 +89,7 @@ func indexed(schema *cairn.Schema) []cairn.AttributeSpec {
 
 // New makes the projection of a keyspace that Define has yet to be called for.
 func New(config Config) *Projection {
-	return &Projection{config: config, unswept: roaring.New()}
+	return &Projection{config: config, unswept: roaring.New(), arriving: make(map[Shard]bool)}
 }
 
 // Put makes an entry of a shard what it is now.
@@ -127,6 +129,23 @@ func (p *Projection) Move(from, to Shard, ordinals *roaring.Bitmap) {
 	}
 }
 
+// Arrive keeps the entries of a shard, of which none has been put, out of sight
+// until Show.
+func (p *Projection) Arrive(shard Shard) {
+	p.arriving[shard] = true
+	if p.built != nil {
+		p.built.views.HideShard(shard)
+	}
+}
+
+// Show has the entries of a shard that has arrived be seen, all at once.
+func (p *Projection) Show(shard Shard) {
+	delete(p.arriving, shard)
+	if p.built != nil {
+		p.built.views.ShowShard(shard)
+	}
+}
+
 // Depart takes the entries that a shard still has, the ordinals, out of sight
 // at once. Step sweeps them; until it has, the owner must not use these
 // ordinals again.
@@ -134,7 +153,15 @@ func (p *Projection) Depart(shard Shard, ordinals *roaring.Bitmap) {
 	if p.fill != nil {
 		p.fill.news.depart(shard, ordinals)
 	}
-	if p.built == nil || ordinals.IsEmpty() {
+	arriving := p.arriving[shard]
+	delete(p.arriving, shard)
+	if p.built == nil {
+		return
+	}
+	if ordinals.IsEmpty() {
+		if arriving { // else there may be nothing of it
+			p.built.views.SweepShard(shard, 0)
+		}
 		return
 	}
 	p.built.views.HideShard(shard)

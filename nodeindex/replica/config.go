@@ -32,6 +32,10 @@ type Config struct {
 	// Refresh returns the cluster's assignment at a map revision of at least
 	// that. Without it, requests wait for Assign to be called.
 	Refresh func(ctx context.Context, revision uint64) (cairn.Assignment, error)
+	// Latest returns the cluster's assignment by a map that is at least as new as
+	// the call. Without it, linearizable reads of a shard that is about to be
+	// another cluster's may miss what has been written there.
+	Latest func(ctx context.Context) (cairn.Assignment, error)
 	// Logger gets what an operator should know. Default slog.Default.
 	Logger *slog.Logger
 	// Index tunes the index.

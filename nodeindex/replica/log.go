@@ -127,26 +127,62 @@ func (l *replicatedLog) ask(question func() error) error {
 // propose has a command appended and applied. KindUnavailable: it surely was
 // not, and never will be. KindUnknown: it may have been, or may yet be.
 func (l *replicatedLog) propose(command []byte) (nodeindex.Result, error) {
-	var future raft.ApplyFuture
+	outcome := l.proposeAll([][]byte{command})[0]
+	return outcome.result, outcome.err
+}
+
+// proposed is what became of a command.
+type proposed struct {
+	result nodeindex.Result
+	err    error
+}
+
+// proposeAll is propose for commands that are to follow each other. One does not
+// wait for the one before, and others' may come in between.
+func (l *replicatedLog) proposeAll(commands [][]byte) []proposed {
+	out := make([]proposed, len(commands))
+	futures := make([]raft.ApplyFuture, len(commands))
 	err := l.ask(func() error {
-		future = l.raft.Apply(command, 0)
-		return future.Error()
+		for i, command := range commands {
+			futures[i] = l.raft.Apply(command, 0)
+		}
+		for i, future := range futures {
+			out[i] = l.outcome(future)
+		}
+		return nil
 	})
+	for i := range out {
+		if err != nil {
+			out[i].err = l.undone()
+		}
+	}
+	return out
+}
+
+// outcome waits for what becomes of a command.
+func (l *replicatedLog) outcome(future raft.ApplyFuture) (out proposed) {
+	err := future.Error()
 	switch {
 	case err == nil:
 		result, ok := future.Response().(nodeindex.Result)
 		if !ok {
-			return result, cairn.Errorf(cairn.KindInternal, "LOG_RESPONSE", "the log answered with a %T", future.Response())
+			out.err = cairn.Errorf(cairn.KindInternal, "LOG_RESPONSE", "the log answered with a %T", future.Response())
 		}
-		return result, nil
+		out.result = result
 	case isSurelyNotDone(err):
-		if refusal := l.refusal(); refusal != nil && refusal.Reason == "NOT_LEADER" {
-			return nodeindex.Result{}, refusal
-		}
-		return nodeindex.Result{}, errNotLeader("")
+		out.err = l.undone()
 	default:
-		return nodeindex.Result{}, cairn.Errorf(cairn.KindUnknown, "OUTCOME_UNKNOWN", "the log failed while the write was under way: %w", err)
+		out.err = cairn.Errorf(cairn.KindUnknown, "OUTCOME_UNKNOWN", "the log failed while the write was under way: %w", err)
 	}
+	return out
+}
+
+// undone is why a command was not taken.
+func (l *replicatedLog) undone() error {
+	if refusal := l.refusal(); refusal != nil && refusal.Reason == "NOT_LEADER" {
+		return refusal
+	}
+	return errNotLeader("")
 }
 
 // verify makes sure that this replica leads, and returns the index of the last

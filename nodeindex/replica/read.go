@@ -17,12 +17,15 @@ func (r *Replica) Locate(ctx context.Context, request *cairn.LocateRequest, repl
 	if err := r.fresh(ctx, request.Read); err != nil {
 		return err
 	}
+	if err := r.decided(ctx, request.Read, request.Keys); err != nil {
+		return err
+	}
 	return r.index.Locate(request, reply)
 }
 
 // List answers a page, fresh as Locate's answer.
 func (r *Replica) List(ctx context.Context, request *cairn.ListRequest) (*cairn.ListReply, error) {
-	if err := r.fresh(ctx, request.Read); err != nil {
+	if err := r.freshWhole(ctx, request.Read); err != nil {
 		return nil, err
 	}
 	reply := new(cairn.ListReply)
@@ -84,6 +87,14 @@ func (r *Replica) fresh(ctx context.Context, read cairn.Read) error {
 		}
 	}
 	return r.reach(ctx, read.Epoch, index)
+}
+
+// freshWhole is fresh for an answer that may have entries of any shard.
+func (r *Replica) freshWhole(ctx context.Context, read cairn.Read) error {
+	if err := r.fresh(ctx, read); err != nil {
+		return err
+	}
+	return r.decided(ctx, read, nil)
 }
 
 // verify is one round of making sure of leadership, for all who wait for it.

@@ -24,6 +24,7 @@ type Replica struct {
 	pace      pace
 
 	verifies, refreshes rounds
+	latest              rounds        // of the map, for reads of fenced shards
 	assigning           chan struct{} // held by the one Assign under way
 	checkpointDue       chan struct{}
 	checkpointAsked     chan chan<- bool // answered when one was tried
@@ -64,7 +65,7 @@ func Open(config Config) (*Replica, error) {
 		checkpointAsked: make(chan chan<- bool),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.verifies.run, r.refreshes.run = r.verify, r.refresh
+	r.verifies.run, r.refreshes.run, r.latest.run = r.verify, r.refresh, r.readLatest
 	r.machine.installed = r.keepKeysAgain
 	log, err := openLog(config, r.machine, r.outcome.set)
 	if err != nil {
@@ -120,6 +121,7 @@ func (r *Replica) Close() error {
 		r.closing = r.index.Close()
 		<-r.asking.drain()
 		r.refreshes.close()
+		r.latest.close()
 	})
 	return r.closing
 }

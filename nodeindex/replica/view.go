@@ -11,7 +11,7 @@ import (
 // AskView answers a question about a view from a state as fresh as the request
 // asks, as Locate does.
 func (r *Replica) AskView(ctx context.Context, request *cairn.ViewRequest) (*cairn.ViewReply, error) {
-	if err := r.fresh(ctx, request.Read); err != nil {
+	if err := r.freshWhole(ctx, request.Read); err != nil {
 		return nil, err
 	}
 	reply := new(cairn.ViewReply)
@@ -21,7 +21,7 @@ func (r *Replica) AskView(ctx context.Context, request *cairn.ViewRequest) (*cai
 // ExportView delivers all members of a view, of one state as fresh as the
 // request asks.
 func (r *Replica) ExportView(ctx context.Context, request *cairn.ExportRequest, deliver func(cairn.ExportPiece) error) error {
-	if err := r.fresh(ctx, request.Read); err != nil {
+	if err := r.freshWhole(ctx, request.Read); err != nil {
 		return err
 	}
 	return r.index.ExportView(request, func(piece cairn.ExportPiece) error {

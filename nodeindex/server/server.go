@@ -26,6 +26,8 @@ type Index interface {
 	// Backup delivers pieces that each fit into a message.
 	Backup(ctx context.Context, cluster string, deliver func(data []byte) error) error
 	ViewIndex
+	SourceIndex
+	TargetIndex
 }
 
 // ViewIndex is the views of an Index.

@@ -18,6 +18,10 @@ import (
 // every key is found on node 1, every write takes effect. A key or keyspace
 // may ask for something else.
 type trivial struct {
+	// It moves nothing.
+	server.SourceIndex
+	server.TargetIndex
+
 	writes atomic.Int64
 	// stuck, while not nil, holds requests for the keyspace stuckKeyspace back
 	// until it is closed or their context ends.

@@ -2603,6 +2603,1066 @@ func (x *ShardEntries) GetEntries() uint64 {
 	return 0
 }
 
+// MovingShard is a shard as the record of its move planned it.
+type MovingShard struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Move     uint64                 `protobuf:"fixed64,1,opt,name=move,proto3" json:"move,omitempty"`
+	Keyspace uint64                 `protobuf:"fixed64,2,opt,name=keyspace,proto3" json:"keyspace,omitempty"`
+	Shard    uint64                 `protobuf:"varint,3,opt,name=shard,proto3" json:"shard,omitempty"`
+	Epoch    uint64                 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Placement keys [start, end); an empty end is open.
+	Start         []byte `protobuf:"bytes,5,opt,name=start,proto3" json:"start,omitempty"`
+	End           []byte `protobuf:"bytes,6,opt,name=end,proto3" json:"end,omitempty"`
+	Attempt       uint64 `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MovingShard) Reset() {
+	*x = MovingShard{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MovingShard) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MovingShard) ProtoMessage() {}
+
+func (x *MovingShard) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MovingShard.ProtoReflect.Descriptor instead.
+func (*MovingShard) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *MovingShard) GetMove() uint64 {
+	if x != nil {
+		return x.Move
+	}
+	return 0
+}
+
+func (x *MovingShard) GetKeyspace() uint64 {
+	if x != nil {
+		return x.Keyspace
+	}
+	return 0
+}
+
+func (x *MovingShard) GetShard() uint64 {
+	if x != nil {
+		return x.Shard
+	}
+	return 0
+}
+
+func (x *MovingShard) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *MovingShard) GetStart() []byte {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *MovingShard) GetEnd() []byte {
+	if x != nil {
+		return x.End
+	}
+	return nil
+}
+
+func (x *MovingShard) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+type ShardDigest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       uint64                 `protobuf:"varint,1,opt,name=entries,proto3" json:"entries,omitempty"`
+	Sum           uint64                 `protobuf:"fixed64,2,opt,name=sum,proto3" json:"sum,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShardDigest) Reset() {
+	*x = ShardDigest{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShardDigest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShardDigest) ProtoMessage() {}
+
+func (x *ShardDigest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShardDigest.ProtoReflect.Descriptor instead.
+func (*ShardDigest) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ShardDigest) GetEntries() uint64 {
+	if x != nil {
+		return x.Entries
+	}
+	return 0
+}
+
+func (x *ShardDigest) GetSum() uint64 {
+	if x != nil {
+		return x.Sum
+	}
+	return 0
+}
+
+type CopyShardRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Shard *MovingShard           `protobuf:"bytes,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	// The last of an earlier part; empty for the first.
+	After         []byte `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CopyShardRequest) Reset() {
+	*x = CopyShardRequest{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CopyShardRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CopyShardRequest) ProtoMessage() {}
+
+func (x *CopyShardRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CopyShardRequest.ProtoReflect.Descriptor instead.
+func (*CopyShardRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *CopyShardRequest) GetShard() *MovingShard {
+	if x != nil {
+		return x.Shard
+	}
+	return nil
+}
+
+func (x *CopyShardRequest) GetAfter() []byte {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+type CopyShardResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Part  []byte                 `protobuf:"bytes,1,opt,name=part,proto3" json:"part,omitempty"`
+	// The log index that it is of.
+	Index         uint64 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
+	Last          []byte `protobuf:"bytes,3,opt,name=last,proto3" json:"last,omitempty"`
+	Done          bool   `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CopyShardResponse) Reset() {
+	*x = CopyShardResponse{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CopyShardResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CopyShardResponse) ProtoMessage() {}
+
+func (x *CopyShardResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CopyShardResponse.ProtoReflect.Descriptor instead.
+func (*CopyShardResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *CopyShardResponse) GetPart() []byte {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *CopyShardResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *CopyShardResponse) GetLast() []byte {
+	if x != nil {
+		return x.Last
+	}
+	return nil
+}
+
+func (x *CopyShardResponse) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+type TailShardRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Shard         *MovingShard           `protobuf:"bytes,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	After         uint64                 `protobuf:"varint,2,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TailShardRequest) Reset() {
+	*x = TailShardRequest{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TailShardRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TailShardRequest) ProtoMessage() {}
+
+func (x *TailShardRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TailShardRequest.ProtoReflect.Descriptor instead.
+func (*TailShardRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *TailShardRequest) GetShard() *MovingShard {
+	if x != nil {
+		return x.Shard
+	}
+	return nil
+}
+
+func (x *TailShardRequest) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+type TailShardResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Part          []byte                 `protobuf:"bytes,1,opt,name=part,proto3" json:"part,omitempty"`
+	Through       uint64                 `protobuf:"varint,2,opt,name=through,proto3" json:"through,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TailShardResponse) Reset() {
+	*x = TailShardResponse{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TailShardResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TailShardResponse) ProtoMessage() {}
+
+func (x *TailShardResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TailShardResponse.ProtoReflect.Descriptor instead.
+func (*TailShardResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *TailShardResponse) GetPart() []byte {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *TailShardResponse) GetThrough() uint64 {
+	if x != nil {
+		return x.Through
+	}
+	return 0
+}
+
+type FenceShardRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Shard         *MovingShard           `protobuf:"bytes,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	Number        uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	On            bool                   `protobuf:"varint,3,opt,name=on,proto3" json:"on,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FenceShardRequest) Reset() {
+	*x = FenceShardRequest{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FenceShardRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FenceShardRequest) ProtoMessage() {}
+
+func (x *FenceShardRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FenceShardRequest.ProtoReflect.Descriptor instead.
+func (*FenceShardRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *FenceShardRequest) GetShard() *MovingShard {
+	if x != nil {
+		return x.Shard
+	}
+	return nil
+}
+
+func (x *FenceShardRequest) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *FenceShardRequest) GetOn() bool {
+	if x != nil {
+		return x.On
+	}
+	return false
+}
+
+type FenceShardResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Fence         *FenceState            `protobuf:"bytes,1,opt,name=fence,proto3" json:"fence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FenceShardResponse) Reset() {
+	*x = FenceShardResponse{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FenceShardResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FenceShardResponse) ProtoMessage() {}
+
+func (x *FenceShardResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FenceShardResponse.ProtoReflect.Descriptor instead.
+func (*FenceShardResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *FenceShardResponse) GetFence() *FenceState {
+	if x != nil {
+		return x.Fence
+	}
+	return nil
+}
+
+type ShardFenceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Shard         *MovingShard           `protobuf:"bytes,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShardFenceRequest) Reset() {
+	*x = ShardFenceRequest{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShardFenceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShardFenceRequest) ProtoMessage() {}
+
+func (x *ShardFenceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShardFenceRequest.ProtoReflect.Descriptor instead.
+func (*ShardFenceRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *ShardFenceRequest) GetShard() *MovingShard {
+	if x != nil {
+		return x.Shard
+	}
+	return nil
+}
+
+type ShardFenceResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Fence         *FenceState            `protobuf:"bytes,1,opt,name=fence,proto3" json:"fence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShardFenceResponse) Reset() {
+	*x = ShardFenceResponse{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShardFenceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShardFenceResponse) ProtoMessage() {}
+
+func (x *ShardFenceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShardFenceResponse.ProtoReflect.Descriptor instead.
+func (*ShardFenceResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *ShardFenceResponse) GetFence() *FenceState {
+	if x != nil {
+		return x.Fence
+	}
+	return nil
+}
+
+type FenceState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	On            bool                   `protobuf:"varint,2,opt,name=on,proto3" json:"on,omitempty"`
+	Index         uint64                 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
+	Digest        *ShardDigest           `protobuf:"bytes,4,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FenceState) Reset() {
+	*x = FenceState{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FenceState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FenceState) ProtoMessage() {}
+
+func (x *FenceState) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FenceState.ProtoReflect.Descriptor instead.
+func (*FenceState) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *FenceState) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *FenceState) GetOn() bool {
+	if x != nil {
+		return x.On
+	}
+	return false
+}
+
+func (x *FenceState) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *FenceState) GetDigest() *ShardDigest {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+type StageShardRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Shard         *MovingShard           `protobuf:"bytes,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	Part          []byte                 `protobuf:"bytes,2,opt,name=part,proto3" json:"part,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StageShardRequest) Reset() {
+	*x = StageShardRequest{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StageShardRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StageShardRequest) ProtoMessage() {}
+
+func (x *StageShardRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StageShardRequest.ProtoReflect.Descriptor instead.
+func (*StageShardRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *StageShardRequest) GetShard() *MovingShard {
+	if x != nil {
+		return x.Shard
+	}
+	return nil
+}
+
+func (x *StageShardRequest) GetPart() []byte {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+type StageShardResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Staged        *Staged                `protobuf:"bytes,1,opt,name=staged,proto3" json:"staged,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StageShardResponse) Reset() {
+	*x = StageShardResponse{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StageShardResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StageShardResponse) ProtoMessage() {}
+
+func (x *StageShardResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StageShardResponse.ProtoReflect.Descriptor instead.
+func (*StageShardResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *StageShardResponse) GetStaged() *Staged {
+	if x != nil {
+		return x.Staged
+	}
+	return nil
+}
+
+type StagedShardRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Shard         *MovingShard           `protobuf:"bytes,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StagedShardRequest) Reset() {
+	*x = StagedShardRequest{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StagedShardRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StagedShardRequest) ProtoMessage() {}
+
+func (x *StagedShardRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StagedShardRequest.ProtoReflect.Descriptor instead.
+func (*StagedShardRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *StagedShardRequest) GetShard() *MovingShard {
+	if x != nil {
+		return x.Shard
+	}
+	return nil
+}
+
+type StagedShardResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Staged        *Staged                `protobuf:"bytes,1,opt,name=staged,proto3" json:"staged,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StagedShardResponse) Reset() {
+	*x = StagedShardResponse{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StagedShardResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StagedShardResponse) ProtoMessage() {}
+
+func (x *StagedShardResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StagedShardResponse.ProtoReflect.Descriptor instead.
+func (*StagedShardResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *StagedShardResponse) GetStaged() *Staged {
+	if x != nil {
+		return x.Staged
+	}
+	return nil
+}
+
+type Staged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Copied        uint64                 `protobuf:"varint,1,opt,name=copied,proto3" json:"copied,omitempty"`
+	Last          []byte                 `protobuf:"bytes,2,opt,name=last,proto3" json:"last,omitempty"`
+	Complete      bool                   `protobuf:"varint,3,opt,name=complete,proto3" json:"complete,omitempty"`
+	Through       uint64                 `protobuf:"varint,4,opt,name=through,proto3" json:"through,omitempty"`
+	Sealed        uint64                 `protobuf:"varint,5,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	Digest        *ShardDigest           `protobuf:"bytes,6,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Staged) Reset() {
+	*x = Staged{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Staged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Staged) ProtoMessage() {}
+
+func (x *Staged) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Staged.ProtoReflect.Descriptor instead.
+func (*Staged) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *Staged) GetCopied() uint64 {
+	if x != nil {
+		return x.Copied
+	}
+	return 0
+}
+
+func (x *Staged) GetLast() []byte {
+	if x != nil {
+		return x.Last
+	}
+	return nil
+}
+
+func (x *Staged) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
+}
+
+func (x *Staged) GetThrough() uint64 {
+	if x != nil {
+		return x.Through
+	}
+	return 0
+}
+
+func (x *Staged) GetSealed() uint64 {
+	if x != nil {
+		return x.Sealed
+	}
+	return 0
+}
+
+func (x *Staged) GetDigest() *ShardDigest {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+type DropShardRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Shard         *MovingShard           `protobuf:"bytes,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropShardRequest) Reset() {
+	*x = DropShardRequest{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropShardRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropShardRequest) ProtoMessage() {}
+
+func (x *DropShardRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropShardRequest.ProtoReflect.Descriptor instead.
+func (*DropShardRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *DropShardRequest) GetShard() *MovingShard {
+	if x != nil {
+		return x.Shard
+	}
+	return nil
+}
+
+type DropShardResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropShardResponse) Reset() {
+	*x = DropShardResponse{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropShardResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropShardResponse) ProtoMessage() {}
+
+func (x *DropShardResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropShardResponse.ProtoReflect.Descriptor instead.
+func (*DropShardResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{51}
+}
+
+type NoteRevisionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NoteRevisionRequest) Reset() {
+	*x = NoteRevisionRequest{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NoteRevisionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NoteRevisionRequest) ProtoMessage() {}
+
+func (x *NoteRevisionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NoteRevisionRequest.ProtoReflect.Descriptor instead.
+func (*NoteRevisionRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *NoteRevisionRequest) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+type NoteRevisionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NoteRevisionResponse) Reset() {
+	*x = NoteRevisionResponse{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NoteRevisionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NoteRevisionResponse) ProtoMessage() {}
+
+func (x *NoteRevisionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NoteRevisionResponse.ProtoReflect.Descriptor instead.
+func (*NoteRevisionResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{53}
+}
+
 var File_cairn_index_v1_index_proto protoreflect.FileDescriptor
 
 const file_cairn_index_v1_index_proto_rawDesc = "" +
@@ -2809,12 +3869,76 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\bkeyspace\x18\x01 \x01(\x06R\bkeyspace\x12\x14\n" +
 	"\x05shard\x18\x02 \x01(\x04R\x05shard\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x18\n" +
-	"\aentries\x18\x04 \x01(\x04R\aentries*^\n" +
+	"\aentries\x18\x04 \x01(\x04R\aentries\"\xab\x01\n" +
+	"\vMovingShard\x12\x12\n" +
+	"\x04move\x18\x01 \x01(\x06R\x04move\x12\x1a\n" +
+	"\bkeyspace\x18\x02 \x01(\x06R\bkeyspace\x12\x14\n" +
+	"\x05shard\x18\x03 \x01(\x04R\x05shard\x12\x14\n" +
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\x12\x14\n" +
+	"\x05start\x18\x05 \x01(\fR\x05start\x12\x10\n" +
+	"\x03end\x18\x06 \x01(\fR\x03end\x12\x18\n" +
+	"\aattempt\x18\a \x01(\x04R\aattempt\"9\n" +
+	"\vShardDigest\x12\x18\n" +
+	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x10\n" +
+	"\x03sum\x18\x02 \x01(\x06R\x03sum\"[\n" +
+	"\x10CopyShardRequest\x121\n" +
+	"\x05shard\x18\x01 \x01(\v2\x1b.cairn.index.v1.MovingShardR\x05shard\x12\x14\n" +
+	"\x05after\x18\x02 \x01(\fR\x05after\"e\n" +
+	"\x11CopyShardResponse\x12\x12\n" +
+	"\x04part\x18\x01 \x01(\fR\x04part\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x12\n" +
+	"\x04last\x18\x03 \x01(\fR\x04last\x12\x12\n" +
+	"\x04done\x18\x04 \x01(\bR\x04done\"[\n" +
+	"\x10TailShardRequest\x121\n" +
+	"\x05shard\x18\x01 \x01(\v2\x1b.cairn.index.v1.MovingShardR\x05shard\x12\x14\n" +
+	"\x05after\x18\x02 \x01(\x04R\x05after\"A\n" +
+	"\x11TailShardResponse\x12\x12\n" +
+	"\x04part\x18\x01 \x01(\fR\x04part\x12\x18\n" +
+	"\athrough\x18\x02 \x01(\x04R\athrough\"n\n" +
+	"\x11FenceShardRequest\x121\n" +
+	"\x05shard\x18\x01 \x01(\v2\x1b.cairn.index.v1.MovingShardR\x05shard\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x0e\n" +
+	"\x02on\x18\x03 \x01(\bR\x02on\"F\n" +
+	"\x12FenceShardResponse\x120\n" +
+	"\x05fence\x18\x01 \x01(\v2\x1a.cairn.index.v1.FenceStateR\x05fence\"F\n" +
+	"\x11ShardFenceRequest\x121\n" +
+	"\x05shard\x18\x01 \x01(\v2\x1b.cairn.index.v1.MovingShardR\x05shard\"F\n" +
+	"\x12ShardFenceResponse\x120\n" +
+	"\x05fence\x18\x01 \x01(\v2\x1a.cairn.index.v1.FenceStateR\x05fence\"\x7f\n" +
+	"\n" +
+	"FenceState\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x0e\n" +
+	"\x02on\x18\x02 \x01(\bR\x02on\x12\x14\n" +
+	"\x05index\x18\x03 \x01(\x04R\x05index\x123\n" +
+	"\x06digest\x18\x04 \x01(\v2\x1b.cairn.index.v1.ShardDigestR\x06digest\"Z\n" +
+	"\x11StageShardRequest\x121\n" +
+	"\x05shard\x18\x01 \x01(\v2\x1b.cairn.index.v1.MovingShardR\x05shard\x12\x12\n" +
+	"\x04part\x18\x02 \x01(\fR\x04part\"D\n" +
+	"\x12StageShardResponse\x12.\n" +
+	"\x06staged\x18\x01 \x01(\v2\x16.cairn.index.v1.StagedR\x06staged\"G\n" +
+	"\x12StagedShardRequest\x121\n" +
+	"\x05shard\x18\x01 \x01(\v2\x1b.cairn.index.v1.MovingShardR\x05shard\"E\n" +
+	"\x13StagedShardResponse\x12.\n" +
+	"\x06staged\x18\x01 \x01(\v2\x16.cairn.index.v1.StagedR\x06staged\"\xb7\x01\n" +
+	"\x06Staged\x12\x16\n" +
+	"\x06copied\x18\x01 \x01(\x04R\x06copied\x12\x12\n" +
+	"\x04last\x18\x02 \x01(\fR\x04last\x12\x1a\n" +
+	"\bcomplete\x18\x03 \x01(\bR\bcomplete\x12\x18\n" +
+	"\athrough\x18\x04 \x01(\x04R\athrough\x12\x16\n" +
+	"\x06sealed\x18\x05 \x01(\x04R\x06sealed\x123\n" +
+	"\x06digest\x18\x06 \x01(\v2\x1b.cairn.index.v1.ShardDigestR\x06digest\"E\n" +
+	"\x10DropShardRequest\x121\n" +
+	"\x05shard\x18\x01 \x01(\v2\x1b.cairn.index.v1.MovingShardR\x05shard\"\x13\n" +
+	"\x11DropShardResponse\"1\n" +
+	"\x13NoteRevisionRequest\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x04R\brevision\"\x16\n" +
+	"\x14NoteRevisionResponse*^\n" +
 	"\x05Level\x12\x15\n" +
 	"\x11LEVEL_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eLEVEL_EVENTUAL\x10\x01\x12\x12\n" +
 	"\x0eLEVEL_AT_LEAST\x10\x02\x12\x16\n" +
-	"\x12LEVEL_LINEARIZABLE\x10\x032\xb3\x05\n" +
+	"\x12LEVEL_LINEARIZABLE\x10\x032\xdd\n" +
+	"\n" +
 	"\x05Index\x12K\n" +
 	"\x06Locate\x12\x1d.cairn.index.v1.LocateRequest\x1a\x1e.cairn.index.v1.LocateResponse(\x010\x01\x12H\n" +
 	"\x05Write\x12\x1c.cairn.index.v1.WriteRequest\x1a\x1d.cairn.index.v1.WriteResponse(\x010\x01\x12N\n" +
@@ -2825,7 +3949,18 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x04List\x12\x1b.cairn.index.v1.ListRequest\x1a\x1c.cairn.index.v1.ListResponse\x12F\n" +
 	"\x05Watch\x12\x1c.cairn.index.v1.WatchRequest\x1a\x1d.cairn.index.v1.WatchResponse0\x01\x12G\n" +
 	"\x06Status\x12\x1d.cairn.index.v1.StatusRequest\x1a\x1e.cairn.index.v1.StatusResponse\x12M\n" +
-	"\bIdentify\x12\x1f.cairn.index.v1.IdentifyRequest\x1a .cairn.index.v1.IdentifyResponseB$Z\"cairn/proto/cairn/index/v1;indexv1b\x06proto3"
+	"\bIdentify\x12\x1f.cairn.index.v1.IdentifyRequest\x1a .cairn.index.v1.IdentifyResponse\x12R\n" +
+	"\tCopyShard\x12 .cairn.index.v1.CopyShardRequest\x1a!.cairn.index.v1.CopyShardResponse0\x01\x12P\n" +
+	"\tTailShard\x12 .cairn.index.v1.TailShardRequest\x1a!.cairn.index.v1.TailShardResponse\x12S\n" +
+	"\n" +
+	"FenceShard\x12!.cairn.index.v1.FenceShardRequest\x1a\".cairn.index.v1.FenceShardResponse\x12S\n" +
+	"\n" +
+	"ShardFence\x12!.cairn.index.v1.ShardFenceRequest\x1a\".cairn.index.v1.ShardFenceResponse\x12S\n" +
+	"\n" +
+	"StageShard\x12!.cairn.index.v1.StageShardRequest\x1a\".cairn.index.v1.StageShardResponse\x12V\n" +
+	"\vStagedShard\x12\".cairn.index.v1.StagedShardRequest\x1a#.cairn.index.v1.StagedShardResponse\x12P\n" +
+	"\tDropShard\x12 .cairn.index.v1.DropShardRequest\x1a!.cairn.index.v1.DropShardResponse\x12Y\n" +
+	"\fNoteRevision\x12#.cairn.index.v1.NoteRevisionRequest\x1a$.cairn.index.v1.NoteRevisionResponseB$Z\"cairn/proto/cairn/index/v1;indexv1b\x06proto3"
 
 var (
 	file_cairn_index_v1_index_proto_rawDescOnce sync.Once
@@ -2840,54 +3975,74 @@ func file_cairn_index_v1_index_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_index_v1_index_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_cairn_index_v1_index_proto_goTypes = []any{
-	(Level)(0),                 // 0: cairn.index.v1.Level
-	(*Read)(nil),               // 1: cairn.index.v1.Read
-	(*LocateRequest)(nil),      // 2: cairn.index.v1.LocateRequest
-	(*LocateResponse)(nil),     // 3: cairn.index.v1.LocateResponse
-	(*WriteRequest)(nil),       // 4: cairn.index.v1.WriteRequest
-	(*WriteResponse)(nil),      // 5: cairn.index.v1.WriteResponse
-	(*AskViewRequest)(nil),     // 6: cairn.index.v1.AskViewRequest
-	(*PageQuestion)(nil),       // 7: cairn.index.v1.PageQuestion
-	(*SortField)(nil),          // 8: cairn.index.v1.SortField
-	(*CountQuestion)(nil),      // 9: cairn.index.v1.CountQuestion
-	(*GroupsQuestion)(nil),     // 10: cairn.index.v1.GroupsQuestion
-	(*AggregateQuestion)(nil),  // 11: cairn.index.v1.AggregateQuestion
-	(*MembershipQuestion)(nil), // 12: cairn.index.v1.MembershipQuestion
-	(*RankQuestion)(nil),       // 13: cairn.index.v1.RankQuestion
-	(*AskViewResponse)(nil),    // 14: cairn.index.v1.AskViewResponse
-	(*PageAnswer)(nil),         // 15: cairn.index.v1.PageAnswer
-	(*GroupsAnswer)(nil),       // 16: cairn.index.v1.GroupsAnswer
-	(*AggregateAnswer)(nil),    // 17: cairn.index.v1.AggregateAnswer
-	(*MembershipAnswer)(nil),   // 18: cairn.index.v1.MembershipAnswer
-	(*Decision)(nil),           // 19: cairn.index.v1.Decision
-	(*ExportViewRequest)(nil),  // 20: cairn.index.v1.ExportViewRequest
-	(*ExportViewResponse)(nil), // 21: cairn.index.v1.ExportViewResponse
-	(*BackupRequest)(nil),      // 22: cairn.index.v1.BackupRequest
-	(*BackupResponse)(nil),     // 23: cairn.index.v1.BackupResponse
-	(*ListRequest)(nil),        // 24: cairn.index.v1.ListRequest
-	(*ListResponse)(nil),       // 25: cairn.index.v1.ListResponse
-	(*WatchRequest)(nil),       // 26: cairn.index.v1.WatchRequest
-	(*WatchResponse)(nil),      // 27: cairn.index.v1.WatchResponse
-	(*StatusRequest)(nil),      // 28: cairn.index.v1.StatusRequest
-	(*StatusResponse)(nil),     // 29: cairn.index.v1.StatusResponse
-	(*IdentifyRequest)(nil),    // 30: cairn.index.v1.IdentifyRequest
-	(*IdentifyResponse)(nil),   // 31: cairn.index.v1.IdentifyResponse
-	(*Member)(nil),             // 32: cairn.index.v1.Member
-	(*ViewState)(nil),          // 33: cairn.index.v1.ViewState
-	(*ShardEntries)(nil),       // 34: cairn.index.v1.ShardEntries
-	nil,                        // 35: cairn.index.v1.StatusResponse.NodeEntriesEntry
-	(*status.Status)(nil),      // 36: google.rpc.Status
+	(Level)(0),                   // 0: cairn.index.v1.Level
+	(*Read)(nil),                 // 1: cairn.index.v1.Read
+	(*LocateRequest)(nil),        // 2: cairn.index.v1.LocateRequest
+	(*LocateResponse)(nil),       // 3: cairn.index.v1.LocateResponse
+	(*WriteRequest)(nil),         // 4: cairn.index.v1.WriteRequest
+	(*WriteResponse)(nil),        // 5: cairn.index.v1.WriteResponse
+	(*AskViewRequest)(nil),       // 6: cairn.index.v1.AskViewRequest
+	(*PageQuestion)(nil),         // 7: cairn.index.v1.PageQuestion
+	(*SortField)(nil),            // 8: cairn.index.v1.SortField
+	(*CountQuestion)(nil),        // 9: cairn.index.v1.CountQuestion
+	(*GroupsQuestion)(nil),       // 10: cairn.index.v1.GroupsQuestion
+	(*AggregateQuestion)(nil),    // 11: cairn.index.v1.AggregateQuestion
+	(*MembershipQuestion)(nil),   // 12: cairn.index.v1.MembershipQuestion
+	(*RankQuestion)(nil),         // 13: cairn.index.v1.RankQuestion
+	(*AskViewResponse)(nil),      // 14: cairn.index.v1.AskViewResponse
+	(*PageAnswer)(nil),           // 15: cairn.index.v1.PageAnswer
+	(*GroupsAnswer)(nil),         // 16: cairn.index.v1.GroupsAnswer
+	(*AggregateAnswer)(nil),      // 17: cairn.index.v1.AggregateAnswer
+	(*MembershipAnswer)(nil),     // 18: cairn.index.v1.MembershipAnswer
+	(*Decision)(nil),             // 19: cairn.index.v1.Decision
+	(*ExportViewRequest)(nil),    // 20: cairn.index.v1.ExportViewRequest
+	(*ExportViewResponse)(nil),   // 21: cairn.index.v1.ExportViewResponse
+	(*BackupRequest)(nil),        // 22: cairn.index.v1.BackupRequest
+	(*BackupResponse)(nil),       // 23: cairn.index.v1.BackupResponse
+	(*ListRequest)(nil),          // 24: cairn.index.v1.ListRequest
+	(*ListResponse)(nil),         // 25: cairn.index.v1.ListResponse
+	(*WatchRequest)(nil),         // 26: cairn.index.v1.WatchRequest
+	(*WatchResponse)(nil),        // 27: cairn.index.v1.WatchResponse
+	(*StatusRequest)(nil),        // 28: cairn.index.v1.StatusRequest
+	(*StatusResponse)(nil),       // 29: cairn.index.v1.StatusResponse
+	(*IdentifyRequest)(nil),      // 30: cairn.index.v1.IdentifyRequest
+	(*IdentifyResponse)(nil),     // 31: cairn.index.v1.IdentifyResponse
+	(*Member)(nil),               // 32: cairn.index.v1.Member
+	(*ViewState)(nil),            // 33: cairn.index.v1.ViewState
+	(*ShardEntries)(nil),         // 34: cairn.index.v1.ShardEntries
+	(*MovingShard)(nil),          // 35: cairn.index.v1.MovingShard
+	(*ShardDigest)(nil),          // 36: cairn.index.v1.ShardDigest
+	(*CopyShardRequest)(nil),     // 37: cairn.index.v1.CopyShardRequest
+	(*CopyShardResponse)(nil),    // 38: cairn.index.v1.CopyShardResponse
+	(*TailShardRequest)(nil),     // 39: cairn.index.v1.TailShardRequest
+	(*TailShardResponse)(nil),    // 40: cairn.index.v1.TailShardResponse
+	(*FenceShardRequest)(nil),    // 41: cairn.index.v1.FenceShardRequest
+	(*FenceShardResponse)(nil),   // 42: cairn.index.v1.FenceShardResponse
+	(*ShardFenceRequest)(nil),    // 43: cairn.index.v1.ShardFenceRequest
+	(*ShardFenceResponse)(nil),   // 44: cairn.index.v1.ShardFenceResponse
+	(*FenceState)(nil),           // 45: cairn.index.v1.FenceState
+	(*StageShardRequest)(nil),    // 46: cairn.index.v1.StageShardRequest
+	(*StageShardResponse)(nil),   // 47: cairn.index.v1.StageShardResponse
+	(*StagedShardRequest)(nil),   // 48: cairn.index.v1.StagedShardRequest
+	(*StagedShardResponse)(nil),  // 49: cairn.index.v1.StagedShardResponse
+	(*Staged)(nil),               // 50: cairn.index.v1.Staged
+	(*DropShardRequest)(nil),     // 51: cairn.index.v1.DropShardRequest
+	(*DropShardResponse)(nil),    // 52: cairn.index.v1.DropShardResponse
+	(*NoteRevisionRequest)(nil),  // 53: cairn.index.v1.NoteRevisionRequest
+	(*NoteRevisionResponse)(nil), // 54: cairn.index.v1.NoteRevisionResponse
+	nil,                          // 55: cairn.index.v1.StatusResponse.NodeEntriesEntry
+	(*status.Status)(nil),        // 56: google.rpc.Status
 }
 var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	0,  // 0: cairn.index.v1.Read.level:type_name -> cairn.index.v1.Level
 	1,  // 1: cairn.index.v1.LocateRequest.read:type_name -> cairn.index.v1.Read
 	2,  // 2: cairn.index.v1.LocateRequest.joined:type_name -> cairn.index.v1.LocateRequest
-	36, // 3: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
+	56, // 3: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
 	3,  // 4: cairn.index.v1.LocateResponse.joined:type_name -> cairn.index.v1.LocateResponse
 	4,  // 5: cairn.index.v1.WriteRequest.joined:type_name -> cairn.index.v1.WriteRequest
-	36, // 6: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
+	56, // 6: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
 	5,  // 7: cairn.index.v1.WriteResponse.joined:type_name -> cairn.index.v1.WriteResponse
 	1,  // 8: cairn.index.v1.AskViewRequest.read:type_name -> cairn.index.v1.Read
 	7,  // 9: cairn.index.v1.AskViewRequest.page:type_name -> cairn.index.v1.PageQuestion
@@ -2899,7 +4054,7 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	6,  // 15: cairn.index.v1.AskViewRequest.joined:type_name -> cairn.index.v1.AskViewRequest
 	8,  // 16: cairn.index.v1.PageQuestion.order_by:type_name -> cairn.index.v1.SortField
 	8,  // 17: cairn.index.v1.RankQuestion.order_by:type_name -> cairn.index.v1.SortField
-	36, // 18: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
+	56, // 18: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
 	15, // 19: cairn.index.v1.AskViewResponse.page:type_name -> cairn.index.v1.PageAnswer
 	16, // 20: cairn.index.v1.AskViewResponse.groups:type_name -> cairn.index.v1.GroupsAnswer
 	17, // 21: cairn.index.v1.AskViewResponse.aggregate:type_name -> cairn.index.v1.AggregateAnswer
@@ -2908,33 +4063,62 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	19, // 24: cairn.index.v1.MembershipAnswer.decisions:type_name -> cairn.index.v1.Decision
 	1,  // 25: cairn.index.v1.ExportViewRequest.read:type_name -> cairn.index.v1.Read
 	1,  // 26: cairn.index.v1.ListRequest.read:type_name -> cairn.index.v1.Read
-	35, // 27: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
+	55, // 27: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
 	34, // 28: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
 	33, // 29: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
 	32, // 30: cairn.index.v1.IdentifyResponse.members:type_name -> cairn.index.v1.Member
-	2,  // 31: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
-	4,  // 32: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
-	6,  // 33: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
-	20, // 34: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
-	22, // 35: cairn.index.v1.Index.Backup:input_type -> cairn.index.v1.BackupRequest
-	24, // 36: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
-	26, // 37: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
-	28, // 38: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
-	30, // 39: cairn.index.v1.Index.Identify:input_type -> cairn.index.v1.IdentifyRequest
-	3,  // 40: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
-	5,  // 41: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
-	14, // 42: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
-	21, // 43: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
-	23, // 44: cairn.index.v1.Index.Backup:output_type -> cairn.index.v1.BackupResponse
-	25, // 45: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
-	27, // 46: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
-	29, // 47: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
-	31, // 48: cairn.index.v1.Index.Identify:output_type -> cairn.index.v1.IdentifyResponse
-	40, // [40:49] is the sub-list for method output_type
-	31, // [31:40] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	35, // 31: cairn.index.v1.CopyShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	35, // 32: cairn.index.v1.TailShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	35, // 33: cairn.index.v1.FenceShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	45, // 34: cairn.index.v1.FenceShardResponse.fence:type_name -> cairn.index.v1.FenceState
+	35, // 35: cairn.index.v1.ShardFenceRequest.shard:type_name -> cairn.index.v1.MovingShard
+	45, // 36: cairn.index.v1.ShardFenceResponse.fence:type_name -> cairn.index.v1.FenceState
+	36, // 37: cairn.index.v1.FenceState.digest:type_name -> cairn.index.v1.ShardDigest
+	35, // 38: cairn.index.v1.StageShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	50, // 39: cairn.index.v1.StageShardResponse.staged:type_name -> cairn.index.v1.Staged
+	35, // 40: cairn.index.v1.StagedShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	50, // 41: cairn.index.v1.StagedShardResponse.staged:type_name -> cairn.index.v1.Staged
+	36, // 42: cairn.index.v1.Staged.digest:type_name -> cairn.index.v1.ShardDigest
+	35, // 43: cairn.index.v1.DropShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	2,  // 44: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
+	4,  // 45: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
+	6,  // 46: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
+	20, // 47: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
+	22, // 48: cairn.index.v1.Index.Backup:input_type -> cairn.index.v1.BackupRequest
+	24, // 49: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
+	26, // 50: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
+	28, // 51: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
+	30, // 52: cairn.index.v1.Index.Identify:input_type -> cairn.index.v1.IdentifyRequest
+	37, // 53: cairn.index.v1.Index.CopyShard:input_type -> cairn.index.v1.CopyShardRequest
+	39, // 54: cairn.index.v1.Index.TailShard:input_type -> cairn.index.v1.TailShardRequest
+	41, // 55: cairn.index.v1.Index.FenceShard:input_type -> cairn.index.v1.FenceShardRequest
+	43, // 56: cairn.index.v1.Index.ShardFence:input_type -> cairn.index.v1.ShardFenceRequest
+	46, // 57: cairn.index.v1.Index.StageShard:input_type -> cairn.index.v1.StageShardRequest
+	48, // 58: cairn.index.v1.Index.StagedShard:input_type -> cairn.index.v1.StagedShardRequest
+	51, // 59: cairn.index.v1.Index.DropShard:input_type -> cairn.index.v1.DropShardRequest
+	53, // 60: cairn.index.v1.Index.NoteRevision:input_type -> cairn.index.v1.NoteRevisionRequest
+	3,  // 61: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
+	5,  // 62: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
+	14, // 63: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
+	21, // 64: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
+	23, // 65: cairn.index.v1.Index.Backup:output_type -> cairn.index.v1.BackupResponse
+	25, // 66: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
+	27, // 67: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
+	29, // 68: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
+	31, // 69: cairn.index.v1.Index.Identify:output_type -> cairn.index.v1.IdentifyResponse
+	38, // 70: cairn.index.v1.Index.CopyShard:output_type -> cairn.index.v1.CopyShardResponse
+	40, // 71: cairn.index.v1.Index.TailShard:output_type -> cairn.index.v1.TailShardResponse
+	42, // 72: cairn.index.v1.Index.FenceShard:output_type -> cairn.index.v1.FenceShardResponse
+	44, // 73: cairn.index.v1.Index.ShardFence:output_type -> cairn.index.v1.ShardFenceResponse
+	47, // 74: cairn.index.v1.Index.StageShard:output_type -> cairn.index.v1.StageShardResponse
+	49, // 75: cairn.index.v1.Index.StagedShard:output_type -> cairn.index.v1.StagedShardResponse
+	52, // 76: cairn.index.v1.Index.DropShard:output_type -> cairn.index.v1.DropShardResponse
+	54, // 77: cairn.index.v1.Index.NoteRevision:output_type -> cairn.index.v1.NoteRevisionResponse
+	61, // [61:78] is the sub-list for method output_type
+	44, // [44:61] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_cairn_index_v1_index_proto_init() }
@@ -2963,7 +4147,7 @@ func file_cairn_index_v1_index_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_index_v1_index_proto_rawDesc), len(file_cairn_index_v1_index_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   35,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

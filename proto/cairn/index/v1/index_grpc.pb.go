@@ -19,15 +19,23 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Index_Locate_FullMethodName     = "/cairn.index.v1.Index/Locate"
-	Index_Write_FullMethodName      = "/cairn.index.v1.Index/Write"
-	Index_AskView_FullMethodName    = "/cairn.index.v1.Index/AskView"
-	Index_ExportView_FullMethodName = "/cairn.index.v1.Index/ExportView"
-	Index_Backup_FullMethodName     = "/cairn.index.v1.Index/Backup"
-	Index_List_FullMethodName       = "/cairn.index.v1.Index/List"
-	Index_Watch_FullMethodName      = "/cairn.index.v1.Index/Watch"
-	Index_Status_FullMethodName     = "/cairn.index.v1.Index/Status"
-	Index_Identify_FullMethodName   = "/cairn.index.v1.Index/Identify"
+	Index_Locate_FullMethodName       = "/cairn.index.v1.Index/Locate"
+	Index_Write_FullMethodName        = "/cairn.index.v1.Index/Write"
+	Index_AskView_FullMethodName      = "/cairn.index.v1.Index/AskView"
+	Index_ExportView_FullMethodName   = "/cairn.index.v1.Index/ExportView"
+	Index_Backup_FullMethodName       = "/cairn.index.v1.Index/Backup"
+	Index_List_FullMethodName         = "/cairn.index.v1.Index/List"
+	Index_Watch_FullMethodName        = "/cairn.index.v1.Index/Watch"
+	Index_Status_FullMethodName       = "/cairn.index.v1.Index/Status"
+	Index_Identify_FullMethodName     = "/cairn.index.v1.Index/Identify"
+	Index_CopyShard_FullMethodName    = "/cairn.index.v1.Index/CopyShard"
+	Index_TailShard_FullMethodName    = "/cairn.index.v1.Index/TailShard"
+	Index_FenceShard_FullMethodName   = "/cairn.index.v1.Index/FenceShard"
+	Index_ShardFence_FullMethodName   = "/cairn.index.v1.Index/ShardFence"
+	Index_StageShard_FullMethodName   = "/cairn.index.v1.Index/StageShard"
+	Index_StagedShard_FullMethodName  = "/cairn.index.v1.Index/StagedShard"
+	Index_DropShard_FullMethodName    = "/cairn.index.v1.Index/DropShard"
+	Index_NoteRevision_FullMethodName = "/cairn.index.v1.Index/NoteRevision"
 )
 
 // IndexClient is the client API for Index service.
@@ -57,6 +65,20 @@ type IndexClient interface {
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusResponse, error)
 	// Identify says who answers, and who else is of the group. It is cheap.
 	Identify(ctx context.Context, in *IdentifyRequest, opts ...grpc.CallOption) (*IdentifyResponse, error)
+	// Of a shard that moves away. CopyShard streams what it holds, TailShard waits
+	// a moment for what has become of that after a log index.
+	CopyShard(ctx context.Context, in *CopyShardRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CopyShardResponse], error)
+	TailShard(ctx context.Context, in *TailShardRequest, opts ...grpc.CallOption) (*TailShardResponse, error)
+	// FenceShard sets a fence or lifts it; ShardFence says how it is.
+	FenceShard(ctx context.Context, in *FenceShardRequest, opts ...grpc.CallOption) (*FenceShardResponse, error)
+	ShardFence(ctx context.Context, in *ShardFenceRequest, opts ...grpc.CallOption) (*ShardFenceResponse, error)
+	// Of a shard that moves here. StageShard takes a part in, StagedShard says what
+	// is staged, DropShard forgets it.
+	StageShard(ctx context.Context, in *StageShardRequest, opts ...grpc.CallOption) (*StageShardResponse, error)
+	StagedShard(ctx context.Context, in *StagedShardRequest, opts ...grpc.CallOption) (*StagedShardResponse, error)
+	DropShard(ctx context.Context, in *DropShardRequest, opts ...grpc.CallOption) (*DropShardResponse, error)
+	// NoteRevision has the log note a map revision at once.
+	NoteRevision(ctx context.Context, in *NoteRevisionRequest, opts ...grpc.CallOption) (*NoteRevisionResponse, error)
 }
 
 type indexClient struct {
@@ -193,6 +215,95 @@ func (c *indexClient) Identify(ctx context.Context, in *IdentifyRequest, opts ..
 	return out, nil
 }
 
+func (c *indexClient) CopyShard(ctx context.Context, in *CopyShardRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CopyShardResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Index_ServiceDesc.Streams[6], Index_CopyShard_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[CopyShardRequest, CopyShardResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Index_CopyShardClient = grpc.ServerStreamingClient[CopyShardResponse]
+
+func (c *indexClient) TailShard(ctx context.Context, in *TailShardRequest, opts ...grpc.CallOption) (*TailShardResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TailShardResponse)
+	err := c.cc.Invoke(ctx, Index_TailShard_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *indexClient) FenceShard(ctx context.Context, in *FenceShardRequest, opts ...grpc.CallOption) (*FenceShardResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FenceShardResponse)
+	err := c.cc.Invoke(ctx, Index_FenceShard_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *indexClient) ShardFence(ctx context.Context, in *ShardFenceRequest, opts ...grpc.CallOption) (*ShardFenceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ShardFenceResponse)
+	err := c.cc.Invoke(ctx, Index_ShardFence_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *indexClient) StageShard(ctx context.Context, in *StageShardRequest, opts ...grpc.CallOption) (*StageShardResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StageShardResponse)
+	err := c.cc.Invoke(ctx, Index_StageShard_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *indexClient) StagedShard(ctx context.Context, in *StagedShardRequest, opts ...grpc.CallOption) (*StagedShardResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StagedShardResponse)
+	err := c.cc.Invoke(ctx, Index_StagedShard_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *indexClient) DropShard(ctx context.Context, in *DropShardRequest, opts ...grpc.CallOption) (*DropShardResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DropShardResponse)
+	err := c.cc.Invoke(ctx, Index_DropShard_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *indexClient) NoteRevision(ctx context.Context, in *NoteRevisionRequest, opts ...grpc.CallOption) (*NoteRevisionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(NoteRevisionResponse)
+	err := c.cc.Invoke(ctx, Index_NoteRevision_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // IndexServer is the server API for Index service.
 // All implementations must embed UnimplementedIndexServer
 // for forward compatibility.
@@ -220,6 +331,20 @@ type IndexServer interface {
 	Status(context.Context, *StatusRequest) (*StatusResponse, error)
 	// Identify says who answers, and who else is of the group. It is cheap.
 	Identify(context.Context, *IdentifyRequest) (*IdentifyResponse, error)
+	// Of a shard that moves away. CopyShard streams what it holds, TailShard waits
+	// a moment for what has become of that after a log index.
+	CopyShard(*CopyShardRequest, grpc.ServerStreamingServer[CopyShardResponse]) error
+	TailShard(context.Context, *TailShardRequest) (*TailShardResponse, error)
+	// FenceShard sets a fence or lifts it; ShardFence says how it is.
+	FenceShard(context.Context, *FenceShardRequest) (*FenceShardResponse, error)
+	ShardFence(context.Context, *ShardFenceRequest) (*ShardFenceResponse, error)
+	// Of a shard that moves here. StageShard takes a part in, StagedShard says what
+	// is staged, DropShard forgets it.
+	StageShard(context.Context, *StageShardRequest) (*StageShardResponse, error)
+	StagedShard(context.Context, *StagedShardRequest) (*StagedShardResponse, error)
+	DropShard(context.Context, *DropShardRequest) (*DropShardResponse, error)
+	// NoteRevision has the log note a map revision at once.
+	NoteRevision(context.Context, *NoteRevisionRequest) (*NoteRevisionResponse, error)
 	mustEmbedUnimplementedIndexServer()
 }
 
@@ -256,6 +381,30 @@ func (UnimplementedIndexServer) Status(context.Context, *StatusRequest) (*Status
 }
 func (UnimplementedIndexServer) Identify(context.Context, *IdentifyRequest) (*IdentifyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Identify not implemented")
+}
+func (UnimplementedIndexServer) CopyShard(*CopyShardRequest, grpc.ServerStreamingServer[CopyShardResponse]) error {
+	return status.Error(codes.Unimplemented, "method CopyShard not implemented")
+}
+func (UnimplementedIndexServer) TailShard(context.Context, *TailShardRequest) (*TailShardResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method TailShard not implemented")
+}
+func (UnimplementedIndexServer) FenceShard(context.Context, *FenceShardRequest) (*FenceShardResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FenceShard not implemented")
+}
+func (UnimplementedIndexServer) ShardFence(context.Context, *ShardFenceRequest) (*ShardFenceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ShardFence not implemented")
+}
+func (UnimplementedIndexServer) StageShard(context.Context, *StageShardRequest) (*StageShardResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method StageShard not implemented")
+}
+func (UnimplementedIndexServer) StagedShard(context.Context, *StagedShardRequest) (*StagedShardResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method StagedShard not implemented")
+}
+func (UnimplementedIndexServer) DropShard(context.Context, *DropShardRequest) (*DropShardResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DropShard not implemented")
+}
+func (UnimplementedIndexServer) NoteRevision(context.Context, *NoteRevisionRequest) (*NoteRevisionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method NoteRevision not implemented")
 }
 func (UnimplementedIndexServer) mustEmbedUnimplementedIndexServer() {}
 func (UnimplementedIndexServer) testEmbeddedByValue()               {}
@@ -386,6 +535,143 @@ func _Index_Identify_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Index_CopyShard_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(CopyShardRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(IndexServer).CopyShard(m, &grpc.GenericServerStream[CopyShardRequest, CopyShardResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Index_CopyShardServer = grpc.ServerStreamingServer[CopyShardResponse]
+
+func _Index_TailShard_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TailShardRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IndexServer).TailShard(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Index_TailShard_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IndexServer).TailShard(ctx, req.(*TailShardRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Index_FenceShard_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FenceShardRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IndexServer).FenceShard(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Index_FenceShard_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IndexServer).FenceShard(ctx, req.(*FenceShardRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Index_ShardFence_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ShardFenceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IndexServer).ShardFence(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Index_ShardFence_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IndexServer).ShardFence(ctx, req.(*ShardFenceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Index_StageShard_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StageShardRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IndexServer).StageShard(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Index_StageShard_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IndexServer).StageShard(ctx, req.(*StageShardRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Index_StagedShard_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StagedShardRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IndexServer).StagedShard(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Index_StagedShard_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IndexServer).StagedShard(ctx, req.(*StagedShardRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Index_DropShard_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DropShardRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IndexServer).DropShard(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Index_DropShard_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IndexServer).DropShard(ctx, req.(*DropShardRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Index_NoteRevision_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(NoteRevisionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IndexServer).NoteRevision(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Index_NoteRevision_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IndexServer).NoteRevision(ctx, req.(*NoteRevisionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Index_ServiceDesc is the grpc.ServiceDesc for Index service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -404,6 +690,34 @@ var Index_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Identify",
 			Handler:    _Index_Identify_Handler,
+		},
+		{
+			MethodName: "TailShard",
+			Handler:    _Index_TailShard_Handler,
+		},
+		{
+			MethodName: "FenceShard",
+			Handler:    _Index_FenceShard_Handler,
+		},
+		{
+			MethodName: "ShardFence",
+			Handler:    _Index_ShardFence_Handler,
+		},
+		{
+			MethodName: "StageShard",
+			Handler:    _Index_StageShard_Handler,
+		},
+		{
+			MethodName: "StagedShard",
+			Handler:    _Index_StagedShard_Handler,
+		},
+		{
+			MethodName: "DropShard",
+			Handler:    _Index_DropShard_Handler,
+		},
+		{
+			MethodName: "NoteRevision",
+			Handler:    _Index_NoteRevision_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
@@ -438,6 +752,11 @@ var Index_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Watch",
 			Handler:       _Index_Watch_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "CopyShard",
+			Handler:       _Index_CopyShard_Handler,
 			ServerStreams: true,
 		},
 	},

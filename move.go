@@ -1,0 +1,83 @@
+package cairn
+
+// This file is what a node index is asked while a shard moves from one cluster
+// to another, and every outcome. Who moves the shard reads parts from the index
+// that owns it and hands them to the one that is to own it; parts are opaque to
+// it.
+//
+// The copy is not of one moment: each part is of the log index that it names,
+// none of one before the first part's. The tail has every change after an index,
+// in order. So the copy with the tail from its first index on is exact wherever
+// the tail ends.
+
+// Digest tells whether two indexes hold the same of a shard. Keys, attributes
+// and versions count, nodes don't; the order does not matter.
+type Digest struct {
+	Entries uint64
+	// Sum is of a hash of each entry, modulo 2^64.
+	Sum uint64
+}
+
+// MovingShard is a shard as the record of its move planned it.
+type MovingShard struct {
+	Move     UID
+	Keyspace UID
+	Shard    ShardID
+	// Epoch is the shard's before the move.
+	Epoch uint64
+	// Attempt counts how often the move has begun to copy. What is staged is of
+	// one attempt: a later one takes its place, an earlier one is refused, and
+	// has it not be dropped.
+	Attempt uint64
+	// Start and End bound its placement keys, as in Shard.
+	Start, End []byte
+}
+
+// CopiedPart is a part of the copy of a shard.
+type CopiedPart struct {
+	Data []byte
+	// Index is the log index of its owner that the part is of.
+	Index uint64
+	// Last is where the next part begins: opaque, and good for any replica of the
+	// owner's. One that can't go on there begins anew, which costs time.
+	Last []byte
+	// Done: there is nothing after it.
+	Done bool
+}
+
+// TailPart is what has become of a shard's entries, in (after, Through], After
+// being what was asked for. It has nothing but Through where nothing has.
+type TailPart struct {
+	Data    []byte
+	Through uint64
+}
+
+// FenceState is whether an index refuses the writes of a shard for a move
+// (KindUnavailable, SHARD_FENCED).
+type FenceState struct {
+	// Number is the highest that the move has had set or lifted, 0 for none.
+	Number uint64
+	On     bool
+	// Index is the log index at which the fence was set: no write of the shard
+	// was applied since. 0 while it is not On.
+	Index uint64
+	// Digest is of what the shard holds.
+	Digest Digest
+}
+
+// Staged is what an index holds of a shard that is moving there.
+type Staged struct {
+	// Copied is the Index of the copy's first part, 0 while there is nothing.
+	Copied uint64
+	// Last is the CopiedPart.Last of the last part; Complete tells that it was
+	// Done.
+	Last     []byte
+	Complete bool
+	// Through is up to which log index of the owner's the tail is there.
+	Through uint64
+	// Sealed is the number of the fence up to which everything is there, with the
+	// owner's digest. 0 while it is not, or not any more. What is sealed can be
+	// activated: served as of the log entry that notes the owner's change.
+	Sealed uint64
+	Digest Digest
+}

@@ -1,0 +1,204 @@
+package nodeindex
+
+import (
+	"encoding/binary"
+
+	"cairn"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// The copy of a shard is read off the file in order of its ordinals, which is
+// the order of the file, for the shard's entries may be anywhere among the keys.
+// So it is of the last checkpoint; the tail has what came after.
+
+// copyCursor is where a copy goes on: first through the requests that are
+// remembered, by the second they were issued in and their offset there, then
+// through the entries by ordinal. Both are this open index's own.
+type copyCursor struct {
+	entries  bool
+	second   int64
+	position uint32 // the offset, or the ordinal
+}
+
+const copyCursorSize = 8 + 1 + 8 + 4
+
+func (c copyCursor) encode(session uint64) []byte {
+	out := appendFlag(binary.BigEndian.AppendUint64(make([]byte, 0, copyCursorSize), session), c.entries)
+	out = binary.BigEndian.AppendUint64(out, uint64(c.second))
+	return binary.BigEndian.AppendUint32(out, c.position)
+}
+
+// decodeCopyCursor is where to go on after a cursor. That of another replica, or
+// of this one before it was started, says no more than whether the requests are
+// all there: they came with the first part, and the tail has those since.
+func decodeCopyCursor(cursor []byte, session uint64) copyCursor {
+	d := decoder{rest: cursor}
+	of := d.uint64()
+	c := copyCursor{entries: d.flag(), second: int64(d.uint64())}
+	if position := d.take(4); position != nil {
+		c.position = binary.BigEndian.Uint32(position)
+	}
+	switch {
+	case !d.done():
+		return copyCursor{}
+	case of != session:
+		return copyCursor{entries: c.entries}
+	}
+	return c
+}
+
+// CopyShard is the next part of a shard's copy, behind the cursor that the part
+// before ended with; nil for the first. It is of the last checkpoint, and never
+// waits. Errors: KindStale (NOT_OWNED), the shard is not the cluster's in that
+// epoch; KindUnavailable (CLOSED); KindCorrupt.
+func (x *Index) CopyShard(m cairn.MovingShard, after []byte) (part cairn.CopiedPart, err error) {
+	s, r, err := x.acquire()
+	if err != nil {
+		return part, err
+	}
+	defer r.pool.release(r)
+	defer recovered(&err)
+	owned, refusal := s.owned(m)
+	if refusal != nil {
+		return part, refusal
+	}
+	covered, err := loadCheckpoint(r.tx)
+	if err != nil {
+		return part, err
+	}
+	k := s.keyspaces[m.Keyspace]
+	c := copier{
+		moving: m, keyspace: k, reader: r, session: x.session,
+		cursor: decodeCopyCursor(after, x.session), last: after,
+		part: cairn.CopiedPart{Index: covered.Index},
+	}
+	c.begin(len(after) == 0)
+	// The bitmap is of now, and the file of before: what is in one of them only
+	// has changed since, so that the tail has it.
+	x.mu.Lock()
+	ordinals, requests := owned.ordinals.Clone(), x.requests.since(m.Keyspace, 0)
+	c.times = x.requests.requestTimes
+	x.mu.Unlock()
+	c.piece.times = c.times
+	if !c.cursor.entries {
+		c.requests(requests)
+	}
+	if !c.full() {
+		err = c.entries(ordinals)
+	}
+	return c.part, err
+}
+
+// copier makes one part of a copy.
+type copier struct {
+	moving   cairn.MovingShard
+	keyspace *keyspace
+	reader   *reader
+	session  uint64
+	cursor   copyCursor
+	times    requestTimes
+	last     []byte // where the piece begins
+	piece    piece
+	size     int // of the piece, about
+	part     cairn.CopiedPart
+}
+
+// begin begins a piece.
+func (c *copier) begin(first bool) {
+	c.piece = piece{kind: pieceCopy, index: c.part.Index, after: c.last, times: c.times}
+	if first {
+		c.piece.definition, c.piece.views = &c.keyspace.Keyspace, c.keyspace.views
+	}
+	c.size = 0
+}
+
+// end ends the piece where the cursor is now.
+func (c *copier) end(done bool) {
+	c.last = c.cursor.encode(c.session)
+	c.piece.last, c.piece.done = c.last, done
+	c.part.Data = appendPiece(c.part.Data, &c.piece)
+	c.part.Last, c.part.Done = c.last, done
+	c.begin(false)
+}
+
+func (c *copier) full() bool { return len(c.part.Data) >= partBytes }
+
+// requests copies what is remembered, until the part is full.
+func (c *copier) requests(slices []requestTail) {
+	for i := range slices {
+		t := &slices[i]
+		if t.second < c.cursor.second {
+			continue
+		}
+		offset := 0
+		if t.second == c.cursor.second {
+			offset = int(c.cursor.position)
+		}
+		for offset < len(t.records) {
+			r, _, behind := t.next(&c.moving, offset)
+			if len(r.outcomes) > 0 {
+				c.piece.requests = append(c.piece.requests, r)
+				c.size += behind - offset
+			}
+			offset = behind
+			c.cursor.second, c.cursor.position = t.second, uint32(offset)
+			if c.size >= pieceBytes || len(c.piece.requests) >= pieceEntries {
+				if c.end(false); c.full() {
+					return
+				}
+			}
+		}
+	}
+	c.cursor = copyCursor{entries: true}
+}
+
+// entries copies entries, until the part is full or the shard whole.
+func (c *copier) entries(ordinals *roaring.Bitmap) error {
+	it := ordinals.Iterator()
+	it.AdvanceIfNeeded(c.cursor.position)
+	records := recordWalk{reader: c.reader}
+	for it.HasNext() {
+		if len(c.piece.changes) >= pieceEntries || c.size >= pieceBytes {
+			if c.end(false); c.full() {
+				return nil
+			}
+		}
+		ordinal := it.Next()
+		e, found, err := c.entry(&records, ordinal)
+		if err != nil {
+			return err
+		}
+		if found {
+			c.piece.changes = append(c.piece.changes, movedEntry{Entry: e})
+			c.size += len(e.Key) + len(e.Attributes) + 16
+		}
+		if c.cursor.position = ordinal + 1; ordinal == 1<<32-1 {
+			break
+		}
+	}
+	c.end(true)
+	return nil
+}
+
+// entry is what the file has under an ordinal.
+func (c *copier) entry(records *recordWalk, ordinal uint32) (cairn.Entry, bool, error) {
+	value := records.seek(ordinal)
+	if value == nil {
+		return cairn.Entry{}, false, nil
+	}
+	named, ok := parseRecord(value)
+	if !ok {
+		return cairn.Entry{}, false, corrupt("RECORD_MALFORMED", "the record of ordinal %d is not what was written", ordinal)
+	}
+	uid := c.keyspace.UID
+	held := c.reader.find(uid, named.key)
+	if len(held) < 4 || binary.BigEndian.Uint32(held) != ordinal {
+		return cairn.Entry{}, false, nil // its key has another entry by now
+	}
+	checked, ok := decodeRecord(uid, held, value)
+	if !ok {
+		return cairn.Entry{}, false, corrupt("RECORD_CHECKSUM", "the record of ordinal %d is not what was written", ordinal)
+	}
+	return cairn.Entry{Key: checked.key, Version: checked.version, Attributes: checked.attributes}, true, nil
+}

@@ -1,0 +1,67 @@
+package nodeindex
+
+import (
+	"cairn"
+)
+
+// This file takes what is remembered of requests along when a shard moves.
+// Requests are by keyspace, and what became of each of their writes names the
+// shard and its epoch then. A move takes the outcomes of its shard, and those of
+// epochs before the shard's last change, when it may have been a part of another.
+
+// requestTail is a part of a slice of requests that does not change.
+type requestTail struct {
+	second  int64
+	records []byte
+}
+
+// since are the slices that have records which came after a log index. Those
+// before them are in it too.
+func (q *requests) since(keyspace cairn.UID, after uint64) []requestTail {
+	var out []requestTail
+	for _, s := range q.keyspaces[keyspace] {
+		if s.newest > after {
+			out = append(out, requestTail{s.second, s.records[:len(s.records):len(s.records)]})
+		}
+	}
+	return out
+}
+
+// next is the record at an offset, as it moves with a shard, and where the one
+// behind it begins. It has no outcomes if none goes along.
+func (t *requestTail) next(m *cairn.MovingShard, offset int) (r movedRequest, came uint64, behind int) {
+	d := decoder{rest: t.records[offset:]}
+	r.second = t.second
+	r.id, came, r.outcomes = d.request()
+	kept := r.outcomes[:0]
+	for _, o := range r.outcomes {
+		if o.shard == m.Shard || o.version.Epoch < m.Epoch {
+			kept = append(kept, o)
+		}
+	}
+	r.outcomes = kept
+	return r, came, len(t.records) - len(d.rest)
+}
+
+// receive remembers what came with a shard at a log index. What is known
+// already, or older than what is remembered, is passed over.
+func (q *requests) receive(keyspace cairn.UID, p *piece, index uint64, limit int64) {
+	q.latest = max(q.latest, p.times.latest)
+	q.raise(p.times.horizon)
+	for i := range p.requests {
+		r := &p.requests[i]
+		if (r.second+1)*microsPerSecond <= q.horizon {
+			continue
+		}
+		known := q.find(keyspace, requestName{r.id, r.second * microsPerSecond})
+		fresh := r.outcomes[:0]
+		for _, o := range r.outcomes {
+			if _, found := known[o.position]; !found {
+				fresh = append(fresh, o)
+			}
+		}
+		if len(fresh) > 0 {
+			q.remember(keyspace, requestName{r.id, r.second * microsPerSecond}, index, fresh, limit)
+		}
+	}
+}

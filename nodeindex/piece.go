@@ -1,0 +1,183 @@
+package nodeindex
+
+import (
+	"encoding/binary"
+
+	"cairn"
+)
+
+// What an index hands out of a shard that moves is parts, and each part is
+// pieces, one behind the other with their lengths in front and a checksum
+// behind. A piece becomes one command of the log where it goes: it is small, so
+// that whatever else is written there does not wait.
+
+const (
+	// pieceEntries and pieceBytes bound a piece, but for one log entry of the
+	// tail, which is not divided.
+	pieceEntries = 512
+	pieceBytes   = 64 << 10
+	// partBytes is about how much a part has.
+	partBytes = 1 << 20
+)
+
+// The kinds of pieces. The kind is a piece's first byte and its format.
+const (
+	pieceCopy byte = 1
+	pieceTail byte = 2
+)
+
+// piece is a piece of the copy or the tail.
+//
+// Encoded: the kind; of a copy the index, the cursors after and last, and a flag
+// for done; of a tail both indexes and, behind a flag, the seal; behind a flag
+// the definition; the times of requests; their number and the requests, each the
+// second that it was issued in and its record; then, to the end, what entries
+// have become: a flag for deleted, the key, and else version and attributes.
+type piece struct {
+	kind byte
+	// A copy is as of index, a tail has what has changed in (from, index].
+	from, index uint64
+	// A copy goes on behind the cursor after, and ends at last.
+	after, last []byte
+	done        bool      // with it the copy is whole
+	seal        pieceSeal // of a tail; zero for none
+	// definition is the keyspace's, and views are its, with the first piece.
+	definition *cairn.Keyspace
+	views      []cairn.View
+	requests   []movedRequest
+	times      requestTimes // but for the clock
+	changes    []movedEntry
+}
+
+// pieceSeal says that there is nothing after a tail: its shard is fenced, and holds
+// this.
+type pieceSeal struct {
+	number uint64 // of the fence
+	digest cairn.Digest
+}
+
+// movedEntry is what an entry has become.
+type movedEntry struct {
+	cairn.Entry // without nodes; of a deleted one only the key
+	deleted     bool
+}
+
+// movedRequest is what is remembered of a request.
+type movedRequest struct {
+	second   int64
+	id       [16]byte
+	outcomes []outcome // of one command
+}
+
+func (p *piece) append(out []byte) []byte {
+	out = append(out, p.kind)
+	if p.kind == pieceCopy {
+		out = binary.AppendUvarint(out, p.index)
+		out = appendBytes(appendBytes(out, p.after), p.last)
+		out = appendFlag(out, p.done)
+	} else {
+		out = binary.AppendUvarint(out, p.from)
+		out = binary.AppendUvarint(out, p.index)
+		out = appendFlag(out, p.seal.number > 0)
+		if p.seal.number > 0 {
+			out = binary.AppendUvarint(out, p.seal.number)
+			out = binary.AppendUvarint(out, p.seal.digest.Entries)
+			out = binary.BigEndian.AppendUint64(out, p.seal.digest.Sum)
+		}
+	}
+	out = appendFlag(out, p.definition != nil)
+	if p.definition != nil {
+		out = appendViews(appendKeyspace(out, p.definition), p.views)
+	}
+	out = binary.AppendVarint(out, p.times.latest)
+	out = binary.AppendVarint(out, p.times.horizon)
+	out = binary.AppendUvarint(out, uint64(len(p.requests)))
+	for i := range p.requests {
+		r := &p.requests[i]
+		out = binary.AppendVarint(out, r.second)
+		out = appendRequest(out, r.id, r.outcomes[0].version.Index, r.outcomes)
+	}
+	for i := range p.changes {
+		c := &p.changes[i]
+		out = appendFlag(out, c.deleted)
+		out = appendBytes(out, c.Key)
+		if !c.deleted {
+			out = appendBytes(appendVersion(out, c.Version), c.Attributes)
+		}
+	}
+	return out
+}
+
+func appendFlag(out []byte, flag bool) []byte {
+	if flag {
+		return append(out, 1)
+	}
+	return append(out, 0)
+}
+
+// piece reads what append writes, to the end of what there is. Keys and
+// attributes are not copied.
+func (d *decoder) piece() piece {
+	p := piece{kind: d.byte()}
+	switch p.kind {
+	case pieceCopy:
+		p.index = d.uvarint()
+		p.after, p.last = d.bytes(), d.bytes()
+		p.done = d.flag()
+	case pieceTail:
+		p.from, p.index = d.uvarint(), d.uvarint()
+		if d.flag() {
+			p.seal = pieceSeal{number: d.uvarint(), digest: cairn.Digest{Entries: d.uvarint(), Sum: d.uint64()}}
+		}
+	default:
+		d.fail()
+	}
+	if d.flag() {
+		definition := d.keyspace()
+		p.definition, p.views = &definition, d.views(definition.UID)
+	}
+	p.times = requestTimes{latest: d.varint(), horizon: d.varint()}
+	for range d.count(18) {
+		r := movedRequest{second: d.varint()}
+		r.id, _, r.outcomes = d.request()
+		if len(r.outcomes) == 0 {
+			d.fail()
+		}
+		p.requests = append(p.requests, r)
+	}
+	for len(d.rest) > 0 {
+		c := movedEntry{deleted: d.flag()}
+		c.Key = d.bytes()
+		if !c.deleted {
+			c.Version, c.Attributes = d.version(), d.bytes()
+		}
+		p.changes = append(p.changes, c)
+	}
+	return p
+}
+
+// isFirst tells whether a copy begins with the piece: it has the definition then.
+func (p *piece) isFirst() bool { return p.kind == pieceCopy && len(p.after) == 0 }
+
+func (d *decoder) flag() bool { return d.number(1) == 1 }
+
+// appendPiece adds a piece to a part.
+func appendPiece(part []byte, p *piece) []byte {
+	return appendBytes(part, seal(p.append(nil)))
+}
+
+// pieces are those of a part, encoded. KindInvalid (PART_MALFORMED): it is not
+// what an index made.
+func pieces(part []byte) ([][]byte, *cairn.Error) {
+	var out [][]byte
+	for d := (decoder{rest: part}); len(d.rest) > 0; {
+		encoded, ok := unseal(d.bytes())
+		if !ok || !d.ok() {
+			return nil, errPart
+		}
+		out = append(out, encoded)
+	}
+	return out, nil
+}
+
+var errPart = cairn.Invalid("part", "PART_MALFORMED", "not a part of a shard as an index of this version makes it, or damaged on its way")

@@ -1,0 +1,49 @@
+package indexv1
+
+import "cairn"
+
+// Decode is the shard that a request is about, the zero one if it names none:
+// no index has that.
+func (m *MovingShard) Decode() cairn.MovingShard {
+	return cairn.MovingShard{
+		Move: cairn.UID(m.GetMove()), Keyspace: cairn.UID(m.GetKeyspace()), Shard: cairn.ShardID(m.GetShard()),
+		Epoch: m.GetEpoch(), Attempt: m.GetAttempt(), Start: m.GetStart(), End: m.GetEnd(),
+	}
+}
+
+// EncodeMoving is the opposite of MovingShard.Decode.
+func EncodeMoving(m cairn.MovingShard) *MovingShard {
+	return &MovingShard{
+		Move: uint64(m.Move), Keyspace: uint64(m.Keyspace), Shard: uint64(m.Shard), Epoch: m.Epoch, Start: m.Start, End: m.End, Attempt: m.Attempt,
+	}
+}
+
+// EncodeFence and FenceState.Decode are opposites.
+func EncodeFence(f cairn.FenceState) *FenceState {
+	return &FenceState{Number: f.Number, On: f.On, Index: f.Index, Digest: encodeDigest(f.Digest)}
+}
+
+// Decode is the zero FenceState where there is none.
+func (f *FenceState) Decode() cairn.FenceState {
+	return cairn.FenceState{Number: f.GetNumber(), On: f.GetOn(), Index: f.GetIndex(), Digest: f.GetDigest().decode()}
+}
+
+// EncodeStaged and Staged.Decode are opposites.
+func EncodeStaged(s cairn.Staged) *Staged {
+	return &Staged{
+		Copied: s.Copied, Last: s.Last, Complete: s.Complete, Through: s.Through, Sealed: s.Sealed, Digest: encodeDigest(s.Digest),
+	}
+}
+
+// Decode is the zero Staged where there is none.
+func (s *Staged) Decode() cairn.Staged {
+	return cairn.Staged{
+		Copied: s.GetCopied(), Last: s.GetLast(), Complete: s.GetComplete(), Through: s.GetThrough(), Sealed: s.GetSealed(), Digest: s.GetDigest().decode(),
+	}
+}
+
+func encodeDigest(d cairn.Digest) *ShardDigest { return &ShardDigest{Entries: d.Entries, Sum: d.Sum} }
+
+func (d *ShardDigest) decode() cairn.Digest {
+	return cairn.Digest{Entries: d.GetEntries(), Sum: d.GetSum()}
+}
