@@ -87,11 +87,11 @@ var importTable = map[string]may{
 	"router/move":     {packages: []string{".", "shardmap", "shardmap/catalog"}},
 	"router/coalesce": {packages: []string{"."}},
 	"router/admin": {
-		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/placement"},
+		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/plan", "shardmap/placement"},
 		modules:  []string{"golang.org/x/sync"},
 	},
 	"router/server": {
-		packages: []string{".", "router", "router/admin", "shardmap", "shardmap/catalog", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
+		packages: []string{".", "router", "router/admin", "shardmap", "shardmap/catalog", "shardmap/plan", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
 		modules:  []string{grpcModule, protobufModule, genproto},
 	},
 	"router/client": {

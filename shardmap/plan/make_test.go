@@ -376,13 +376,13 @@ func TestMakeRefuses(t *testing.T) {
 		field  string
 		reason string
 	}{
-		{"a share above all", func(in *plan.Input) { in.Settings.Share = 1.5 }, "settings.share", "SETTING_OUT_OF_RANGE"},
-		{"a share that is no number", func(in *plan.Input) { in.Settings.Share = math.NaN() }, "settings.share", "SETTING_OUT_OF_RANGE"},
-		{"a tolerance below 0", func(in *plan.Input) { in.Settings.Tolerance = -1 }, "settings.tolerance", "SETTING_OUT_OF_RANGE"},
-		{"moves below 0", func(in *plan.Input) { in.Settings.Moves = -1 }, "settings.moves", "SETTING_OUT_OF_RANGE"},
-		{"a time below 0", func(in *plan.Input) { in.Settings.CoolDown = -1 }, "settings.cool_down", "SETTING_OUT_OF_RANGE"},
-		{"no such zones", func(in *plan.Input) { in.Settings.Zones = 9 }, "settings.zones", "SETTING_OUT_OF_RANGE"},
-		{"a cost without end", func(in *plan.Input) { in.Settings.Measure.Read = math.Inf(1) }, "settings.measure.read", "SETTING_OUT_OF_RANGE"},
+		{"a share above all", func(in *plan.Input) { in.Settings.Share = 1.5 }, "share", "SETTING_OUT_OF_RANGE"},
+		{"a share that is no number", func(in *plan.Input) { in.Settings.Share = math.NaN() }, "share", "SETTING_OUT_OF_RANGE"},
+		{"a tolerance below 0", func(in *plan.Input) { in.Settings.Tolerance = -1 }, "tolerance", "SETTING_OUT_OF_RANGE"},
+		{"moves below 0", func(in *plan.Input) { in.Settings.Moves = -1 }, "moves", "SETTING_OUT_OF_RANGE"},
+		{"a time below 0", func(in *plan.Input) { in.Settings.CoolDown = -1 }, "cool_down", "SETTING_OUT_OF_RANGE"},
+		{"no such zones", func(in *plan.Input) { in.Settings.Zones = 9 }, "zones", "SETTING_OUT_OF_RANGE"},
+		{"a cost without end", func(in *plan.Input) { in.Settings.Measure.Read = math.Inf(1) }, "measure.read", "SETTING_OUT_OF_RANGE"},
 		{"reads that are no number", func(in *plan.Input) { in.Loads[ref] = plan.Load{Reads: math.NaN()} }, "loads.hash/2.reads", "LOAD_OUT_OF_RANGE"},
 		{"writes below 0", func(in *plan.Input) { in.Loads[ref] = plan.Load{Writes: -1} }, "loads.hash/2.writes", "LOAD_OUT_OF_RANGE"},
 		{"one load too large to be summed", func(in *plan.Input) { in.Loads[ref] = plan.Load{Entries: 1 << 55} }, "loads.hash/2.entries", "LOAD_OUT_OF_RANGE"},
