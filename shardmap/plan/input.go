@@ -135,7 +135,7 @@ func (s Settings) validate() error {
 	for _, part := range []struct {
 		field string
 		value float64
-	}{{"settings.tolerance", s.Tolerance}, {"settings.share", s.Share}} {
+	}{{"tolerance", s.Tolerance}, {"share", s.Share}} {
 		if !(part.value > 0 && part.value <= 1) {
 			return cairn.Invalid(part.field, "SETTING_OUT_OF_RANGE", "%v; it is a part, above 0 and at most 1", part.value)
 		}
@@ -143,23 +143,23 @@ func (s Settings) validate() error {
 	for _, count := range []struct {
 		field string
 		value int
-	}{{"settings.moves", s.Moves}, {"settings.splits", s.Splits}, {"settings.merges", s.Merges}, {"settings.shards_per_cluster", s.ShardsPerCluster}} {
+	}{{"moves", s.Moves}, {"splits", s.Splits}, {"merges", s.Merges}, {"shards_per_cluster", s.ShardsPerCluster}} {
 		if count.value < 0 {
 			return cairn.Invalid(count.field, "SETTING_OUT_OF_RANGE", "%d; it is at least 1, or 0 for the default", count.value)
 		}
 	}
 	if s.CoolDown < 0 {
-		return cairn.Invalid("settings.cool_down", "SETTING_OUT_OF_RANGE", "%v; it is a time, or 0 for the default", s.CoolDown)
+		return cairn.Invalid("cool_down", "SETTING_OUT_OF_RANGE", "%v; it is a time, or 0 for the default", s.CoolDown)
 	}
 	if s.Zones > ZonesIgnore {
-		return cairn.Invalid("settings.zones", "SETTING_OUT_OF_RANGE", "%d is none of ZonesPrefer, ZonesKeep and ZonesIgnore", s.Zones)
+		return cairn.Invalid("zones", "SETTING_OUT_OF_RANGE", "%d is none of ZonesPrefer, ZonesKeep and ZonesIgnore", s.Zones)
 	}
 	for _, weight := range []struct {
 		field string
 		value float64
 	}{{"entry", s.Measure.Entry}, {"byte", s.Measure.Byte}, {"read", s.Measure.Read}, {"write", s.Measure.Write}} {
 		if !(weight.value >= 0 && weight.value <= math.MaxFloat64) {
-			return cairn.Invalid("settings.measure."+weight.field, "SETTING_OUT_OF_RANGE", "%v; a cost is a number, 0 or more", weight.value)
+			return cairn.Invalid("measure."+weight.field, "SETTING_OUT_OF_RANGE", "%v; a cost is a number, 0 or more", weight.value)
 		}
 	}
 	return nil
