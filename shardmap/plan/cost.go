@@ -13,6 +13,10 @@ const costUnit = 1000
 // maxCost bounds what all shards together cost, with room to add and subtract.
 const maxCost = 1 << 62
 
+// maxEntries bounds those of one shard, far above what an index can hold, so
+// that the entries of all can be summed too.
+const maxEntries = 1 << 40
+
 // cost is what a load costs, in thousandths of the measure's unit, at least
 // one: shards of which nothing is known are evened out by their number. It
 // refuses (KindInvalid, LOAD_OUT_OF_RANGE) what is not a number, below 0 or too
@@ -21,6 +25,9 @@ const maxCost = 1 << 62
 // Each product is rounded by itself: a processor that adds to a product without
 // rounding it would make another plan.
 func (m Measure) cost(l Load) (uint64, error) {
+	if l.Entries > maxEntries {
+		return 0, cairn.Invalid("entries", "LOAD_OUT_OF_RANGE", "%d entries; a shard has at most %d", l.Entries, uint64(maxEntries))
+	}
 	var whole uint64
 	for _, part := range []struct {
 		field         string

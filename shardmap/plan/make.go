@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Make plans one round. An empty list of steps says that nothing is to be done,
@@ -18,7 +19,7 @@ func Make(in Input) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Revision: in.Map.Revision(), Made: in.Now.UTC(), By: r.Settings.Measure.Name, Before: r.figures()}
+	p := &Plan{Revision: in.Map.Revision(), Made: in.Now.UTC().Round(0), By: r.Settings.Measure.Name, Before: r.figures()}
 	r.drain()
 	r.merge()
 	r.balance()
@@ -67,6 +68,7 @@ func (r *round) effects() ([]Keyspace, []Cluster) {
 		}
 		clusters = append(clusters, c)
 	}
+	slices.SortFunc(clusters, func(a, b Cluster) int { return strings.Compare(a.Name, b.Name) })
 	return keyspaces, clusters
 }
 

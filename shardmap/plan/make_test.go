@@ -368,6 +368,28 @@ func TestRecentFollowsKeys(t *testing.T) {
 	}
 }
 
+// TestPlanKeepsTheTimeAlone holds that a plan made by a real clock is the same
+// when it is read from its file.
+func TestPlanKeepsTheTimeAlone(t *testing.T) {
+	in := newScene(t, 1).keyspace(hashed, []int{0}, []int{1}).input()
+	in.Now = time.Now()
+	if made := mustMake(t, in).Made; made != in.Now.UTC().Round(0) {
+		t.Errorf("%#v", made)
+	}
+}
+
+// TestClusterThatIsNotDeclared holds that a shard whose owner the catalog does
+// not have stays, counts for nobody, and that the owner is shown by its uid.
+func TestClusterThatIsNotDeclared(t *testing.T) {
+	p := mustMake(t, all(newScene(t, 1).keyspace(hashed, []int{0, 7}, times(2, 100)).input()))
+	if len(p.Steps) > 0 || p.Before.Imbalance != 1 {
+		t.Errorf("%s: %v", p, p.Steps)
+	}
+	if len(p.Clusters) != 2 || p.Clusters[0].Name != "0000000000001007" || p.Clusters[0].Capacity != 0 || p.Clusters[1].Name != "c0" {
+		t.Errorf("%+v", p.Clusters)
+	}
+}
+
 func TestMakeRefuses(t *testing.T) {
 	ref := shardmap.ShardRef{Keyspace: hashed, ID: 2}
 	for _, test := range []struct {
@@ -385,10 +407,11 @@ func TestMakeRefuses(t *testing.T) {
 		{"a cost without end", func(in *plan.Input) { in.Settings.Measure.Read = math.Inf(1) }, "measure.read", "SETTING_OUT_OF_RANGE"},
 		{"reads that are no number", func(in *plan.Input) { in.Loads[ref] = plan.Load{Reads: math.NaN()} }, "loads.hash/2.reads", "LOAD_OUT_OF_RANGE"},
 		{"writes below 0", func(in *plan.Input) { in.Loads[ref] = plan.Load{Writes: -1} }, "loads.hash/2.writes", "LOAD_OUT_OF_RANGE"},
-		{"one load too large to be summed", func(in *plan.Input) { in.Loads[ref] = plan.Load{Entries: 1 << 55} }, "loads.hash/2.entries", "LOAD_OUT_OF_RANGE"},
+		{"more entries than can be", func(in *plan.Input) { in.Loads[ref] = plan.Load{Entries: 1<<40 + 1} }, "loads.hash/2.entries", "LOAD_OUT_OF_RANGE"},
+		{"one load too large to be summed", func(in *plan.Input) { in.Loads[ref] = plan.Load{Reads: 1e18} }, "loads.hash/2.reads", "LOAD_OUT_OF_RANGE"},
 		{"loads too large to be summed", func(in *plan.Input) {
 			for id := range cairn.ShardID(8) {
-				in.Loads[shardmap.ShardRef{Keyspace: hashed, ID: id + 1}] = plan.Load{Entries: 1 << 50}
+				in.Loads[shardmap.ShardRef{Keyspace: hashed, ID: id + 1}] = plan.Load{Reads: 1.1e15}
 			}
 		}, "loads", "LOAD_OUT_OF_RANGE"},
 		{"a cluster that is not there", func(in *plan.Input) { in.Drain = []cairn.UID{7} }, "drain", "CLUSTER_NOT_FOUND"},

@@ -116,17 +116,17 @@ func (r *round) readShards(k *catalog.Keyspace, number map[cairn.UID]int32) erro
 		if err != nil {
 			return cairn.InField("loads."+k.Name+"/"+shard.ID.String(), err)
 		}
-		row := row{id: shard.ID, start: shard.Start, cost: cost, size: load.Entries + 1, space: at}
+		x := row{id: shard.ID, start: shard.Start, cost: cost, size: load.Entries + 1, space: at}
 		owner := shard.Cluster
 		arrivesAt, arriving := r.Arriving[ref]
 		switch {
 		case arriving:
 			owner = arrivesAt
-			row.stays = Arriving
+			x.stays = Arriving
 		case shard.Pinned:
-			row.stays = Pinned
+			x.stays = Pinned
 		case fixed:
-			row.stays = Fixed
+			x.stays = Fixed
 		}
 		holderAt, known := number[owner]
 		if !known { // its record is not there any more: it has no capacity
@@ -134,15 +134,15 @@ func (r *round) readShards(k *catalog.Keyspace, number map[cairn.UID]int32) erro
 			number[owner] = holderAt
 			r.clusters = append(r.clusters, holder{uid: owner, name: owner.String()})
 		}
-		row.holder = holderAt
+		x.holder = holderAt
 		h := &r.clusters[holderAt]
 		h.rows = append(h.rows, int32(len(r.rows)))
 		h.cost += cost
 		if h.cost > maxCost {
 			return cairn.Invalid("loads", "LOAD_OUT_OF_RANGE", "the loads of cluster %s are too large to be summed", h.name)
 		}
-		s.size += row.size
-		r.rows = append(r.rows, row)
+		s.size += x.size
+		r.rows = append(r.rows, x)
 	}
 	r.spaces = append(r.spaces, s)
 	return nil
