@@ -58,11 +58,7 @@ func (r *round) excess() int {
 // coldPairs are shards that together with the one after them are below the mean
 // of all in cost and of their keyspace in size, the coldest first.
 func (r *round) coldPairs() []int32 {
-	var whole uint64
-	for i := range r.clusters {
-		whole += r.clusters[i].before
-	}
-	meanCost := whole / uint64(len(r.rows))
+	meanCost := r.whole / uint64(len(r.rows))
 	cost := func(i int32) uint64 { return r.rows[i].cost + r.rows[i+1].cost }
 	var pairs []int32
 	for i := range int32(len(r.rows) - 1) {

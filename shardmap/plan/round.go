@@ -18,6 +18,7 @@ type round struct {
 	rows     []row    // a keyspace's together, in placement order
 	spaces   []space  // ascending by name
 	clusters []holder // ascending by name
+	whole    uint64   // what all rows cost
 	mean     float64  // the cost that a cluster of capacity 1 would have if all were even
 	moves    int      // that the budget leaves
 	steps    []Step
@@ -101,7 +102,8 @@ func newRound(in Input) (*round, error) {
 		s.overhead = max(1, s.size/uint64(10*len(s.rows)))
 	}
 	r.coolDown()
-	return r, r.weigh()
+	r.weigh()
+	return r, nil
 }
 
 // readShards appends a keyspace's shards to the rows.
@@ -138,8 +140,8 @@ func (r *round) readShards(k *catalog.Keyspace, number map[cairn.UID]int32) erro
 		h := &r.clusters[holderAt]
 		h.rows = append(h.rows, int32(len(r.rows)))
 		h.cost += cost
-		if h.cost > maxCost {
-			return cairn.Invalid("loads", "LOAD_OUT_OF_RANGE", "the loads of cluster %s are too large to be summed", h.name)
+		if r.whole += cost; r.whole > maxCost {
+			return cairn.Invalid("loads", "LOAD_OUT_OF_RANGE", "all loads together are too large to be summed")
 		}
 		s.size += x.size
 		r.rows = append(r.rows, x)
@@ -174,7 +176,7 @@ func (r *round) coolDown() {
 // weigh finds the mean: what is on clusters that take shards, and what drained
 // ones will give them, by their capacity. What lies on clusters without
 // capacity stays there and counts for nobody.
-func (r *round) weigh() error {
+func (r *round) weigh() {
 	var cost uint64
 	var capacity float64
 	for i := range r.clusters {
@@ -186,14 +188,10 @@ func (r *round) weigh() error {
 		if h.takes() || h.draining {
 			cost += h.cost
 		}
-		if cost > maxCost {
-			return cairn.Invalid("loads", "LOAD_OUT_OF_RANGE", "the loads are too large to be summed")
-		}
 	}
 	if capacity > 0 {
 		r.mean = float64(cost) / capacity
 	}
-	return nil
 }
 
 // capacity is what a cluster can carry relative to others: its weight, less
