@@ -60,9 +60,11 @@ var importTable = map[string]may{
 	"shardmap/etcdstore/etcdtest": {modules: []string{etcdClient, etcdServer, "go.uber.org/zap"}},
 
 	"nodeindex": {
-		packages: []string{".", "nodeindex/projection", "shardmap/placement"},
+		packages: []string{".", "nodeindex/changelog", "nodeindex/projection", "shardmap/placement"},
 		modules:  []string{bbolt, roaring, "github.com/cespare/xxhash/v2"},
 	},
+	// The changes of one index, in files.
+	"nodeindex/changelog": {packages: []string{"."}},
 	// The views of one keyspace in one index.
 	"nodeindex/projection": {packages: []string{".", "views", "views/filter"}, modules: []string{roaring}},
 	"nodeindex/replica": {

@@ -34,12 +34,12 @@ const mapPeriod = 200 * time.Millisecond
 // alone; the others are followed from the oldest change that they still hold.
 func (r *Router) Watch(ctx context.Context, keyspace string, from cairn.Token, deliver func(cairn.Changes) error) error {
 	began := r.began()
-	err := r.watch(ctx, keyspace, from, deliver)
+	err := r.watch(ctx, keyspace, from, false, deliver)
 	r.ended(VerbWatch, keyspace, 0, 0, began, err)
 	return err
 }
 
-func (r *Router) watch(ctx context.Context, keyspace string, from cairn.Token, deliver func(cairn.Changes) error) error {
+func (r *Router) watch(ctx context.Context, keyspace string, from cairn.Token, snapshot bool, deliver func(cairn.Changes) error) error {
 	bound, own := r.bound(ctx)
 	m, found, err := r.open(bound, keyspace, cairn.Freshness{Level: cairn.AtLeast, Token: from})
 	own.end()
@@ -48,7 +48,7 @@ func (r *Router) watch(ctx context.Context, keyspace string, from cairn.Token, d
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watching{
-		router: r, name: keyspace, keyspace: found.UID, m: m, deliver: deliver,
+		router: r, name: keyspace, keyspace: found.UID, m: m, snapshot: snapshot, deliver: deliver,
 		fromNow: from.Epoch == 0 && len(from.Clusters()) == 0,
 		token:   from, follows: make(map[cairn.UID]*following),
 		cancels: make(map[cairn.UID]context.CancelFunc),
@@ -77,6 +77,8 @@ type watching struct {
 	name     string
 	keyspace cairn.UID
 	deliver  func(cairn.Changes) error
+	// snapshot has it begin with all entries.
+	snapshot bool
 	// fromNow holds until the first delivery: clusters begin at their present.
 	fromNow bool
 
@@ -228,6 +230,11 @@ func (w *watching) begin(ctx context.Context) error {
 	w.fromNow = false
 	for _, owner := range w.m.Owners(w.keyspace) {
 		w.token = w.token.With(owner.Cluster, cairn.Stamp{Epoch: owner.MaxEpoch})
+	}
+	if w.snapshot {
+		if err := w.tellEntries(ctx); err != nil {
+			return err
+		}
 	}
 	if err := w.deliver(cairn.Changes{Token: w.token}); err != nil {
 		return err

@@ -83,6 +83,8 @@ type IndexConfig struct {
 	Etcd []string
 	// Checkpoint says when a checkpoint is due.
 	Checkpoint Checkpoint
+	// Changes bound the changes kept on disk for watches.
+	Changes Changes
 	// Tune, if set, may change how the replica is opened: for tests, whose disks
 	// hang and whose clocks jump.
 	Tune func(*replica.Config)
@@ -96,6 +98,13 @@ type Checkpoint struct {
 	Bytes int64
 	// Age is how old the oldest of them may get.
 	Age time.Duration
+}
+
+// Changes bound the changes that an index keeps on its disk for watches; zeros
+// stand for the defaults of package nodeindex/changelog.
+type Changes struct {
+	Bytes int64
+	Age   time.Duration
 }
 
 // DevConfig is what RunDev needs.
