@@ -131,7 +131,7 @@ func (x Replica_Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Replica_Role.Descriptor instead.
 func (Replica_Role) EnumDescriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{49, 0}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{51, 0}
 }
 
 type Resource struct {
@@ -2512,6 +2512,115 @@ func (x *CancelMoveResponse) GetMove() *Move {
 	return nil
 }
 
+type PlanRebalanceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Clusters to be emptied, as in "clusters/north".
+	Drain []string `protobuf:"bytes,1,rep,name=drain,proto3" json:"drain,omitempty"`
+	// The most of a keyspace's entries to be moved, above 0 and at most 1; 0.09
+	// when unset.
+	Share float64 `protobuf:"fixed64,2,opt,name=share,proto3" json:"share,omitempty"`
+	// The most moves; any number when unset.
+	Moves         int32 `protobuf:"varint,3,opt,name=moves,proto3" json:"moves,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlanRebalanceRequest) Reset() {
+	*x = PlanRebalanceRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanRebalanceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanRebalanceRequest) ProtoMessage() {}
+
+func (x *PlanRebalanceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanRebalanceRequest.ProtoReflect.Descriptor instead.
+func (*PlanRebalanceRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *PlanRebalanceRequest) GetDrain() []string {
+	if x != nil {
+		return x.Drain
+	}
+	return nil
+}
+
+func (x *PlanRebalanceRequest) GetShare() float64 {
+	if x != nil {
+		return x.Share
+	}
+	return 0
+}
+
+func (x *PlanRebalanceRequest) GetMoves() int32 {
+	if x != nil {
+		return x.Moves
+	}
+	return 0
+}
+
+type PlanRebalanceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The next bytes of the plan as a file: a JSON document.
+	Data          []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlanRebalanceResponse) Reset() {
+	*x = PlanRebalanceResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanRebalanceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanRebalanceResponse) ProtoMessage() {}
+
+func (x *PlanRebalanceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanRebalanceResponse.ProtoReflect.Descriptor instead.
+func (*PlanRebalanceResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *PlanRebalanceResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 type GetIndexStatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// As in "clusters/north".
@@ -2522,7 +2631,7 @@ type GetIndexStatusRequest struct {
 
 func (x *GetIndexStatusRequest) Reset() {
 	*x = GetIndexStatusRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[46]
+	mi := &file_cairn_v1_admin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2534,7 +2643,7 @@ func (x *GetIndexStatusRequest) String() string {
 func (*GetIndexStatusRequest) ProtoMessage() {}
 
 func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[46]
+	mi := &file_cairn_v1_admin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2547,7 +2656,7 @@ func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIndexStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetIndexStatusRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{46}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *GetIndexStatusRequest) GetCluster() string {
@@ -2567,7 +2676,7 @@ type ListReplicasRequest struct {
 
 func (x *ListReplicasRequest) Reset() {
 	*x = ListReplicasRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	mi := &file_cairn_v1_admin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2579,7 +2688,7 @@ func (x *ListReplicasRequest) String() string {
 func (*ListReplicasRequest) ProtoMessage() {}
 
 func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	mi := &file_cairn_v1_admin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2592,7 +2701,7 @@ func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasRequest.ProtoReflect.Descriptor instead.
 func (*ListReplicasRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{47}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ListReplicasRequest) GetParent() string {
@@ -2612,7 +2721,7 @@ type ListReplicasResponse struct {
 
 func (x *ListReplicasResponse) Reset() {
 	*x = ListReplicasResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[48]
+	mi := &file_cairn_v1_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2624,7 +2733,7 @@ func (x *ListReplicasResponse) String() string {
 func (*ListReplicasResponse) ProtoMessage() {}
 
 func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[48]
+	mi := &file_cairn_v1_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2637,7 +2746,7 @@ func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasResponse.ProtoReflect.Descriptor instead.
 func (*ListReplicasResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{48}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ListReplicasResponse) GetReplicas() []*Replica {
@@ -2669,7 +2778,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[49]
+	mi := &file_cairn_v1_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2681,7 +2790,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[49]
+	mi := &file_cairn_v1_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2694,7 +2803,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{49}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Replica) GetAddress() string {
@@ -2771,7 +2880,7 @@ type IndexStatus struct {
 
 func (x *IndexStatus) Reset() {
 	*x = IndexStatus{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[50]
+	mi := &file_cairn_v1_admin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2783,7 +2892,7 @@ func (x *IndexStatus) String() string {
 func (*IndexStatus) ProtoMessage() {}
 
 func (x *IndexStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[50]
+	mi := &file_cairn_v1_admin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2796,7 +2905,7 @@ func (x *IndexStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IndexStatus.ProtoReflect.Descriptor instead.
 func (*IndexStatus) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{50}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *IndexStatus) GetReplica() string {
@@ -3040,7 +3149,14 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"cairn/MoveR\x04name\"8\n" +
 	"\x12CancelMoveResponse\x12\"\n" +
-	"\x04move\x18\x01 \x01(\v2\x0e.cairn.v1.MoveR\x04move\"H\n" +
+	"\x04move\x18\x01 \x01(\v2\x0e.cairn.v1.MoveR\x04move\"l\n" +
+	"\x14PlanRebalanceRequest\x12(\n" +
+	"\x05drain\x18\x01 \x03(\tB\x12\xfaA\x0f\n" +
+	"\rcairn/ClusterR\x05drain\x12\x14\n" +
+	"\x05share\x18\x02 \x01(\x01R\x05share\x12\x14\n" +
+	"\x05moves\x18\x03 \x01(\x05R\x05moves\"+\n" +
+	"\x15PlanRebalanceResponse\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"H\n" +
 	"\x15GetIndexStatusRequest\x12/\n" +
 	"\acluster\x18\x01 \x01(\tB\x15\xe0A\x02\xfaA\x0f\n" +
 	"\rcairn/ClusterR\acluster\"D\n" +
@@ -3080,7 +3196,7 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	" \x01(\x04R\tviewBytes\x1a>\n" +
 	"\x10NodeEntriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\x8a\x0e\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\xde\x0e\n" +
 	"\x05Admin\x128\n" +
 	"\x05Apply\x12\x16.cairn.v1.ApplyRequest\x1a\x17.cairn.v1.ApplyResponse\x12?\n" +
 	"\vGetKeyspace\x12\x1c.cairn.v1.GetKeyspaceRequest\x1a\x12.cairn.v1.Keyspace\x12P\n" +
@@ -3112,7 +3228,8 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"ResumeMove\x12\x1b.cairn.v1.ResumeMoveRequest\x1a\x1c.cairn.v1.ResumeMoveResponse\x12G\n" +
 	"\n" +
-	"CancelMove\x12\x1b.cairn.v1.CancelMoveRequest\x1a\x1c.cairn.v1.CancelMoveResponse\x12M\n" +
+	"CancelMove\x12\x1b.cairn.v1.CancelMoveRequest\x1a\x1c.cairn.v1.CancelMoveResponse\x12R\n" +
+	"\rPlanRebalance\x12\x1e.cairn.v1.PlanRebalanceRequest\x1a\x1f.cairn.v1.PlanRebalanceResponse0\x01\x12M\n" +
 	"\fListReplicas\x12\x1d.cairn.v1.ListReplicasRequest\x1a\x1e.cairn.v1.ListReplicasResponse\x12R\n" +
 	"\rBackupCluster\x12\x1e.cairn.v1.BackupClusterRequest\x1a\x1f.cairn.v1.BackupClusterResponse0\x01\x12H\n" +
 	"\x0eGetIndexStatus\x12\x1f.cairn.v1.GetIndexStatusRequest\x1a\x15.cairn.v1.IndexStatusB\x1eZ\x1ccairn/proto/cairn/v1;cairnv1b\x06proto3"
@@ -3130,7 +3247,7 @@ func file_cairn_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
+var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
 var file_cairn_v1_admin_proto_goTypes = []any{
 	(ResourceChange_Action)(0),     // 0: cairn.v1.ResourceChange.Action
 	(Replica_Role)(0),              // 1: cairn.v1.Replica.Role
@@ -3180,46 +3297,48 @@ var file_cairn_v1_admin_proto_goTypes = []any{
 	(*ResumeMoveResponse)(nil),     // 45: cairn.v1.ResumeMoveResponse
 	(*CancelMoveRequest)(nil),      // 46: cairn.v1.CancelMoveRequest
 	(*CancelMoveResponse)(nil),     // 47: cairn.v1.CancelMoveResponse
-	(*GetIndexStatusRequest)(nil),  // 48: cairn.v1.GetIndexStatusRequest
-	(*ListReplicasRequest)(nil),    // 49: cairn.v1.ListReplicasRequest
-	(*ListReplicasResponse)(nil),   // 50: cairn.v1.ListReplicasResponse
-	(*Replica)(nil),                // 51: cairn.v1.Replica
-	(*IndexStatus)(nil),            // 52: cairn.v1.IndexStatus
-	nil,                            // 53: cairn.v1.IndexStatus.NodeEntriesEntry
-	(*Keyspace)(nil),               // 54: cairn.v1.Keyspace
-	(*Cluster)(nil),                // 55: cairn.v1.Cluster
-	(*View)(nil),                   // 56: cairn.v1.View
-	(*Shard)(nil),                  // 57: cairn.v1.Shard
-	(*Move)(nil),                   // 58: cairn.v1.Move
-	(*durationpb.Duration)(nil),    // 59: google.protobuf.Duration
+	(*PlanRebalanceRequest)(nil),   // 48: cairn.v1.PlanRebalanceRequest
+	(*PlanRebalanceResponse)(nil),  // 49: cairn.v1.PlanRebalanceResponse
+	(*GetIndexStatusRequest)(nil),  // 50: cairn.v1.GetIndexStatusRequest
+	(*ListReplicasRequest)(nil),    // 51: cairn.v1.ListReplicasRequest
+	(*ListReplicasResponse)(nil),   // 52: cairn.v1.ListReplicasResponse
+	(*Replica)(nil),                // 53: cairn.v1.Replica
+	(*IndexStatus)(nil),            // 54: cairn.v1.IndexStatus
+	nil,                            // 55: cairn.v1.IndexStatus.NodeEntriesEntry
+	(*Keyspace)(nil),               // 56: cairn.v1.Keyspace
+	(*Cluster)(nil),                // 57: cairn.v1.Cluster
+	(*View)(nil),                   // 58: cairn.v1.View
+	(*Shard)(nil),                  // 59: cairn.v1.Shard
+	(*Move)(nil),                   // 60: cairn.v1.Move
+	(*durationpb.Duration)(nil),    // 61: google.protobuf.Duration
 }
 var file_cairn_v1_admin_proto_depIdxs = []int32{
-	54, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
-	55, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
-	56, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
+	56, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
+	57, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
+	58, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
 	2,  // 3: cairn.v1.ApplyRequest.resources:type_name -> cairn.v1.Resource
 	5,  // 4: cairn.v1.ApplyResponse.changes:type_name -> cairn.v1.ResourceChange
 	0,  // 5: cairn.v1.ResourceChange.action:type_name -> cairn.v1.ResourceChange.Action
 	7,  // 6: cairn.v1.ResourceChange.fields:type_name -> cairn.v1.FieldChange
 	6,  // 7: cairn.v1.ResourceChange.membership:type_name -> cairn.v1.MembershipChange
-	54, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
-	55, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
-	56, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
-	57, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
-	57, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
-	57, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
-	57, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
-	57, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
-	57, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
-	58, // 17: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
-	58, // 18: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
-	58, // 19: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
-	58, // 20: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
-	58, // 21: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
-	51, // 22: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
+	56, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
+	57, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
+	58, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
+	59, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
+	59, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
+	59, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
+	59, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
+	59, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
+	59, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
+	60, // 17: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
+	60, // 18: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
+	60, // 19: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
+	60, // 20: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
+	60, // 21: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
+	53, // 22: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
 	1,  // 23: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
-	59, // 24: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
-	53, // 25: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
+	61, // 24: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
+	55, // 25: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
 	3,  // 26: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
 	8,  // 27: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
 	9,  // 28: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
@@ -3242,36 +3361,38 @@ var file_cairn_v1_admin_proto_depIdxs = []int32{
 	42, // 45: cairn.v1.Admin.PauseMove:input_type -> cairn.v1.PauseMoveRequest
 	44, // 46: cairn.v1.Admin.ResumeMove:input_type -> cairn.v1.ResumeMoveRequest
 	46, // 47: cairn.v1.Admin.CancelMove:input_type -> cairn.v1.CancelMoveRequest
-	49, // 48: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
-	25, // 49: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
-	48, // 50: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
-	4,  // 51: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
-	54, // 52: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
-	10, // 53: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
-	12, // 54: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
-	55, // 55: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
-	15, // 56: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
-	17, // 57: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
-	56, // 58: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
-	20, // 59: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
-	22, // 60: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
-	24, // 61: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
-	28, // 62: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
-	30, // 63: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
-	32, // 64: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
-	34, // 65: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
-	36, // 66: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
-	38, // 67: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
-	58, // 68: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
-	41, // 69: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
-	43, // 70: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
-	45, // 71: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
-	47, // 72: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
-	50, // 73: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
-	26, // 74: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
-	52, // 75: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
-	51, // [51:76] is the sub-list for method output_type
-	26, // [26:51] is the sub-list for method input_type
+	48, // 48: cairn.v1.Admin.PlanRebalance:input_type -> cairn.v1.PlanRebalanceRequest
+	51, // 49: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
+	25, // 50: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
+	50, // 51: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
+	4,  // 52: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
+	56, // 53: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
+	10, // 54: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
+	12, // 55: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
+	57, // 56: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
+	15, // 57: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
+	17, // 58: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
+	58, // 59: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
+	20, // 60: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
+	22, // 61: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
+	24, // 62: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
+	28, // 63: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
+	30, // 64: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
+	32, // 65: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
+	34, // 66: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
+	36, // 67: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
+	38, // 68: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
+	60, // 69: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
+	41, // 70: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
+	43, // 71: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
+	45, // 72: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
+	47, // 73: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
+	49, // 74: cairn.v1.Admin.PlanRebalance:output_type -> cairn.v1.PlanRebalanceResponse
+	52, // 75: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
+	26, // 76: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
+	54, // 77: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
+	52, // [52:78] is the sub-list for method output_type
+	26, // [26:52] is the sub-list for method input_type
 	26, // [26:26] is the sub-list for extension type_name
 	26, // [26:26] is the sub-list for extension extendee
 	0,  // [0:26] is the sub-list for field type_name
@@ -3298,7 +3419,7 @@ func file_cairn_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_admin_proto_rawDesc), len(file_cairn_v1_admin_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   52,
+			NumMessages:   54,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -41,6 +41,7 @@ const (
 	Admin_PauseMove_FullMethodName      = "/cairn.v1.Admin/PauseMove"
 	Admin_ResumeMove_FullMethodName     = "/cairn.v1.Admin/ResumeMove"
 	Admin_CancelMove_FullMethodName     = "/cairn.v1.Admin/CancelMove"
+	Admin_PlanRebalance_FullMethodName  = "/cairn.v1.Admin/PlanRebalance"
 	Admin_ListReplicas_FullMethodName   = "/cairn.v1.Admin/ListReplicas"
 	Admin_BackupCluster_FullMethodName  = "/cairn.v1.Admin/BackupCluster"
 	Admin_GetIndexStatus_FullMethodName = "/cairn.v1.Admin/GetIndexStatus"
@@ -97,6 +98,9 @@ type AdminClient interface {
 	// CancelMove ends a move; the shard stays where it was. FAILED_PRECONDITION
 	// (MOVE_COMMITTED, MOVE_FINISHED) once it can't.
 	CancelMove(ctx context.Context, in *CancelMoveRequest, opts ...grpc.CallOption) (*CancelMoveResponse, error)
+	// PlanRebalance decides which splits, merges and moves would even out what the
+	// clusters hold, and changes nothing. UNAVAILABLE if an index can't be asked.
+	PlanRebalance(ctx context.Context, in *PlanRebalanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PlanRebalanceResponse], error)
 	// ListReplicas asks each replica of a cluster's node index: those that the
 	// cluster declares, and those that the index has beside them.
 	ListReplicas(ctx context.Context, in *ListReplicasRequest, opts ...grpc.CallOption) (*ListReplicasResponse, error)
@@ -344,6 +348,25 @@ func (c *adminClient) CancelMove(ctx context.Context, in *CancelMoveRequest, opt
 	return out, nil
 }
 
+func (c *adminClient) PlanRebalance(ctx context.Context, in *PlanRebalanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PlanRebalanceResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Admin_ServiceDesc.Streams[1], Admin_PlanRebalance_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[PlanRebalanceRequest, PlanRebalanceResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Admin_PlanRebalanceClient = grpc.ServerStreamingClient[PlanRebalanceResponse]
+
 func (c *adminClient) ListReplicas(ctx context.Context, in *ListReplicasRequest, opts ...grpc.CallOption) (*ListReplicasResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListReplicasResponse)
@@ -356,7 +379,7 @@ func (c *adminClient) ListReplicas(ctx context.Context, in *ListReplicasRequest,
 
 func (c *adminClient) BackupCluster(ctx context.Context, in *BackupClusterRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupClusterResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Admin_ServiceDesc.Streams[1], Admin_BackupCluster_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Admin_ServiceDesc.Streams[2], Admin_BackupCluster_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -434,6 +457,9 @@ type AdminServer interface {
 	// CancelMove ends a move; the shard stays where it was. FAILED_PRECONDITION
 	// (MOVE_COMMITTED, MOVE_FINISHED) once it can't.
 	CancelMove(context.Context, *CancelMoveRequest) (*CancelMoveResponse, error)
+	// PlanRebalance decides which splits, merges and moves would even out what the
+	// clusters hold, and changes nothing. UNAVAILABLE if an index can't be asked.
+	PlanRebalance(*PlanRebalanceRequest, grpc.ServerStreamingServer[PlanRebalanceResponse]) error
 	// ListReplicas asks each replica of a cluster's node index: those that the
 	// cluster declares, and those that the index has beside them.
 	ListReplicas(context.Context, *ListReplicasRequest) (*ListReplicasResponse, error)
@@ -517,6 +543,9 @@ func (UnimplementedAdminServer) ResumeMove(context.Context, *ResumeMoveRequest) 
 }
 func (UnimplementedAdminServer) CancelMove(context.Context, *CancelMoveRequest) (*CancelMoveResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CancelMove not implemented")
+}
+func (UnimplementedAdminServer) PlanRebalance(*PlanRebalanceRequest, grpc.ServerStreamingServer[PlanRebalanceResponse]) error {
+	return status.Error(codes.Unimplemented, "method PlanRebalance not implemented")
 }
 func (UnimplementedAdminServer) ListReplicas(context.Context, *ListReplicasRequest) (*ListReplicasResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListReplicas not implemented")
@@ -937,6 +966,17 @@ func _Admin_CancelMove_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Admin_PlanRebalance_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(PlanRebalanceRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServer).PlanRebalance(m, &grpc.GenericServerStream[PlanRebalanceRequest, PlanRebalanceResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Admin_PlanRebalanceServer = grpc.ServerStreamingServer[PlanRebalanceResponse]
+
 func _Admin_ListReplicas_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListReplicasRequest)
 	if err := dec(in); err != nil {
@@ -1088,6 +1128,11 @@ var Admin_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "ExportView",
 			Handler:       _Admin_ExportView_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "PlanRebalance",
+			Handler:       _Admin_PlanRebalance_Handler,
 			ServerStreams: true,
 		},
 		{
