@@ -12,8 +12,7 @@ import (
 // that whatever else is written there does not wait.
 
 const (
-	// pieceEntries and pieceBytes bound a piece, but for one log entry of the
-	// tail, which is not divided.
+	// pieceEntries and pieceBytes bound a piece.
 	pieceEntries = 512
 	pieceBytes   = 64 << 10
 	// partBytes is about how much a part has.
@@ -35,7 +34,8 @@ const (
 // have become: a flag for deleted, the key, and else version and attributes.
 type piece struct {
 	kind byte
-	// A copy is as of index, a tail has what has changed in (from, index].
+	// A copy is as of index, a tail has what has changed in (from, index], and may
+	// have some of what changed right behind.
 	from, index uint64
 	// A copy goes on behind the cursor after, and ends at last.
 	after, last []byte
