@@ -162,13 +162,6 @@ func (w *writing) ask(ctx context.Context, index Index, e *errand) ([]int32, ver
 		return nil, verdict{}
 	}
 	reply, err := index.Write(ctx, &req)
-	if refusal := asError(err); err != nil && refusal.Reason == reasonFenced {
-		var learnt verdict
-		for _, position := range positions {
-			learnt = w.learnFenced(e, position, learnt, refusal)
-		}
-		return positions, learnt
-	}
 	if err != nil {
 		var answer cairn.Answer
 		if reply != nil {
