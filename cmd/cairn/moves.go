@@ -102,17 +102,24 @@ func newMovesList(o *options) *cobra.Command {
 					break
 				}
 			}
-			documents := make([]moveDocument, len(all))
-			for i, m := range all {
-				documents[i] = newMoveDocument(m)
-			}
-			return o.printMoves(cmd, struct {
-				Moves []moveDocument `json:"moves"`
-			}{documents}, all...)
+			return o.printMoves(cmd, newMovesDocument(all), all...)
 		},
 	}
 	clientFlags(cmd, o)
 	return cmd
+}
+
+// movesDocument is a list of moves.
+type movesDocument struct {
+	Moves []moveDocument `json:"moves"`
+}
+
+func newMovesDocument(all []*cairnv1.Move) movesDocument {
+	d := movesDocument{make([]moveDocument, len(all))}
+	for i, m := range all {
+		d.Moves[i] = newMoveDocument(m)
+	}
+	return d
 }
 
 // printMoves prints a document, or a table of moves.

@@ -39,9 +39,19 @@ const movePause = 200 * time.Millisecond
 
 // watchMove shows how a move goes on until it has ended, and the move then.
 func (o *options) watchMove(cmd *cobra.Command, name string) error {
-	c, err := o.connect()
+	move, err := o.endOfMove(cmd, name)
 	if err != nil {
 		return err
+	}
+	return o.printMoves(cmd, newMoveDocument(move), move)
+}
+
+// endOfMove shows how a move goes on until it has ended, and returns it. One that
+// is cancelled is KindPrecondition (MOVE_CANCELLED).
+func (o *options) endOfMove(cmd *cobra.Command, name string) (*cairnv1.Move, error) {
+	c, err := o.connect()
+	if err != nil {
+		return nil, err
 	}
 	defer c.Close()
 	watched := &watchedMove{}
@@ -51,7 +61,7 @@ func (o *options) watchMove(cmd *cobra.Command, name string) error {
 		move, err := c.Admin().GetMove(ctx, &cairnv1.GetMoveRequest{Name: name})
 		cancel()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if line := describeMove(move); line != said {
 			watched.wipe()
@@ -60,16 +70,16 @@ func (o *options) watchMove(cmd *cobra.Command, name string) error {
 		}
 		switch move.GetPhase() {
 		case cairnv1.Move_DONE:
-			return o.printMoves(cmd, newMoveDocument(move), move)
+			return move, nil
 		case cairnv1.Move_CANCELLED:
 			watched.wipe()
-			return cairn.Errorf(cairn.KindPrecondition, "MOVE_CANCELLED", "the move was cancelled, and the shard stays with %s: %s", short(move.GetFrom()), moveNote(move))
+			return nil, cairn.Errorf(cairn.KindPrecondition, "MOVE_CANCELLED", "the move was cancelled, and the shard stays with %s: %s", short(move.GetFrom()), moveNote(move))
 		}
 		watched.show(cmd, move)
 		select {
 		case <-time.After(movePause):
 		case <-cmd.Context().Done():
-			return errors.New("not watched any longer; the move goes on")
+			return nil, errors.New("not watched any longer; the move goes on")
 		}
 	}
 }

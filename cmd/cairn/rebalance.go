@@ -19,15 +19,15 @@ import (
 )
 
 func newRebalance(o *options) *cobra.Command {
-	var planOnly bool
-	var out string
+	var planOnly, wait bool
+	var apply, out string
 	var drain []string
 	var moves int32
 	request := &cairnv1.PlanRebalanceRequest{}
 	cmd := &cobra.Command{
-		Use:   "rebalance --plan",
-		Short: "Plan how the clusters get their fair share of entries",
-		Long: `Plan which splits, merges and moves of shards would even out the entries of all
+		Use:   "rebalance --plan | --apply PLANFILE",
+		Short: "Give every cluster its fair share of entries, by a plan",
+		Long: `With --plan, plan which splits, merges and moves of shards would even out the entries of all
 clusters by their capacity: a cluster's weight, less what its nodes that are not
 active would have carried. Nothing is changed.
 
@@ -37,13 +37,22 @@ the last ten minutes and keyspaces without a mover stay; what is held up by that
 is listed. What a split makes movable is for the next plan.
 
 --out keeps the plan in a file, one line a step, that can be compared with
-another.`,
+another.
+
+With --apply, carry such a file out, exactly: splits and merges at once, moves as
+by 'cairn move'. It is refused if anything that it touches has changed since it was
+made. Ending this command does not end the moves; with --wait they are watched to
+their end, one after the other.`,
 		Example: `  cairn rebalance --plan
-  cairn rebalance --plan --drain north --out plan.json`,
+  cairn rebalance --plan --drain north --out plan.json
+  cairn rebalance --apply plan.json --wait`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !planOnly {
-				return cairn.Invalid("plan", "PLAN_NEEDED", "say --plan: a plan is shown and not carried out")
+			if planOnly == (apply != "") {
+				return cairn.Invalid("plan", "PLAN_NEEDED", "say --plan to see a plan, or --apply with the file of one to carry it out")
+			}
+			if apply != "" {
+				return o.applyPlanFile(cmd, apply, wait)
 			}
 			if cmd.Flags().Changed("moves") && moves < 1 {
 				return cairn.Invalid("moves", "SETTING_OUT_OF_RANGE", "%d; it is at least 1", moves)
@@ -57,10 +66,16 @@ another.`,
 	}
 	clientFlags(cmd, o)
 	cmd.Flags().BoolVar(&planOnly, "plan", false, "plan, and change nothing")
+	cmd.Flags().StringVar(&apply, "apply", "", "carry out the plan in a `FILE`")
+	cmd.Flags().BoolVar(&wait, "wait", false, "with --apply, watch the moves to their end")
 	cmd.Flags().StringVar(&out, "out", "", "a `FILE` to keep the plan in")
 	cmd.Flags().StringSliceVar(&drain, "drain", nil, "a `CLUSTER` to be emptied; may be repeated")
 	cmd.Flags().Float64Var(&request.Share, "share", 0.09, "the most of a keyspace's entries to be moved")
 	cmd.Flags().Int32Var(&moves, "moves", 0, "the most moves (default any number)")
+	for _, planning := range []string{"out", "drain", "share", "moves"} {
+		cmd.MarkFlagsMutuallyExclusive("apply", planning)
+	}
+	cmd.MarkFlagsMutuallyExclusive("plan", "wait")
 	return cmd
 }
 

@@ -2,10 +2,14 @@ package server
 
 import (
 	"bufio"
+	"bytes"
+	"errors"
+	"io"
 	"strconv"
 
 	"google.golang.org/grpc"
 
+	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
 	"cairn/router/admin"
 	"cairn/shardmap/plan"
@@ -36,4 +40,42 @@ type planPieces struct {
 
 func (p planPieces) Write(data []byte) (int, error) {
 	return len(data), p.stream.Send(&cairnv1.PlanRebalanceResponse{Data: data})
+}
+
+// maxPlanBytes bounds a plan that is to be carried out.
+const maxPlanBytes = 64 << 20
+
+// ApplyRebalance carries out the plan that it receives.
+func (a *administration) ApplyRebalance(stream grpc.ClientStreamingServer[cairnv1.ApplyRebalanceRequest, cairnv1.ApplyRebalanceResponse]) error {
+	var file bytes.Buffer
+	for {
+		piece, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if file.Len()+len(piece.GetData()) > maxPlanBytes {
+			return cairn.Invalid("data", "PLAN_TOO_LARGE", "a plan of more than %d bytes; plan fewer moves at once", maxPlanBytes)
+		}
+		file.Write(piece.GetData())
+	}
+	p, err := plan.Read(&file)
+	if err != nil {
+		return err
+	}
+	var who string
+	if caller := CallerFrom(stream.Context()); caller != nil {
+		who = caller.Name()
+	}
+	applied, err := a.admin.ApplyPlan(stream.Context(), p, who)
+	if err != nil {
+		return err
+	}
+	out := &cairnv1.ApplyRebalanceResponse{Steps: int32(applied.Steps)}
+	for _, move := range applied.Moves {
+		out.Moves = append(out.Moves, moveName(move))
+	}
+	return stream.SendAndClose(out)
 }

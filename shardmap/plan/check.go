@@ -16,8 +16,31 @@ import (
 // step as the field "steps[3]"), and a step that names what the plan does not
 // list (KindInvalid, PLAN_MALFORMED).
 func (p *Plan) Check(m *shardmap.Map) error {
+	on, err := p.decidedOn(m)
+	if err != nil {
+		return err
+	}
+	for i := range p.Steps {
+		if err := on.check(&p.Steps[i]); err != nil {
+			return cairn.InField(stepField(i), err)
+		}
+	}
+	return nil
+}
+
+// CheckStep is Check of one step, for a Map that has those before it. It does not
+// name the step.
+func (p *Plan) CheckStep(m *shardmap.Map, i int) error {
+	on, err := p.decidedOn(m)
+	if err != nil {
+		return err
+	}
+	return on.check(&p.Steps[i])
+}
+
+func (p *Plan) decidedOn(m *shardmap.Map) (decidedOn, error) {
 	if m.Revision() < p.Revision {
-		return cairn.Errorf(cairn.KindStale, "MAP_REVISION", "a map of revision %d; the plan is of revision %d", m.Revision(), p.Revision)
+		return decidedOn{}, cairn.Errorf(cairn.KindStale, "MAP_REVISION", "a map of revision %d; the plan is of revision %d", m.Revision(), p.Revision)
 	}
 	on := decidedOn{m, make(map[string]Keyspace, len(p.Keyspaces)), make(map[string]Cluster, len(p.Clusters))}
 	for _, k := range p.Keyspaces {
@@ -26,12 +49,7 @@ func (p *Plan) Check(m *shardmap.Map) error {
 	for _, c := range p.Clusters {
 		on.clusters[c.Name] = c
 	}
-	for i := range p.Steps {
-		if err := on.check(&p.Steps[i]); err != nil {
-			return cairn.InField(stepField(i), err)
-		}
-	}
-	return nil
+	return on, nil
 }
 
 // decidedOn is what the steps of a plan name, and the Map it is compared with.

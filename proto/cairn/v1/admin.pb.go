@@ -131,7 +131,7 @@ func (x Replica_Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Replica_Role.Descriptor instead.
 func (Replica_Role) EnumDescriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{51, 0}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{53, 0}
 }
 
 type Resource struct {
@@ -2576,6 +2576,105 @@ func (x *PlanRebalanceRequest) GetMoves() int32 {
 	return 0
 }
 
+type ApplyRebalanceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The next bytes of the plan as PlanRebalance gives it.
+	Data          []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyRebalanceRequest) Reset() {
+	*x = ApplyRebalanceRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyRebalanceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyRebalanceRequest) ProtoMessage() {}
+
+func (x *ApplyRebalanceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyRebalanceRequest.ProtoReflect.Descriptor instead.
+func (*ApplyRebalanceRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *ApplyRebalanceRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type ApplyRebalanceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many steps the plan had, all of which were begun.
+	Steps int32 `protobuf:"varint,1,opt,name=steps,proto3" json:"steps,omitempty"`
+	// The moves that go on now, as in "moves/00c3a1f09be24d57".
+	Moves         []string `protobuf:"bytes,2,rep,name=moves,proto3" json:"moves,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyRebalanceResponse) Reset() {
+	*x = ApplyRebalanceResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyRebalanceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyRebalanceResponse) ProtoMessage() {}
+
+func (x *ApplyRebalanceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyRebalanceResponse.ProtoReflect.Descriptor instead.
+func (*ApplyRebalanceResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *ApplyRebalanceResponse) GetSteps() int32 {
+	if x != nil {
+		return x.Steps
+	}
+	return 0
+}
+
+func (x *ApplyRebalanceResponse) GetMoves() []string {
+	if x != nil {
+		return x.Moves
+	}
+	return nil
+}
+
 type PlanRebalanceResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The next bytes of the plan as a file: a JSON document.
@@ -2586,7 +2685,7 @@ type PlanRebalanceResponse struct {
 
 func (x *PlanRebalanceResponse) Reset() {
 	*x = PlanRebalanceResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	mi := &file_cairn_v1_admin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2598,7 +2697,7 @@ func (x *PlanRebalanceResponse) String() string {
 func (*PlanRebalanceResponse) ProtoMessage() {}
 
 func (x *PlanRebalanceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	mi := &file_cairn_v1_admin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2611,7 +2710,7 @@ func (x *PlanRebalanceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRebalanceResponse.ProtoReflect.Descriptor instead.
 func (*PlanRebalanceResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{47}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *PlanRebalanceResponse) GetData() []byte {
@@ -2631,7 +2730,7 @@ type GetIndexStatusRequest struct {
 
 func (x *GetIndexStatusRequest) Reset() {
 	*x = GetIndexStatusRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[48]
+	mi := &file_cairn_v1_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2643,7 +2742,7 @@ func (x *GetIndexStatusRequest) String() string {
 func (*GetIndexStatusRequest) ProtoMessage() {}
 
 func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[48]
+	mi := &file_cairn_v1_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2656,7 +2755,7 @@ func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIndexStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetIndexStatusRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{48}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *GetIndexStatusRequest) GetCluster() string {
@@ -2676,7 +2775,7 @@ type ListReplicasRequest struct {
 
 func (x *ListReplicasRequest) Reset() {
 	*x = ListReplicasRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[49]
+	mi := &file_cairn_v1_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2688,7 +2787,7 @@ func (x *ListReplicasRequest) String() string {
 func (*ListReplicasRequest) ProtoMessage() {}
 
 func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[49]
+	mi := &file_cairn_v1_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2701,7 +2800,7 @@ func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasRequest.ProtoReflect.Descriptor instead.
 func (*ListReplicasRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{49}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListReplicasRequest) GetParent() string {
@@ -2721,7 +2820,7 @@ type ListReplicasResponse struct {
 
 func (x *ListReplicasResponse) Reset() {
 	*x = ListReplicasResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[50]
+	mi := &file_cairn_v1_admin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2733,7 +2832,7 @@ func (x *ListReplicasResponse) String() string {
 func (*ListReplicasResponse) ProtoMessage() {}
 
 func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[50]
+	mi := &file_cairn_v1_admin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2746,7 +2845,7 @@ func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasResponse.ProtoReflect.Descriptor instead.
 func (*ListReplicasResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{50}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListReplicasResponse) GetReplicas() []*Replica {
@@ -2778,7 +2877,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[51]
+	mi := &file_cairn_v1_admin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2790,7 +2889,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[51]
+	mi := &file_cairn_v1_admin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2803,7 +2902,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{51}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Replica) GetAddress() string {
@@ -2880,7 +2979,7 @@ type IndexStatus struct {
 
 func (x *IndexStatus) Reset() {
 	*x = IndexStatus{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[52]
+	mi := &file_cairn_v1_admin_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2892,7 +2991,7 @@ func (x *IndexStatus) String() string {
 func (*IndexStatus) ProtoMessage() {}
 
 func (x *IndexStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[52]
+	mi := &file_cairn_v1_admin_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2905,7 +3004,7 @@ func (x *IndexStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IndexStatus.ProtoReflect.Descriptor instead.
 func (*IndexStatus) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{52}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *IndexStatus) GetReplica() string {
@@ -3155,6 +3254,13 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\rcairn/ClusterR\x05drain\x12\x14\n" +
 	"\x05share\x18\x02 \x01(\x01R\x05share\x12\x14\n" +
 	"\x05moves\x18\x03 \x01(\x05R\x05moves\"+\n" +
+	"\x15ApplyRebalanceRequest\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"U\n" +
+	"\x16ApplyRebalanceResponse\x12\x14\n" +
+	"\x05steps\x18\x01 \x01(\x05R\x05steps\x12%\n" +
+	"\x05moves\x18\x02 \x03(\tB\x0f\xfaA\f\n" +
+	"\n" +
+	"cairn/MoveR\x05moves\"+\n" +
 	"\x15PlanRebalanceResponse\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\"H\n" +
 	"\x15GetIndexStatusRequest\x12/\n" +
@@ -3196,7 +3302,7 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	" \x01(\x04R\tviewBytes\x1a>\n" +
 	"\x10NodeEntriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\xde\x0e\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\xb5\x0f\n" +
 	"\x05Admin\x128\n" +
 	"\x05Apply\x12\x16.cairn.v1.ApplyRequest\x1a\x17.cairn.v1.ApplyResponse\x12?\n" +
 	"\vGetKeyspace\x12\x1c.cairn.v1.GetKeyspaceRequest\x1a\x12.cairn.v1.Keyspace\x12P\n" +
@@ -3229,7 +3335,8 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"ResumeMove\x12\x1b.cairn.v1.ResumeMoveRequest\x1a\x1c.cairn.v1.ResumeMoveResponse\x12G\n" +
 	"\n" +
 	"CancelMove\x12\x1b.cairn.v1.CancelMoveRequest\x1a\x1c.cairn.v1.CancelMoveResponse\x12R\n" +
-	"\rPlanRebalance\x12\x1e.cairn.v1.PlanRebalanceRequest\x1a\x1f.cairn.v1.PlanRebalanceResponse0\x01\x12M\n" +
+	"\rPlanRebalance\x12\x1e.cairn.v1.PlanRebalanceRequest\x1a\x1f.cairn.v1.PlanRebalanceResponse0\x01\x12U\n" +
+	"\x0eApplyRebalance\x12\x1f.cairn.v1.ApplyRebalanceRequest\x1a .cairn.v1.ApplyRebalanceResponse(\x01\x12M\n" +
 	"\fListReplicas\x12\x1d.cairn.v1.ListReplicasRequest\x1a\x1e.cairn.v1.ListReplicasResponse\x12R\n" +
 	"\rBackupCluster\x12\x1e.cairn.v1.BackupClusterRequest\x1a\x1f.cairn.v1.BackupClusterResponse0\x01\x12H\n" +
 	"\x0eGetIndexStatus\x12\x1f.cairn.v1.GetIndexStatusRequest\x1a\x15.cairn.v1.IndexStatusB\x1eZ\x1ccairn/proto/cairn/v1;cairnv1b\x06proto3"
@@ -3247,7 +3354,7 @@ func file_cairn_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
+var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
 var file_cairn_v1_admin_proto_goTypes = []any{
 	(ResourceChange_Action)(0),     // 0: cairn.v1.ResourceChange.Action
 	(Replica_Role)(0),              // 1: cairn.v1.Replica.Role
@@ -3298,47 +3405,49 @@ var file_cairn_v1_admin_proto_goTypes = []any{
 	(*CancelMoveRequest)(nil),      // 46: cairn.v1.CancelMoveRequest
 	(*CancelMoveResponse)(nil),     // 47: cairn.v1.CancelMoveResponse
 	(*PlanRebalanceRequest)(nil),   // 48: cairn.v1.PlanRebalanceRequest
-	(*PlanRebalanceResponse)(nil),  // 49: cairn.v1.PlanRebalanceResponse
-	(*GetIndexStatusRequest)(nil),  // 50: cairn.v1.GetIndexStatusRequest
-	(*ListReplicasRequest)(nil),    // 51: cairn.v1.ListReplicasRequest
-	(*ListReplicasResponse)(nil),   // 52: cairn.v1.ListReplicasResponse
-	(*Replica)(nil),                // 53: cairn.v1.Replica
-	(*IndexStatus)(nil),            // 54: cairn.v1.IndexStatus
-	nil,                            // 55: cairn.v1.IndexStatus.NodeEntriesEntry
-	(*Keyspace)(nil),               // 56: cairn.v1.Keyspace
-	(*Cluster)(nil),                // 57: cairn.v1.Cluster
-	(*View)(nil),                   // 58: cairn.v1.View
-	(*Shard)(nil),                  // 59: cairn.v1.Shard
-	(*Move)(nil),                   // 60: cairn.v1.Move
-	(*durationpb.Duration)(nil),    // 61: google.protobuf.Duration
+	(*ApplyRebalanceRequest)(nil),  // 49: cairn.v1.ApplyRebalanceRequest
+	(*ApplyRebalanceResponse)(nil), // 50: cairn.v1.ApplyRebalanceResponse
+	(*PlanRebalanceResponse)(nil),  // 51: cairn.v1.PlanRebalanceResponse
+	(*GetIndexStatusRequest)(nil),  // 52: cairn.v1.GetIndexStatusRequest
+	(*ListReplicasRequest)(nil),    // 53: cairn.v1.ListReplicasRequest
+	(*ListReplicasResponse)(nil),   // 54: cairn.v1.ListReplicasResponse
+	(*Replica)(nil),                // 55: cairn.v1.Replica
+	(*IndexStatus)(nil),            // 56: cairn.v1.IndexStatus
+	nil,                            // 57: cairn.v1.IndexStatus.NodeEntriesEntry
+	(*Keyspace)(nil),               // 58: cairn.v1.Keyspace
+	(*Cluster)(nil),                // 59: cairn.v1.Cluster
+	(*View)(nil),                   // 60: cairn.v1.View
+	(*Shard)(nil),                  // 61: cairn.v1.Shard
+	(*Move)(nil),                   // 62: cairn.v1.Move
+	(*durationpb.Duration)(nil),    // 63: google.protobuf.Duration
 }
 var file_cairn_v1_admin_proto_depIdxs = []int32{
-	56, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
-	57, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
-	58, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
+	58, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
+	59, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
+	60, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
 	2,  // 3: cairn.v1.ApplyRequest.resources:type_name -> cairn.v1.Resource
 	5,  // 4: cairn.v1.ApplyResponse.changes:type_name -> cairn.v1.ResourceChange
 	0,  // 5: cairn.v1.ResourceChange.action:type_name -> cairn.v1.ResourceChange.Action
 	7,  // 6: cairn.v1.ResourceChange.fields:type_name -> cairn.v1.FieldChange
 	6,  // 7: cairn.v1.ResourceChange.membership:type_name -> cairn.v1.MembershipChange
-	56, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
-	57, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
-	58, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
-	59, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
-	59, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
-	59, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
-	59, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
-	59, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
-	59, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
-	60, // 17: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
-	60, // 18: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
-	60, // 19: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
-	60, // 20: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
-	60, // 21: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
-	53, // 22: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
+	58, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
+	59, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
+	60, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
+	61, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
+	61, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
+	61, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
+	61, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
+	61, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
+	61, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
+	62, // 17: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
+	62, // 18: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
+	62, // 19: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
+	62, // 20: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
+	62, // 21: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
+	55, // 22: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
 	1,  // 23: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
-	61, // 24: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
-	55, // 25: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
+	63, // 24: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
+	57, // 25: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
 	3,  // 26: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
 	8,  // 27: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
 	9,  // 28: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
@@ -3362,37 +3471,39 @@ var file_cairn_v1_admin_proto_depIdxs = []int32{
 	44, // 46: cairn.v1.Admin.ResumeMove:input_type -> cairn.v1.ResumeMoveRequest
 	46, // 47: cairn.v1.Admin.CancelMove:input_type -> cairn.v1.CancelMoveRequest
 	48, // 48: cairn.v1.Admin.PlanRebalance:input_type -> cairn.v1.PlanRebalanceRequest
-	51, // 49: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
-	25, // 50: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
-	50, // 51: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
-	4,  // 52: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
-	56, // 53: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
-	10, // 54: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
-	12, // 55: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
-	57, // 56: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
-	15, // 57: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
-	17, // 58: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
-	58, // 59: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
-	20, // 60: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
-	22, // 61: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
-	24, // 62: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
-	28, // 63: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
-	30, // 64: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
-	32, // 65: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
-	34, // 66: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
-	36, // 67: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
-	38, // 68: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
-	60, // 69: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
-	41, // 70: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
-	43, // 71: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
-	45, // 72: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
-	47, // 73: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
-	49, // 74: cairn.v1.Admin.PlanRebalance:output_type -> cairn.v1.PlanRebalanceResponse
-	52, // 75: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
-	26, // 76: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
-	54, // 77: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
-	52, // [52:78] is the sub-list for method output_type
-	26, // [26:52] is the sub-list for method input_type
+	49, // 49: cairn.v1.Admin.ApplyRebalance:input_type -> cairn.v1.ApplyRebalanceRequest
+	53, // 50: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
+	25, // 51: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
+	52, // 52: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
+	4,  // 53: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
+	58, // 54: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
+	10, // 55: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
+	12, // 56: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
+	59, // 57: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
+	15, // 58: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
+	17, // 59: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
+	60, // 60: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
+	20, // 61: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
+	22, // 62: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
+	24, // 63: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
+	28, // 64: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
+	30, // 65: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
+	32, // 66: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
+	34, // 67: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
+	36, // 68: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
+	38, // 69: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
+	62, // 70: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
+	41, // 71: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
+	43, // 72: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
+	45, // 73: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
+	47, // 74: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
+	51, // 75: cairn.v1.Admin.PlanRebalance:output_type -> cairn.v1.PlanRebalanceResponse
+	50, // 76: cairn.v1.Admin.ApplyRebalance:output_type -> cairn.v1.ApplyRebalanceResponse
+	54, // 77: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
+	26, // 78: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
+	56, // 79: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
+	53, // [53:80] is the sub-list for method output_type
+	26, // [26:53] is the sub-list for method input_type
 	26, // [26:26] is the sub-list for extension type_name
 	26, // [26:26] is the sub-list for extension extendee
 	0,  // [0:26] is the sub-list for field type_name
@@ -3419,7 +3530,7 @@ func file_cairn_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_admin_proto_rawDesc), len(file_cairn_v1_admin_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   54,
+			NumMessages:   56,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -42,6 +42,7 @@ const (
 	Admin_ResumeMove_FullMethodName     = "/cairn.v1.Admin/ResumeMove"
 	Admin_CancelMove_FullMethodName     = "/cairn.v1.Admin/CancelMove"
 	Admin_PlanRebalance_FullMethodName  = "/cairn.v1.Admin/PlanRebalance"
+	Admin_ApplyRebalance_FullMethodName = "/cairn.v1.Admin/ApplyRebalance"
 	Admin_ListReplicas_FullMethodName   = "/cairn.v1.Admin/ListReplicas"
 	Admin_BackupCluster_FullMethodName  = "/cairn.v1.Admin/BackupCluster"
 	Admin_GetIndexStatus_FullMethodName = "/cairn.v1.Admin/GetIndexStatus"
@@ -101,6 +102,11 @@ type AdminClient interface {
 	// PlanRebalance decides which splits, merges and moves would even out what the
 	// clusters hold, and changes nothing. UNAVAILABLE if an index can't be asked.
 	PlanRebalance(ctx context.Context, in *PlanRebalanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PlanRebalanceResponse], error)
+	// ApplyRebalance carries a plan out: splits and merges at once, moves as those
+	// of CreateMove. ABORTED (PLAN_STALE) if anything that a step touches has
+	// changed since the plan was made: before the first step nothing is done then;
+	// later the message says how many steps were begun.
+	ApplyRebalance(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ApplyRebalanceRequest, ApplyRebalanceResponse], error)
 	// ListReplicas asks each replica of a cluster's node index: those that the
 	// cluster declares, and those that the index has beside them.
 	ListReplicas(ctx context.Context, in *ListReplicasRequest, opts ...grpc.CallOption) (*ListReplicasResponse, error)
@@ -367,6 +373,19 @@ func (c *adminClient) PlanRebalance(ctx context.Context, in *PlanRebalanceReques
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Admin_PlanRebalanceClient = grpc.ServerStreamingClient[PlanRebalanceResponse]
 
+func (c *adminClient) ApplyRebalance(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ApplyRebalanceRequest, ApplyRebalanceResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Admin_ServiceDesc.Streams[2], Admin_ApplyRebalance_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ApplyRebalanceRequest, ApplyRebalanceResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Admin_ApplyRebalanceClient = grpc.ClientStreamingClient[ApplyRebalanceRequest, ApplyRebalanceResponse]
+
 func (c *adminClient) ListReplicas(ctx context.Context, in *ListReplicasRequest, opts ...grpc.CallOption) (*ListReplicasResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListReplicasResponse)
@@ -379,7 +398,7 @@ func (c *adminClient) ListReplicas(ctx context.Context, in *ListReplicasRequest,
 
 func (c *adminClient) BackupCluster(ctx context.Context, in *BackupClusterRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupClusterResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Admin_ServiceDesc.Streams[2], Admin_BackupCluster_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Admin_ServiceDesc.Streams[3], Admin_BackupCluster_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -460,6 +479,11 @@ type AdminServer interface {
 	// PlanRebalance decides which splits, merges and moves would even out what the
 	// clusters hold, and changes nothing. UNAVAILABLE if an index can't be asked.
 	PlanRebalance(*PlanRebalanceRequest, grpc.ServerStreamingServer[PlanRebalanceResponse]) error
+	// ApplyRebalance carries a plan out: splits and merges at once, moves as those
+	// of CreateMove. ABORTED (PLAN_STALE) if anything that a step touches has
+	// changed since the plan was made: before the first step nothing is done then;
+	// later the message says how many steps were begun.
+	ApplyRebalance(grpc.ClientStreamingServer[ApplyRebalanceRequest, ApplyRebalanceResponse]) error
 	// ListReplicas asks each replica of a cluster's node index: those that the
 	// cluster declares, and those that the index has beside them.
 	ListReplicas(context.Context, *ListReplicasRequest) (*ListReplicasResponse, error)
@@ -546,6 +570,9 @@ func (UnimplementedAdminServer) CancelMove(context.Context, *CancelMoveRequest) 
 }
 func (UnimplementedAdminServer) PlanRebalance(*PlanRebalanceRequest, grpc.ServerStreamingServer[PlanRebalanceResponse]) error {
 	return status.Error(codes.Unimplemented, "method PlanRebalance not implemented")
+}
+func (UnimplementedAdminServer) ApplyRebalance(grpc.ClientStreamingServer[ApplyRebalanceRequest, ApplyRebalanceResponse]) error {
+	return status.Error(codes.Unimplemented, "method ApplyRebalance not implemented")
 }
 func (UnimplementedAdminServer) ListReplicas(context.Context, *ListReplicasRequest) (*ListReplicasResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListReplicas not implemented")
@@ -977,6 +1004,13 @@ func _Admin_PlanRebalance_Handler(srv interface{}, stream grpc.ServerStream) err
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Admin_PlanRebalanceServer = grpc.ServerStreamingServer[PlanRebalanceResponse]
 
+func _Admin_ApplyRebalance_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(AdminServer).ApplyRebalance(&grpc.GenericServerStream[ApplyRebalanceRequest, ApplyRebalanceResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Admin_ApplyRebalanceServer = grpc.ClientStreamingServer[ApplyRebalanceRequest, ApplyRebalanceResponse]
+
 func _Admin_ListReplicas_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListReplicasRequest)
 	if err := dec(in); err != nil {
@@ -1134,6 +1168,11 @@ var Admin_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "PlanRebalance",
 			Handler:       _Admin_PlanRebalance_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "ApplyRebalance",
+			Handler:       _Admin_ApplyRebalance_Handler,
+			ClientStreams: true,
 		},
 		{
 			StreamName:    "BackupCluster",
