@@ -18,8 +18,9 @@ import (
 const (
 	// movedEntries stay as they are while shards move, in a view of their own.
 	movedEntries = 3_000
-	// movesUnderLoad is how often a shard moves before the mover is killed, and
-	// after.
+	// movesEnv is how often a shard moves before the mover is killed, and after;
+	// movesUnderLoad if it is not set.
+	movesEnv       = "CAIRN_TORTURE_MOVES"
 	movesUnderLoad = 8
 )
 
@@ -33,14 +34,15 @@ func TestMovesUnderLoad(t *testing.T) {
 	watch := m.watchView(m.routers[1], true)
 	l := startLoad(t, "moved", seed, 10*time.Second, m.routers...)
 	l.goesOn(200)
-	for range movesUnderLoad {
+	moves := fromEnv(t, movesEnv, movesUnderLoad)
+	for range moves {
 		m.move(func() {})
 	}
 	m.move(func() {
 		time.Sleep(time.Duration(m.random.IntN(int(50 * time.Millisecond))))
 		s.router.kill()
 	})
-	for range movesUnderLoad {
+	for range moves {
 		m.move(func() {})
 	}
 	l.finish()
