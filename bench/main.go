@@ -30,6 +30,7 @@ type settings struct {
 	pairs       int
 	clusters    int
 	rounds      int
+	moves       int
 	svg         string
 	warmup      time.Duration
 	length      time.Duration
@@ -50,6 +51,7 @@ func workloads() []workload {
 		{"unary", unary},
 		{"import", importFile},
 		{"puts", puts},
+		{"moves", moves},
 		{"views", viewQuestions},
 		{"balance", balance},
 		{"floors", floors},
@@ -118,6 +120,7 @@ func parse(args []string) (s settings, done func() error, err error) {
 	flags.IntVar(&s.pairs, "pairs", 10, "pairs of floor and ours")
 	flags.IntVar(&s.clusters, "clusters", 1000, "balance: clusters in the simulated worlds")
 	flags.IntVar(&s.rounds, "rounds", 60, "balance: rounds that they go through")
+	flags.IntVar(&s.moves, "moves", 1000, "moves: how often a shard of 10,000 entries moves; larger ones move less often")
 	flags.StringVar(&s.svg, "svg", "", "balance: a `FILE` for a drawing; its folder is made if it is not there")
 	flags.DurationVar(&s.warmup, "warmup", time.Second, "how long each run goes on before it counts")
 	flags.DurationVar(&s.length, "length", 3*time.Second, "how long each run counts")
@@ -134,7 +137,7 @@ func parse(args []string) (s settings, done func() error, err error) {
 		name  string
 		value int
 	}{{"entries", s.entries}, {"callers", s.callers}, {"view-callers", s.viewCallers}, {"batch", s.batch}, {"streams", s.streams}, {"window", s.window},
-		{"connections", s.connections}, {"pairs", s.pairs}, {"clusters", s.clusters}} {
+		{"connections", s.connections}, {"pairs", s.pairs}, {"clusters", s.clusters}, {"moves", s.moves}} {
 		if least.value < 1 {
 			return s, nil, fmt.Errorf("-%s is %d; it is at least 1", least.name, least.value)
 		}
@@ -143,7 +146,7 @@ func parse(args []string) (s settings, done func() error, err error) {
 		return s, nil, fmt.Errorf("-rounds is %d; the first is only the beginning, so it is at least 2", s.rounds)
 	}
 	if *quick {
-		s.pairs, s.warmup, s.length = 3, 200*time.Millisecond, time.Second
+		s.pairs, s.warmup, s.length, s.moves = 3, 200*time.Millisecond, time.Second, 60
 	}
 	s.out = os.Stdout
 	if *out == "" {
