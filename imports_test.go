@@ -45,6 +45,12 @@ var importTable = map[string]may{
 	"shardmap/placement": {packages: []string{"."}, modules: []string{"github.com/cespare/xxhash/v2"}},
 	"shardmap/catalog":   {packages: []string{"."}},
 	"shardmap":           {packages: []string{".", "shardmap/catalog", "shardmap/placement"}},
+	"shardmap/plan":      {packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/placement"}},
+	// Worlds in which plans are tried.
+	"shardmap/plan/simulate": {
+		packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/plan"},
+		modules:  []string{"github.com/cespare/xxhash/v2"},
+	},
 	"shardmap/etcdstore": {
 		packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/placement"},
 		modules:  []string{etcdClient, etcdAPI, grpcModule, "golang.org/x/sync"}, // the codes and statuses of etcd's errors
@@ -54,9 +60,11 @@ var importTable = map[string]may{
 	"shardmap/etcdstore/etcdtest": {modules: []string{etcdClient, etcdServer, "go.uber.org/zap"}},
 
 	"nodeindex": {
-		packages: []string{".", "nodeindex/projection", "shardmap/placement"},
+		packages: []string{".", "nodeindex/changelog", "nodeindex/projection", "shardmap/placement"},
 		modules:  []string{bbolt, roaring, "github.com/cespare/xxhash/v2"},
 	},
+	// The changes of one index, in files.
+	"nodeindex/changelog": {packages: []string{"."}},
 	// The views of one keyspace in one index.
 	"nodeindex/projection": {packages: []string{".", "views", "views/filter"}, modules: []string{roaring}},
 	"nodeindex/replica": {
@@ -78,13 +86,14 @@ var importTable = map[string]may{
 		packages: []string{".", "router", "shardmap/catalog", "proto/cairn/index/v1", "proto/rpcerr"},
 		modules:  []string{grpcModule, protobufModule, genproto},
 	},
+	"router/move":     {packages: []string{".", "shardmap", "shardmap/catalog"}},
 	"router/coalesce": {packages: []string{"."}},
 	"router/admin": {
-		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/placement"},
+		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/plan", "shardmap/placement"},
 		modules:  []string{"golang.org/x/sync"},
 	},
 	"router/server": {
-		packages: []string{".", "router", "router/admin", "shardmap", "shardmap/catalog", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
+		packages: []string{".", "router", "router/admin", "shardmap", "shardmap/catalog", "shardmap/plan", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
 		modules:  []string{grpcModule, protobufModule, genproto},
 	},
 	"router/client": {
@@ -118,6 +127,7 @@ var importTable = map[string]may{
 	"bench/etcd":   {packages: []string{"bench/load", "bench/spawn"}, modules: []string{etcdClient, etcdServer, "go.uber.org/zap"}},
 	"bench/floor":  {packages: []string{"bench/load", "proto/cairn/v1"}, modules: []string{grpcModule, protobufModule, bbolt}},
 	"bench/load":   {},
+	"bench/plot":   {},
 	"bench/report": {packages: []string{"bench/load"}},
 	"bench/spawn":  {},
 	"bench/stack":  {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, etcdClient, "golang.org/x/sync", "go.uber.org/zap"}},

@@ -156,7 +156,8 @@ type NamedChange struct {
 	Shard ShardID
 	// Before is nil where the key had no entry, After where it has none now.
 	Before, After *NamedEntry
-	// Time is when the leader took the write, by its clock.
+	// Time is when the leader took the write, by its clock; zero for an entry of
+	// a snapshot.
 	Time time.Time
 }
 

@@ -29,6 +29,7 @@ func TestWorkloads(t *testing.T) {
 		{"stream", "ratio StreamLocate / two-hop stream echo: "},
 		{"import", "BenchmarkImport-"},
 		{"views", "BenchmarkViews/GroupWhere-"},
+		{"balance -clusters 20 -rounds 12", "# growth: "},
 	} {
 		t.Run(c.workload, func(t *testing.T) {
 			if testing.Short() && c.workload != "floors" {

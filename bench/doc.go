@@ -7,6 +7,7 @@
 //	go run ./bench import            1M entries from NDJSON to durable, end to end
 //	go run ./bench puts              durable puts of single keys, beside real etcd
 //	go run ./bench views             questions about views of 1M entries, 16 callers
+//	go run ./bench balance           plans of the shard map beside consistent hashing, simulated
 //	go run ./bench floors            the floors alone
 //	go run ./bench all               all of these
 //
@@ -30,4 +31,5 @@
 //	bench/peers   others that are asked the same, a module of its own
 //	bench/spawn   parts in processes of their own
 //	bench/report  pairs, ratios, and how they are written
+//	bench/plot    lines over rounds, as SVG
 package main

@@ -28,6 +28,9 @@ type settings struct {
 	window      int
 	connections int
 	pairs       int
+	clusters    int
+	rounds      int
+	svg         string
 	warmup      time.Duration
 	length      time.Duration
 	settle      time.Duration
@@ -48,6 +51,7 @@ func workloads() []workload {
 		{"import", importFile},
 		{"puts", puts},
 		{"views", viewQuestions},
+		{"balance", balance},
 		{"floors", floors},
 	}
 }
@@ -112,6 +116,9 @@ func parse(args []string) (s settings, done func() error, err error) {
 	flags.IntVar(&s.window, "window", 8, "stream: batches in flight on each stream")
 	flags.IntVar(&s.connections, "connections", 1, "the client's connections")
 	flags.IntVar(&s.pairs, "pairs", 10, "pairs of floor and ours")
+	flags.IntVar(&s.clusters, "clusters", 1000, "balance: clusters in the simulated worlds")
+	flags.IntVar(&s.rounds, "rounds", 60, "balance: rounds that they go through")
+	flags.StringVar(&s.svg, "svg", "", "balance: a `FILE` for a drawing; its folder is made if it is not there")
 	flags.DurationVar(&s.warmup, "warmup", time.Second, "how long each run goes on before it counts")
 	flags.DurationVar(&s.length, "length", 3*time.Second, "how long each run counts")
 	flags.DurationVar(&s.settle, "settle", time.Minute, "how long a filled index may take to write it all to its file")
@@ -127,10 +134,13 @@ func parse(args []string) (s settings, done func() error, err error) {
 		name  string
 		value int
 	}{{"entries", s.entries}, {"callers", s.callers}, {"view-callers", s.viewCallers}, {"batch", s.batch}, {"streams", s.streams}, {"window", s.window},
-		{"connections", s.connections}, {"pairs", s.pairs}} {
+		{"connections", s.connections}, {"pairs", s.pairs}, {"clusters", s.clusters}} {
 		if least.value < 1 {
 			return s, nil, fmt.Errorf("-%s is %d; it is at least 1", least.name, least.value)
 		}
+	}
+	if s.rounds < 2 {
+		return s, nil, fmt.Errorf("-rounds is %d; the first is only the beginning, so it is at least 2", s.rounds)
 	}
 	if *quick {
 		s.pairs, s.warmup, s.length = 3, 200*time.Millisecond, time.Second

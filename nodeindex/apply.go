@@ -148,7 +148,7 @@ func (x *Index) applyWrites(s *state, r *reader, index uint64, command []byte) (
 		}
 		position += n
 		if k != nil {
-			x.feeds.append(request.keyspace, index, s.revision, a.changes)
+			x.feeds.append(request.keyspace, index, s.revision, c.time, a.changes)
 			if a.project != nil && len(a.changes) > 0 {
 				a.project.Touched()
 			}

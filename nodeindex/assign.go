@@ -101,9 +101,9 @@ func (x *Index) applyAssign(s *state, r *reader, index uint64, command []byte) (
 			t.new, t.left = k.shards, k.arriving
 		}
 		if k != nil && !k.guest {
-			x.feeds.open(uid)
+			x.feeds.open(uid, index)
 		} else {
-			x.feeds.close(uid, index)
+			x.feeds.close(uid, index, next.revision)
 		}
 		t.run()
 		if !t.departed.IsEmpty() {

@@ -139,6 +139,8 @@ func (c *Checkpoint) Write(meta CheckpointMeta) error {
 	if err := x.makeRoom(c); err != nil {
 		return err
 	}
+	// First, since the log is not replayed from before the checkpoint.
+	x.feeds.log.Sync(meta.Index)
 	changes, written := c.commit(meta)
 
 	// Whatever became of it: the file's present state gets a new pool.

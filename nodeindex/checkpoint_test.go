@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cairn"
+	"cairn/nodeindex/changelog"
 )
 
 // TestGrowth grows the file past its initial map, and past several more, while
@@ -272,7 +273,7 @@ func TestOrdinalsAreReusedAfterACheckpoint(t *testing.T) {
 }
 
 func TestWaitAndWatch(t *testing.T) {
-	r := openReplica(t, Options{FeedBytes: 2000})
+	r := openReplica(t, Options{FeedBytes: 2000, Changes: changelog.Options{Bytes: 2000, SegmentBytes: 200}})
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
 	wantError(t, r.x.Wait(ctx, 10, 1), cairn.KindNotYet, "LOG_BEHIND")

@@ -1,36 +1,36 @@
 package nodeindex
 
 import (
-	"context"
 	"sort"
 	"sync"
 	"unsafe"
 
 	"cairn"
+	"cairn/nodeindex/changelog"
 )
 
-// feeds are the recent changes of each keyspace, for watchers.
+// feeds are the latest changes of each keyspace, for watchers. The change log
+// has the same, from further back.
 type feeds struct {
 	limit int64 // bytes a keyspace
+	log   *changelog.Log
 
-	mu sync.RWMutex // guards what follows
-	// begun is the log index that the file held when it was opened: changes up
-	// to there are not known.
-	begun      uint64
+	encoded []byte // reused from append to append, which belong to one goroutine
+
+	mu         sync.RWMutex // guards what follows
 	byKeyspace map[cairn.UID]*feed
-	// left is when keyspaces have left.
-	left map[cairn.UID]uint64
 }
 
 // feed is one keyspace's recent changes, whole log entries in their order.
 type feed struct {
 	mu sync.Mutex
-	// floor: every change after this index is here.
+	// floor: every change after this index is here, and all before were in the
+	// change log.
 	floor   uint64
 	batches []feedBatch // ascending by index
 	first   int         // the oldest that is kept; those before it are empty
 	bytes   int64
-	closed  bool // the keyspace has left
+	closed  bool // the keyspace has left, at floor
 }
 
 type feedBatch struct {
@@ -47,64 +47,53 @@ func (f *feeds) of(keyspace cairn.UID) *feed {
 	return f.byKeyspace[keyspace]
 }
 
-// open starts the feed of a keyspace, if it has none. That of a keyspace new
-// to the log begins with the log: there have been no changes before.
-func (f *feeds) open(keyspace cairn.UID) {
+// open starts the feed of a keyspace, if it has none, at a log index.
+func (f *feeds) open(keyspace cairn.UID, index uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.byKeyspace == nil {
 		f.byKeyspace = make(map[cairn.UID]*feed)
 	}
 	if f.byKeyspace[keyspace] == nil {
-		f.byKeyspace[keyspace] = &feed{floor: max(f.begun, f.left[keyspace])}
+		f.byKeyspace[keyspace] = &feed{floor: index}
 	}
 }
 
-// close ends the feed of a keyspace that leaves at a log index.
-func (f *feeds) close(keyspace cairn.UID, index uint64) {
+// close ends the feed of a keyspace that leaves at a log index, by which the log
+// has a map revision.
+func (f *feeds) close(keyspace cairn.UID, index, revision uint64) {
 	f.mu.Lock()
 	ended := f.byKeyspace[keyspace]
-	if ended != nil {
-		if f.left == nil {
-			f.left = make(map[cairn.UID]uint64)
-		}
-		f.left[keyspace] = index
-	}
 	delete(f.byKeyspace, keyspace)
 	f.mu.Unlock()
-	if ended != nil {
-		ended.mu.Lock()
-		ended.closed = true
-		ended.batches = nil
-		ended.mu.Unlock()
+	if ended == nil {
+		return
 	}
+	f.log.Append(&changelog.Record{Kind: changelog.Left, Keyspace: keyspace, Index: index, Revision: revision})
+	ended.mu.Lock()
+	defer ended.mu.Unlock()
+	ended.closed, ended.floor = true, index
+	ended.batches, ended.first, ended.bytes = nil, 0, 0
 }
 
-// restart goes on from a log index that the log has jumped to, with the
-// keyspaces that there are then: what happened before is not known. A watch of
-// it is told that, of a keyspace that has left meanwhile too.
-func (f *feeds) restart(index uint64, keyspaces map[cairn.UID]*keyspace) {
+// restart goes on from a log index that the log has jumped to: what happened
+// before is not known, and watches of it are told that.
+func (f *feeds) restart(index uint64) {
+	f.log.Restart(index)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.begun, f.left = index, nil
-	for uid, feed := range f.byKeyspace {
-		feed.restart(index, keyspaces[uid] == nil)
-		if keyspaces[uid] == nil {
-			delete(f.byKeyspace, uid)
-		}
+	for _, feed := range f.byKeyspace {
+		feed.mu.Lock()
+		feed.closed, feed.floor = true, index
+		feed.batches, feed.first, feed.bytes = nil, 0, 0
+		feed.mu.Unlock()
 	}
+	f.byKeyspace = nil
 }
 
-func (f *feed) restart(index uint64, left bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.floor, f.closed = index, left
-	f.batches, f.first, f.bytes = nil, 0, 0
-}
-
-// append adds the changes of one log entry and lets go of the oldest ones over
-// the limit.
-func (f *feeds) append(keyspace cairn.UID, index, revision uint64, changes []cairn.Change) {
+// append adds the changes of one request in a log entry, of a time in
+// microseconds since 1970, and lets go of the oldest ones over the limit.
+func (f *feeds) append(keyspace cairn.UID, index, revision uint64, time int64, changes []cairn.Change) {
 	if len(changes) == 0 {
 		return
 	}
@@ -112,6 +101,10 @@ func (f *feeds) append(keyspace cairn.UID, index, revision uint64, changes []cai
 	if feed == nil {
 		return
 	}
+	f.encoded = appendChanges(f.encoded[:0], changes)
+	f.log.Append(&changelog.Record{
+		Kind: changelog.Changes, Keyspace: keyspace, Index: index, Revision: revision, Time: time, Payload: f.encoded,
+	})
 	batch := feedBatch{index: index, revision: revision, changes: changes}
 	for i := range changes {
 		batch.bytes += changeSize(&changes[i])
@@ -149,15 +142,13 @@ const watchBatchBytes = 1 << 20
 
 // after are the changes after an index up to a position, about watchBatchBytes
 // of them, whole log entries, with the index up to which they are all and the
-// map revision noted there.
-func (f *feed) after(after uint64, upTo cairn.Answer) (cairn.WatchBatch, error) {
+// map revision noted there. ok is false where memory does not reach that far
+// back: then the change log has them up to the floor.
+func (f *feed) after(after uint64, upTo cairn.Answer) (batch cairn.WatchBatch, floor uint64, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if after < f.floor {
-		return cairn.WatchBatch{}, f.compactedLocked(after)
-	}
-	if f.closed {
-		return cairn.WatchBatch{}, errNotOwned
+	if after < f.floor || f.closed {
+		return cairn.WatchBatch{}, f.floor, false
 	}
 	kept := f.batches[f.first:]
 	kept = kept[sort.Search(len(kept), func(i int) bool { return kept[i].index > after }):]
@@ -171,87 +162,11 @@ func (f *feed) after(after uint64, upTo cairn.Answer) (cairn.WatchBatch, error) 
 			// More are to come, of which the revision must not tell: who
 			// follows a former owner stops once that has noted the change.
 			last := &kept[i-1]
-			return cairn.WatchBatch{Answer: cairn.Answer{Index: last.index, Revision: last.revision}, Changes: changes}, nil
+			return cairn.WatchBatch{Answer: cairn.Answer{Index: last.index, Revision: last.revision}, Changes: changes}, f.floor, true
 		}
 		changes = append(changes, b.changes...)
 		bytes += b.bytes
 	}
 	upTo.Index = max(after, upTo.Index)
-	return cairn.WatchBatch{Answer: upTo, Changes: changes}, nil
-}
-
-func (f *feed) compactedLocked(after uint64) error {
-	return cairn.Errorf(cairn.KindCompacted, "STAMP_COMPACTED",
-		"changes after index %d are no longer kept; the oldest index to watch after is %d", after, f.floor)
-}
-
-// Watch starts a watch of a keyspace's changes after a log index, 0 meaning
-// from now on. KindStale (NOT_OWNED): the log does not know the keyspace.
-// KindCompacted (STAMP_COMPACTED): changes after that index are no longer
-// kept; the message names the oldest index to watch after. KindNotYet
-// (LOG_BEHIND): the index lies ahead of the applied one.
-func (x *Index) Watch(keyspace cairn.UID, after uint64) (*Watcher, error) {
-	if x.state.Load() == nil {
-		return nil, errClosed
-	}
-	f := x.feeds.of(keyspace)
-	if f == nil {
-		return nil, errNotOwned
-	}
-	applied, _ := x.Position()
-	if after > applied {
-		return nil, cairn.Errorf(cairn.KindNotYet, "LOG_BEHIND", "the replica has applied index %d; asked to watch after %d", applied, after)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	switch {
-	case after == 0:
-		// The keyspace may have come with the log entry being applied.
-		after = max(applied, f.floor)
-	case after < f.floor:
-		return nil, f.compactedLocked(after)
-	}
-	return &Watcher{index: x, feed: f, after: after}, nil
-}
-
-// Watcher is one watch. It needs no closing and is for one goroutine.
-type Watcher struct {
-	index *Index
-	feed  *feed
-	after uint64
-}
-
-// Next waits for changes and returns those since the call before, whole log
-// entries, in the log's order, bounded to about a megabyte. Errors: ctx's end
-// is KindDeadline and the watch can go on; KindCompacted (STAMP_COMPACTED),
-// the watch fell too far behind; KindStale (NOT_OWNED), the keyspace left;
-// KindUnavailable (CLOSED).
-func (w *Watcher) Next(ctx context.Context) (cairn.WatchBatch, error) {
-	p := &w.index.position
-	for {
-		batch, err := w.Poll()
-		if err != nil || len(batch.Changes) > 0 {
-			return batch, err
-		}
-		err = p.until(ctx, func() bool { return p.applied.Load() > w.after })
-		if err != nil && ctx.Err() != nil {
-			return cairn.WatchBatch{}, &cairn.Error{Op: "watch", Kind: cairn.KindDeadline, Reason: "DEADLINE_EXCEEDED", Err: err}
-		}
-		if err != nil {
-			return cairn.WatchBatch{}, err
-		}
-	}
-}
-
-// Poll is Next without waiting: a batch without changes is a heartbeat.
-func (w *Watcher) Poll() (cairn.WatchBatch, error) {
-	if w.index.state.Load() == nil {
-		return cairn.WatchBatch{}, errClosed
-	}
-	applied, revision := w.index.Position()
-	batch, err := w.feed.after(w.after, cairn.Answer{Revision: revision, Index: applied})
-	if err == nil {
-		w.after = batch.Index
-	}
-	return batch, err
+	return cairn.WatchBatch{Answer: upTo, Changes: changes}, f.floor, true
 }

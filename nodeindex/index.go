@@ -2,6 +2,7 @@ package nodeindex
 
 import (
 	"encoding/binary"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -137,7 +138,7 @@ func (x *Index) Close() error {
 	defer x.writing.Unlock()
 	x.shut()
 	x.copies.giveWay()
-	if err := x.db.Close(); err != nil {
+	if err := errors.Join(x.db.Close(), x.feeds.log.Close()); err != nil {
 		return storageError("close index", err)
 	}
 	return nil

@@ -128,6 +128,7 @@ func (x *Index) replace(next *installedFile) (before *state) {
 	for _, p := range x.state.Load().projections {
 		p.Replaced()
 	}
+	x.feeds.restart(next.meta.Index)
 	after := x.adopt(next.loadedFile)
 	x.checkpointAt = x.options.Now()
 	before = x.publish(func(s *state) { *s = *after })

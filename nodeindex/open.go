@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cairn"
+	"cairn/nodeindex/changelog"
 	"cairn/nodeindex/projection"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -18,6 +19,9 @@ import (
 
 // FileName is the index's file in its directory.
 const FileName = "index.db"
+
+// changesName is the directory of the change log, beside it.
+const changesName = "changes"
 
 // Options tune an Index; the zero value is good.
 type Options struct {
@@ -32,9 +36,11 @@ type Options struct {
 	// key. An index that needs more reads them from the file. Default 1 GiB;
 	// below 0, none are kept.
 	KeyBytes int64
-	// FeedBytes bounds the recent changes kept in memory for Watch, for each
-	// keyspace. Default 64 MiB.
+	// FeedBytes bounds the latest changes kept in memory for Watch, for each
+	// keyspace: what watches that keep up are served from. Default 16 MiB.
 	FeedBytes int64
+	// Changes tune what is kept of them on disk.
+	Changes changelog.Options
 	// ImageEntries is how many entries of a keyspace must have changed for
 	// another image of its views to be written: what a start may have to read
 	// anew. Default 20,000.
@@ -60,7 +66,7 @@ func (o Options) withDefaults() Options {
 		o.KeyBytes = 1 << 30
 	}
 	if o.FeedBytes <= 0 {
-		o.FeedBytes = 64 << 20
+		o.FeedBytes = 16 << 20
 	}
 	if o.ImageEntries <= 0 {
 		o.ImageEntries = 20_000
@@ -142,6 +148,12 @@ func (x *Index) open(path string) (err error) {
 	var loaded *loadedFile
 	if err == nil {
 		loaded, err = x.load(db, int(info.Size()))
+	}
+	if err == nil {
+		x.feeds.log, err = changelog.Open(filepath.Join(x.dir, changesName), loaded.meta.Index, x.options.Changes)
+		if err != nil {
+			loaded.readers.retire()
+		}
 	}
 	if err != nil {
 		_ = db.Close() // the error before matters more
@@ -307,10 +319,9 @@ func (x *Index) adopt(f *loadedFile) *state {
 	x.effects.digested = f.digest
 	x.ordinals = f.ordinals
 	x.savedImages = f.images
-	x.feeds.restart(f.meta.Index, f.assignment.keyspaces)
 	for uid, k := range f.assignment.keyspaces {
 		if !k.guest {
-			x.feeds.open(uid)
+			x.feeds.open(uid, f.meta.Index)
 		}
 	}
 	x.requests = f.requests

@@ -106,7 +106,7 @@ func (l *locating) ask(ctx context.Context, index Index, e *errand) ([]int32, ve
 		return e.group.positions, learnRead(err, ask.reply.Answer, e.revision())
 	}
 	if len(ask.reply.Results) != len(e.group.keys) {
-		return e.group.positions, verdict{giveUp, 0, wrongCount(cluster, len(e.group.keys), len(ask.reply.Results))}
+		return e.group.positions, verdict{action: giveUp, refusal: wrongCount(cluster, len(e.group.keys), len(ask.reply.Results))}
 	}
 	return l.take(cluster, e, &ask.reply)
 }

@@ -33,7 +33,8 @@ type Index interface {
 	// durable. It fails with KindUnknown if they may or may not have taken
 	// effect; a failure with KindNotYet, KindUnavailable, KindStale,
 	// KindExhausted or KindInvalid means that none did. KindDeadline and
-	// every other kind are taken for KindUnknown.
+	// every other kind are taken for KindUnknown. A write whose shard is fenced
+	// has the reason SHARD_FENCED, by itself or with all of its request.
 	Write(ctx context.Context, req *cairn.WriteRequest) (*cairn.WriteReply, error)
 	// List returns a page of entries of exactly the shards that the reply's
 	// fingerprint names. It fails as Locate does.
@@ -82,6 +83,8 @@ type Config struct {
 	// Timeout bounds a request whose context has no deadline; 0 for
 	// DefaultTimeout.
 	Timeout time.Duration
+	// Hold bounds the writes that wait while a shard changes its owner.
+	Hold HoldLimits
 	// Events are told what happens; the zero Events are not.
 	Events Events
 }

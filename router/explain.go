@@ -36,7 +36,7 @@ func (x *explaining) ask(ctx context.Context, index Index, e *errand) ([]int32, 
 	began := time.Now()
 	_, shard, err := ownerOf(e.directory, e.keyspace, x.keys[0])
 	if err != nil {
-		return e.group.positions, verdict{giveUp, 0, asError(err)}
+		return e.group.positions, verdict{action: giveUp, refusal: asError(err)}
 	}
 	x.out.Shard = shard.Shard
 	x.out.PlacementKey = placement.Key(e.keyspace.Placement, x.keys[0], nil)

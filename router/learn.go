@@ -23,6 +23,8 @@ const (
 	repeat
 	// unnamed: as again, but without the request id that was refused.
 	unnamed
+	// hold: ask again once the shard is not fenced any more.
+	hold
 )
 
 // verdict is what was learnt from a refusal.
@@ -32,7 +34,13 @@ type verdict struct {
 	revision uint64
 	// refusal is what was said.
 	refusal *cairn.Error
+	// held is what hold holds back.
+	held holding
 }
+
+// reasonFenced is the reason of a write that was refused because its shard is
+// fenced.
+const reasonFenced = "SHARD_FENCED"
 
 // asError is any error as *cairn.Error.
 func asError(err error) *cairn.Error {
@@ -61,9 +69,9 @@ func learnDisowned(cluster string, answer cairn.Answer, decidedBy uint64) verdic
 // can tell who is right.
 func learnStale(refusal *cairn.Error, answer cairn.Answer, decidedBy uint64) verdict {
 	if answer.Revision > decidedBy {
-		return verdict{reroute, answer.Revision, refusal}
+		return verdict{action: reroute, revision: answer.Revision, refusal: refusal}
 	}
-	return verdict{again, decidedBy, refusal}
+	return verdict{action: again, revision: decidedBy, refusal: refusal}
 }
 
 // learnRead is what the failure of a read means.
@@ -73,9 +81,9 @@ func learnRead(err error, answer cairn.Answer, decidedBy uint64) verdict {
 	case cairn.KindStale:
 		return learnStale(refusal, answer, decidedBy)
 	case cairn.KindNotYet, cairn.KindUnavailable:
-		return verdict{again, decidedBy, refusal}
+		return verdict{action: again, revision: decidedBy, refusal: refusal}
 	}
-	return verdict{giveUp, 0, refusal}
+	return verdict{action: giveUp, refusal: refusal}
 }
 
 // learnWrite is what the failure of a request to write means for each of its
@@ -87,15 +95,15 @@ func learnWrite(err error, answer cairn.Answer, decidedBy uint64, hasID bool) ve
 	case cairn.KindStale:
 		return learnStale(refusal, answer, decidedBy)
 	case cairn.KindNotYet, cairn.KindUnavailable:
-		return verdict{again, decidedBy, refusal}
+		return verdict{action: again, revision: decidedBy, refusal: refusal}
 	case cairn.KindExhausted, cairn.KindInvalid:
-		return verdict{giveUp, 0, refusal}
+		return verdict{action: giveUp, refusal: refusal}
 	case cairn.KindUnknown, cairn.KindDeadline:
 		if hasID {
-			return verdict{repeat, decidedBy, refusal}
+			return verdict{action: repeat, revision: decidedBy, refusal: refusal}
 		}
 	}
-	return verdict{giveUp, 0, outcomeUnknown(refusal)}
+	return verdict{action: giveUp, refusal: outcomeUnknown(refusal)}
 }
 
 // outcomeUnknown is the error of a write that was sent and may have taken
@@ -156,6 +164,6 @@ func pauseBefore(try int, chance float64) time.Duration {
 // learnUnknownName is what it means that an answer refers to a node or an
 // attribute which the map lacks: the index has noted a newer one.
 func learnUnknownName(cluster string, answer cairn.Answer) verdict {
-	return verdict{reroute, answer.Revision, cairn.Errorf(cairn.KindStale, "NAME_UNKNOWN",
+	return verdict{action: reroute, revision: answer.Revision, refusal: cairn.Errorf(cairn.KindStale, "NAME_UNKNOWN",
 		"cluster %s answers by map revision %d, which declares more than the router's map", cluster, answer.Revision)}
 }

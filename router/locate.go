@@ -98,7 +98,7 @@ func one(cluster *catalog.Cluster, keyspace *catalog.Keyspace, ask *asking, err 
 		return cairn.Location{}, cairn.Stamp{}, learnRead(err, ask.reply.Answer, decidedBy), false
 	}
 	if len(ask.reply.Results) != 1 {
-		return cairn.Location{}, cairn.Stamp{}, verdict{giveUp, 0, wrongCount(cluster, 1, len(ask.reply.Results))}, false
+		return cairn.Location{}, cairn.Stamp{}, verdict{action: giveUp, refusal: wrongCount(cluster, 1, len(ask.reply.Results))}, false
 	}
 	result := &ask.reply.Results[0]
 	if result.State == cairn.NotOwned {
@@ -110,7 +110,7 @@ func one(cluster *catalog.Cluster, keyspace *catalog.Keyspace, ask *asking, err 
 		return cairn.Location{}, cairn.Stamp{}, learnUnknownName(cluster.Name, ask.reply.Answer), false
 	}
 	if result.State == cairn.Found && location.Primary == nil {
-		return cairn.Location{}, cairn.Stamp{}, verdict{giveUp, 0, nodeUnknown(cluster, ask.req.Keys[0], result.Nodes)}, false
+		return cairn.Location{}, cairn.Stamp{}, verdict{action: giveUp, refusal: nodeUnknown(cluster, ask.req.Keys[0], result.Nodes)}, false
 	}
 	return location, result.Stamp, verdict{}, true
 }

@@ -1,6 +1,8 @@
 package router
 
 import (
+	"slices"
+
 	"cairn"
 	"cairn/shardmap"
 )
@@ -21,20 +23,28 @@ type following struct {
 }
 
 // whomToFollow says which clusters a watch is to begin and to cease following
-// by a map. It ceases to follow a cluster that owns nothing any more once that
-// cluster's own log says so, since all that it did as the owner has been
-// delivered by then.
-func whomToFollow(m *shardmap.Map, keyspace cairn.UID, follows map[cairn.UID]*following) (begin, cease []cairn.UID) {
+// by a map: the owners, and former ones of which its token says that they have
+// more to tell. It ceases to follow a cluster that owns nothing any more once that
+// cluster's own log says so, or was delivered up to its last fence, since all
+// that it did as the owner has been delivered by then.
+func whomToFollow(m *shardmap.Map, keyspace cairn.UID, follows map[cairn.UID]*following, token cairn.Token) (begin, cease []cairn.UID) {
 	for _, owner := range m.Owners(keyspace) {
 		if follows[owner.Cluster] == nil {
 			begin = append(begin, owner.Cluster)
+		}
+	}
+	for _, move := range movedFrom(m, keyspace, 0) {
+		at := token.Index(move.From)
+		_, there := m.Catalog().ClusterByUID(move.From)
+		if there && 0 < at && at < move.Final && follows[move.From] == nil && !slices.Contains(begin, move.From) {
+			begin = append(begin, move.From)
 		}
 	}
 	for cluster, each := range follows {
 		if _, owns := m.Owner(keyspace, cluster); owns {
 			continue
 		}
-		if _, there := m.Catalog().ClusterByUID(cluster); !there || each.noted >= m.Revision() {
+		if _, there := m.Catalog().ClusterByUID(cluster); !there || each.noted >= m.Revision() || drained(m, keyspace, cluster, each.at) {
 			cease = append(cease, cluster)
 		}
 	}

@@ -12,6 +12,7 @@ type Router struct {
 	config      Config
 	timeout     time.Duration
 	connections *connections
+	holds       *holds
 }
 
 // New makes a Router. It waits for nothing: while there is no map, requests
@@ -23,7 +24,7 @@ func New(config Config) (*Router, error) {
 	if config.Timeout < 0 {
 		return nil, cairn.Invalid("timeout", "TIMEOUT_NEGATIVE", "a timeout of %s", config.Timeout)
 	}
-	r := &Router{config: config, timeout: config.Timeout}
+	r := &Router{config: config, timeout: config.Timeout, holds: &holds{topology: config.Topology, limits: config.Hold.withDefaults()}}
 	if r.timeout == 0 {
 		r.timeout = DefaultTimeout
 	}

@@ -22,6 +22,8 @@ type trial struct {
 	unsure bool
 	// unnamed: to be asked for without the request's id.
 	unnamed bool
+	// held is since when it is held back; zero if it never was.
+	held time.Time
 }
 
 // errand is one group on its way: what it was decided by, whom it asks, and
@@ -155,6 +157,12 @@ func (r *Router) prepareNext(ctx context.Context, event RetryEvent, learnt verdi
 	t.unsure = t.unsure || learnt.action == repeat
 	t.unnamed = t.unnamed || learnt.action == unnamed
 	r.retrying(event, learnt.refusal)
+	if learnt.action == hold {
+		if t.held.IsZero() {
+			t.held = time.Now()
+		}
+		return r.holds.wait(ctx, learnt.held, t.held, pauseBefore(t.tries, rand.Float64()))
+	}
 	// Waiting for the new map is pause enough, but not for ever: two indexes
 	// whose logs disagree would otherwise be asked in turn without one.
 	if learnt.action == reroute && t.tries <= 2 {

@@ -83,7 +83,7 @@ func (x *export) attempt() verdict {
 	if err != nil {
 		return learnRead(err, cairn.Answer{}, x.trial.revision)
 	}
-	final := func(err *cairn.Error) verdict { return verdict{giveUp, 0, err} }
+	final := func(err *cairn.Error) verdict { return verdict{action: giveUp, refusal: err} }
 	view, found := m.Catalog().ViewByName(x.view)
 	if !found {
 		return final(viewUnknown(x.view))

@@ -34,12 +34,12 @@ const mapPeriod = 200 * time.Millisecond
 // alone; the others are followed from the oldest change that they still hold.
 func (r *Router) Watch(ctx context.Context, keyspace string, from cairn.Token, deliver func(cairn.Changes) error) error {
 	began := r.began()
-	err := r.watch(ctx, keyspace, from, deliver)
+	err := r.watch(ctx, keyspace, from, false, deliver)
 	r.ended(VerbWatch, keyspace, 0, 0, began, err)
 	return err
 }
 
-func (r *Router) watch(ctx context.Context, keyspace string, from cairn.Token, deliver func(cairn.Changes) error) error {
+func (r *Router) watch(ctx context.Context, keyspace string, from cairn.Token, snapshot bool, deliver func(cairn.Changes) error) error {
 	bound, own := r.bound(ctx)
 	m, found, err := r.open(bound, keyspace, cairn.Freshness{Level: cairn.AtLeast, Token: from})
 	own.end()
@@ -48,9 +48,9 @@ func (r *Router) watch(ctx context.Context, keyspace string, from cairn.Token, d
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watching{
-		router: r, name: keyspace, keyspace: found.UID, m: m, deliver: deliver,
+		router: r, name: keyspace, keyspace: found.UID, m: m, snapshot: snapshot, deliver: deliver,
 		fromNow: from.Epoch == 0 && len(from.Clusters()) == 0,
-		token:   from, follows: make(map[cairn.UID]*following),
+		token:   from, follows: make(map[cairn.UID]*following), behind: make(map[cairn.UID]delivery), ended: make(map[cairn.UID]bool),
 		cancels: make(map[cairn.UID]context.CancelFunc),
 		batches: make(chan delivery), failures: make(chan error),
 	}
@@ -77,6 +77,8 @@ type watching struct {
 	name     string
 	keyspace cairn.UID
 	deliver  func(cairn.Changes) error
+	// snapshot has it begin with all entries.
+	snapshot bool
 	// fromNow holds until the first delivery: clusters begin at their present.
 	fromNow bool
 
@@ -84,8 +86,12 @@ type watching struct {
 	token   cairn.Token
 	follows map[cairn.UID]*following
 	cancels map[cairn.UID]context.CancelFunc
-	// held are batches with changes that came before the first delivery.
-	held []delivery
+	// held are batches with changes that came before the first delivery, behind
+	// those whose first change waits for another cluster; see split.
+	held   []delivery
+	behind map[cairn.UID]delivery
+	// ended are clusters that have said that they know nothing more.
+	ended map[cairn.UID]bool
 
 	batches   chan delivery
 	failures  chan error
@@ -163,13 +169,14 @@ func (w *watching) decide(ctx context.Context, m *shardmap.Map) error {
 		return keyspaceNotFound(w.name)
 	}
 	w.m = m
-	begin, cease := whomToFollow(m, w.keyspace, w.follows)
+	begin, cease := whomToFollow(m, w.keyspace, w.follows, w.token)
 	for _, cluster := range cease {
-		w.cancels[cluster]()
-		delete(w.cancels, cluster)
-		delete(w.follows, cluster)
+		w.cease(cluster)
 	}
 	for _, cluster := range begin {
+		if _, owns := m.Owner(w.keyspace, cluster); !owns && w.ended[cluster] {
+			continue
+		}
 		position := whereToBegin(cluster, w.token, w.fromNow)
 		w.follows[cluster] = &following{at: position}
 		follower, cancel := context.WithCancel(ctx)
@@ -182,6 +189,14 @@ func (w *watching) decide(ctx context.Context, m *shardmap.Map) error {
 	return nil
 }
 
+// cease ends following a cluster.
+func (w *watching) cease(cluster cairn.UID) {
+	w.cancels[cluster]()
+	delete(w.cancels, cluster)
+	delete(w.follows, cluster)
+	delete(w.behind, cluster)
+}
+
 // take delivers a batch, or holds it until the watch has begun.
 func (w *watching) take(ctx context.Context, d delivery) error {
 	each := w.follows[d.cluster]
@@ -192,10 +207,12 @@ func (w *watching) take(ctx context.Context, d delivery) error {
 		return nil
 	}
 	if d.released {
-		w.cancels[d.cluster]()
-		delete(w.cancels, d.cluster)
-		delete(w.follows, d.cluster)
-		return w.decide(ctx, w.m)
+		w.ended[d.cluster] = true
+		w.cease(d.cluster)
+		if err := w.decide(ctx, w.m); err != nil {
+			return err
+		}
+		return w.passHeld(ctx) // nobody waits for it any more
 	}
 	if w.fromNow {
 		w.held = append(w.held, d)
@@ -229,6 +246,11 @@ func (w *watching) begin(ctx context.Context) error {
 	for _, owner := range w.m.Owners(w.keyspace) {
 		w.token = w.token.With(owner.Cluster, cairn.Stamp{Epoch: owner.MaxEpoch})
 	}
+	if w.snapshot {
+		if err := w.tellEntries(ctx); err != nil {
+			return err
+		}
+	}
 	if err := w.deliver(cairn.Changes{Token: w.token}); err != nil {
 		return err
 	}
@@ -253,17 +275,38 @@ func (w *watching) pass(ctx context.Context, d delivery) error {
 		d.taken <- struct{}{}
 		return nil
 	}
-	stamp := cairn.Stamp{Index: d.batch.Index}
-	for _, change := range d.batch.Changes {
-		stamp.Epoch = max(stamp.Epoch, change.Stamp.Epoch)
-	}
-	w.token = w.token.With(d.cluster, stamp)
-	if err := w.deliver(cairn.Changes{Changes: w.named(d), Token: w.token}); err != nil {
+	now, rest := w.split(d)
+	if err := w.passParts(ctx, now, rest); err != nil {
 		return err
 	}
-	each.at, each.noted, each.begun = d.batch.Index, d.batch.Revision, true
-	d.taken <- struct{}{}
-	if _, owns := w.m.Owner(w.keyspace, d.cluster); !owns {
+	return w.passHeld(ctx)
+}
+
+// passParts delivers the part of a batch that may be, and keeps the rest.
+func (w *watching) passParts(ctx context.Context, now, rest delivery) error {
+	each := w.follows[now.cluster]
+	if each == nil {
+		now.taken <- struct{}{}
+		return nil
+	}
+	waits := len(rest.batch.Changes) > 0
+	if !waits || len(now.batch.Changes) > 0 {
+		stamp := cairn.Stamp{Index: now.batch.Index}
+		for _, change := range now.batch.Changes {
+			stamp.Epoch = max(stamp.Epoch, change.Stamp.Epoch)
+		}
+		w.token = w.token.With(now.cluster, stamp)
+		if err := w.deliver(cairn.Changes{Changes: w.named(now), Token: w.token}); err != nil {
+			return err
+		}
+		each.at, each.noted, each.begun = now.batch.Index, max(each.noted, now.batch.Revision), true
+	}
+	if waits {
+		w.behind[now.cluster] = rest
+		return nil
+	}
+	now.taken <- struct{}{}
+	if _, owns := w.m.Owner(w.keyspace, now.cluster); !owns {
 		return w.decide(ctx, w.m)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"cairn"
 	"cairn/shardmap/catalog"
+	"cairn/shardmap/placement"
 )
 
 // Put creates or changes one entry, replacing its attributes with cairn.Put
@@ -160,6 +161,13 @@ func (w *writing) ask(ctx context.Context, index Index, e *errand) ([]int32, ver
 		return nil, verdict{}
 	}
 	reply, err := index.Write(ctx, &req)
+	if refusal := asError(err); err != nil && refusal.Reason == reasonFenced {
+		var learnt verdict
+		for _, position := range positions {
+			learnt = w.learnFenced(e, position, learnt, refusal)
+		}
+		return positions, learnt
+	}
 	if err != nil {
 		var answer cairn.Answer
 		if reply != nil {
@@ -186,13 +194,19 @@ func (w *writing) take(cluster *catalog.Cluster, e *errand, positions []int32, r
 			stamp.Epoch, stamp.Index = max(stamp.Epoch, result.Stamp.Epoch), max(stamp.Index, result.Stamp.Index)
 		case result.Err.Kind == cairn.KindStale:
 			refused = append(refused, position)
-			if learnt.refusal == nil {
+			if learnt.refusal == nil || learnt.action == hold {
+				// What is fenced as well is refused again, and held back then.
 				learnt = learnDisowned(cluster.Name, reply.Answer, e.revision())
+			}
+		case result.Err.Reason == reasonFenced:
+			refused = append(refused, position)
+			if learnt.refusal == nil || learnt.action == hold {
+				learnt = w.learnFenced(e, position, learnt, result.Err)
 			}
 		case idRefused(result.Err) && w.ownID && !e.trial.unsure:
 			// The router's clock is off, or the index remembers next to
 			// nothing: it is written all the same, if only once.
-			refused, learnt = append(refused, position), verdict{unnamed, 0, result.Err}
+			refused, learnt = append(refused, position), verdict{action: unnamed, refusal: result.Err}
 		case idRefused(result.Err):
 			w.failOne(position, e.trial.judge(result.Err))
 		default:
@@ -205,6 +219,19 @@ func (w *writing) take(cluster *catalog.Cluster, e *errand, positions []int32, r
 		w.mu.Unlock()
 	}
 	return refused, learnt
+}
+
+// learnFenced is what is learnt when a write's shard is fenced, beside what is held
+// back already.
+func (w *writing) learnFenced(e *errand, position int32, learnt verdict, err *cairn.Error) verdict {
+	write := &w.writes[position]
+	held := learnt.held
+	if learnt.refusal == nil {
+		held = holding{keyspace: e.keyspace.UID, placementKey: placement.Key(e.keyspace.Placement, write.Key, nil)}
+	}
+	held.writes++
+	held.bytes += len(write.Key) + len(w.attributes[position])
+	return verdict{action: hold, revision: e.revision(), refusal: err, held: held}
 }
 
 func (w *writing) outcome(names *naming, position int32, result *cairn.Written) cairn.WriteOutcome {

@@ -12,6 +12,7 @@ import (
 // none.
 type Builder struct {
 	shards map[cairn.UID][]Shard
+	moves  []Move
 }
 
 // Add adds a shard, in any order. It keeps the bounds until Build.
@@ -22,12 +23,19 @@ func (b *Builder) Add(s Shard) {
 	b.shards[s.Keyspace] = append(b.shards[s.Keyspace], s)
 }
 
+// AddMove adds a move, in any order.
+func (b *Builder) AddMove(m Move) { b.moves = append(b.moves, m) }
+
 // Build makes the Map of a revision. It refuses as KindCorrupt, naming the
 // keyspace, the shards and their bounds: a keyspace whose shards leave a hole
-// or overlap, two shards of one id, a shard of no keyspace of the catalog, and
-// a record that can't be. The Builder must not be used again.
+// or overlap, two shards of one id, a shard of no keyspace of the catalog, two
+// active moves of one shard, and a record that can't be. The Builder must not be used again.
 func (b *Builder) Build(revision uint64, c *catalog.Catalog) (*Map, error) {
 	m := &Map{revision: revision, catalog: c}
+	var err error
+	if m.moves, err = m.moves.with(b.moves, nil); err != nil {
+		return nil, err
+	}
 	for uid, shards := range b.shards {
 		keyspace, found := c.KeyspaceByUID(uid)
 		if !found {

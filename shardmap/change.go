@@ -15,6 +15,7 @@ type Change struct {
 	Clusters  []ClusterChange
 	Views     []ViewChange
 	Shards    []ShardChange
+	Moves     []MoveChange
 }
 
 // KeyspaceChange is what a Change does to a keyspace's record: Put replaces
@@ -66,9 +67,20 @@ type ShardChange struct {
 	Delete bool
 }
 
+// MoveChange is what a Change does to a move's record: Put replaces it, Delete
+// removes it.
+type MoveChange struct {
+	UID cairn.UID
+	// Expected is the record's Revision, 0 if there must be none.
+	Expected uint64
+	// Put is the new record. Its Revision means nothing.
+	Put    *Move
+	Delete bool
+}
+
 // Empty tells whether the change does nothing.
 func (c Change) Empty() bool {
-	return len(c.Keyspaces)+len(c.Clusters)+len(c.Views)+len(c.Shards) == 0
+	return len(c.Keyspaces)+len(c.Clusters)+len(c.Views)+len(c.Shards)+len(c.Moves) == 0
 }
 
 // Update is what a committed Change does to a Map, once its revision is known:
@@ -87,6 +99,16 @@ func (c Change) Update(revision uint64, from *catalog.Catalog) (Update, error) {
 			update.Set = append(update.Set, shard)
 		case change.Delete:
 			update.Remove = append(update.Remove, ShardRef{change.Keyspace, change.ID})
+		}
+	}
+	for _, change := range c.Moves {
+		switch {
+		case change.Put != nil:
+			move := *change.Put
+			move.Revision = revision
+			update.SetMoves = append(update.SetMoves, move)
+		case change.Delete:
+			update.RemoveMoves = append(update.RemoveMoves, change.UID)
 		}
 	}
 	var err error

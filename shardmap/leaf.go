@@ -35,6 +35,7 @@ type row struct {
 	// offset is where in flat its start stands, and its end right after.
 	offset           uint32
 	startLen, endLen uint16
+	move             cairn.UID
 }
 
 // pinnedBit is free because etcd's revisions are signed.
@@ -43,7 +44,7 @@ const pinnedBit = 1 << 63
 func newRow(s Shard, offset int) row {
 	r := row{
 		id: s.ID, cluster: s.Cluster, epoch: s.Epoch, revision: s.Revision,
-		offset: uint32(offset), startLen: uint16(len(s.Start)), endLen: uint16(len(s.End)),
+		offset: uint32(offset), startLen: uint16(len(s.Start)), endLen: uint16(len(s.End)), move: s.Move,
 	}
 	if s.Pinned {
 		r.revision |= pinnedBit
@@ -194,7 +195,7 @@ func (l *leaf) rank(key []byte) int {
 func (l *leaf) shard(keyspace cairn.UID, i int) Shard {
 	r := &l.rows[i]
 	return Shard{
-		Shard:    cairn.Shard{Keyspace: keyspace, ID: r.id, Start: l.start(r), End: l.rowEnd(r), Epoch: r.epoch},
+		Shard:    cairn.Shard{Keyspace: keyspace, ID: r.id, Start: l.start(r), End: l.rowEnd(r), Epoch: r.epoch, Move: r.move},
 		Cluster:  r.cluster,
 		Pinned:   r.revision&pinnedBit != 0,
 		Revision: r.revision &^ pinnedBit,
@@ -202,6 +203,6 @@ func (l *leaf) shard(keyspace cairn.UID, i int) Shard {
 }
 
 // rowBytes is what a shard takes besides its bound.
-const rowBytes = 48
+const rowBytes = 56
 
 func (l *leaf) bytes() int { return len(l.flat) + len(l.rows)*rowBytes }

@@ -15,6 +15,7 @@ type Map struct {
 	revision uint64
 	catalog  *catalog.Catalog
 	tables   []*table // ascending by keyspace
+	moves    *moves
 }
 
 // Revision is the revision of the store that the Map is of.

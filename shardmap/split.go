@@ -2,6 +2,7 @@ package shardmap
 
 import (
 	"bytes"
+	"cmp"
 
 	"cairn"
 	"cairn/shardmap/catalog"
@@ -13,13 +14,17 @@ import (
 // id, both stay with the owner and as pinned as they were.
 //
 // Refused: a keyspace or shard that the Map does not have (KindNotFound,
-// KEYSPACE_NOT_FOUND, SHARD_NOT_FOUND); a placement key that is none under the
+// KEYSPACE_NOT_FOUND, SHARD_NOT_FOUND); a shard that a move holds
+// (KindPrecondition, SHARD_MOVING); a placement key that is none under the
 // keyspace's scheme, that the shard does not have, or that it begins with
 // (KindInvalid, field "at").
 func Split(m *Map, keyspace cairn.UID, id cairn.ShardID, at []byte) (Change, error) {
 	k, shard, err := m.resolve(keyspace, id)
 	if err != nil {
 		return Change{}, err
+	}
+	if held := m.moves.holder(keyspace, id); held != nil {
+		return Change{}, m.held(held)
 	}
 	if err := placement.Validate(k.Placement.Scheme, at); err != nil {
 		return Change{}, cairn.InField("at", err)
@@ -53,7 +58,8 @@ func Split(m *Map, keyspace cairn.UID, id cairn.ShardID, at []byte) (Change, err
 // Refused: a keyspace or shard that the Map does not have (KindNotFound,
 // KEYSPACE_NOT_FOUND, SHARD_NOT_FOUND), the keyspace's last shard and
 // neighbours of different clusters (KindPrecondition, SHARD_LAST,
-// SHARD_CLUSTERS_DIFFER).
+// SHARD_CLUSTERS_DIFFER), and a shard of the two that a move holds
+// (KindPrecondition, SHARD_MOVING).
 func Merge(m *Map, keyspace cairn.UID, id cairn.ShardID) (Change, error) {
 	k, left, err := m.resolve(keyspace, id)
 	if err != nil {
@@ -63,6 +69,11 @@ func Merge(m *Map, keyspace cairn.UID, id cairn.ShardID) (Change, error) {
 		return Change{}, cairn.Errorf(cairn.KindPrecondition, "SHARD_LAST", "shard %s is the last of keyspace %s; there is none after it to merge with", id, k.Name)
 	}
 	right, _ := m.Lookup(keyspace, left.End)
+	for _, each := range []cairn.ShardID{left.ID, right.ID} {
+		if held := m.moves.holder(keyspace, each); held != nil {
+			return Change{}, m.held(held)
+		}
+	}
 	if left.Cluster != right.Cluster {
 		return Change{}, cairn.Errorf(cairn.KindPrecondition, "SHARD_CLUSTERS_DIFFER",
 			"shard %s is of cluster %s and shard %s after it of cluster %s; move one to the other's cluster first",
@@ -72,6 +83,7 @@ func Merge(m *Map, keyspace cairn.UID, id cairn.ShardID) (Change, error) {
 	merged.End = right.End
 	merged.Epoch = 0
 	merged.Pinned = left.Pinned || right.Pinned
+	merged.Move = cmp.Or(left.Move, right.Move)
 	return Change{
 		Keyspaces: []KeyspaceChange{{Name: k.Name, Expected: k.ModRevision}},
 		Shards: []ShardChange{

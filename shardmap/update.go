@@ -28,6 +28,9 @@ type Update struct {
 	// Remove are the shards that were deleted and not put again. One that the
 	// Map does not have is passed over.
 	Remove []ShardRef
+	// SetMoves are the moves that were put, RemoveMoves those that were deleted.
+	SetMoves    []Move
+	RemoveMoves []cairn.UID
 }
 
 // Apply is the Map that m becomes by an update. It takes some microseconds and
@@ -35,14 +38,18 @@ type Update struct {
 // as it is.
 //
 // It refuses as KindStale (MAP_REVISION, SHARD_REVISION_STALE) an update to an
-// older revision than the Map's and a shard older than the one it has; as
-// KindCorrupt what Builder.Build refuses. What is refused has no effect: load
+// older revision than the Map's and a shard or move older than the one it has
+// (MOVE_REVISION_STALE); as KindCorrupt what Builder.Build refuses. What is refused has no effect: load
 // the Map anew.
 func (m *Map) Apply(u Update) (*Map, error) {
 	if u.Revision < m.revision {
 		return nil, cairn.Errorf(cairn.KindStale, "MAP_REVISION", "an update to revision %d of a map of revision %d", u.Revision, m.revision)
 	}
 	out := &Map{revision: u.Revision, catalog: m.catalog, tables: slices.Clone(m.tables)}
+	var err error
+	if out.moves, err = m.moves.with(u.SetMoves, u.RemoveMoves); err != nil {
+		return nil, err
+	}
 	if u.Catalog != nil {
 		out.catalog = u.Catalog
 		out.tables = slices.DeleteFunc(out.tables, func(t *table) bool {

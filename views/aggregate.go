@@ -14,20 +14,24 @@ func (s *Snapshot) Aggregate(sel Selection, id cairn.AttributeID) (cairn.Aggrega
 	if err != nil {
 		return cairn.Aggregation{}, err
 	}
+	text := a.spec.Type == cairn.TypeString
+	if sel.Where == nil && !text {
+		t := s.tallyMembers(slot, a)
+		return t.aggregation(), nil
+	}
 	selected, err := s.selected(&sel, slot)
 	if err != nil {
 		return cairn.Aggregation{}, err
 	}
-	if a.spec.Type == cairn.TypeString {
+	if text {
 		return a.aggregateText(selected), nil
 	}
-	return a.aggregateNumbers(selected), nil
+	t := tally{kind: a.spec.Type}
+	a.column.eachRun(selected, t.add)
+	return t.aggregation(), nil
 }
 
-// aggregateNumbers goes through ordinals.
-func (a *attribute) aggregateNumbers(of passing) cairn.Aggregation {
-	t := tally{kind: a.spec.Type}
-	a.column.eachRun(of, t.add)
+func (t *tally) aggregation() cairn.Aggregation {
 	if t.count == 0 {
 		return cairn.Aggregation{}
 	}

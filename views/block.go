@@ -44,6 +44,11 @@ type distances interface {
 	// bounds are the least and the greatest of those of some ordinals, of
 	// which there is at least one.
 	bounds(ordinals []uint32) (least, most uint64)
+	// tally is the sum, the least and the greatest of those of some slots, of
+	// which there is at least one, and tallyFloats the sum of the floats whose
+	// ranks they are with a base.
+	tally(which *blockBits) (sum cairn.IntSum, least, most uint64)
+	tallyFloats(base uint64, which *blockBits) float64
 }
 
 // vector is the distances of a block in one width. An array knows its length,

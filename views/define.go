@@ -130,6 +130,7 @@ func (v *Views) Drop(uid cairn.UID, version uint64) {
 	o.tree.DropView(w.number)
 	o.slots = slices.DeleteFunc(o.slots, func(each int) bool { return each == slot })
 	v.dropUnused(w.order)
+	v.present.tallies.forget(uid)
 }
 
 func (v *Views) dropUnused(number int) {

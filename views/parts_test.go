@@ -110,6 +110,24 @@ func compareColumn(t *rapid.T, c *column, numbers map[uint32]uint64, s span) {
 	if got.count != count || count > 0 && (got.least != least || got.most != most || got.sum != sum) {
 		t.Fatalf("tally %+v, want %d from %d to %d, in all %v", got, count, least, most, sum)
 	}
+	byBlocks := tally{kind: cairn.TypeInt}
+	for at := range uint32(len(c.blocks.pages) * pageSize) {
+		var which blockBits
+		for slot := range uint32(blockSize) {
+			if within.Contains(at*blockSize + slot) {
+				which.set(slot)
+			}
+		}
+		if which != (blockBits{}) {
+			var known blockTally
+			known.look(c.blocks.get(at), &which, cairn.TypeInt)
+			byBlocks.merge(&known)
+		}
+	}
+	byBlocks.floats, got.floats = compensated{}, compensated{} // ranks of ints are not those of floats
+	if byBlocks != got {
+		t.Fatalf("tally by blocks %+v, by ordinals %+v", byBlocks, got)
+	}
 }
 
 // TestDictionary compares a dictionary of many strings with a map of counts.

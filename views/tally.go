@@ -45,6 +45,17 @@ func (t *tally) add(b *block, ordinals []uint32) {
 	}
 }
 
+// merge adds what a block has to say.
+func (t *tally) merge(b *blockTally) {
+	if t.count == 0 {
+		t.least, t.most = b.least, b.most
+	}
+	t.least, t.most = min(t.least, b.least), max(t.most, b.most)
+	t.count += b.count
+	t.sum = t.sum.Add(b.sum)
+	t.floats.add(b.floats)
+}
+
 func (v *vector[N]) sum(ordinals []uint32) cairn.IntSum {
 	// The sum modulo 2^64, and that of the upper halves, which is no more than
 	// 2^42. Together they are the whole sum, and neither waits for a carry.

@@ -16,11 +16,13 @@ type Usage struct {
 	// Orders are the orders, Bitsets what is aligned with them: views and
 	// values.
 	Orders, Bitsets int64
+	// Tallies are what is kept to aggregate whole views.
+	Tallies int64
 }
 
 // Total is all of it.
 func (u Usage) Total() int64 {
-	total := u.Keys + u.Members + u.Shards + u.Orders + u.Bitsets
+	total := u.Keys + u.Members + u.Shards + u.Orders + u.Bitsets + u.Tallies
 	for _, bytes := range u.Attributes {
 		total += bytes
 	}
@@ -29,7 +31,7 @@ func (u Usage) Total() int64 {
 
 // Usage goes over the parts, not the entries.
 func (s *Snapshot) Usage() Usage {
-	u := Usage{Entries: s.Entries(), Keys: s.state.keys.bytes(), Attributes: map[cairn.AttributeID]int64{}}
+	u := Usage{Entries: s.Entries(), Keys: s.state.keys.bytes(), Tallies: s.state.tallies.bytes(), Attributes: map[cairn.AttributeID]int64{}}
 	for i := range s.state.attributes {
 		a := &s.state.attributes[i]
 		u.Attributes[a.spec.ID] = a.bytes()

@@ -30,6 +30,7 @@ type Views struct {
 type state struct {
 	keys       keys
 	dense      *denseSets
+	tallies    *blockTallies
 	entries    *bitmap
 	attributes []attribute         // ascending by id
 	ids        []cairn.AttributeID // of attributes
@@ -50,7 +51,7 @@ type state struct {
 func New(schema *cairn.Schema, columns ...cairn.AttributeSpec) *Views {
 	v := &Views{schema: schema, shards: map[cairn.ShardID]uint32{}}
 	v.bitmaps.generation = 1
-	v.present.dense = &denseSets{}
+	v.present.dense, v.present.tallies = &denseSets{}, &blockTallies{}
 	for _, spec := range schema.Attributes() {
 		if !spec.Unindexed {
 			v.present.attributes = append(v.present.attributes, newAttribute(spec))

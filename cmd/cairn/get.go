@@ -68,6 +68,7 @@ type keyspaceDocument struct {
 		Affinity string `json:"affinity,omitempty"`
 	} `json:"placement"`
 	Replicas   uint32                       `json:"replicas"`
+	Mover      string                       `json:"mover,omitempty"`
 	Attributes map[string]attributeDocument `json:"attributes"`
 	Shards     uint64                       `json:"shards"`
 	UID        string                       `json:"uid"`
@@ -81,7 +82,7 @@ type attributeDocument struct {
 
 func newKeyspaceDocument(k *cairnv1.Keyspace) keyspaceDocument {
 	d := keyspaceDocument{
-		Name: short(k.GetName()), Replicas: k.GetReplicas(), Attributes: map[string]attributeDocument{},
+		Name: short(k.GetName()), Replicas: k.GetReplicas(), Mover: k.GetMover(), Attributes: map[string]attributeDocument{},
 		Shards: k.GetShardCount(), UID: k.GetUid(), Revision: k.GetRevision(),
 	}
 	d.Placement.Scheme, d.Placement.Affinity = schemeOf(k).String(), k.GetPlacement().GetAffinity()

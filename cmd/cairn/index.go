@@ -1,14 +1,18 @@
 package main
 
 import (
+	"time"
+
 	"github.com/spf13/cobra"
 
+	"cairn"
 	"cairn/cmd/daemon"
 )
 
 func newIndex() *cobra.Command {
 	var config daemon.IndexConfig
 	var server serverFlags
+	var changesMiB int64
 	cmd := &cobra.Command{
 		Use:   "index --cluster NAME --data DIR --etcd URLS",
 		Short: "Run a replica of the node index of one cluster",
@@ -31,6 +35,13 @@ server is started without the flag.`,
 			if err := server.complete(cmd, &config.Common); err != nil {
 				return err
 			}
+			switch {
+			case changesMiB < 1 || changesMiB > 1<<30:
+				return cairn.Invalid("--changes-mib", "CHANGES_SIZE", "%d; at least 1 MiB of changes is kept", changesMiB)
+			case config.Changes.Age < time.Minute:
+				return cairn.Invalid("--changes-age", "CHANGES_AGE", "%v; changes are kept for a minute at least", config.Changes.Age)
+			}
+			config.Changes.Bytes = changesMiB << 20
 			return asFlag(cmd, daemon.RunIndex(cmd.Context(), config))
 		},
 	}
@@ -41,6 +52,8 @@ server is started without the flag.`,
 	cmd.Flags().BoolVar(&config.Restored, "restored", false, "have a restored directory take the place of the index that the cluster has")
 	cmd.Flags().StringVar(&config.Replaces, "replaces", "", "with --restored, the `REPLICA` that restored the index since the directory was saved")
 	cmd.Flags().StringVar(&config.Advertise, "advertise", "", "`ADDRESS` by which the manifest names this server, if not that of --listen")
+	cmd.Flags().Int64Var(&changesMiB, "changes-mib", 1024, "keep changes for watches that go on later, at most `N` MiB on disk")
+	cmd.Flags().DurationVar(&config.Changes.Age, "changes-age", 24*time.Hour, "keep such changes for so long")
 	cmd.Flags().StringSliceVar(&config.Etcd, "etcd", nil, "`URLS` of etcd, separated by commas")
 	must(cmd.MarkFlagRequired("cluster"))
 	must(cmd.MarkFlagRequired("data"))

@@ -81,7 +81,7 @@ func (q *query) follow(cmd *cobra.Command, c *client.Client) error {
 // taken yet is joined with the next.
 func (q *query) listen(ctx context.Context, cmd *cobra.Command, c *client.Client, keyspace string, changes chan cairn.Token) error {
 	for {
-		err := q.following(ctx, cmd, c, keyspace, cairn.Token{}, func(batch cairn.Changes) error {
+		err := q.following(ctx, cmd, c, keyspace, cairn.Token{}, false, func(batch cairn.Changes) error {
 			token := batch.Token
 			select {
 			case untaken := <-changes:

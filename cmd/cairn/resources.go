@@ -79,7 +79,7 @@ func keyspaceOf(spec *catalog.KeyspaceSpec) *cairnv1.Keyspace {
 		Placement: &cairnv1.Placement{
 			Scheme: scheme, Affinity: spec.Placement.Affinity, InitialShards: spec.InitialShards, InitialSplits: spec.InitialSplits,
 		},
-		Replicas: spec.Replicas, Attributes: map[string]*cairnv1.Attribute{},
+		Replicas: spec.Replicas, Mover: spec.Mover, Attributes: map[string]*cairnv1.Attribute{},
 	}
 	for _, a := range spec.Attributes {
 		out.Attributes[a.Name] = &cairnv1.Attribute{Type: keyFor(types, a.Type), Unindexed: a.Unindexed}
@@ -103,6 +103,7 @@ func keyspaceSpec(k *cairnv1.Keyspace) catalog.Resource {
 		Name:      short(k.GetName()),
 		Placement: cairn.Placement{Scheme: schemeOf(k), Affinity: k.GetPlacement().GetAffinity()},
 		Replicas:  k.GetReplicas(),
+		Mover:     k.GetMover(),
 	}
 	for _, a := range attributeSpecs(k) {
 		spec.Attributes = append(spec.Attributes, catalog.AttributeSpec{Name: a.Name, Type: a.Type, Unindexed: a.Unindexed})

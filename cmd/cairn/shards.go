@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,6 +31,9 @@ type shardDocument struct {
 	End   string `json:"end"`
 	// Entries is absent where the index did not answer.
 	Entries *uint64 `json:"entries,omitempty"`
+	Pinned  bool    `json:"pinned,omitempty"`
+	// Move is the one that holds the shard.
+	Move string `json:"move,omitempty"`
 }
 
 func newShardDocument(s *cairnv1.Shard) shardDocument {
@@ -37,13 +42,25 @@ func newShardDocument(s *cairnv1.Shard) shardDocument {
 	return shardDocument{
 		ID: id, Keyspace: keyspace, Cluster: short(s.GetCluster()), Epoch: s.GetEpoch(),
 		Start: hex.EncodeToString(s.GetStart()), End: hex.EncodeToString(s.GetEnd()), Entries: s.Entries,
+		Pinned: s.GetPinned(), Move: short(s.GetMove()),
 	}
+}
+
+// note is what is special about the shard, empty if nothing is.
+func (d shardDocument) note() string {
+	switch {
+	case d.Move != "":
+		return "moving: " + d.Move
+	case d.Pinned:
+		return "pinned"
+	}
+	return ""
 }
 
 func newShards(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "shards KEYSPACE",
-		Short: "List, split and merge shards",
+		Short: "List, split, merge, isolate and pin shards",
 		Long: `List a keyspace's shards in the order of their placement keys, with the cluster
 that owns each, its epoch and how many entries it holds.`,
 		Example: `  cairn shards runways
@@ -54,7 +71,7 @@ that owns each, its epoch and how many entries it holds.`,
 	}
 	clientFlags(cmd, o)
 	keyFlag(cmd, o)
-	cmd.AddCommand(newSplit(o), newMerge(o))
+	cmd.AddCommand(newSplit(o), newMerge(o), newIsolate(o), newPin(o), newUnpin(o))
 	return cmd
 }
 
@@ -93,13 +110,23 @@ func (o *options) printShards(cmd *cobra.Command, scheme cairn.Scheme, shards []
 	}
 	return o.print(cmd, document, func(out io.Writer) error {
 		grid := render.Grid{Header: []string{"SHARD", "CLUSTER", "EPOCH", "ENTRIES", "FROM", "TO"}, Right: []int{2, 3}}
+		noted := slices.ContainsFunc(document.Shards, func(d shardDocument) bool { return d.note() != "" })
+		if noted {
+			grid.Header = append(grid.Header, "NOTE")
+		}
 		for i, d := range document.Shards {
 			entries := "?"
 			if d.Entries != nil {
 				entries = render.Count(*d.Entries)
 			}
-			grid.Row(d.Keyspace+"/"+strconv.FormatUint(d.ID, 10), d.Cluster, strconv.FormatUint(d.Epoch, 10), entries,
-				o.bound(scheme, shards[i].GetStart(), "-"), o.bound(scheme, shards[i].GetEnd(), "-"))
+			row := []string{
+				d.Keyspace + "/" + strconv.FormatUint(d.ID, 10), d.Cluster, strconv.FormatUint(d.Epoch, 10), entries,
+				o.bound(scheme, shards[i].GetStart(), "-"), o.bound(scheme, shards[i].GetEnd(), "-"),
+			}
+			if noted {
+				row = append(row, cmp.Or(d.note(), "-"))
+			}
+			grid.Row(row...)
 		}
 		return grid.Write(out)
 	})

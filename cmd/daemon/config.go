@@ -57,6 +57,8 @@ type RouterConfig struct {
 	// Data is the directory of the map's journal, from which the router
 	// serves while etcd is down at its start; empty: it then waits for etcd.
 	Data string
+	// Moves is how this router carries moves out, when it is the one to.
+	Moves Moves
 }
 
 // IndexConfig is what RunIndex needs.
@@ -81,6 +83,8 @@ type IndexConfig struct {
 	Etcd []string
 	// Checkpoint says when a checkpoint is due.
 	Checkpoint Checkpoint
+	// Changes bound the changes kept on disk for watches.
+	Changes Changes
 	// Tune, if set, may change how the replica is opened: for tests, whose disks
 	// hang and whose clocks jump.
 	Tune func(*replica.Config)
@@ -94,6 +98,13 @@ type Checkpoint struct {
 	Bytes int64
 	// Age is how old the oldest of them may get.
 	Age time.Duration
+}
+
+// Changes bound the changes that an index keeps on its disk for watches; zeros
+// stand for the defaults of package nodeindex/changelog.
+type Changes struct {
+	Bytes int64
+	Age   time.Duration
 }
 
 // DevConfig is what RunDev needs.
@@ -126,6 +137,13 @@ func (c *Common) validate() error {
 func (c *RouterConfig) validate() error {
 	if err := c.Common.validate(); err != nil {
 		return err
+	}
+	for field, value := range map[string]int64{
+		"moves-per-cluster": int64(c.Moves.PerCluster), "move-bytes": c.Moves.Rate.Bytes, "move-entries": c.Moves.Rate.Entries,
+	} {
+		if value < 0 {
+			return cairn.Invalid(field, "NEGATIVE", "%d is below zero", value)
+		}
 	}
 	return validateEtcd(c.Etcd)
 }

@@ -193,20 +193,19 @@ func checkFloors(deeds []*deed) error {
 		if read.verb != readAtLeast {
 			continue
 		}
-		floor := indexOf(read.floor)
-		if reached := indexOf(read.token); reached < floor || read.token.Epoch < read.floor.Epoch {
+		if !covers(read.token, read.floor) {
 			return fmt.Errorf("an answer has a lower token than the question: %v\n%s", read, listed(deeds))
 		}
 		// What the token covers, at least.
 		var covered *deed
 		for _, w := range deeds {
-			if w.writes() && w.outcome == done && w.place() <= floor && (covered == nil || w.place() > covered.place()) {
+			if w.writes() && w.outcome == done && covers(read.floor, w.token) && (covered == nil || w.place().Compare(covered.place()) > 0) {
 				covered = w
 			}
 		}
 		switch {
 		case covered == nil:
-		case read.found != 0 && (read.version.Index >= covered.place() || covered.verb == remove && mayHaveComeAfter(deeds, covered, read.found)):
+		case read.found != 0 && (placeOf(read.version).Compare(covered.place()) >= 0 || covered.verb == remove && mayHaveComeAfter(deeds, covered, read.found)):
 		case read.found == 0 && (covered.verb == remove || mayHaveBeenRemoved(deeds, covered, read)):
 		default:
 			return fmt.Errorf("an answer is older than its token: %v\nwhich covers %v\n%s", read, covered, listed(deeds))
@@ -215,13 +214,25 @@ func checkFloors(deeds []*deed) error {
 	return nil
 }
 
-// place is where in the log a write stands that was done. Of a delete that was
+// place is where in the log of its owner a write stands that was done. Of a delete that was
 // repeated it is where that was, so that the write itself may stand earlier.
-func (d *deed) place() uint64 {
+func (d *deed) place() cairn.Stamp {
 	if d.verb == put {
-		return d.version.Index
+		return placeOf(d.version)
 	}
-	return indexOf(d.token)
+	return cairn.Stamp{Epoch: d.token.Epoch, Index: indexOf(d.token)}
+}
+
+func placeOf(v cairn.Version) cairn.Stamp { return cairn.Stamp{Epoch: v.Epoch, Index: v.Index} }
+
+// covers tells whether a token asks for all that another does.
+func covers(token, other cairn.Token) bool {
+	for _, c := range other.Clusters() {
+		if token.Index(c.Cluster) < c.Index {
+			return false
+		}
+	}
+	return token.Epoch >= other.Epoch
 }
 
 // mayHaveComeAfter tells whether the write of a value may have come after a
@@ -235,11 +246,11 @@ func mayHaveComeAfter(deeds []*deed, removed *deed, value int64) bool {
 func mayHaveBeenRemoved(deeds []*deed, since, read *deed) bool {
 	return slices.ContainsFunc(deeds, func(d *deed) bool {
 		return d.verb == remove && d.call < read.end && d.end > since.call &&
-			(d.outcome == unknown || d.outcome == done && d.place() >= since.place())
+			(d.outcome == unknown || d.outcome == done && d.place().Compare(since.place()) >= 0)
 	})
 }
 
-// indexOf is the log index of a token of one cluster.
+// indexOf is the log index of the token of a write.
 func indexOf(token cairn.Token) (index uint64) {
 	for _, c := range token.Clusters() {
 		index = max(index, c.Index)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"cairn"
+	"cairn/nodeindex"
+	"cairn/nodeindex/changelog"
 	"cairn/nodeindex/replica"
 	"cairn/shardmap"
 	"cairn/shardmap/catalog"
@@ -51,6 +53,7 @@ type hostConfig struct {
 	// failed is told why an index must not go on.
 	failed     func(error)
 	checkpoint Checkpoint
+	changes    Changes
 	tune       func(*replica.Config) // IndexConfig.Tune
 	log        *slog.Logger
 }
@@ -79,6 +82,7 @@ func openHost(ctx context.Context, store *mapStore, cluster *catalog.Cluster, co
 		Logger:          log,
 		CheckpointBytes: config.checkpoint.Bytes,
 		CheckpointAge:   config.checkpoint.Age,
+		Index:           nodeindex.Options{Changes: changelog.Options{Bytes: config.changes.Bytes, Age: config.changes.Age}},
 		Refresh: func(ctx context.Context, revision uint64) (cairn.Assignment, error) {
 			m, err := store.Wait(ctx, revision)
 			if err != nil {

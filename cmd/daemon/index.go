@@ -64,7 +64,7 @@ func RunIndex(ctx context.Context, config IndexConfig) error {
 			"cluster", cluster.Name, "address", address, "declared", strings.Join(cluster.IndexReplicas, ", "))
 	}
 	opened, err := openHost(ctx, store, cluster, hostConfig{
-		dir: config.Data, name: address, checkpoint: config.Checkpoint, log: config.Log,
+		dir: config.Data, name: address, checkpoint: config.Checkpoint, changes: config.Changes, log: config.Log,
 		network: &replicaNetwork{junction: shared, cluster: cluster.UID}, address: address, join: config.Join,
 		restored: config.Restored, replaces: config.Replaces, failed: failed, tune: config.Tune,
 	})

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"cairn"
@@ -18,16 +19,20 @@ import (
 
 // load is what clients do to a number of keys, until it is stopped.
 type load struct {
-	b      *besieged
-	prefix string
-	began  time.Time
+	t       *testing.T
+	routers []*caller // each client asks one of them
+	timeout time.Duration
+	prefix  string
+	began   time.Time
 	history
 	values atomic.Int64
 	// answered counts the answers, so that a wait for progress has something to
 	// look at.
 	answered atomic.Int64
-	stop     context.CancelFunc
-	clients  sync.WaitGroup
+	// failed counts the calls that had an error other than a refusal.
+	failed  atomic.Int64
+	stop    context.CancelFunc
+	clients sync.WaitGroup
 
 	lastMu sync.Mutex   // guards latest
 	latest map[int]seen // by key, what was seen there last
@@ -50,8 +55,14 @@ const (
 )
 
 func (b *besieged) load(name string, seed uint64) *load {
-	ctx, cancel := context.WithCancel(b.t.Context())
-	l := &load{b: b, prefix: name, began: time.Now(), stop: cancel, latest: map[int]seen{}}
+	return startLoad(b.t, name, seed, deedTimeout, b.caller)
+}
+
+// startLoad has clients work until the load is stopped, each through one of the
+// routers.
+func startLoad(t *testing.T, name string, seed uint64, timeout time.Duration, routers ...*caller) *load {
+	ctx, cancel := context.WithCancel(t.Context())
+	l := &load{t: t, routers: routers, timeout: timeout, prefix: name, began: time.Now(), stop: cancel, latest: map[int]seen{}}
 	for client := range loadClients {
 		l.clients.Go(func() {
 			random := rand.New(rand.NewPCG(seed, uint64(client)))
@@ -63,6 +74,8 @@ func (b *besieged) load(name string, seed uint64) *load {
 	}
 	return l
 }
+
+func (l *load) router(d *deed) *caller { return l.routers[d.client%len(l.routers)] }
 
 func (l *load) keyOf(key int) []byte { return fmt.Appendf(nil, "%s-%05d", l.prefix, key) }
 
@@ -115,7 +128,7 @@ func (l *load) see(key int, value seen) {
 // carryOut asks the router, and fills in what came of it. It is false for what
 // surely changed nothing and told nothing.
 func (l *load) carryOut(d *deed) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), deedTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), l.timeout)
 	defer cancel()
 	d.call = time.Since(l.began)
 	var err error
@@ -133,6 +146,9 @@ func (l *load) carryOut(d *deed) bool {
 		return true
 	}
 	failure := rpcerr.FromError(err)
+	if failure.Kind != cairn.KindPrecondition && l.failed.Add(1) <= 10 {
+		l.t.Logf("%v: %v", d, err)
+	}
 	switch {
 	case !d.writes():
 		return false
@@ -147,7 +163,7 @@ func (l *load) carryOut(d *deed) bool {
 		// Surely not done: whoever reads its value shows that this is not so.
 		return false
 	}
-	l.b.t.Errorf("%v: %v", d, err)
+	l.t.Errorf("%v: %v", d, err)
 	return false
 }
 
@@ -160,7 +176,7 @@ func (l *load) read(ctx context.Context, d *deed) error {
 	if d.verb == readAtLeast {
 		request.Freshness.Level = &cairnv1.Freshness_AtLeast{AtLeast: d.floor.String()}
 	}
-	response, err := l.b.locator.BatchLocate(ctx, request)
+	response, err := l.router(d).locator.BatchLocate(ctx, request)
 	if err != nil {
 		return err
 	}
@@ -176,7 +192,7 @@ func (l *load) read(ctx context.Context, d *deed) error {
 }
 
 func (l *load) put(ctx context.Context, d *deed) error {
-	response, err := l.b.writer.Put(ctx, &cairnv1.PutRequest{
+	response, err := l.router(d).writer.Put(ctx, &cairnv1.PutRequest{
 		Keyspace: keyspaceName, Condition: l.condition(d),
 		Put: &cairnv1.Put{Key: l.keyOf(d.key), Attributes: map[string]*cairnv1.Value{"amount": intValue(int(d.value))}},
 	})
@@ -189,7 +205,7 @@ func (l *load) put(ctx context.Context, d *deed) error {
 }
 
 func (l *load) remove(ctx context.Context, d *deed) error {
-	response, err := l.b.writer.Delete(ctx, &cairnv1.DeleteRequest{Keyspace: keyspaceName, Key: l.keyOf(d.key), Condition: l.condition(d)})
+	response, err := l.router(d).writer.Delete(ctx, &cairnv1.DeleteRequest{Keyspace: keyspaceName, Key: l.keyOf(d.key), Condition: l.condition(d)})
 	if err != nil {
 		return err
 	}
@@ -215,9 +231,9 @@ func versionOf(v *cairnv1.Version) cairn.Version {
 
 // goesOn waits until so many calls have been answered.
 func (l *load) goesOn(calls int) {
-	l.b.t.Helper()
+	l.t.Helper()
 	before := l.answered.Load()
-	eventually(l.b.t, "calls are answered", func() bool { return l.answered.Load() >= before+int64(calls) })
+	eventually(l.t, "calls are answered", func() bool { return l.answered.Load() >= before+int64(calls) })
 }
 
 // finish ends the load, reads every key once more, and judges what was
@@ -227,11 +243,11 @@ func (l *load) finish() {
 	l.clients.Wait()
 	for key := range l.count()/deedsPerKey + keysAtOnce {
 		d := deed{client: loadClients, key: key, verb: readLatest}
-		eventually(l.b.t, "a key is read at the end", func() bool { return l.carryOut(&d) })
+		eventually(l.t, "a key is read at the end", func() bool { return l.carryOut(&d) })
 		l.add(d)
 	}
 	if err := l.check(); err != nil {
-		l.b.t.Errorf("%v", err)
+		l.t.Errorf("%v", err)
 	}
 	count := map[string]int{}
 	for _, d := range l.deeds {
@@ -244,7 +260,7 @@ func (l *load) finish() {
 	for _, what := range slices.Sorted(maps.Keys(count)) {
 		text += fmt.Sprintf(", %d %s", count[what], what)
 	}
-	l.b.t.Logf("%s; the longest time without a write: %v", text, l.longestPause().Round(time.Millisecond))
+	l.t.Logf("%s; the longest time without a write: %v", text, l.longestPause().Round(time.Millisecond))
 }
 
 // longestPause is the longest time in which no write was done.

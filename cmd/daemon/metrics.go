@@ -18,6 +18,7 @@ type metrics struct {
 	keys     *prometheus.CounterVec
 	retries  *prometheus.CounterVec
 	calls    *prometheus.HistogramVec
+	fences   *prometheus.HistogramVec
 }
 
 // requestBuckets reach from a locate inside the process (3 µs) to the default
@@ -48,8 +49,13 @@ func newMetrics() *metrics {
 				"Each batch of a StreamLocate counts as a call. Calls that came before the server was ready have no method.",
 			Buckets: requestBuckets,
 		}, []string{"method", "code"}),
+		fences: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "cairn_move_fence_seconds",
+			Help:    "How long the shards of the moves that this router carried out were fenced, by what came after: committed, or catching-up where the fence was lifted.",
+			Buckets: requestBuckets,
+		}, []string{"then"}),
 	}
-	m.registry.MustRegister(m.requests, m.keys, m.retries, m.calls,
+	m.registry.MustRegister(m.requests, m.keys, m.retries, m.calls, m.fences,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewBuildInfoCollector())

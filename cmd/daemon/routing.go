@@ -23,13 +23,14 @@ type routing struct {
 	admin   *admin.Admin
 	metrics *metrics
 	log     *slog.Logger
-	// stopFlipper ends the goroutine that has built views serve.
-	stopFlipper func()
+	// stopFlipper ends the goroutine that has built views serve, stopMover the one
+	// that carries moves out.
+	stopFlipper, stopMover func()
 }
 
 // openRouting makes a router that finds indexes in local and behind the
 // addresses that clusters name.
-func openRouting(store *mapStore, local *hosts, metrics *metrics, log *slog.Logger) (*routing, error) {
+func openRouting(store *mapStore, local *hosts, moves Moves, metrics *metrics, log *slog.Logger) (*routing, error) {
 	dialer := newDialer(local, log)
 	known := func(keyspace string) bool {
 		_, exists := store.Map().Catalog().KeyspaceByName(keyspace)
@@ -49,8 +50,12 @@ func openRouting(store *mapStore, local *hosts, metrics *metrics, log *slog.Logg
 		CountWhere: func(ctx context.Context, keyspace, where string) (uint64, error) {
 			return made.CountWhere(ctx, keyspace, where, cairn.Freshness{})
 		},
+		Staged: dialer.staged, MoveTurn: moves.moveTurn,
 	})
-	return &routing{made, administrator, metrics, log, startFlipper(store, made.Status, log)}, nil
+	return &routing{
+		made, administrator, metrics, log,
+		startFlipper(store, made.Status, log), startMover(store, dialer, moves, metrics, log),
+	}, nil
 }
 
 // services is for edge.serve.
@@ -99,6 +104,10 @@ func named(request any) string {
 	switch r := request.(type) {
 	case interface{ GetName() string }:
 		names = append(names, r.GetName())
+	case *cairnv1.CreateMoveRequest:
+		names = append(names, r.GetShard(), r.GetTo())
+	case *cairnv1.IsolateKeyRequest:
+		names = append(names, r.GetParent())
 	case *cairnv1.ApplyRequest:
 		for _, each := range r.GetResources() {
 			names = append(names, cmp.Or(each.GetKeyspace().GetName(), each.GetCluster().GetName(), each.GetView().GetName()))
@@ -114,6 +123,7 @@ func named(request any) string {
 }
 
 func (r *routing) close() {
+	r.stopMover()
 	r.stopFlipper()
 	r.router.Close()
 }

@@ -36,7 +36,7 @@ func (d *document) resource(body ast.Node) (catalog.Resource, error) {
 }
 
 func (d *document) keyspace(body ast.Node) (*catalog.KeyspaceSpec, error) {
-	top, err := d.mapping(body, "", "kind", "name", "placement", "replicas", "attributes")
+	top, err := d.mapping(body, "", "kind", "name", "placement", "replicas", "mover", "attributes")
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +56,9 @@ func (d *document) keyspace(body ast.Node) (*catalog.KeyspaceSpec, error) {
 	}
 	if replicas != nil {
 		spec.Replicas = *replicas
+	}
+	if spec.Mover, err = d.text(top, "mover"); err != nil {
+		return nil, err
 	}
 	if node := top.get("attributes"); node != nil {
 		spec.Attributes, err = d.attributes(node)

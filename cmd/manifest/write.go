@@ -53,6 +53,9 @@ func writeKeyspace(out *strings.Builder, spec *catalog.KeyspaceSpec) {
 	if spec.Replicas != 0 {
 		fmt.Fprintf(out, "replicas: %d\n", spec.Replicas)
 	}
+	if spec.Mover != "" {
+		fmt.Fprintf(out, "mover: %s\n", quote(spec.Mover))
+	}
 	if len(spec.Attributes) == 0 {
 		return
 	}

@@ -119,6 +119,11 @@ func (c Config) completed() (Config, error) {
 	setDefault(&c.ID, "1")
 	setDefault(&c.Address, c.ID)
 	setDefault(&c.Logger, slog.Default())
+	if c.Index.Changes.Lost == nil {
+		c.Index.Changes.Lost = func(err error) {
+			c.Logger.Warn("changes kept for watches were given up; who watches from before is told STAMP_COMPACTED", "err", err)
+		}
+	}
 	if c.FreeSpace == nil {
 		c.FreeSpace = freeSpace
 	}

@@ -8,6 +8,7 @@ import (
 
 	"cairn"
 	"cairn/nodeindex"
+	"cairn/nodeindex/changelog"
 )
 
 var errEnough = errors.New("enough")
@@ -47,7 +48,7 @@ func TestWatchDeliversEveryChange(t *testing.T) {
 
 func TestWatchEnds(t *testing.T) {
 	config := configure(t.TempDir())
-	config.Index = nodeindex.Options{FeedBytes: 1 << 10}
+	config.Index = nodeindex.Options{FeedBytes: 1 << 10, Changes: changelog.Options{Bytes: 2000, SegmentBytes: 200}}
 	r := open(t, config)
 	first := mustWrite(t, r, put(1, "a"))
 	for i := range 100 {

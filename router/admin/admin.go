@@ -54,6 +54,12 @@ type Config struct {
 	// Progress asks the indexes how far views are, in the order of their names.
 	// Without it that is not known.
 	Progress func(ctx context.Context, views ...string) []cairn.ViewProgress
+	// Staged asks a move's target how many entries it has of the shard; false if
+	// it can't be asked. Without it that is not known.
+	Staged func(ctx context.Context, to *catalog.Cluster, move shardmap.Move) (entries uint64, known bool)
+	// MoveTurn tells whether a move of a Map has its turn. Without it that is not
+	// known.
+	MoveTurn func(m *shardmap.Map, move cairn.UID) bool
 }
 
 // Admin carries operations out. It is safe for concurrent use and holds no
@@ -83,6 +89,8 @@ type ClusterInfo struct {
 type ShardInfo struct {
 	shardmap.Shard
 	ClusterName string
+	// HeldBy is the active move of the shard, 0 if there is none.
+	HeldBy cairn.UID
 	// Entries is what its owner's index holds of it; only if EntriesKnown.
 	Entries      uint64
 	EntriesKnown bool

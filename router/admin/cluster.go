@@ -53,6 +53,9 @@ func (a *Admin) DeleteCluster(ctx context.Context, name string) error {
 			uses = append(uses, fmt.Sprintf("%d of keyspace %s", owner.Shards, k.Name))
 		}
 	}
+	if err := usedByMove(m, catalog.ClusterName(c.Name), func(move shardmap.Move) bool { return move.To == c.UID || move.From == c.UID }); err != nil {
+		return err
+	}
 	if len(uses) > 0 {
 		err := cairn.Errorf(cairn.KindPrecondition, "IN_USE", "cluster %s owns shards: %s; move them, or delete the keyspaces, first", c.Name, strings.Join(uses, ", "))
 		err.Field = catalog.ClusterName(c.Name)

@@ -1,5 +1,6 @@
 // Package admin is what operators do to the shard map: declare keyspaces,
-// clusters and views, show and delete them, split and merge shards. Beside it
+// clusters and views, show and delete them, split, merge, pin and
+// move shards. Beside it
 // stands the Flipper, which has new versions of views serve once every index
 // has built them.
 //

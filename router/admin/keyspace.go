@@ -55,6 +55,9 @@ func (a *Admin) DeleteKeyspace(ctx context.Context, name string) error {
 	if err := checkViews(m, k); err != nil && !k.Deleting {
 		return err // before writes are refused in vain
 	}
+	if err := usedByMove(m, catalog.KeyspaceName(k.Name), func(move shardmap.Move) bool { return move.Keyspace == k.UID }); err != nil {
+		return err
+	}
 	if !k.Deleting { // else an earlier attempt did not come to its end
 		if err := a.mark(ctx, k, true); err != nil {
 			if cairn.KindOf(err) == cairn.KindConflict {

@@ -51,7 +51,7 @@ func (a *Admin) ListShards(ctx context.Context, keyspace string, from ShardsAfte
 			next = &ShardsAfter{k.UID, shard.Start}
 			break
 		}
-		page = append(page, ShardInfo{Shard: shard})
+		page = append(page, shardInfo(m, shard))
 	}
 	a.describe(ctx, m, page)
 	return page, next, nil
@@ -59,7 +59,8 @@ func (a *Admin) ListShards(ctx context.Context, keyspace string, from ShardsAfte
 
 // SplitShard divides a shard in two; both stay with its cluster. KindNotFound
 // if there is no such shard; KindInvalid if it can't be divided there, or is
-// of a range keyspace and at is empty; KindConflict if it was changed
+// of a range keyspace and at is empty; KindPrecondition (SHARD_MOVING) while it
+// moves; KindConflict if it was changed
 // meanwhile.
 func (a *Admin) SplitShard(ctx context.Context, keyspace string, id cairn.ShardID, at SplitAt) (left, right ShardInfo, err error) {
 	m, k, err := a.keyspace(ctx, keyspace)
@@ -109,7 +110,7 @@ func (s SplitAt) resolve(k *catalog.Keyspace, shard shardmap.Shard) ([]byte, err
 
 // MergeShards joins a shard with the one after it; the first one's id stays.
 // KindNotFound if there is no such shard; KindPrecondition if it is the last,
-// or the one after it is of another cluster; KindConflict if either was
+// or the one after it is of another cluster, or either moves; KindConflict if either was
 // changed meanwhile.
 func (a *Admin) MergeShards(ctx context.Context, keyspace string, id cairn.ShardID) (ShardInfo, error) {
 	m, k, err := a.keyspace(ctx, keyspace)
@@ -120,6 +121,31 @@ func (a *Admin) MergeShards(ctx context.Context, keyspace string, id cairn.Shard
 	if err != nil {
 		return ShardInfo{}, err
 	}
+	return a.commitShard(ctx, k, change, id)
+}
+
+// IsolateKey gives the keys that are placed where a key is a shard of their own,
+// which stays with its cluster: one that they have already is shown as it is.
+// KindInvalid for a key that is none; KindPrecondition if they are in a shard that
+// moves; KindConflict if it was changed meanwhile.
+func (a *Admin) IsolateKey(ctx context.Context, keyspace string, key cairn.Key) (ShardInfo, error) {
+	if err := key.Validate(); err != nil {
+		return ShardInfo{}, err
+	}
+	m, k, err := a.keyspace(ctx, keyspace)
+	if err != nil {
+		return ShardInfo{}, err
+	}
+	at := placement.Key(k.Placement, key, nil)
+	change, id, err := shardmap.Isolate(m, k.UID, at, placement.After(k.Placement.Scheme, at))
+	if err != nil {
+		return ShardInfo{}, err
+	}
+	return a.commitShard(ctx, k, change, id)
+}
+
+// commitShard makes a change and shows a shard as it stands after it.
+func (a *Admin) commitShard(ctx context.Context, k *catalog.Keyspace, change shardmap.Change, id cairn.ShardID) (ShardInfo, error) {
 	shards, err := a.commitShards(ctx, k, change, id)
 	if err != nil {
 		return ShardInfo{}, err
@@ -143,10 +169,15 @@ func (a *Admin) commitShards(ctx context.Context, k *catalog.Keyspace, change sh
 		if !found {
 			return nil, cairn.Errorf(cairn.KindConflict, "MAP_CHANGED", "done at revision %d, but shard %s was changed again since", revision, id)
 		}
-		out[i] = ShardInfo{Shard: shard}
+		out[i] = shardInfo(m, shard)
 	}
 	a.describe(ctx, m, out)
 	return out, nil
+}
+
+func shardInfo(m *shardmap.Map, shard shardmap.Shard) ShardInfo {
+	held, _ := m.MoveOf(shard.Keyspace, shard.ID)
+	return ShardInfo{Shard: shard, HeldBy: held.UID}
 }
 
 // describe adds to shards their owners' names, and what the owners hold of

@@ -15,8 +15,18 @@ import (
 // last token that was delivered, so that changes may come twice and none is
 // left out.
 func (c *Client) Watch(ctx context.Context, keyspace string, from cairn.Token, deliver func(cairn.Changes) error) error {
+	return c.watch(ctx, &cairnv1.WatchRequest{Keyspace: keyspacePrefix + keyspace, From: from.String()}, deliver)
+}
+
+// WatchSnapshot is router.Router.WatchSnapshot. When the connection breaks
+// before all entries have been told, they are told from the beginning.
+func (c *Client) WatchSnapshot(ctx context.Context, keyspace string, deliver func(cairn.Changes) error) error {
+	return c.watch(ctx, &cairnv1.WatchRequest{Keyspace: keyspacePrefix + keyspace, Snapshot: true}, deliver)
+}
+
+func (c *Client) watch(ctx context.Context, req *cairnv1.WatchRequest, deliver func(cairn.Changes) error) error {
 	for try := 1; ; try++ {
-		progressed, err := c.watchOnce(ctx, keyspace, &from, deliver)
+		progressed, err := c.watchOnce(ctx, req, deliver)
 		if failure, own := errors.AsType[*delivering](err); own {
 			return failure.err
 		}
@@ -42,12 +52,12 @@ type delivering struct{ err error }
 
 func (d *delivering) Error() string { return d.err.Error() }
 
-// watchOnce watches until the connection breaks, moving from on. It tells
-// whether anything came.
-func (c *Client) watchOnce(ctx context.Context, keyspace string, from *cairn.Token, deliver func(cairn.Changes) error) (progressed bool, err error) {
+// watchOnce watches until the connection breaks, and has the request go on from
+// what was delivered. It tells whether anything came.
+func (c *Client) watchOnce(ctx context.Context, req *cairnv1.WatchRequest, deliver func(cairn.Changes) error) (progressed bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := c.changes.Watch(ctx, &cairnv1.WatchRequest{Keyspace: keyspacePrefix + keyspace, From: from.String()})
+	stream, err := c.changes.Watch(ctx, req)
 	if err != nil {
 		return false, err
 	}
@@ -63,7 +73,9 @@ func (c *Client) watchOnce(ctx context.Context, keyspace string, from *cairn.Tok
 		if err := deliver(changes); err != nil {
 			return progressed, &delivering{err}
 		}
-		*from, progressed = changes.Token, true
+		if progressed = true; resp.GetToken() != "" {
+			req.From, req.Snapshot = resp.GetToken(), false
+		}
 	}
 }
 
@@ -87,10 +99,11 @@ func fromWatch(resp *cairnv1.WatchResponse) (cairn.Changes, error) {
 		if unreadable != nil {
 			return cairn.Changes{}, unreadable
 		}
-		out.Changes = append(out.Changes, cairn.NamedChange{
-			Key: change.GetKey(), Shard: id, Time: change.GetTime().AsTime().In(time.UTC),
-			Before: entry(change.GetBefore()), After: entry(change.GetAfter()),
-		})
+		named := cairn.NamedChange{Key: change.GetKey(), Shard: id, Before: entry(change.GetBefore()), After: entry(change.GetAfter())}
+		if change.GetTime() != nil {
+			named.Time = change.GetTime().AsTime().In(time.UTC)
+		}
+		out.Changes = append(out.Changes, named)
 	}
 	return out, err
 }

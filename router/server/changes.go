@@ -31,10 +31,14 @@ func (c *changes) Watch(req *cairnv1.WatchRequest, stream grpc.ServerStreamingSe
 	if err != nil {
 		return err
 	}
+	snapshot := req.GetSnapshot()
+	if snapshot && req.GetFrom() != "" {
+		return cairn.Invalid("snapshot", "SNAPSHOT_WITH_TOKEN", "a watch begins with a snapshot or from a token, not both")
+	}
 	// Only the last message of a batch has its token: from the others, a
 	// client that breaks off gets the batch again.
 	before := from
-	return c.router.Watch(stream.Context(), keyspace, from, func(batch cairn.Changes) error {
+	deliver := func(batch cairn.Changes) error {
 		rest := batch.Changes
 		for {
 			var part []cairn.NamedChange
@@ -50,7 +54,11 @@ func (c *changes) Watch(req *cairnv1.WatchRequest, stream grpc.ServerStreamingSe
 				return nil
 			}
 		}
-	})
+	}
+	if snapshot {
+		return c.router.WatchSnapshot(stream.Context(), keyspace, deliver)
+	}
+	return c.router.Watch(stream.Context(), keyspace, from, deliver)
 }
 
 // cut takes from changes what one message holds.
@@ -80,7 +88,10 @@ func watchResponse(keyspace string, part []cairn.NamedChange, token cairn.Token)
 	var table nodeTable
 	out := &cairnv1.WatchResponse{Changes: make([]*cairnv1.Change, len(part)), Token: token.String()}
 	for i := range part {
-		change := &cairnv1.Change{Key: part[i].Key, Shard: shardName(keyspace, part[i].Shard), Time: timestamppb.New(part[i].Time)}
+		change := &cairnv1.Change{Key: part[i].Key, Shard: shardName(keyspace, part[i].Shard)}
+		if !part[i].Time.IsZero() {
+			change.Time = timestamppb.New(part[i].Time)
+		}
 		if part[i].Before != nil {
 			change.Before = entry(part[i].Before, &table)
 		}

@@ -27,6 +27,7 @@ type verbs interface {
 	Delete(ctx context.Context, keyspace string, key cairn.Key, condition cairn.Condition, id cairn.RequestID) (bool, cairn.Token, error)
 	BatchWrite(ctx context.Context, keyspace string, writes []cairn.Write, id cairn.RequestID) ([]cairn.WriteOutcome, cairn.Token, error)
 	Watch(ctx context.Context, keyspace string, from cairn.Token, deliver func(cairn.Changes) error) error
+	WatchSnapshot(ctx context.Context, keyspace string, deliver func(cairn.Changes) error) error
 }
 
 var (
@@ -257,6 +258,35 @@ func TestWatchesAreAlike(t *testing.T) {
 	}
 	byKey := cmpopts.SortSlices(func(a, b cairn.NamedChange) bool { return a.Key.Compare(b.Key) < 0 })
 	if diff := cmp.Diff(here, there, alike, byKey); diff != "" {
+		t.Errorf("in process (-) and remote (+) differ:\n%s", diff)
+	}
+}
+
+func TestSnapshotsOfWatchesAreAlike(t *testing.T) {
+	s := serve(t, 2, 4, server.Config{})
+	seeded(t, s)
+	enough := errors.New("enough")
+	watch := func(v verbs) (all []cairn.NamedChange) {
+		err := v.WatchSnapshot(timeout(t), bed.Things, func(c cairn.Changes) error {
+			if c.Token.String() != "" {
+				if len(c.Changes) > 0 {
+					t.Errorf("the end of a snapshot has %d changes", len(c.Changes))
+				}
+				return enough
+			}
+			all = append(all, c.Changes...)
+			return nil
+		})
+		if !errors.Is(err, enough) {
+			t.Fatal(err)
+		}
+		return all
+	}
+	here, there := watch(s.router), watch(s.client(t))
+	if len(here) != 30 || here[0].Before != nil || here[0].After == nil || !here[0].Time.IsZero() || here[0].Shard == 0 {
+		t.Errorf("a snapshot of %d entries begins with %+v", len(here), here[0])
+	}
+	if diff := cmp.Diff(here, there, alike); diff != "" {
 		t.Errorf("in process (-) and remote (+) differ:\n%s", diff)
 	}
 }

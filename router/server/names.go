@@ -12,6 +12,7 @@ const (
 	keyspacePrefix = "keyspaces/"
 	clusterPrefix  = "clusters/"
 	viewPrefix     = "views/"
+	movePrefix     = "moves/"
 	shardInfix     = "/shards/"
 )
 

@@ -56,6 +56,7 @@ const (
 	clustersPage
 	shardsPage
 	viewsPage
+	movesPage
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -45,7 +45,7 @@ func keyspaceSpec(k *cairnv1.Keyspace) (*catalog.KeyspaceSpec, error) {
 		return nil, err
 	}
 	out := &catalog.KeyspaceSpec{
-		Name: name, Replicas: k.GetReplicas(),
+		Name: name, Replicas: k.GetReplicas(), Mover: k.GetMover(),
 		Placement:     cairn.Placement{Affinity: k.GetPlacement().GetAffinity()},
 		InitialShards: k.GetPlacement().GetInitialShards(), InitialSplits: k.GetPlacement().GetInitialSplits(),
 	}
@@ -100,7 +100,7 @@ func viewSpec(v *cairnv1.View) (*catalog.ViewSpec, error) {
 
 func keyspaceMessage(info admin.KeyspaceInfo) *cairnv1.Keyspace {
 	out := &cairnv1.Keyspace{
-		Name: keyspacePrefix + info.Name, Replicas: uint32(info.Replicas), Uid: info.UID.String(),
+		Name: keyspacePrefix + info.Name, Replicas: uint32(info.Replicas), Mover: info.Mover, Uid: info.UID.String(),
 		Revision: info.Revision, ShardCount: uint64(info.ShardCount),
 		Placement:  &cairnv1.Placement{Scheme: cairnv1.Placement_HASH, Affinity: info.Placement.Affinity},
 		Attributes: make(map[string]*cairnv1.Attribute),
@@ -152,7 +152,10 @@ func viewMessage(info admin.ViewInfo) *cairnv1.View {
 func shardMessage(keyspace string, info admin.ShardInfo) *cairnv1.Shard {
 	out := &cairnv1.Shard{
 		Name: shardName(keyspace, info.ID), Cluster: clusterPrefix + info.ClusterName,
-		Epoch: info.Epoch, Start: info.Start, End: info.End,
+		Epoch: info.Epoch, Start: info.Start, End: info.End, Pinned: info.Pinned,
+	}
+	if info.HeldBy != 0 {
+		out.Move = moveName(info.HeldBy)
 	}
 	if info.EntriesKnown {
 		out.Entries = &info.Entries

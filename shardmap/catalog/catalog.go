@@ -22,7 +22,13 @@ type Keyspace struct {
 	// NextShard and NextAttribute are the next ids to be given out.
 	NextShard     cairn.ShardID
 	NextAttribute cairn.AttributeID
+	// Mover is who moves the data behind the entries when a shard moves:
+	// MoverExternal, or empty where nobody does.
+	Mover string
 }
+
+// MoverExternal is the Mover of a keyspace whose owner moves the data.
+const MoverExternal = "external"
 
 // Cluster is a cluster as it stands.
 type Cluster struct {

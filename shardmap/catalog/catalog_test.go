@@ -219,6 +219,7 @@ func TestPlanRefuses(t *testing.T) {
 		"empty split":        {ranged(""), "keyspaces/roads.placement.initial_splits[0]", "KEY_EMPTY"},
 		"17 replicas":        {keyspace(func(k *KeyspaceSpec) { k.Replicas = 17 }), "keyspaces/roads.replicas", "REPLICAS_OUT_OF_RANGE"},
 		"replicas > nodes":   {keyspace(func(k *KeyspaceSpec) { k.Replicas = 3 }), "keyspaces/roads.replicas", "REPLICAS_OVER_NODES"},
+		"mover":              {keyspace(func(k *KeyspaceSpec) { k.Mover = "rsync" }), "keyspaces/roads.mover", "MOVER_UNKNOWN"},
 		"attribute name":     {[]Resource{newKeyspace("roads", AttributeSpec{Name: "a-b", Type: cairn.TypeInt})}, "keyspaces/roads.attributes.a-b", "ATTRIBUTE_NAME"},
 		"attribute type":     {[]Resource{newKeyspace("runways", AttributeSpec{Name: "surface", Type: cairn.TypeInt})}, "keyspaces/runways.attributes.surface.type", "ATTRIBUTE_TYPE_CHANGED"},
 		"scheme changed":     {[]Resource{{Keyspace: &KeyspaceSpec{Name: "runways", Placement: cairn.Placement{Scheme: cairn.SchemeRange}}}}, "keyspaces/runways.placement.scheme", "PLACEMENT_CHANGED"},
@@ -346,6 +347,7 @@ func drawCluster(t *rapid.T, name string) Resource {
 func drawKeyspace(t *rapid.T, name string) Resource {
 	r := newKeyspace(name)
 	r.Keyspace.Replicas = rapid.Uint32Range(0, 2).Draw(t, "replicas")
+	r.Keyspace.Mover = rapid.SampledFrom([]string{"", MoverExternal}).Draw(t, "mover")
 	for _, a := range []string{"a", "b", "c"} {
 		if rapid.Bool().Draw(t, "attribute") {
 			r.Keyspace.Attributes = append(r.Keyspace.Attributes, AttributeSpec{

@@ -29,6 +29,8 @@ func (p *planner) keyspace(spec *KeyspaceSpec) error {
 	after := *before
 	after.Replicas = int(cmp.Or(spec.Replicas, DefaultReplicas))
 	change.field("replicas", strconv.Itoa(before.Replicas), strconv.Itoa(after.Replicas))
+	after.Mover = spec.Mover
+	change.field("mover", before.Mover, after.Mover)
 	if err := after.setAttributes(spec.Attributes, change); err != nil {
 		return err
 	}
@@ -50,7 +52,7 @@ func (p *planner) newKeyspace(spec *KeyspaceSpec) error {
 		Placement: spec.Placement,
 		Replicas:  int(cmp.Or(spec.Replicas, DefaultReplicas)),
 		Schema:    &cairn.Schema{},
-	}, NextAttribute: 1}
+	}, NextAttribute: 1, Mover: spec.Mover}
 	created := NewKeyspace{Keyspace: after}
 	change := &ResourceChange{}
 	change.field("placement.scheme", "", spec.Placement.Scheme.String())
@@ -65,6 +67,7 @@ func (p *planner) newKeyspace(spec *KeyspaceSpec) error {
 		}
 	}
 	change.field("replicas", "", strconv.Itoa(after.Replicas))
+	change.field("mover", "", after.Mover)
 	if err := after.setAttributes(spec.Attributes, change); err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type keyspaceRecord struct {
 	NextShard     cairn.ShardID     `json:"next_shard"`
 	NextAttribute cairn.AttributeID `json:"next_attribute"`
 	Deleting      bool              `json:"deleting,omitempty"`
+	Mover         string            `json:"mover,omitempty"`
 	// Revision is there where the last transaction changed bookkeeping only;
 	// otherwise the declaration is as new as the record.
 	Revision uint64 `json:"revision,omitempty"`
@@ -72,6 +73,7 @@ func EncodeKeyspace(k *Keyspace) []byte {
 		NextShard:     k.NextShard,
 		NextAttribute: k.NextAttribute,
 		Deleting:      k.Deleting,
+		Mover:         k.Mover,
 		Revision:      k.Revision,
 	}
 	for _, a := range k.Schema.Attributes() {
@@ -100,6 +102,7 @@ func DecodeKeyspace(data []byte, modRevision uint64) (*Keyspace, error) {
 		Generation:    record.Generation,
 		NextShard:     record.NextShard,
 		NextAttribute: record.NextAttribute,
+		Mover:         record.Mover,
 	}
 	switch record.Placement.Scheme {
 	case cairn.SchemeHash.String():
@@ -109,7 +112,7 @@ func DecodeKeyspace(data []byte, modRevision uint64) (*Keyspace, error) {
 	default:
 		return nil, corrupt("keyspace", fmt.Errorf("placement scheme %q", record.Placement.Scheme))
 	}
-	if k.UID == 0 || ValidateName(k.Name) != nil || k.Replicas < 1 || k.Replicas > cairn.MaxReplicas || k.Revision > modRevision {
+	if k.UID == 0 || ValidateName(k.Name) != nil || k.Replicas < 1 || k.Replicas > cairn.MaxReplicas || k.Revision > modRevision || validateMover(k.Mover) != nil {
 		return nil, corrupt("keyspace", errors.New("a field out of its range"))
 	}
 	specs := make([]cairn.AttributeSpec, len(record.Attributes))

@@ -73,6 +73,8 @@ type KeyspaceSpec struct {
 	// Replicas is how many nodes an entry gets, 0 meaning DefaultReplicas.
 	Replicas   uint32
 	Attributes []AttributeSpec
+	// Mover is empty or MoverExternal.
+	Mover string
 }
 
 // AttributeSpec is an attribute as declared.
@@ -108,7 +110,7 @@ type NodeSpec struct {
 
 // Spec is k as it would be declared. What counts at creation only is left out.
 func (k *Keyspace) Spec() *KeyspaceSpec {
-	spec := &KeyspaceSpec{Name: k.Name, Placement: k.Placement, Replicas: uint32(k.Replicas)}
+	spec := &KeyspaceSpec{Name: k.Name, Placement: k.Placement, Replicas: uint32(k.Replicas), Mover: k.Mover}
 	for _, a := range k.Schema.Attributes() {
 		spec.Attributes = append(spec.Attributes, AttributeSpec{a.Name, a.Type, a.Unindexed})
 	}

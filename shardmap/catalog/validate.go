@@ -54,6 +54,9 @@ func (s *KeyspaceSpec) validate() error {
 	if err := s.validatePlacement(); err != nil {
 		return cairn.InField("placement", err)
 	}
+	if err := validateMover(s.Mover); err != nil {
+		return err
+	}
 	// Ids matter to NewSchema only in being distinct.
 	specs := make([]cairn.AttributeSpec, len(s.Attributes))
 	for i, a := range s.Attributes {
@@ -61,6 +64,13 @@ func (s *KeyspaceSpec) validate() error {
 	}
 	_, err := cairn.NewSchema(specs)
 	return err
+}
+
+func validateMover(mover string) error {
+	if mover != "" && mover != MoverExternal {
+		return cairn.Invalid("mover", "MOVER_UNKNOWN", "%q moves no data; say %s if you move it yourself when a shard moves, or leave mover out", mover, MoverExternal)
+	}
+	return nil
 }
 
 func (s *KeyspaceSpec) validatePlacement() error {

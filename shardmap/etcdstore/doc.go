@@ -13,7 +13,9 @@
 //	clusters/NAME                      a cluster, JSON
 //	shards/KEYSPACE/GENERATION/ID      a shard, JSON, one key each
 //	views/NAME                         a view, JSON
+//	moves/UID                          the move of a shard, JSON
 //	creating/KEYSPACE                  a keyspace being created, under a lease
+//	elections/NAME                     who carries moves out, under leases
 //	committers/ID                      the last commit of one Store
 //	deletions                          put when a keyspace, cluster or view is deleted
 //

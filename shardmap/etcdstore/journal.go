@@ -263,6 +263,9 @@ func (s *snapshot) write(to io.Writer) (size int64, err error) {
 	for _, k := range s.current.Catalog().Keyspaces() {
 		add(record{keyspacesFolder + k.Name, catalog.EncodeKeyspace(k), k.ModRevision})
 	}
+	for _, move := range s.current.Moves() {
+		add(record{moveKey(move.UID), encodeMove(move), move.Revision})
+	}
 	for _, k := range s.current.Catalog().Keyspaces() {
 		for shard := range s.current.Shards(k.UID) {
 			add(record{shardKey(generation{k.UID, k.Generation}, shard.ID), encodeShard(shard), shard.Revision})

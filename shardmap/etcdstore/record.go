@@ -26,14 +26,16 @@ const (
 	clustersFolder   = "clusters/"
 	committersFolder = "committers/"
 	creatingFolder   = "creating/"
+	electionsFolder  = "elections/"
 	foundersFolder   = "founders/"
 	keyspacesFolder  = "keyspaces/"
+	movesFolder      = "moves/"
 	shardsFolder     = "shards/"
 	viewsFolder      = "views/"
 )
 
 // mapFolders hold what the Map is made of. What stands elsewhere is another's.
-var mapFolders = []string{clustersFolder, creatingFolder, keyspacesFolder, shardsFolder, viewsFolder}
+var mapFolders = []string{clustersFolder, creatingFolder, keyspacesFolder, movesFolder, shardsFolder, viewsFolder}
 
 func isOfMap(key string) bool {
 	return slices.ContainsFunc(mapFolders, func(folder string) bool { return strings.HasPrefix(key, folder) })
@@ -89,14 +91,15 @@ type shardRecord struct {
 	End   string `json:"end"`
 	// Epoch is there where the last transaction changed neither owner nor
 	// bounds; otherwise it is the record's own revision.
-	Epoch  uint64 `json:"epoch,omitempty"`
-	Pinned bool   `json:"pinned,omitempty"`
+	Epoch  uint64    `json:"epoch,omitempty"`
+	Pinned bool      `json:"pinned,omitempty"`
+	Move   cairn.UID `json:"move,omitempty"`
 }
 
 // encodeShard writes a shard's record. An Epoch of 0 means the revision of the
 // transaction that stores it.
 func encodeShard(s shardmap.Shard) []byte {
-	data, err := json.Marshal(shardRecord{s.Cluster, hex.EncodeToString(s.Start), hex.EncodeToString(s.End), s.Epoch, s.Pinned})
+	data, err := json.Marshal(shardRecord{s.Cluster, hex.EncodeToString(s.Start), hex.EncodeToString(s.End), s.Epoch, s.Pinned, s.Move})
 	if err != nil {
 		panic(err) // strings and numbers always marshal
 	}
@@ -127,7 +130,7 @@ func decodeShard(g generation, id cairn.ShardID, r record) (shardmap.Shard, erro
 		stored.Epoch = r.modRevision
 	}
 	return shardmap.Shard{
-		Shard:    cairn.Shard{Keyspace: g.keyspace, ID: id, Start: start, End: end, Epoch: stored.Epoch},
+		Shard:    cairn.Shard{Keyspace: g.keyspace, ID: id, Start: start, End: end, Epoch: stored.Epoch, Move: stored.Move},
 		Cluster:  stored.Cluster,
 		Pinned:   stored.Pinned,
 		Revision: r.modRevision,

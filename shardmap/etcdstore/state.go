@@ -73,6 +73,12 @@ func (l *loader) add(r record) error {
 			return err
 		}
 		l.views = append(l.views, view)
+	case strings.HasPrefix(r.key, movesFolder):
+		move, err := decodeMove(r)
+		if err != nil {
+			return err
+		}
+		l.builder.AddMove(move)
 	case strings.HasPrefix(r.key, creatingFolder):
 		uid, err := parseCreatingKey(r.key)
 		if err != nil {
@@ -151,6 +157,11 @@ func (s *state) apply(revision uint64, records []record) error {
 		}
 	}
 	for key, r := range last {
+		if strings.HasPrefix(key, movesFolder) {
+			if err := addMove(&update, r); err != nil {
+				return err
+			}
+		}
 		if !strings.HasPrefix(key, shardsFolder) {
 			continue
 		}
@@ -182,6 +193,18 @@ func (s *state) apply(revision uint64, records []record) error {
 	if err == nil {
 		s.current = next
 	}
+	return err
+}
+
+// addMove adds what became of a move's record to an update.
+func addMove(update *shardmap.Update, r record) error {
+	if r.value == nil {
+		uid, err := parseMoveKey(r.key)
+		update.RemoveMoves = append(update.RemoveMoves, uid)
+		return err
+	}
+	move, err := decodeMove(r)
+	update.SetMoves = append(update.SetMoves, move)
 	return err
 }
 

@@ -103,6 +103,16 @@ func (s *Store) transaction(change shardmap.Change) (*transaction, error) {
 			t.ops = append(t.ops, clientv3.OpDelete(s.config.Prefix+key))
 		}
 	}
+	for _, move := range change.Moves {
+		key := moveKey(move.UID)
+		s.compare(t, key, "move "+move.UID.String(), move.Expected)
+		switch {
+		case move.Put != nil:
+			t.ops = append(t.ops, clientv3.OpPut(s.config.Prefix+key, string(encodeMove(*move.Put))))
+		case move.Delete:
+			t.ops = append(t.ops, clientv3.OpDelete(s.config.Prefix+key))
+		}
+	}
 	if deletes {
 		t.ops = append(t.ops, clientv3.OpPut(s.config.Prefix+deletionsKey, ""))
 	}

@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"math/bits"
@@ -66,4 +67,23 @@ func hashAt(bound []byte) uint64 {
 		return 0
 	}
 	return binary.BigEndian.Uint64(bound)
+}
+
+// After is the placement key next to one, so that [placementKey, After) has that
+// one only; empty where it is the last of its scheme.
+func After(scheme cairn.Scheme, placementKey []byte) []byte {
+	if scheme == cairn.SchemeRange && len(placementKey) < cairn.MaxKeyLength {
+		return append(bytes.Clone(placementKey), 0)
+	}
+	// Of the longest ones, and of hashes, the next is the next number.
+	next := bytes.Clone(placementKey)
+	for i := len(next) - 1; i >= 0; i-- {
+		if next[i]++; next[i] != 0 {
+			return next
+		}
+		if scheme == cairn.SchemeRange {
+			next = next[:i]
+		}
+	}
+	return nil
 }

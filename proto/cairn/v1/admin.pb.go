@@ -131,7 +131,7 @@ func (x Replica_Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Replica_Role.Descriptor instead.
 func (Replica_Role) EnumDescriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{34, 0}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{53, 0}
 }
 
 type Resource struct {
@@ -1796,6 +1796,930 @@ func (x *MergeShardsResponse) GetShard() *Shard {
 	return nil
 }
 
+type IsolateKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "keyspaces/runways".
+	Parent        string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	Key           []byte `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IsolateKeyRequest) Reset() {
+	*x = IsolateKeyRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IsolateKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IsolateKeyRequest) ProtoMessage() {}
+
+func (x *IsolateKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IsolateKeyRequest.ProtoReflect.Descriptor instead.
+func (*IsolateKeyRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *IsolateKeyRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *IsolateKeyRequest) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+type IsolateKeyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Shard         *Shard                 `protobuf:"bytes,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IsolateKeyResponse) Reset() {
+	*x = IsolateKeyResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IsolateKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IsolateKeyResponse) ProtoMessage() {}
+
+func (x *IsolateKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IsolateKeyResponse.ProtoReflect.Descriptor instead.
+func (*IsolateKeyResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *IsolateKeyResponse) GetShard() *Shard {
+	if x != nil {
+		return x.Shard
+	}
+	return nil
+}
+
+type PinShardRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "keyspaces/runways/shards/17".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Pinned        bool   `protobuf:"varint,2,opt,name=pinned,proto3" json:"pinned,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PinShardRequest) Reset() {
+	*x = PinShardRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PinShardRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PinShardRequest) ProtoMessage() {}
+
+func (x *PinShardRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PinShardRequest.ProtoReflect.Descriptor instead.
+func (*PinShardRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *PinShardRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PinShardRequest) GetPinned() bool {
+	if x != nil {
+		return x.Pinned
+	}
+	return false
+}
+
+type PinShardResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Shard         *Shard                 `protobuf:"bytes,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PinShardResponse) Reset() {
+	*x = PinShardResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PinShardResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PinShardResponse) ProtoMessage() {}
+
+func (x *PinShardResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PinShardResponse.ProtoReflect.Descriptor instead.
+func (*PinShardResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *PinShardResponse) GetShard() *Shard {
+	if x != nil {
+		return x.Shard
+	}
+	return nil
+}
+
+type CreateMoveRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The shard, as in "keyspaces/runways/shards/17".
+	Shard string `protobuf:"bytes,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	// Where it shall go, as in "clusters/north".
+	To string `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	// Why, for those who look at it later; at most 255 bytes.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateMoveRequest) Reset() {
+	*x = CreateMoveRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateMoveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateMoveRequest) ProtoMessage() {}
+
+func (x *CreateMoveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateMoveRequest.ProtoReflect.Descriptor instead.
+func (*CreateMoveRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *CreateMoveRequest) GetShard() string {
+	if x != nil {
+		return x.Shard
+	}
+	return ""
+}
+
+func (x *CreateMoveRequest) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *CreateMoveRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type CreateMoveResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Move          *Move                  `protobuf:"bytes,1,opt,name=move,proto3" json:"move,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateMoveResponse) Reset() {
+	*x = CreateMoveResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateMoveResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateMoveResponse) ProtoMessage() {}
+
+func (x *CreateMoveResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateMoveResponse.ProtoReflect.Descriptor instead.
+func (*CreateMoveResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *CreateMoveResponse) GetMove() *Move {
+	if x != nil {
+		return x.Move
+	}
+	return nil
+}
+
+type GetMoveRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "moves/00c3a1f09be24d57".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetMoveRequest) Reset() {
+	*x = GetMoveRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMoveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMoveRequest) ProtoMessage() {}
+
+func (x *GetMoveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMoveRequest.ProtoReflect.Descriptor instead.
+func (*GetMoveRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *GetMoveRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type ListMovesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to 1,000; 100 when unset.
+	PageSize      int32  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMovesRequest) Reset() {
+	*x = ListMovesRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMovesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMovesRequest) ProtoMessage() {}
+
+func (x *ListMovesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMovesRequest.ProtoReflect.Descriptor instead.
+func (*ListMovesRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ListMovesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListMovesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListMovesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Without entries and entries_total: GetMove has them.
+	Moves         []*Move `protobuf:"bytes,1,rep,name=moves,proto3" json:"moves,omitempty"`
+	NextPageToken string  `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMovesResponse) Reset() {
+	*x = ListMovesResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMovesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMovesResponse) ProtoMessage() {}
+
+func (x *ListMovesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMovesResponse.ProtoReflect.Descriptor instead.
+func (*ListMovesResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ListMovesResponse) GetMoves() []*Move {
+	if x != nil {
+		return x.Moves
+	}
+	return nil
+}
+
+func (x *ListMovesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type PauseMoveRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PauseMoveRequest) Reset() {
+	*x = PauseMoveRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PauseMoveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PauseMoveRequest) ProtoMessage() {}
+
+func (x *PauseMoveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PauseMoveRequest.ProtoReflect.Descriptor instead.
+func (*PauseMoveRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *PauseMoveRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type PauseMoveResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Move          *Move                  `protobuf:"bytes,1,opt,name=move,proto3" json:"move,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PauseMoveResponse) Reset() {
+	*x = PauseMoveResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PauseMoveResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PauseMoveResponse) ProtoMessage() {}
+
+func (x *PauseMoveResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PauseMoveResponse.ProtoReflect.Descriptor instead.
+func (*PauseMoveResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *PauseMoveResponse) GetMove() *Move {
+	if x != nil {
+		return x.Move
+	}
+	return nil
+}
+
+type ResumeMoveRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeMoveRequest) Reset() {
+	*x = ResumeMoveRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeMoveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeMoveRequest) ProtoMessage() {}
+
+func (x *ResumeMoveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeMoveRequest.ProtoReflect.Descriptor instead.
+func (*ResumeMoveRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *ResumeMoveRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type ResumeMoveResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Move          *Move                  `protobuf:"bytes,1,opt,name=move,proto3" json:"move,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeMoveResponse) Reset() {
+	*x = ResumeMoveResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeMoveResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeMoveResponse) ProtoMessage() {}
+
+func (x *ResumeMoveResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeMoveResponse.ProtoReflect.Descriptor instead.
+func (*ResumeMoveResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *ResumeMoveResponse) GetMove() *Move {
+	if x != nil {
+		return x.Move
+	}
+	return nil
+}
+
+type CancelMoveRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelMoveRequest) Reset() {
+	*x = CancelMoveRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelMoveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelMoveRequest) ProtoMessage() {}
+
+func (x *CancelMoveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelMoveRequest.ProtoReflect.Descriptor instead.
+func (*CancelMoveRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *CancelMoveRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type CancelMoveResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Move          *Move                  `protobuf:"bytes,1,opt,name=move,proto3" json:"move,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelMoveResponse) Reset() {
+	*x = CancelMoveResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelMoveResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelMoveResponse) ProtoMessage() {}
+
+func (x *CancelMoveResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelMoveResponse.ProtoReflect.Descriptor instead.
+func (*CancelMoveResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *CancelMoveResponse) GetMove() *Move {
+	if x != nil {
+		return x.Move
+	}
+	return nil
+}
+
+type PlanRebalanceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Clusters to be emptied, as in "clusters/north".
+	Drain []string `protobuf:"bytes,1,rep,name=drain,proto3" json:"drain,omitempty"`
+	// The most of a keyspace's entries to be moved, above 0 and at most 1; 0.09
+	// when unset.
+	Share float64 `protobuf:"fixed64,2,opt,name=share,proto3" json:"share,omitempty"`
+	// The most moves; any number when unset.
+	Moves         int32 `protobuf:"varint,3,opt,name=moves,proto3" json:"moves,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlanRebalanceRequest) Reset() {
+	*x = PlanRebalanceRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanRebalanceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanRebalanceRequest) ProtoMessage() {}
+
+func (x *PlanRebalanceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanRebalanceRequest.ProtoReflect.Descriptor instead.
+func (*PlanRebalanceRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *PlanRebalanceRequest) GetDrain() []string {
+	if x != nil {
+		return x.Drain
+	}
+	return nil
+}
+
+func (x *PlanRebalanceRequest) GetShare() float64 {
+	if x != nil {
+		return x.Share
+	}
+	return 0
+}
+
+func (x *PlanRebalanceRequest) GetMoves() int32 {
+	if x != nil {
+		return x.Moves
+	}
+	return 0
+}
+
+type ApplyRebalanceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The next bytes of the plan as PlanRebalance gives it.
+	Data          []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyRebalanceRequest) Reset() {
+	*x = ApplyRebalanceRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyRebalanceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyRebalanceRequest) ProtoMessage() {}
+
+func (x *ApplyRebalanceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyRebalanceRequest.ProtoReflect.Descriptor instead.
+func (*ApplyRebalanceRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *ApplyRebalanceRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type ApplyRebalanceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many steps the plan had, all of which were begun.
+	Steps int32 `protobuf:"varint,1,opt,name=steps,proto3" json:"steps,omitempty"`
+	// The moves that go on now, as in "moves/00c3a1f09be24d57".
+	Moves         []string `protobuf:"bytes,2,rep,name=moves,proto3" json:"moves,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyRebalanceResponse) Reset() {
+	*x = ApplyRebalanceResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyRebalanceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyRebalanceResponse) ProtoMessage() {}
+
+func (x *ApplyRebalanceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyRebalanceResponse.ProtoReflect.Descriptor instead.
+func (*ApplyRebalanceResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *ApplyRebalanceResponse) GetSteps() int32 {
+	if x != nil {
+		return x.Steps
+	}
+	return 0
+}
+
+func (x *ApplyRebalanceResponse) GetMoves() []string {
+	if x != nil {
+		return x.Moves
+	}
+	return nil
+}
+
+type PlanRebalanceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The next bytes of the plan as a file: a JSON document.
+	Data          []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlanRebalanceResponse) Reset() {
+	*x = PlanRebalanceResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanRebalanceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanRebalanceResponse) ProtoMessage() {}
+
+func (x *PlanRebalanceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanRebalanceResponse.ProtoReflect.Descriptor instead.
+func (*PlanRebalanceResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *PlanRebalanceResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 type GetIndexStatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// As in "clusters/north".
@@ -1806,7 +2730,7 @@ type GetIndexStatusRequest struct {
 
 func (x *GetIndexStatusRequest) Reset() {
 	*x = GetIndexStatusRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[31]
+	mi := &file_cairn_v1_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1818,7 +2742,7 @@ func (x *GetIndexStatusRequest) String() string {
 func (*GetIndexStatusRequest) ProtoMessage() {}
 
 func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[31]
+	mi := &file_cairn_v1_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1831,7 +2755,7 @@ func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIndexStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetIndexStatusRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{31}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *GetIndexStatusRequest) GetCluster() string {
@@ -1851,7 +2775,7 @@ type ListReplicasRequest struct {
 
 func (x *ListReplicasRequest) Reset() {
 	*x = ListReplicasRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[32]
+	mi := &file_cairn_v1_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1863,7 +2787,7 @@ func (x *ListReplicasRequest) String() string {
 func (*ListReplicasRequest) ProtoMessage() {}
 
 func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[32]
+	mi := &file_cairn_v1_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1876,7 +2800,7 @@ func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasRequest.ProtoReflect.Descriptor instead.
 func (*ListReplicasRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{32}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListReplicasRequest) GetParent() string {
@@ -1896,7 +2820,7 @@ type ListReplicasResponse struct {
 
 func (x *ListReplicasResponse) Reset() {
 	*x = ListReplicasResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[33]
+	mi := &file_cairn_v1_admin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1908,7 +2832,7 @@ func (x *ListReplicasResponse) String() string {
 func (*ListReplicasResponse) ProtoMessage() {}
 
 func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[33]
+	mi := &file_cairn_v1_admin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1921,7 +2845,7 @@ func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasResponse.ProtoReflect.Descriptor instead.
 func (*ListReplicasResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{33}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListReplicasResponse) GetReplicas() []*Replica {
@@ -1953,7 +2877,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[34]
+	mi := &file_cairn_v1_admin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1965,7 +2889,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[34]
+	mi := &file_cairn_v1_admin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1978,7 +2902,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{34}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Replica) GetAddress() string {
@@ -2055,7 +2979,7 @@ type IndexStatus struct {
 
 func (x *IndexStatus) Reset() {
 	*x = IndexStatus{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[35]
+	mi := &file_cairn_v1_admin_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2067,7 +2991,7 @@ func (x *IndexStatus) String() string {
 func (*IndexStatus) ProtoMessage() {}
 
 func (x *IndexStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[35]
+	mi := &file_cairn_v1_admin_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2080,7 +3004,7 @@ func (x *IndexStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IndexStatus.ProtoReflect.Descriptor instead.
 func (*IndexStatus) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *IndexStatus) GetReplica() string {
@@ -2275,7 +3199,70 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tB\x13\xe0A\x02\xfaA\r\n" +
 	"\vcairn/ShardR\x04name\"<\n" +
 	"\x13MergeShardsResponse\x12%\n" +
-	"\x05shard\x18\x01 \x01(\v2\x0f.cairn.v1.ShardR\x05shard\"H\n" +
+	"\x05shard\x18\x01 \x01(\v2\x0f.cairn.v1.ShardR\x05shard\"Z\n" +
+	"\x11IsolateKeyRequest\x12.\n" +
+	"\x06parent\x18\x01 \x01(\tB\x16\xe0A\x02\xfaA\x10\n" +
+	"\x0ecairn/KeyspaceR\x06parent\x12\x15\n" +
+	"\x03key\x18\x02 \x01(\fB\x03\xe0A\x02R\x03key\";\n" +
+	"\x12IsolateKeyResponse\x12%\n" +
+	"\x05shard\x18\x01 \x01(\v2\x0f.cairn.v1.ShardR\x05shard\"R\n" +
+	"\x0fPinShardRequest\x12'\n" +
+	"\x04name\x18\x01 \x01(\tB\x13\xe0A\x02\xfaA\r\n" +
+	"\vcairn/ShardR\x04name\x12\x16\n" +
+	"\x06pinned\x18\x02 \x01(\bR\x06pinned\"9\n" +
+	"\x10PinShardResponse\x12%\n" +
+	"\x05shard\x18\x01 \x01(\v2\x0f.cairn.v1.ShardR\x05shard\"}\n" +
+	"\x11CreateMoveRequest\x12)\n" +
+	"\x05shard\x18\x01 \x01(\tB\x13\xe0A\x02\xfaA\r\n" +
+	"\vcairn/ShardR\x05shard\x12%\n" +
+	"\x02to\x18\x02 \x01(\tB\x15\xe0A\x02\xfaA\x0f\n" +
+	"\rcairn/ClusterR\x02to\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"8\n" +
+	"\x12CreateMoveResponse\x12\"\n" +
+	"\x04move\x18\x01 \x01(\v2\x0e.cairn.v1.MoveR\x04move\"8\n" +
+	"\x0eGetMoveRequest\x12&\n" +
+	"\x04name\x18\x01 \x01(\tB\x12\xe0A\x02\xfaA\f\n" +
+	"\n" +
+	"cairn/MoveR\x04name\"N\n" +
+	"\x10ListMovesRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"a\n" +
+	"\x11ListMovesResponse\x12$\n" +
+	"\x05moves\x18\x01 \x03(\v2\x0e.cairn.v1.MoveR\x05moves\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\":\n" +
+	"\x10PauseMoveRequest\x12&\n" +
+	"\x04name\x18\x01 \x01(\tB\x12\xe0A\x02\xfaA\f\n" +
+	"\n" +
+	"cairn/MoveR\x04name\"7\n" +
+	"\x11PauseMoveResponse\x12\"\n" +
+	"\x04move\x18\x01 \x01(\v2\x0e.cairn.v1.MoveR\x04move\";\n" +
+	"\x11ResumeMoveRequest\x12&\n" +
+	"\x04name\x18\x01 \x01(\tB\x12\xe0A\x02\xfaA\f\n" +
+	"\n" +
+	"cairn/MoveR\x04name\"8\n" +
+	"\x12ResumeMoveResponse\x12\"\n" +
+	"\x04move\x18\x01 \x01(\v2\x0e.cairn.v1.MoveR\x04move\";\n" +
+	"\x11CancelMoveRequest\x12&\n" +
+	"\x04name\x18\x01 \x01(\tB\x12\xe0A\x02\xfaA\f\n" +
+	"\n" +
+	"cairn/MoveR\x04name\"8\n" +
+	"\x12CancelMoveResponse\x12\"\n" +
+	"\x04move\x18\x01 \x01(\v2\x0e.cairn.v1.MoveR\x04move\"l\n" +
+	"\x14PlanRebalanceRequest\x12(\n" +
+	"\x05drain\x18\x01 \x03(\tB\x12\xfaA\x0f\n" +
+	"\rcairn/ClusterR\x05drain\x12\x14\n" +
+	"\x05share\x18\x02 \x01(\x01R\x05share\x12\x14\n" +
+	"\x05moves\x18\x03 \x01(\x05R\x05moves\"+\n" +
+	"\x15ApplyRebalanceRequest\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"U\n" +
+	"\x16ApplyRebalanceResponse\x12\x14\n" +
+	"\x05steps\x18\x01 \x01(\x05R\x05steps\x12%\n" +
+	"\x05moves\x18\x02 \x03(\tB\x0f\xfaA\f\n" +
+	"\n" +
+	"cairn/MoveR\x05moves\"+\n" +
+	"\x15PlanRebalanceResponse\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"H\n" +
 	"\x15GetIndexStatusRequest\x12/\n" +
 	"\acluster\x18\x01 \x01(\tB\x15\xe0A\x02\xfaA\x0f\n" +
 	"\rcairn/ClusterR\acluster\"D\n" +
@@ -2315,7 +3302,7 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	" \x01(\x04R\tviewBytes\x1a>\n" +
 	"\x10NodeEntriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\xe2\t\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\xb5\x0f\n" +
 	"\x05Admin\x128\n" +
 	"\x05Apply\x12\x16.cairn.v1.ApplyRequest\x1a\x17.cairn.v1.ApplyResponse\x12?\n" +
 	"\vGetKeyspace\x12\x1c.cairn.v1.GetKeyspaceRequest\x1a\x12.cairn.v1.Keyspace\x12P\n" +
@@ -2335,7 +3322,21 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"ListShards\x12\x1b.cairn.v1.ListShardsRequest\x1a\x1c.cairn.v1.ListShardsResponse\x12G\n" +
 	"\n" +
 	"SplitShard\x12\x1b.cairn.v1.SplitShardRequest\x1a\x1c.cairn.v1.SplitShardResponse\x12J\n" +
-	"\vMergeShards\x12\x1c.cairn.v1.MergeShardsRequest\x1a\x1d.cairn.v1.MergeShardsResponse\x12M\n" +
+	"\vMergeShards\x12\x1c.cairn.v1.MergeShardsRequest\x1a\x1d.cairn.v1.MergeShardsResponse\x12G\n" +
+	"\n" +
+	"IsolateKey\x12\x1b.cairn.v1.IsolateKeyRequest\x1a\x1c.cairn.v1.IsolateKeyResponse\x12A\n" +
+	"\bPinShard\x12\x19.cairn.v1.PinShardRequest\x1a\x1a.cairn.v1.PinShardResponse\x12G\n" +
+	"\n" +
+	"CreateMove\x12\x1b.cairn.v1.CreateMoveRequest\x1a\x1c.cairn.v1.CreateMoveResponse\x123\n" +
+	"\aGetMove\x12\x18.cairn.v1.GetMoveRequest\x1a\x0e.cairn.v1.Move\x12D\n" +
+	"\tListMoves\x12\x1a.cairn.v1.ListMovesRequest\x1a\x1b.cairn.v1.ListMovesResponse\x12D\n" +
+	"\tPauseMove\x12\x1a.cairn.v1.PauseMoveRequest\x1a\x1b.cairn.v1.PauseMoveResponse\x12G\n" +
+	"\n" +
+	"ResumeMove\x12\x1b.cairn.v1.ResumeMoveRequest\x1a\x1c.cairn.v1.ResumeMoveResponse\x12G\n" +
+	"\n" +
+	"CancelMove\x12\x1b.cairn.v1.CancelMoveRequest\x1a\x1c.cairn.v1.CancelMoveResponse\x12R\n" +
+	"\rPlanRebalance\x12\x1e.cairn.v1.PlanRebalanceRequest\x1a\x1f.cairn.v1.PlanRebalanceResponse0\x01\x12U\n" +
+	"\x0eApplyRebalance\x12\x1f.cairn.v1.ApplyRebalanceRequest\x1a .cairn.v1.ApplyRebalanceResponse(\x01\x12M\n" +
 	"\fListReplicas\x12\x1d.cairn.v1.ListReplicasRequest\x1a\x1e.cairn.v1.ListReplicasResponse\x12R\n" +
 	"\rBackupCluster\x12\x1e.cairn.v1.BackupClusterRequest\x1a\x1f.cairn.v1.BackupClusterResponse0\x01\x12H\n" +
 	"\x0eGetIndexStatus\x12\x1f.cairn.v1.GetIndexStatusRequest\x1a\x15.cairn.v1.IndexStatusB\x1eZ\x1ccairn/proto/cairn/v1;cairnv1b\x06proto3"
@@ -2353,7 +3354,7 @@ func file_cairn_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
 var file_cairn_v1_admin_proto_goTypes = []any{
 	(ResourceChange_Action)(0),     // 0: cairn.v1.ResourceChange.Action
 	(Replica_Role)(0),              // 1: cairn.v1.Replica.Role
@@ -2388,77 +3389,124 @@ var file_cairn_v1_admin_proto_goTypes = []any{
 	(*SplitShardResponse)(nil),     // 30: cairn.v1.SplitShardResponse
 	(*MergeShardsRequest)(nil),     // 31: cairn.v1.MergeShardsRequest
 	(*MergeShardsResponse)(nil),    // 32: cairn.v1.MergeShardsResponse
-	(*GetIndexStatusRequest)(nil),  // 33: cairn.v1.GetIndexStatusRequest
-	(*ListReplicasRequest)(nil),    // 34: cairn.v1.ListReplicasRequest
-	(*ListReplicasResponse)(nil),   // 35: cairn.v1.ListReplicasResponse
-	(*Replica)(nil),                // 36: cairn.v1.Replica
-	(*IndexStatus)(nil),            // 37: cairn.v1.IndexStatus
-	nil,                            // 38: cairn.v1.IndexStatus.NodeEntriesEntry
-	(*Keyspace)(nil),               // 39: cairn.v1.Keyspace
-	(*Cluster)(nil),                // 40: cairn.v1.Cluster
-	(*View)(nil),                   // 41: cairn.v1.View
-	(*Shard)(nil),                  // 42: cairn.v1.Shard
-	(*durationpb.Duration)(nil),    // 43: google.protobuf.Duration
+	(*IsolateKeyRequest)(nil),      // 33: cairn.v1.IsolateKeyRequest
+	(*IsolateKeyResponse)(nil),     // 34: cairn.v1.IsolateKeyResponse
+	(*PinShardRequest)(nil),        // 35: cairn.v1.PinShardRequest
+	(*PinShardResponse)(nil),       // 36: cairn.v1.PinShardResponse
+	(*CreateMoveRequest)(nil),      // 37: cairn.v1.CreateMoveRequest
+	(*CreateMoveResponse)(nil),     // 38: cairn.v1.CreateMoveResponse
+	(*GetMoveRequest)(nil),         // 39: cairn.v1.GetMoveRequest
+	(*ListMovesRequest)(nil),       // 40: cairn.v1.ListMovesRequest
+	(*ListMovesResponse)(nil),      // 41: cairn.v1.ListMovesResponse
+	(*PauseMoveRequest)(nil),       // 42: cairn.v1.PauseMoveRequest
+	(*PauseMoveResponse)(nil),      // 43: cairn.v1.PauseMoveResponse
+	(*ResumeMoveRequest)(nil),      // 44: cairn.v1.ResumeMoveRequest
+	(*ResumeMoveResponse)(nil),     // 45: cairn.v1.ResumeMoveResponse
+	(*CancelMoveRequest)(nil),      // 46: cairn.v1.CancelMoveRequest
+	(*CancelMoveResponse)(nil),     // 47: cairn.v1.CancelMoveResponse
+	(*PlanRebalanceRequest)(nil),   // 48: cairn.v1.PlanRebalanceRequest
+	(*ApplyRebalanceRequest)(nil),  // 49: cairn.v1.ApplyRebalanceRequest
+	(*ApplyRebalanceResponse)(nil), // 50: cairn.v1.ApplyRebalanceResponse
+	(*PlanRebalanceResponse)(nil),  // 51: cairn.v1.PlanRebalanceResponse
+	(*GetIndexStatusRequest)(nil),  // 52: cairn.v1.GetIndexStatusRequest
+	(*ListReplicasRequest)(nil),    // 53: cairn.v1.ListReplicasRequest
+	(*ListReplicasResponse)(nil),   // 54: cairn.v1.ListReplicasResponse
+	(*Replica)(nil),                // 55: cairn.v1.Replica
+	(*IndexStatus)(nil),            // 56: cairn.v1.IndexStatus
+	nil,                            // 57: cairn.v1.IndexStatus.NodeEntriesEntry
+	(*Keyspace)(nil),               // 58: cairn.v1.Keyspace
+	(*Cluster)(nil),                // 59: cairn.v1.Cluster
+	(*View)(nil),                   // 60: cairn.v1.View
+	(*Shard)(nil),                  // 61: cairn.v1.Shard
+	(*Move)(nil),                   // 62: cairn.v1.Move
+	(*durationpb.Duration)(nil),    // 63: google.protobuf.Duration
 }
 var file_cairn_v1_admin_proto_depIdxs = []int32{
-	39, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
-	40, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
-	41, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
+	58, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
+	59, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
+	60, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
 	2,  // 3: cairn.v1.ApplyRequest.resources:type_name -> cairn.v1.Resource
 	5,  // 4: cairn.v1.ApplyResponse.changes:type_name -> cairn.v1.ResourceChange
 	0,  // 5: cairn.v1.ResourceChange.action:type_name -> cairn.v1.ResourceChange.Action
 	7,  // 6: cairn.v1.ResourceChange.fields:type_name -> cairn.v1.FieldChange
 	6,  // 7: cairn.v1.ResourceChange.membership:type_name -> cairn.v1.MembershipChange
-	39, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
-	40, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
-	41, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
-	42, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
-	42, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
-	42, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
-	42, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
-	36, // 15: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
-	1,  // 16: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
-	43, // 17: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
-	38, // 18: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
-	3,  // 19: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
-	8,  // 20: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
-	9,  // 21: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
-	11, // 22: cairn.v1.Admin.DeleteKeyspace:input_type -> cairn.v1.DeleteKeyspaceRequest
-	13, // 23: cairn.v1.Admin.GetCluster:input_type -> cairn.v1.GetClusterRequest
-	14, // 24: cairn.v1.Admin.ListClusters:input_type -> cairn.v1.ListClustersRequest
-	16, // 25: cairn.v1.Admin.DeleteCluster:input_type -> cairn.v1.DeleteClusterRequest
-	18, // 26: cairn.v1.Admin.GetView:input_type -> cairn.v1.GetViewRequest
-	19, // 27: cairn.v1.Admin.ListViews:input_type -> cairn.v1.ListViewsRequest
-	21, // 28: cairn.v1.Admin.DeleteView:input_type -> cairn.v1.DeleteViewRequest
-	23, // 29: cairn.v1.Admin.ExportView:input_type -> cairn.v1.ExportViewRequest
-	27, // 30: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
-	29, // 31: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
-	31, // 32: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
-	34, // 33: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
-	25, // 34: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
-	33, // 35: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
-	4,  // 36: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
-	39, // 37: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
-	10, // 38: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
-	12, // 39: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
-	40, // 40: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
-	15, // 41: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
-	17, // 42: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
-	41, // 43: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
-	20, // 44: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
-	22, // 45: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
-	24, // 46: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
-	28, // 47: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
-	30, // 48: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
-	32, // 49: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
-	35, // 50: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
-	26, // 51: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
-	37, // 52: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
-	36, // [36:53] is the sub-list for method output_type
-	19, // [19:36] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	58, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
+	59, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
+	60, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
+	61, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
+	61, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
+	61, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
+	61, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
+	61, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
+	61, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
+	62, // 17: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
+	62, // 18: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
+	62, // 19: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
+	62, // 20: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
+	62, // 21: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
+	55, // 22: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
+	1,  // 23: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
+	63, // 24: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
+	57, // 25: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
+	3,  // 26: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
+	8,  // 27: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
+	9,  // 28: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
+	11, // 29: cairn.v1.Admin.DeleteKeyspace:input_type -> cairn.v1.DeleteKeyspaceRequest
+	13, // 30: cairn.v1.Admin.GetCluster:input_type -> cairn.v1.GetClusterRequest
+	14, // 31: cairn.v1.Admin.ListClusters:input_type -> cairn.v1.ListClustersRequest
+	16, // 32: cairn.v1.Admin.DeleteCluster:input_type -> cairn.v1.DeleteClusterRequest
+	18, // 33: cairn.v1.Admin.GetView:input_type -> cairn.v1.GetViewRequest
+	19, // 34: cairn.v1.Admin.ListViews:input_type -> cairn.v1.ListViewsRequest
+	21, // 35: cairn.v1.Admin.DeleteView:input_type -> cairn.v1.DeleteViewRequest
+	23, // 36: cairn.v1.Admin.ExportView:input_type -> cairn.v1.ExportViewRequest
+	27, // 37: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
+	29, // 38: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
+	31, // 39: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
+	33, // 40: cairn.v1.Admin.IsolateKey:input_type -> cairn.v1.IsolateKeyRequest
+	35, // 41: cairn.v1.Admin.PinShard:input_type -> cairn.v1.PinShardRequest
+	37, // 42: cairn.v1.Admin.CreateMove:input_type -> cairn.v1.CreateMoveRequest
+	39, // 43: cairn.v1.Admin.GetMove:input_type -> cairn.v1.GetMoveRequest
+	40, // 44: cairn.v1.Admin.ListMoves:input_type -> cairn.v1.ListMovesRequest
+	42, // 45: cairn.v1.Admin.PauseMove:input_type -> cairn.v1.PauseMoveRequest
+	44, // 46: cairn.v1.Admin.ResumeMove:input_type -> cairn.v1.ResumeMoveRequest
+	46, // 47: cairn.v1.Admin.CancelMove:input_type -> cairn.v1.CancelMoveRequest
+	48, // 48: cairn.v1.Admin.PlanRebalance:input_type -> cairn.v1.PlanRebalanceRequest
+	49, // 49: cairn.v1.Admin.ApplyRebalance:input_type -> cairn.v1.ApplyRebalanceRequest
+	53, // 50: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
+	25, // 51: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
+	52, // 52: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
+	4,  // 53: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
+	58, // 54: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
+	10, // 55: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
+	12, // 56: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
+	59, // 57: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
+	15, // 58: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
+	17, // 59: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
+	60, // 60: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
+	20, // 61: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
+	22, // 62: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
+	24, // 63: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
+	28, // 64: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
+	30, // 65: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
+	32, // 66: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
+	34, // 67: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
+	36, // 68: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
+	38, // 69: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
+	62, // 70: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
+	41, // 71: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
+	43, // 72: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
+	45, // 73: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
+	47, // 74: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
+	51, // 75: cairn.v1.Admin.PlanRebalance:output_type -> cairn.v1.PlanRebalanceResponse
+	50, // 76: cairn.v1.Admin.ApplyRebalance:output_type -> cairn.v1.ApplyRebalanceResponse
+	54, // 77: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
+	26, // 78: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
+	56, // 79: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
+	53, // [53:80] is the sub-list for method output_type
+	26, // [26:53] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_admin_proto_init() }
@@ -2482,7 +3530,7 @@ func file_cairn_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_admin_proto_rawDesc), len(file_cairn_v1_admin_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   37,
+			NumMessages:   56,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

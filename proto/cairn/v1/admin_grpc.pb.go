@@ -33,6 +33,16 @@ const (
 	Admin_ListShards_FullMethodName     = "/cairn.v1.Admin/ListShards"
 	Admin_SplitShard_FullMethodName     = "/cairn.v1.Admin/SplitShard"
 	Admin_MergeShards_FullMethodName    = "/cairn.v1.Admin/MergeShards"
+	Admin_IsolateKey_FullMethodName     = "/cairn.v1.Admin/IsolateKey"
+	Admin_PinShard_FullMethodName       = "/cairn.v1.Admin/PinShard"
+	Admin_CreateMove_FullMethodName     = "/cairn.v1.Admin/CreateMove"
+	Admin_GetMove_FullMethodName        = "/cairn.v1.Admin/GetMove"
+	Admin_ListMoves_FullMethodName      = "/cairn.v1.Admin/ListMoves"
+	Admin_PauseMove_FullMethodName      = "/cairn.v1.Admin/PauseMove"
+	Admin_ResumeMove_FullMethodName     = "/cairn.v1.Admin/ResumeMove"
+	Admin_CancelMove_FullMethodName     = "/cairn.v1.Admin/CancelMove"
+	Admin_PlanRebalance_FullMethodName  = "/cairn.v1.Admin/PlanRebalance"
+	Admin_ApplyRebalance_FullMethodName = "/cairn.v1.Admin/ApplyRebalance"
 	Admin_ListReplicas_FullMethodName   = "/cairn.v1.Admin/ListReplicas"
 	Admin_BackupCluster_FullMethodName  = "/cairn.v1.Admin/BackupCluster"
 	Admin_GetIndexStatus_FullMethodName = "/cairn.v1.Admin/GetIndexStatus"
@@ -69,6 +79,34 @@ type AdminClient interface {
 	SplitShard(ctx context.Context, in *SplitShardRequest, opts ...grpc.CallOption) (*SplitShardResponse, error)
 	// MergeShards joins a shard with the one after it, both of one cluster.
 	MergeShards(ctx context.Context, in *MergeShardsRequest, opts ...grpc.CallOption) (*MergeShardsResponse, error)
+	// IsolateKey gives the keys that are placed where a key is a shard of their own;
+	// it stays with its cluster.
+	IsolateKey(ctx context.Context, in *IsolateKeyRequest, opts ...grpc.CallOption) (*IsolateKeyResponse, error)
+	// PinShard has plans leave a shard where it is, or not any more.
+	PinShard(ctx context.Context, in *PinShardRequest, opts ...grpc.CallOption) (*PinShardResponse, error)
+	// CreateMove begins to move a shard to another cluster, and returns at once.
+	// FAILED_PRECONDITION (SHARD_MOVING, SHARD_PINNED, MOVER_MISSING) if it can't
+	// be.
+	CreateMove(ctx context.Context, in *CreateMoveRequest, opts ...grpc.CallOption) (*CreateMoveResponse, error)
+	GetMove(ctx context.Context, in *GetMoveRequest, opts ...grpc.CallOption) (*Move, error)
+	// ListMoves lists the moves that go on and the last that have ended, oldest
+	// first.
+	ListMoves(ctx context.Context, in *ListMovesRequest, opts ...grpc.CallOption) (*ListMovesResponse, error)
+	// PauseMove has a move wait where that does no harm: not while its shard is
+	// fenced.
+	PauseMove(ctx context.Context, in *PauseMoveRequest, opts ...grpc.CallOption) (*PauseMoveResponse, error)
+	ResumeMove(ctx context.Context, in *ResumeMoveRequest, opts ...grpc.CallOption) (*ResumeMoveResponse, error)
+	// CancelMove ends a move; the shard stays where it was. FAILED_PRECONDITION
+	// (MOVE_COMMITTED, MOVE_FINISHED) once it can't.
+	CancelMove(ctx context.Context, in *CancelMoveRequest, opts ...grpc.CallOption) (*CancelMoveResponse, error)
+	// PlanRebalance decides which splits, merges and moves would even out what the
+	// clusters hold, and changes nothing. UNAVAILABLE if an index can't be asked.
+	PlanRebalance(ctx context.Context, in *PlanRebalanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PlanRebalanceResponse], error)
+	// ApplyRebalance carries a plan out: splits and merges at once, moves as those
+	// of CreateMove. ABORTED (PLAN_STALE) if anything that a step touches has
+	// changed since the plan was made: before the first step nothing is done then;
+	// later the message says how many steps were begun.
+	ApplyRebalance(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ApplyRebalanceRequest, ApplyRebalanceResponse], error)
 	// ListReplicas asks each replica of a cluster's node index: those that the
 	// cluster declares, and those that the index has beside them.
 	ListReplicas(ctx context.Context, in *ListReplicasRequest, opts ...grpc.CallOption) (*ListReplicasResponse, error)
@@ -236,6 +274,118 @@ func (c *adminClient) MergeShards(ctx context.Context, in *MergeShardsRequest, o
 	return out, nil
 }
 
+func (c *adminClient) IsolateKey(ctx context.Context, in *IsolateKeyRequest, opts ...grpc.CallOption) (*IsolateKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(IsolateKeyResponse)
+	err := c.cc.Invoke(ctx, Admin_IsolateKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) PinShard(ctx context.Context, in *PinShardRequest, opts ...grpc.CallOption) (*PinShardResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PinShardResponse)
+	err := c.cc.Invoke(ctx, Admin_PinShard_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) CreateMove(ctx context.Context, in *CreateMoveRequest, opts ...grpc.CallOption) (*CreateMoveResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateMoveResponse)
+	err := c.cc.Invoke(ctx, Admin_CreateMove_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) GetMove(ctx context.Context, in *GetMoveRequest, opts ...grpc.CallOption) (*Move, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Move)
+	err := c.cc.Invoke(ctx, Admin_GetMove_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) ListMoves(ctx context.Context, in *ListMovesRequest, opts ...grpc.CallOption) (*ListMovesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListMovesResponse)
+	err := c.cc.Invoke(ctx, Admin_ListMoves_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) PauseMove(ctx context.Context, in *PauseMoveRequest, opts ...grpc.CallOption) (*PauseMoveResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PauseMoveResponse)
+	err := c.cc.Invoke(ctx, Admin_PauseMove_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) ResumeMove(ctx context.Context, in *ResumeMoveRequest, opts ...grpc.CallOption) (*ResumeMoveResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ResumeMoveResponse)
+	err := c.cc.Invoke(ctx, Admin_ResumeMove_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) CancelMove(ctx context.Context, in *CancelMoveRequest, opts ...grpc.CallOption) (*CancelMoveResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CancelMoveResponse)
+	err := c.cc.Invoke(ctx, Admin_CancelMove_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) PlanRebalance(ctx context.Context, in *PlanRebalanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PlanRebalanceResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Admin_ServiceDesc.Streams[1], Admin_PlanRebalance_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[PlanRebalanceRequest, PlanRebalanceResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Admin_PlanRebalanceClient = grpc.ServerStreamingClient[PlanRebalanceResponse]
+
+func (c *adminClient) ApplyRebalance(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ApplyRebalanceRequest, ApplyRebalanceResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Admin_ServiceDesc.Streams[2], Admin_ApplyRebalance_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ApplyRebalanceRequest, ApplyRebalanceResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Admin_ApplyRebalanceClient = grpc.ClientStreamingClient[ApplyRebalanceRequest, ApplyRebalanceResponse]
+
 func (c *adminClient) ListReplicas(ctx context.Context, in *ListReplicasRequest, opts ...grpc.CallOption) (*ListReplicasResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListReplicasResponse)
@@ -248,7 +398,7 @@ func (c *adminClient) ListReplicas(ctx context.Context, in *ListReplicasRequest,
 
 func (c *adminClient) BackupCluster(ctx context.Context, in *BackupClusterRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupClusterResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Admin_ServiceDesc.Streams[1], Admin_BackupCluster_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Admin_ServiceDesc.Streams[3], Admin_BackupCluster_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -306,6 +456,34 @@ type AdminServer interface {
 	SplitShard(context.Context, *SplitShardRequest) (*SplitShardResponse, error)
 	// MergeShards joins a shard with the one after it, both of one cluster.
 	MergeShards(context.Context, *MergeShardsRequest) (*MergeShardsResponse, error)
+	// IsolateKey gives the keys that are placed where a key is a shard of their own;
+	// it stays with its cluster.
+	IsolateKey(context.Context, *IsolateKeyRequest) (*IsolateKeyResponse, error)
+	// PinShard has plans leave a shard where it is, or not any more.
+	PinShard(context.Context, *PinShardRequest) (*PinShardResponse, error)
+	// CreateMove begins to move a shard to another cluster, and returns at once.
+	// FAILED_PRECONDITION (SHARD_MOVING, SHARD_PINNED, MOVER_MISSING) if it can't
+	// be.
+	CreateMove(context.Context, *CreateMoveRequest) (*CreateMoveResponse, error)
+	GetMove(context.Context, *GetMoveRequest) (*Move, error)
+	// ListMoves lists the moves that go on and the last that have ended, oldest
+	// first.
+	ListMoves(context.Context, *ListMovesRequest) (*ListMovesResponse, error)
+	// PauseMove has a move wait where that does no harm: not while its shard is
+	// fenced.
+	PauseMove(context.Context, *PauseMoveRequest) (*PauseMoveResponse, error)
+	ResumeMove(context.Context, *ResumeMoveRequest) (*ResumeMoveResponse, error)
+	// CancelMove ends a move; the shard stays where it was. FAILED_PRECONDITION
+	// (MOVE_COMMITTED, MOVE_FINISHED) once it can't.
+	CancelMove(context.Context, *CancelMoveRequest) (*CancelMoveResponse, error)
+	// PlanRebalance decides which splits, merges and moves would even out what the
+	// clusters hold, and changes nothing. UNAVAILABLE if an index can't be asked.
+	PlanRebalance(*PlanRebalanceRequest, grpc.ServerStreamingServer[PlanRebalanceResponse]) error
+	// ApplyRebalance carries a plan out: splits and merges at once, moves as those
+	// of CreateMove. ABORTED (PLAN_STALE) if anything that a step touches has
+	// changed since the plan was made: before the first step nothing is done then;
+	// later the message says how many steps were begun.
+	ApplyRebalance(grpc.ClientStreamingServer[ApplyRebalanceRequest, ApplyRebalanceResponse]) error
 	// ListReplicas asks each replica of a cluster's node index: those that the
 	// cluster declares, and those that the index has beside them.
 	ListReplicas(context.Context, *ListReplicasRequest) (*ListReplicasResponse, error)
@@ -365,6 +543,36 @@ func (UnimplementedAdminServer) SplitShard(context.Context, *SplitShardRequest) 
 }
 func (UnimplementedAdminServer) MergeShards(context.Context, *MergeShardsRequest) (*MergeShardsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method MergeShards not implemented")
+}
+func (UnimplementedAdminServer) IsolateKey(context.Context, *IsolateKeyRequest) (*IsolateKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method IsolateKey not implemented")
+}
+func (UnimplementedAdminServer) PinShard(context.Context, *PinShardRequest) (*PinShardResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PinShard not implemented")
+}
+func (UnimplementedAdminServer) CreateMove(context.Context, *CreateMoveRequest) (*CreateMoveResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateMove not implemented")
+}
+func (UnimplementedAdminServer) GetMove(context.Context, *GetMoveRequest) (*Move, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetMove not implemented")
+}
+func (UnimplementedAdminServer) ListMoves(context.Context, *ListMovesRequest) (*ListMovesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListMoves not implemented")
+}
+func (UnimplementedAdminServer) PauseMove(context.Context, *PauseMoveRequest) (*PauseMoveResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PauseMove not implemented")
+}
+func (UnimplementedAdminServer) ResumeMove(context.Context, *ResumeMoveRequest) (*ResumeMoveResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ResumeMove not implemented")
+}
+func (UnimplementedAdminServer) CancelMove(context.Context, *CancelMoveRequest) (*CancelMoveResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CancelMove not implemented")
+}
+func (UnimplementedAdminServer) PlanRebalance(*PlanRebalanceRequest, grpc.ServerStreamingServer[PlanRebalanceResponse]) error {
+	return status.Error(codes.Unimplemented, "method PlanRebalance not implemented")
+}
+func (UnimplementedAdminServer) ApplyRebalance(grpc.ClientStreamingServer[ApplyRebalanceRequest, ApplyRebalanceResponse]) error {
+	return status.Error(codes.Unimplemented, "method ApplyRebalance not implemented")
 }
 func (UnimplementedAdminServer) ListReplicas(context.Context, *ListReplicasRequest) (*ListReplicasResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListReplicas not implemented")
@@ -641,6 +849,168 @@ func _Admin_MergeShards_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Admin_IsolateKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(IsolateKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).IsolateKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_IsolateKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).IsolateKey(ctx, req.(*IsolateKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_PinShard_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PinShardRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).PinShard(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_PinShard_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).PinShard(ctx, req.(*PinShardRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_CreateMove_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateMoveRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).CreateMove(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_CreateMove_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).CreateMove(ctx, req.(*CreateMoveRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_GetMove_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetMoveRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).GetMove(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_GetMove_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).GetMove(ctx, req.(*GetMoveRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_ListMoves_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListMovesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).ListMoves(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_ListMoves_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).ListMoves(ctx, req.(*ListMovesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_PauseMove_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PauseMoveRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).PauseMove(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_PauseMove_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).PauseMove(ctx, req.(*PauseMoveRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_ResumeMove_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResumeMoveRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).ResumeMove(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_ResumeMove_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).ResumeMove(ctx, req.(*ResumeMoveRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_CancelMove_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CancelMoveRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).CancelMove(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_CancelMove_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).CancelMove(ctx, req.(*CancelMoveRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_PlanRebalance_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(PlanRebalanceRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServer).PlanRebalance(m, &grpc.GenericServerStream[PlanRebalanceRequest, PlanRebalanceResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Admin_PlanRebalanceServer = grpc.ServerStreamingServer[PlanRebalanceResponse]
+
+func _Admin_ApplyRebalance_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(AdminServer).ApplyRebalance(&grpc.GenericServerStream[ApplyRebalanceRequest, ApplyRebalanceResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Admin_ApplyRebalanceServer = grpc.ClientStreamingServer[ApplyRebalanceRequest, ApplyRebalanceResponse]
+
 func _Admin_ListReplicas_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListReplicasRequest)
 	if err := dec(in); err != nil {
@@ -748,6 +1118,38 @@ var Admin_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Admin_MergeShards_Handler,
 		},
 		{
+			MethodName: "IsolateKey",
+			Handler:    _Admin_IsolateKey_Handler,
+		},
+		{
+			MethodName: "PinShard",
+			Handler:    _Admin_PinShard_Handler,
+		},
+		{
+			MethodName: "CreateMove",
+			Handler:    _Admin_CreateMove_Handler,
+		},
+		{
+			MethodName: "GetMove",
+			Handler:    _Admin_GetMove_Handler,
+		},
+		{
+			MethodName: "ListMoves",
+			Handler:    _Admin_ListMoves_Handler,
+		},
+		{
+			MethodName: "PauseMove",
+			Handler:    _Admin_PauseMove_Handler,
+		},
+		{
+			MethodName: "ResumeMove",
+			Handler:    _Admin_ResumeMove_Handler,
+		},
+		{
+			MethodName: "CancelMove",
+			Handler:    _Admin_CancelMove_Handler,
+		},
+		{
 			MethodName: "ListReplicas",
 			Handler:    _Admin_ListReplicas_Handler,
 		},
@@ -761,6 +1163,16 @@ var Admin_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "ExportView",
 			Handler:       _Admin_ExportView_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "PlanRebalance",
+			Handler:       _Admin_PlanRebalance_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ApplyRebalance",
+			Handler:       _Admin_ApplyRebalance_Handler,
+			ClientStreams: true,
 		},
 		{
 			StreamName:    "BackupCluster",

@@ -28,7 +28,12 @@ type WatchRequest struct {
 	// As in "keyspaces/runways".
 	Keyspace string `protobuf:"bytes,1,opt,name=keyspace,proto3" json:"keyspace,omitempty"`
 	// Changes after this token; unset: changes from now on.
-	From          string `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	From string `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	// First every entry there is, as changes without before and without a time, in
+	// messages without a token. The first message with a token has no changes and
+	// says that all entries have been sent; the changes since the call began
+	// follow. Not together with from.
+	Snapshot      bool `protobuf:"varint,3,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -77,13 +82,21 @@ func (x *WatchRequest) GetFrom() string {
 	return ""
 }
 
+func (x *WatchRequest) GetSnapshot() bool {
+	if x != nil {
+		return x.Snapshot
+	}
+	return false
+}
+
 type WatchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty in a heartbeat.
 	Changes []*Change `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
 	// Each node once; entries refer to it by position.
 	Nodes []*NodeRef `protobuf:"bytes,2,rep,name=nodes,proto3" json:"nodes,omitempty"`
-	// Watch from here to go on after these changes.
+	// Watch from here to go on after these changes. Unset while a snapshot is
+	// being sent.
 	Token         string `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -149,7 +162,7 @@ type Change struct {
 	Before *Entry `protobuf:"bytes,3,opt,name=before,proto3" json:"before,omitempty"`
 	// Unset: the entry was removed.
 	After *Entry `protobuf:"bytes,4,opt,name=after,proto3" json:"after,omitempty"`
-	// When the index's leader took the write.
+	// When the index's leader took the write. Unset in a snapshot.
 	Time          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=time,proto3" json:"time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -224,11 +237,12 @@ var File_cairn_v1_changes_proto protoreflect.FileDescriptor
 
 const file_cairn_v1_changes_proto_rawDesc = "" +
 	"\n" +
-	"\x16cairn/v1/changes.proto\x12\bcairn.v1\x1a\x16cairn/v1/locator.proto\x1a\x14cairn/v1/types.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"V\n" +
+	"\x16cairn/v1/changes.proto\x12\bcairn.v1\x1a\x16cairn/v1/locator.proto\x1a\x14cairn/v1/types.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n" +
 	"\fWatchRequest\x122\n" +
 	"\bkeyspace\x18\x01 \x01(\tB\x16\xe0A\x02\xfaA\x10\n" +
 	"\x0ecairn/KeyspaceR\bkeyspace\x12\x12\n" +
-	"\x04from\x18\x02 \x01(\tR\x04from\"z\n" +
+	"\x04from\x18\x02 \x01(\tR\x04from\x12\x1a\n" +
+	"\bsnapshot\x18\x03 \x01(\bR\bsnapshot\"z\n" +
 	"\rWatchResponse\x12*\n" +
 	"\achanges\x18\x01 \x03(\v2\x10.cairn.v1.ChangeR\achanges\x12'\n" +
 	"\x05nodes\x18\x02 \x03(\v2\x11.cairn.v1.NodeRefR\x05nodes\x12\x14\n" +

@@ -31,7 +31,8 @@ type ChangesClient interface {
 	// Watch streams every change to a keyspace from a token on: in order a
 	// shard, at least once, with the entry before and after. The first message
 	// has no changes; its token is where the watch begins. From a token that is
-	// older than what is kept: OUT_OF_RANGE with the reason STAMP_COMPACTED.
+	// older than what is kept: OUT_OF_RANGE with the reason STAMP_COMPACTED; a
+	// snapshot is the way to begin anew then.
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 }
 
@@ -71,7 +72,8 @@ type ChangesServer interface {
 	// Watch streams every change to a keyspace from a token on: in order a
 	// shard, at least once, with the entry before and after. The first message
 	// has no changes; its token is where the watch begins. From a token that is
-	// older than what is kept: OUT_OF_RANGE with the reason STAMP_COMPACTED.
+	// older than what is kept: OUT_OF_RANGE with the reason STAMP_COMPACTED; a
+	// snapshot is the way to begin anew then.
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	mustEmbedUnimplementedChangesServer()
 }

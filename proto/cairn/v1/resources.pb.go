@@ -10,6 +10,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -185,6 +186,77 @@ func (Node_State) EnumDescriptor() ([]byte, []int) {
 	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{4, 0}
 }
 
+type Move_Phase int32
+
+const (
+	Move_PHASE_UNSPECIFIED Move_Phase = 0
+	// The target is asked whether it can take the shard, or the move waits its
+	// turn.
+	Move_PREPARING Move_Phase = 1
+	// The target gets the entries as they were at one moment.
+	Move_COPYING Move_Phase = 2
+	// It gets what has changed since.
+	Move_CATCHING_UP Move_Phase = 3
+	// Writes to the shard wait until the target has the last of them.
+	Move_FENCED Move_Phase = 4
+	// The target owns the shard, and is about to serve it.
+	Move_COMMITTED Move_Phase = 5
+	Move_DONE      Move_Phase = 6
+	// The shard stays where it was.
+	Move_CANCELLED Move_Phase = 7
+)
+
+// Enum value maps for Move_Phase.
+var (
+	Move_Phase_name = map[int32]string{
+		0: "PHASE_UNSPECIFIED",
+		1: "PREPARING",
+		2: "COPYING",
+		3: "CATCHING_UP",
+		4: "FENCED",
+		5: "COMMITTED",
+		6: "DONE",
+		7: "CANCELLED",
+	}
+	Move_Phase_value = map[string]int32{
+		"PHASE_UNSPECIFIED": 0,
+		"PREPARING":         1,
+		"COPYING":           2,
+		"CATCHING_UP":       3,
+		"FENCED":            4,
+		"COMMITTED":         5,
+		"DONE":              6,
+		"CANCELLED":         7,
+	}
+)
+
+func (x Move_Phase) Enum() *Move_Phase {
+	p := new(Move_Phase)
+	*p = x
+	return p
+}
+
+func (x Move_Phase) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Move_Phase) Descriptor() protoreflect.EnumDescriptor {
+	return file_cairn_v1_resources_proto_enumTypes[3].Descriptor()
+}
+
+func (Move_Phase) Type() protoreflect.EnumType {
+	return &file_cairn_v1_resources_proto_enumTypes[3]
+}
+
+func (x Move_Phase) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Move_Phase.Descriptor instead.
+func (Move_Phase) EnumDescriptor() ([]byte, []int) {
+	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{6, 0}
+}
+
 type View_State int32
 
 const (
@@ -224,11 +296,11 @@ func (x View_State) String() string {
 }
 
 func (View_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_cairn_v1_resources_proto_enumTypes[3].Descriptor()
+	return file_cairn_v1_resources_proto_enumTypes[4].Descriptor()
 }
 
 func (View_State) Type() protoreflect.EnumType {
-	return &file_cairn_v1_resources_proto_enumTypes[3]
+	return &file_cairn_v1_resources_proto_enumTypes[4]
 }
 
 func (x View_State) Number() protoreflect.EnumNumber {
@@ -237,7 +309,7 @@ func (x View_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use View_State.Descriptor instead.
 func (View_State) EnumDescriptor() ([]byte, []int) {
-	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{6, 0}
+	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{7, 0}
 }
 
 // Keyspace is a named set of keys with one placement scheme and one attribute
@@ -253,8 +325,12 @@ type Keyspace struct {
 	// Tells this keyspace from any other that had or will have its name.
 	Uid string `protobuf:"bytes,5,opt,name=uid,proto3" json:"uid,omitempty"`
 	// The revision of the last change to this declaration.
-	Revision      uint64 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
-	ShardCount    uint64 `protobuf:"varint,7,opt,name=shard_count,json=shardCount,proto3" json:"shard_count,omitempty"`
+	Revision   uint64 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
+	ShardCount uint64 `protobuf:"varint,7,opt,name=shard_count,json=shardCount,proto3" json:"shard_count,omitempty"`
+	// Who moves the data behind the entries when a shard moves: "external" where
+	// the owner of the keyspace does. Unset: nobody, so that no shard with entries
+	// moves.
+	Mover         string `protobuf:"bytes,8,opt,name=mover,proto3" json:"mover,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -336,6 +412,13 @@ func (x *Keyspace) GetShardCount() uint64 {
 		return x.ShardCount
 	}
 	return 0
+}
+
+func (x *Keyspace) GetMover() string {
+	if x != nil {
+		return x.Mover
+	}
+	return ""
 }
 
 // Placement says how a keyspace's keys are ordered and first divided.
@@ -668,7 +751,12 @@ type Shard struct {
 	End   []byte `protobuf:"bytes,5,opt,name=end,proto3" json:"end,omitempty"`
 	// What its cluster's index holds for it; unset where the index could not be
 	// asked.
-	Entries       *uint64 `protobuf:"varint,6,opt,name=entries,proto3,oneof" json:"entries,omitempty"`
+	Entries *uint64 `protobuf:"varint,6,opt,name=entries,proto3,oneof" json:"entries,omitempty"`
+	// No plan moves a pinned shard.
+	Pinned bool `protobuf:"varint,7,opt,name=pinned,proto3" json:"pinned,omitempty"`
+	// The move that holds the shard, as in "moves/00c3a1f09be24d57"; empty if none
+	// does.
+	Move          string `protobuf:"bytes,8,opt,name=move,proto3" json:"move,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -745,6 +833,196 @@ func (x *Shard) GetEntries() uint64 {
 	return 0
 }
 
+func (x *Shard) GetPinned() bool {
+	if x != nil {
+		return x.Pinned
+	}
+	return false
+}
+
+func (x *Shard) GetMove() string {
+	if x != nil {
+		return x.Move
+	}
+	return ""
+}
+
+// Move is a shard's change of cluster, while it goes on and after.
+type Move struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "moves/00c3a1f09be24d57".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// As in "keyspaces/runways/shards/17".
+	Shard string `protobuf:"bytes,2,opt,name=shard,proto3" json:"shard,omitempty"`
+	// As in "clusters/north".
+	From  string     `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
+	To    string     `protobuf:"bytes,4,opt,name=to,proto3" json:"to,omitempty"`
+	Phase Move_Phase `protobuf:"varint,5,opt,name=phase,proto3,enum=cairn.v1.Move_Phase" json:"phase,omitempty"`
+	// How often a copy was begun, from 1.
+	Attempt uint32 `protobuf:"varint,6,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Paused  bool   `protobuf:"varint,7,opt,name=paused,proto3" json:"paused,omitempty"`
+	// It is to be cancelled.
+	Cancelling bool `protobuf:"varint,8,opt,name=cancelling,proto3" json:"cancelling,omitempty"`
+	// Who asked for it, and why.
+	Caller string `protobuf:"bytes,9,opt,name=caller,proto3" json:"caller,omitempty"`
+	Reason string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What went wrong, or why it was cancelled; empty if nothing.
+	Problem string `protobuf:"bytes,11,opt,name=problem,proto3" json:"problem,omitempty"`
+	// Why it waits although nothing went wrong; empty if it does not.
+	Waits      string                 `protobuf:"bytes,16,opt,name=waits,proto3" json:"waits,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// When it entered its phase.
+	PhaseTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=phase_time,json=phaseTime,proto3" json:"phase_time,omitempty"`
+	// How many entries the target has, of how many; unset where an index could not
+	// be asked.
+	Entries       *uint64 `protobuf:"varint,14,opt,name=entries,proto3,oneof" json:"entries,omitempty"`
+	EntriesTotal  *uint64 `protobuf:"varint,15,opt,name=entries_total,json=entriesTotal,proto3,oneof" json:"entries_total,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Move) Reset() {
+	*x = Move{}
+	mi := &file_cairn_v1_resources_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Move) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Move) ProtoMessage() {}
+
+func (x *Move) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_resources_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Move.ProtoReflect.Descriptor instead.
+func (*Move) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Move) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Move) GetShard() string {
+	if x != nil {
+		return x.Shard
+	}
+	return ""
+}
+
+func (x *Move) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *Move) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *Move) GetPhase() Move_Phase {
+	if x != nil {
+		return x.Phase
+	}
+	return Move_PHASE_UNSPECIFIED
+}
+
+func (x *Move) GetAttempt() uint32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *Move) GetPaused() bool {
+	if x != nil {
+		return x.Paused
+	}
+	return false
+}
+
+func (x *Move) GetCancelling() bool {
+	if x != nil {
+		return x.Cancelling
+	}
+	return false
+}
+
+func (x *Move) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+func (x *Move) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Move) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *Move) GetWaits() string {
+	if x != nil {
+		return x.Waits
+	}
+	return ""
+}
+
+func (x *Move) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *Move) GetPhaseTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PhaseTime
+	}
+	return nil
+}
+
+func (x *Move) GetEntries() uint64 {
+	if x != nil && x.Entries != nil {
+		return *x.Entries
+	}
+	return 0
+}
+
+func (x *Move) GetEntriesTotal() uint64 {
+	if x != nil && x.EntriesTotal != nil {
+		return *x.EntriesTotal
+	}
+	return 0
+}
+
 // View is a declared filter and sort over a keyspace's entries.
 type View struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -781,7 +1059,7 @@ type View struct {
 
 func (x *View) Reset() {
 	*x = View{}
-	mi := &file_cairn_v1_resources_proto_msgTypes[6]
+	mi := &file_cairn_v1_resources_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -793,7 +1071,7 @@ func (x *View) String() string {
 func (*View) ProtoMessage() {}
 
 func (x *View) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_resources_proto_msgTypes[6]
+	mi := &file_cairn_v1_resources_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -806,7 +1084,7 @@ func (x *View) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use View.ProtoReflect.Descriptor instead.
 func (*View) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{6}
+	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *View) GetName() string {
@@ -918,7 +1196,7 @@ var File_cairn_v1_resources_proto protoreflect.FileDescriptor
 
 const file_cairn_v1_resources_proto_rawDesc = "" +
 	"\n" +
-	"\x18cairn/v1/resources.proto\x12\bcairn.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\"\xad\x03\n" +
+	"\x18cairn/v1/resources.proto\x12\bcairn.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc3\x03\n" +
 	"\bKeyspace\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x126\n" +
 	"\tplacement\x18\x02 \x01(\v2\x13.cairn.v1.PlacementB\x03\xe0A\x02R\tplacement\x12\x1a\n" +
@@ -929,7 +1207,8 @@ const file_cairn_v1_resources_proto_rawDesc = "" +
 	"\x03uid\x18\x05 \x01(\tB\x03\xe0A\x03R\x03uid\x12\x1f\n" +
 	"\brevision\x18\x06 \x01(\x04B\x03\xe0A\x03R\brevision\x12$\n" +
 	"\vshard_count\x18\a \x01(\x04B\x03\xe0A\x03R\n" +
-	"shardCount\x1aR\n" +
+	"shardCount\x12\x14\n" +
+	"\x05mover\x18\b \x01(\tR\x05mover\x1aR\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12)\n" +
 	"\x05value\x18\x02 \x01(\v2\x13.cairn.v1.AttributeR\x05value:\x028\x01:>\xeaA;\n" +
@@ -978,7 +1257,7 @@ const file_cairn_v1_resources_proto_rawDesc = "" +
 	"\x06ACTIVE\x10\x01\x12\f\n" +
 	"\bDRAINING\x10\x02\x12\b\n" +
 	"\x04DOWN\x10\x03B\t\n" +
-	"\a_weight\"\x82\x02\n" +
+	"\a_weight\"\xc2\x02\n" +
 	"\x05Shard\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12,\n" +
 	"\acluster\x18\x02 \x01(\tB\x12\xfaA\x0f\n" +
@@ -986,10 +1265,54 @@ const file_cairn_v1_resources_proto_rawDesc = "" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05start\x18\x04 \x01(\fR\x05start\x12\x10\n" +
 	"\x03end\x18\x05 \x01(\fR\x03end\x12\"\n" +
-	"\aentries\x18\x06 \x01(\x04B\x03\xe0A\x03H\x00R\aentries\x88\x01\x01:D\xeaAA\n" +
+	"\aentries\x18\x06 \x01(\x04B\x03\xe0A\x03H\x00R\aentries\x88\x01\x01\x12\x16\n" +
+	"\x06pinned\x18\a \x01(\bR\x06pinned\x12&\n" +
+	"\x04move\x18\b \x01(\tB\x12\xe0A\x03\xfaA\f\n" +
+	"\n" +
+	"cairn/MoveR\x04move:D\xeaAA\n" +
 	"\vcairn/Shard\x12#keyspaces/{keyspace}/shards/{shard}*\x06shards2\x05shardB\n" +
 	"\n" +
-	"\b_entries\"\xe3\x04\n" +
+	"\b_entries\"\x82\x06\n" +
+	"\x04Move\x12\x17\n" +
+	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12&\n" +
+	"\x05shard\x18\x02 \x01(\tB\x10\xfaA\r\n" +
+	"\vcairn/ShardR\x05shard\x12&\n" +
+	"\x04from\x18\x03 \x01(\tB\x12\xfaA\x0f\n" +
+	"\rcairn/ClusterR\x04from\x12\"\n" +
+	"\x02to\x18\x04 \x01(\tB\x12\xfaA\x0f\n" +
+	"\rcairn/ClusterR\x02to\x12*\n" +
+	"\x05phase\x18\x05 \x01(\x0e2\x14.cairn.v1.Move.PhaseR\x05phase\x12\x18\n" +
+	"\aattempt\x18\x06 \x01(\rR\aattempt\x12\x16\n" +
+	"\x06paused\x18\a \x01(\bR\x06paused\x12\x1e\n" +
+	"\n" +
+	"cancelling\x18\b \x01(\bR\n" +
+	"cancelling\x12\x16\n" +
+	"\x06caller\x18\t \x01(\tR\x06caller\x12\x16\n" +
+	"\x06reason\x18\n" +
+	" \x01(\tR\x06reason\x12\x18\n" +
+	"\aproblem\x18\v \x01(\tR\aproblem\x12\x19\n" +
+	"\x05waits\x18\x10 \x01(\tB\x03\xe0A\x03R\x05waits\x12;\n" +
+	"\vcreate_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x129\n" +
+	"\n" +
+	"phase_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\tphaseTime\x12\x1d\n" +
+	"\aentries\x18\x0e \x01(\x04H\x00R\aentries\x88\x01\x01\x12(\n" +
+	"\rentries_total\x18\x0f \x01(\x04H\x01R\fentriesTotal\x88\x01\x01\"\x7f\n" +
+	"\x05Phase\x12\x15\n" +
+	"\x11PHASE_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tPREPARING\x10\x01\x12\v\n" +
+	"\aCOPYING\x10\x02\x12\x0f\n" +
+	"\vCATCHING_UP\x10\x03\x12\n" +
+	"\n" +
+	"\x06FENCED\x10\x04\x12\r\n" +
+	"\tCOMMITTED\x10\x05\x12\b\n" +
+	"\x04DONE\x10\x06\x12\r\n" +
+	"\tCANCELLED\x10\a:*\xeaA'\n" +
+	"\n" +
+	"cairn/Move\x12\fmoves/{move}*\x05moves2\x04moveB\n" +
+	"\n" +
+	"\b_entriesB\x10\n" +
+	"\x0e_entries_total\"\xe3\x04\n" +
 	"\x04View\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x122\n" +
 	"\bkeyspace\x18\x02 \x01(\tB\x16\xe0A\x02\xfaA\x10\n" +
@@ -1028,36 +1351,42 @@ func file_cairn_v1_resources_proto_rawDescGZIP() []byte {
 	return file_cairn_v1_resources_proto_rawDescData
 }
 
-var file_cairn_v1_resources_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_cairn_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_cairn_v1_resources_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_cairn_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_cairn_v1_resources_proto_goTypes = []any{
-	(Placement_Scheme)(0), // 0: cairn.v1.Placement.Scheme
-	(Attribute_Type)(0),   // 1: cairn.v1.Attribute.Type
-	(Node_State)(0),       // 2: cairn.v1.Node.State
-	(View_State)(0),       // 3: cairn.v1.View.State
-	(*Keyspace)(nil),      // 4: cairn.v1.Keyspace
-	(*Placement)(nil),     // 5: cairn.v1.Placement
-	(*Attribute)(nil),     // 6: cairn.v1.Attribute
-	(*Cluster)(nil),       // 7: cairn.v1.Cluster
-	(*Node)(nil),          // 8: cairn.v1.Node
-	(*Shard)(nil),         // 9: cairn.v1.Shard
-	(*View)(nil),          // 10: cairn.v1.View
-	nil,                   // 11: cairn.v1.Keyspace.AttributesEntry
+	(Placement_Scheme)(0),         // 0: cairn.v1.Placement.Scheme
+	(Attribute_Type)(0),           // 1: cairn.v1.Attribute.Type
+	(Node_State)(0),               // 2: cairn.v1.Node.State
+	(Move_Phase)(0),               // 3: cairn.v1.Move.Phase
+	(View_State)(0),               // 4: cairn.v1.View.State
+	(*Keyspace)(nil),              // 5: cairn.v1.Keyspace
+	(*Placement)(nil),             // 6: cairn.v1.Placement
+	(*Attribute)(nil),             // 7: cairn.v1.Attribute
+	(*Cluster)(nil),               // 8: cairn.v1.Cluster
+	(*Node)(nil),                  // 9: cairn.v1.Node
+	(*Shard)(nil),                 // 10: cairn.v1.Shard
+	(*Move)(nil),                  // 11: cairn.v1.Move
+	(*View)(nil),                  // 12: cairn.v1.View
+	nil,                           // 13: cairn.v1.Keyspace.AttributesEntry
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
 }
 var file_cairn_v1_resources_proto_depIdxs = []int32{
-	5,  // 0: cairn.v1.Keyspace.placement:type_name -> cairn.v1.Placement
-	11, // 1: cairn.v1.Keyspace.attributes:type_name -> cairn.v1.Keyspace.AttributesEntry
+	6,  // 0: cairn.v1.Keyspace.placement:type_name -> cairn.v1.Placement
+	13, // 1: cairn.v1.Keyspace.attributes:type_name -> cairn.v1.Keyspace.AttributesEntry
 	0,  // 2: cairn.v1.Placement.scheme:type_name -> cairn.v1.Placement.Scheme
 	1,  // 3: cairn.v1.Attribute.type:type_name -> cairn.v1.Attribute.Type
-	8,  // 4: cairn.v1.Cluster.nodes:type_name -> cairn.v1.Node
+	9,  // 4: cairn.v1.Cluster.nodes:type_name -> cairn.v1.Node
 	2,  // 5: cairn.v1.Node.state:type_name -> cairn.v1.Node.State
-	3,  // 6: cairn.v1.View.state:type_name -> cairn.v1.View.State
-	6,  // 7: cairn.v1.Keyspace.AttributesEntry.value:type_name -> cairn.v1.Attribute
-	8,  // [8:8] is the sub-list for method output_type
-	8,  // [8:8] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	3,  // 6: cairn.v1.Move.phase:type_name -> cairn.v1.Move.Phase
+	14, // 7: cairn.v1.Move.create_time:type_name -> google.protobuf.Timestamp
+	14, // 8: cairn.v1.Move.phase_time:type_name -> google.protobuf.Timestamp
+	4,  // 9: cairn.v1.View.state:type_name -> cairn.v1.View.State
+	7,  // 10: cairn.v1.Keyspace.AttributesEntry.value:type_name -> cairn.v1.Attribute
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_resources_proto_init() }
@@ -1068,13 +1397,14 @@ func file_cairn_v1_resources_proto_init() {
 	file_cairn_v1_resources_proto_msgTypes[3].OneofWrappers = []any{}
 	file_cairn_v1_resources_proto_msgTypes[4].OneofWrappers = []any{}
 	file_cairn_v1_resources_proto_msgTypes[5].OneofWrappers = []any{}
+	file_cairn_v1_resources_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_resources_proto_rawDesc), len(file_cairn_v1_resources_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   8,
+			NumEnums:      5,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

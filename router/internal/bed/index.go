@@ -24,6 +24,7 @@ type Index struct {
 	assigned  cairn.Assignment
 	entries   map[cairn.UID]map[string]*cairn.Entry
 	requests  map[requestWrite]cairn.Written // of writes with an id, what became of them
+	fenced    map[shardmap.ShardRef]bool
 	changes   []change
 	compacted uint64        // changes up to here are no longer held
 	grown     chan struct{} // closed and replaced when applied grows
@@ -206,7 +207,7 @@ func (x *Index) rememberLocked(req *cairn.WriteRequest, i int, index uint64) cai
 		return cairn.Written{Err: cairn.Errorf(cairn.KindPrecondition, "REQUEST_TOO_OLD", "the index remembers nothing")}
 	}
 	written := x.applyLocked(req.Keyspace, m, index, uint32(i))
-	if written.Err == nil || written.Err.Kind != cairn.KindStale {
+	if written.Err == nil || written.Err.Kind != cairn.KindStale && written.Err.Kind != cairn.KindUnavailable {
 		x.requests[name] = written
 	}
 	return written
@@ -216,6 +217,9 @@ func (x *Index) applyLocked(keyspace cairn.UID, m *cairn.Mutation, index uint64,
 	shard, owned := x.shardLocked(keyspace, m.Key)
 	if !owned {
 		return cairn.Written{Err: cairn.Errorf(cairn.KindStale, "NOT_OWNED", "the key is not this cluster's")}
+	}
+	if x.fenced[shardmap.ShardRef{Keyspace: keyspace, ID: shard.ID}] {
+		return cairn.Written{Err: cairn.Errorf(cairn.KindUnavailable, "SHARD_FENCED", "the shard takes no writes now")}
 	}
 	entries := x.keyspaceLocked(keyspace)
 	before := entries[string(m.Key)]

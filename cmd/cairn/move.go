@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	cairnv1 "cairn/proto/cairn/v1"
+	"cairn/router/client"
+)
+
+func newMove(o *options) *cobra.Command {
+	var to, reason string
+	var wait bool
+	cmd := &cobra.Command{
+		Use:   "move KEYSPACE/ID --to CLUSTER",
+		Short: "Move a shard to another cluster while everyone keeps working",
+		Long: `Begin to move a shard to another cluster, and say which move that is. It goes on
+in whichever router carries moves out: ending this command stops nothing. With
+--wait it is watched to its end (exit code 3 if it is cancelled), as by
+'cairn moves watch'.
+
+The index's entries move. The data behind them is moved by whom the keyspace
+names ('mover: external': its owner); without one only a shard without entries
+moves.`,
+		Example: `  cairn move runways/17 --to south
+  cairn move runways/17 --to south --wait --reason "north is full"`,
+		Args: arguments(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			_, name, err := shardName(args[0])
+			if err != nil {
+				return err
+			}
+			var move *cairnv1.Move
+			err = o.asking(cmd, func(ctx context.Context, c *client.Client) error {
+				response, err := c.Admin().CreateMove(ctx, &cairnv1.CreateMoveRequest{Shard: name, To: clusterName(to), Reason: reason})
+				move = response.GetMove()
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if wait {
+				return o.watchMove(cmd, move.GetName())
+			}
+			return o.printMoves(cmd, newMoveDocument(move), move)
+		},
+	}
+	clientFlags(cmd, o)
+	cmd.Flags().StringVar(&to, "to", "", "the `CLUSTER` that the shard goes to")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for those who look at the move later")
+	cmd.Flags().BoolVar(&wait, "wait", false, "watch the move to its end")
+	must(cmd.MarkFlagRequired("to"))
+	return cmd
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"cairn"
+	"cairn/cmd/cairn/render"
+	cairnv1 "cairn/proto/cairn/v1"
+	"cairn/proto/rpcerr"
+	"cairn/router/client"
+	"cairn/shardmap/plan"
+)
+
+// appliedDocument is what an applied plan is shown as.
+type appliedDocument struct {
+	Steps int      `json:"steps"`
+	Moves []string `json:"moves"`
+}
+
+// applyPlanFile carries the plan in a file out.
+func (o *options) applyPlanFile(cmd *cobra.Command, path string, wait bool) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return cairn.Invalid("apply", "PLAN_UNREADABLE", "%w", err)
+	}
+	defer file.Close()
+	p, err := plan.Read(file)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return o.applyPlan(cmd, p, wait)
+}
+
+// applyPlan has the router carry a plan out, and watches its moves if asked to.
+func (o *options) applyPlan(cmd *cobra.Command, p *plan.Plan, wait bool) error {
+	var response *cairnv1.ApplyRebalanceResponse
+	err := o.asking(cmd, func(ctx context.Context, c *client.Client) (err error) {
+		response, err = sendPlan(ctx, c.Admin(), p)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if wait {
+		moves := make([]*cairnv1.Move, len(response.GetMoves()))
+		for i, name := range response.GetMoves() {
+			if moves[i], err = o.endOfMove(cmd, name); err != nil {
+				return err
+			}
+		}
+		return o.printMoves(cmd, newMovesDocument(moves), moves...)
+	}
+	d := appliedDocument{Steps: int(response.GetSteps()), Moves: make([]string, 0, len(response.GetMoves()))}
+	for _, move := range response.GetMoves() {
+		d.Moves = append(d.Moves, short(move))
+	}
+	return o.print(cmd, d, func(out io.Writer) error {
+		done := d.Steps - len(d.Moves)
+		_, err := fmt.Fprintf(out, "%s done, %s begun; 'cairn moves list' shows how they get on\n",
+			render.Counted(uint64(done), "split or merge", "splits and merges"), render.Counted(uint64(len(d.Moves)), "move", "moves"))
+		return err
+	})
+}
+
+// planPiece is how much of a plan is sent at once, in bytes.
+const planPiece = 256 << 10
+
+func sendPlan(ctx context.Context, admin cairnv1.AdminClient, p *plan.Plan) (*cairnv1.ApplyRebalanceResponse, error) {
+	var file bytes.Buffer
+	if err := plan.Write(&file, p); err != nil {
+		return nil, err
+	}
+	stream, err := admin.ApplyRebalance(ctx)
+	if err != nil {
+		return nil, rpcerr.From("", err)
+	}
+	for file.Len() > 0 {
+		if err := stream.Send(&cairnv1.ApplyRebalanceRequest{Data: file.Next(planPiece)}); err != nil {
+			break // CloseAndRecv has the reason
+		}
+	}
+	response, err := stream.CloseAndRecv()
+	if err != nil {
+		return nil, rpcerr.From("", err)
+	}
+	return response, nil
+}

@@ -1,0 +1,94 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+
+	"cairn"
+	"cairn/router/move"
+	"cairn/shardmap"
+	"cairn/shardmap/catalog"
+)
+
+// Moves is how moves of shards are carried out.
+type Moves struct {
+	// PerCluster is how many moves a cluster takes part in at once;
+	// move.PerCluster if 0.
+	PerCluster int
+	// Rate bounds what all moves together copy.
+	Rate move.Rate
+}
+
+// moverElection is the name under which routers elect who carries moves out.
+const moverElection = "mover"
+
+// startMover has the moves of the map carried out, by this process while it is
+// elected to, until stop is called.
+func startMover(store *mapStore, dialer *dialer, config Moves, metrics *metrics, log *slog.Logger) (stop func()) {
+	driver := move.NewDriver(move.Config{
+		Store: store, Dial: dialer.move, PerCluster: config.PerCluster, Rate: config.Rate, Events: metrics.moveEvents(log),
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		store.Elect(ctx, moverElection, func(ctx context.Context) {
+			log.Debug("this router carries moves out")
+			driver.Run(ctx)
+			log.Debug("this router carries no moves out any more")
+		})
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// move is move.Config.Dial.
+func (d *dialer) move(cluster *catalog.Cluster) (move.Index, func(), error) {
+	index, err := d.dial(cluster)
+	if err != nil {
+		return nil, nil, err
+	}
+	return index.(move.Index), func() { d.release(index) }, nil // all that dial returns are
+}
+
+// staged is admin.Staged.
+func (d *dialer) staged(ctx context.Context, to *catalog.Cluster, m shardmap.Move) (entries uint64, known bool) {
+	index, release, err := d.move(to)
+	if err != nil {
+		return 0, false
+	}
+	defer release()
+	staged, err := index.StagedShard(ctx, move.Moving(m))
+	return staged.Digest.Entries, err == nil
+}
+
+// moveTurn is admin.MoveTurn.
+func (c Moves) moveTurn(m *shardmap.Map, uid cairn.UID) bool {
+	perCluster := c.PerCluster
+	if perCluster == 0 {
+		perCluster = move.PerCluster
+	}
+	return move.Turns(m.Moves(), perCluster)[uid]
+}
+
+// moveEvents are a driver's events, logged and counted.
+func (m *metrics) moveEvents(log *slog.Logger) move.Events {
+	return move.Events{
+		Stepped: func(before, after shardmap.Move) {
+			if before.Phase == shardmap.MoveFenced && after.Phase != shardmap.MoveFenced {
+				m.fences.WithLabelValues(after.Phase.String()).Observe(after.Stepped.Sub(before.Stepped).Seconds())
+			}
+			level := slog.LevelInfo
+			if after.Problem != "" {
+				level = slog.LevelWarn
+			}
+			log.Log(context.Background(), level, "move", "move", after.UID, "shard", after.Shard, "from", after.From, "to", after.To,
+				"phase", after.Phase, "after", after.Stepped.Sub(before.Stepped), "problem", after.Problem)
+		},
+		Failed: func(record shardmap.Move, action move.Action, err error) {
+			log.Debug("a step of a move failed; trying again", "move", record.UID, "phase", record.Phase, "step", action, "err", err)
+		},
+	}
+}

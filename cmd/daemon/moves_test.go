@@ -1,0 +1,227 @@
+package daemon
+
+import (
+	"context"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	cairnv1 "cairn/proto/cairn/v1"
+)
+
+const (
+	// movedEntries stay as they are while shards move, in a view of their own.
+	movedEntries = 3_000
+	// movesUnderLoad is how often a shard moves before the mover is killed, and
+	// after.
+	movesUnderLoad = 8
+)
+
+// TestMovesUnderLoad has shards move back and forth between two clusters while
+// clients read and write through two routers. No call fails, what they were
+// answered is what one register a key would answer, no answer is older than its
+// token, and a view counts right throughout; also while the router that carries
+// the moves out is killed, and another takes over.
+func TestMovesUnderLoad(t *testing.T) {
+	s, m, seed := startMoving(t)
+	watch := m.watchView(m.routers[1], true)
+	l := startLoad(t, "moved", seed, 10*time.Second, m.routers...)
+	l.goesOn(200)
+	for range movesUnderLoad {
+		m.move(func() {})
+	}
+	m.move(func() {
+		time.Sleep(time.Duration(m.random.IntN(int(50 * time.Millisecond))))
+		s.router.kill()
+	})
+	for range movesUnderLoad {
+		m.move(func() {})
+	}
+	l.finish()
+	counted := watch()
+	if failed := l.failed.Load(); failed > 0 {
+		t.Errorf("%d calls failed", failed)
+	}
+	t.Logf("the view was counted %d times; with the mover killed, a move took %s; fences stood for %v", counted, m.longest.Round(time.Millisecond), m.fences())
+	for _, index := range s.indexes {
+		index.terminate(syscall.SIGTERM)
+	}
+}
+
+// indexesKilled is how often an index is killed while a shard moves.
+const indexesKilled = 6
+
+// TestMovesUnderFaults kills the source or the target while a shard moves, at any
+// moment. Calls may fail then, but nothing that was answered is wrong, and each
+// move ends.
+func TestMovesUnderFaults(t *testing.T) {
+	s, m, seed := startMoving(t)
+	watch := m.watchView(m.routers[1], false)
+	l := startLoad(t, "moved", seed, deedTimeout, m.routers...)
+	l.goesOn(100)
+	for range indexesKilled {
+		m.move(func() {
+			time.Sleep(time.Duration(m.random.IntN(int(300 * time.Millisecond))))
+			name := []string{"north", "south"}[m.random.IntN(2)]
+			s.indexes[name].kill()
+			s.indexes[name] = start(t, s.configs[name])
+			s.indexes[name].ready()
+		})
+		l.goesOn(50)
+	}
+	l.finish()
+	t.Logf("the view was counted %d times, %d calls failed", watch(), l.failed.Load())
+	for _, index := range s.indexes {
+		index.terminate(syscall.SIGTERM)
+	}
+}
+
+// startMoving starts a spread and two routers more, which clients ask, and fills
+// the keyspace. The first router, which is elected, has no clients.
+func startMoving(t *testing.T) (*spread, *moving, uint64) {
+	seed := fromEnv(t, seedEnv, rand.Uint64())
+	t.Logf("replay with %s=%d", seedEnv, seed)
+	s := startSpread(t)
+	fixed := &cairnv1.Resource{Resource: &cairnv1.Resource_View{View: &cairnv1.View{
+		Name: "views/fixed", Keyspace: keyspaceName, Filter: `note == "fixed"`, Sort: []string{"amount"},
+	}}}
+	moved := orders()
+	moved.GetKeyspace().Mover = "external"
+	s.apply(moved, fixed)
+	m := &moving{random: rand.New(rand.NewPCG(seed, 1)), movers: []*process{s.router}}
+	for range 2 {
+		router := start(t, child{Kind: "router", Etcd: []string{s.etcd}})
+		m.routers, m.movers = append(m.routers, call(t, router.ready().Listen)), append(m.movers, router)
+	}
+	m.caller = m.routers[0]
+	m.fill()
+	return s, m, seed
+}
+
+// moving moves shards of the keyspace.
+type moving struct {
+	*caller
+	routers []*caller
+	movers  []*process
+	random  *rand.Rand
+	longest time.Duration
+}
+
+// fill puts what is to stay as it is.
+func (m *moving) fill() {
+	const batch = 500
+	for first := 0; first < movedEntries; first += batch {
+		request := &cairnv1.BatchWriteRequest{Keyspace: keyspaceName}
+		for i := first; i < first+batch; i++ {
+			request.Writes = append(request.Writes, &cairnv1.Write{Operation: &cairnv1.Write_Put{Put: &cairnv1.Put{
+				Key: key(i), Attributes: map[string]*cairnv1.Value{
+					"amount": intValue(i), "note": {Kind: &cairnv1.Value_StringValue{StringValue: "fixed"}},
+				},
+			}}})
+		}
+		response, err := m.writer.BatchWrite(m.context(), request)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		for _, result := range response.Results {
+			if result.Error != nil {
+				m.t.Fatal(result.Error)
+			}
+		}
+	}
+	eventually(m.t, "the view serves", func() bool {
+		counted, err := m.views.Count(m.context(), &cairnv1.CountRequest{Selection: &cairnv1.Selection{View: "views/fixed"}})
+		return err == nil && counted.Count == movedEntries
+	})
+}
+
+// move moves some shard to the other cluster, and waits until it is there.
+func (m *moving) move(meanwhile func()) {
+	m.t.Helper()
+	page, err := m.admin.ListShards(m.context(), &cairnv1.ListShardsRequest{Parent: keyspaceName})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	shard := page.Shards[m.random.IntN(len(page.Shards))]
+	to := "clusters/north"
+	if shard.Cluster == to {
+		to = "clusters/south"
+	}
+	began := time.Now()
+	created, err := m.admin.CreateMove(m.context(), &cairnv1.CreateMoveRequest{Shard: shard.Name, To: to})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	meanwhile()
+	var phases []string
+	eventually(m.t, "the shard has moved", func() bool {
+		now, err := m.admin.GetMove(m.context(), &cairnv1.GetMoveRequest{Name: created.Move.Name})
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		if now.Phase == cairnv1.Move_CANCELLED {
+			m.t.Fatalf("the move is %s: %s", now.Phase, now.Problem)
+		}
+		if phase := now.Phase.String() + " " + now.Problem; len(phases) == 0 || phases[len(phases)-1] != phase {
+			phases = append(phases, phase)
+		}
+		return now.Phase == cairnv1.Move_DONE
+	})
+	m.longest = max(m.longest, time.Since(began))
+	m.t.Logf("%s to %s in %s: %s", shard.Name, to, time.Since(began).Round(time.Millisecond), strings.Join(phases, ", "))
+}
+
+// fences are how long the shards were fenced until their moves were committed,
+// ascending.
+func (m *moving) fences() (out []time.Duration) {
+	for _, mover := range m.movers {
+		for _, found := range committed.FindAllStringSubmatch(mover.logText(), -1) {
+			took, err := time.ParseDuration(found[1])
+			if err != nil {
+				m.t.Fatal(err)
+			}
+			out = append(out, took.Round(time.Millisecond))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+var committed = regexp.MustCompile(`phase=committed after=(\S+)`)
+
+// watchView counts the entries that stay as they are, again and again, until the
+// returned function is called, which returns how often. Every answer must be right,
+// and if always, there must be one to each call.
+func (m *moving) watchView(through *caller, always bool) (stop func() int64) {
+	ctx, cancel := context.WithCancel(m.t.Context())
+	var group sync.WaitGroup
+	var times atomic.Int64
+	group.Go(func() {
+		for ctx.Err() == nil {
+			asked, ended := context.WithTimeout(context.Background(), 10*time.Second)
+			counted, err := through.views.Count(asked, &cairnv1.CountRequest{
+				Selection: &cairnv1.Selection{View: "views/fixed"},
+			})
+			ended()
+			if err != nil && !always {
+				continue
+			}
+			if err != nil || counted.Count != movedEntries {
+				m.t.Errorf("counted %d of %d: %v", counted.GetCount(), movedEntries, err)
+				return
+			}
+			times.Add(1)
+		}
+	})
+	return func() int64 {
+		cancel()
+		group.Wait()
+		return times.Load()
+	}
+}

@@ -1,0 +1,75 @@
+package admin_test
+
+import (
+	"testing"
+
+	"cairn"
+	"cairn/router/admin"
+	"cairn/shardmap/catalog"
+	"cairn/shardmap/plan"
+)
+
+// moving is a hash keyspace whose owner moves the data.
+func moving(name string, shards uint32) catalog.Resource {
+	k := hashed(name, shards)
+	k.Keyspace.Mover = catalog.MoverExternal
+	return k
+}
+
+// TestPlanRebalance plans by what the indexes say: a move that is under way
+// counts where it goes, and a keyspace without a mover stays.
+func TestPlanRebalance(t *testing.T) {
+	a, x := start(t)
+	ctx := bounded(t)
+	apply(t, a, cluster("north", "a"), cluster("south", "a"), moving("things", 4), hashed("others", 2))
+	x.entries = map[cairn.ShardID]uint64{1: 100, 2: 100, 3: 100, 4: 100}
+	even, err := a.PlanRebalance(ctx, admin.RebalanceOptions{Share: 1})
+	if err != nil || len(even.Steps) > 0 || even.Before.Imbalance != 1 {
+		t.Fatalf("%v %v", even, err)
+	}
+
+	drained, err := a.PlanRebalance(ctx, admin.RebalanceOptions{Share: 1, Drain: []string{"north"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var moved []cairn.ShardID
+	for _, s := range drained.Steps {
+		if s.Kind != plan.Move || s.Keyspace != "things" || s.From != "north" || s.To != "south" || s.Entries != 100 {
+			t.Errorf("%s", s)
+		}
+		moved = append(moved, s.Shard)
+	}
+	if len(moved) != 2 || len(drained.Held) != 1 || drained.Held[0].Why != plan.Fixed {
+		t.Fatalf("shards %v, %v", moved, drained.Held)
+	}
+	one, err := a.PlanRebalance(ctx, admin.RebalanceOptions{Share: 1, Moves: 1, Drain: []string{"north"}})
+	if err != nil || len(one.Steps) != 1 {
+		t.Errorf("with one move: %v %v", one, err)
+	}
+
+	if _, err := a.MoveShard(ctx, "things", moved[0], "south", "", ""); err != nil {
+		t.Fatal(err)
+	}
+	while, err := a.PlanRebalance(ctx, admin.RebalanceOptions{Share: 1, Drain: []string{"north"}})
+	if err != nil || len(while.Steps) != 1 || while.Steps[0].Shard != moved[1] {
+		t.Errorf("while shard %s moves: %v %v", moved[0], while.Steps, err)
+	}
+}
+
+// TestPlanRebalanceNeedsAllSizes holds that there is no plan by a part of them.
+func TestPlanRebalanceNeedsAllSizes(t *testing.T) {
+	a, x := start(t)
+	ctx := bounded(t)
+	apply(t, a, cluster("north", "a"), cluster("south", "a"), moving("things", 4))
+	if _, err := a.PlanRebalance(ctx, admin.RebalanceOptions{Drain: []string{"west"}}); cairn.KindOf(err) != cairn.KindNotFound {
+		t.Errorf("no such cluster: %v", err)
+	}
+	x.wrong = map[string]bool{"south": true}
+	if _, err := a.PlanRebalance(ctx, admin.RebalanceOptions{}); cairn.ReasonOf(err) != "MAP_CHANGED" {
+		t.Errorf("an index that has other shards: %v", err)
+	}
+	x.wrong, x.err = nil, cairn.Errorf(cairn.KindUnavailable, "INDEX_GONE", "no answer")
+	if _, err := a.PlanRebalance(ctx, admin.RebalanceOptions{}); cairn.KindOf(err) != cairn.KindUnavailable || cairn.ReasonOf(err) != "INDEX_GONE" {
+		t.Errorf("an index that does not answer: %v", err)
+	}
+}

@@ -1,0 +1,219 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"cairn"
+	"cairn/shardmap"
+)
+
+const (
+	// actionTimeout bounds one action, so that a leader that hangs is asked again,
+	// or its successor.
+	actionTimeout = 5 * time.Second
+	// fencedTimeout is that while writes wait for it.
+	fencedTimeout = time.Second
+	// copyTimeout is that of a copy, which begins with a checkpoint of the source.
+	copyTimeout = time.Minute
+	// copyFor is how long one Copy goes on before the record is looked at again.
+	copyFor = time.Second
+	// A look at what has changed finds little if it is no more than caughtBytes, or
+	// took no longer than caughtIn to hand on.
+	caughtBytes = 64 << 10
+	caughtIn    = 25 * time.Millisecond
+)
+
+// do carries an action out, and returns what is known then.
+func (c *carrier) do(ctx context.Context, s State, a Action) State {
+	limit := actionTimeout
+	switch {
+	case s.Move.Phase == shardmap.MoveFenced:
+		limit = fencedTimeout
+	case a.Kind == Copy:
+		limit = copyTimeout
+	}
+	attempt, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	next, err := c.try(attempt, s, a)
+	if err != nil {
+		if ctx.Err() == nil && c.driver.config.Events.Failed != nil {
+			c.driver.config.Events.Failed(s.Move, a, err)
+		}
+		return next.Failed(a, err, c.driver.config.Now())
+	}
+	return next
+}
+
+func (c *carrier) try(ctx context.Context, s State, a Action) (State, error) {
+	store := c.driver.config.Store
+	switch a.Kind {
+	case Read:
+		m, err := store.Refresh(ctx)
+		if err != nil {
+			return s, err
+		}
+		record, found := m.Move(s.Move.UID)
+		if !found {
+			return s, nil // carry sees to that
+		}
+		return s.Saw(record), nil
+	case Swap:
+		return c.swap(ctx, s, a.Next)
+	case PutFence, Unfence, Copy, Tail:
+		return c.atSource(ctx, s, a)
+	}
+	return c.atTarget(ctx, s, a)
+}
+
+func (c *carrier) swap(ctx context.Context, s State, next shardmap.Move) (State, error) {
+	change, err := shardmap.StepMove(c.driver.config.Store.Map(), s.Move, next)
+	if err != nil {
+		return s, err
+	}
+	revision, err := c.driver.config.Store.Commit(ctx, change)
+	if err != nil {
+		return s, err
+	}
+	after := s.Swapped(next, revision, c.driver.config.Now())
+	if c.driver.config.Events.Stepped != nil {
+		c.driver.config.Events.Stepped(s.Move, after.Move)
+	}
+	return after, nil
+}
+
+// dial is the index of one side of a move.
+func (c *carrier) dial(cluster cairn.UID) (Index, func(), error) {
+	declared, found := c.driver.config.Store.Map().Catalog().ClusterByUID(cluster)
+	if !found {
+		return nil, nil, cairn.Errorf(cairn.KindUnavailable, "CLUSTER_GONE", "there is no cluster %s any more", cluster)
+	}
+	return c.driver.config.Dial(declared)
+}
+
+func (c *carrier) atTarget(ctx context.Context, s State, a Action) (State, error) {
+	target, release, err := c.dial(s.Move.To)
+	if err != nil {
+		return s, err
+	}
+	defer release()
+	switch a.Kind {
+	case Note:
+		if err := target.NoteRevision(ctx, a.Revision); err != nil {
+			return s, err
+		}
+		return s.HasNoted(), nil
+	case Drop:
+		dropped := Moving(s.Move)
+		dropped.Move = a.Staging
+		if err := target.DropShard(ctx, dropped); err != nil {
+			return s, err
+		}
+		return s.HasDropped(), nil
+	}
+	staged, err := target.StagedShard(ctx, Moving(s.Move))
+	if err != nil {
+		return s, err
+	}
+	return s.Asked(staged), nil
+}
+
+func (c *carrier) atSource(ctx context.Context, s State, a Action) (State, error) {
+	source, release, err := c.dial(s.Move.From)
+	if err != nil {
+		return s, err
+	}
+	defer release()
+	if a.Kind == PutFence || a.Kind == Unfence {
+		stands, err := source.FenceShard(ctx, Moving(s.Move), a.Fence, a.Kind == PutFence)
+		switch {
+		case err != nil:
+			return s, err
+		case a.Kind == Unfence:
+			return s.FenceLifted(a.Fence), nil
+		case !stands.On || stands.Number != a.Fence:
+			return s, cairn.Errorf(cairn.KindConflict, "FENCE_OVER", "fence %d is over; the source has had %d", a.Fence, stands.Number)
+		}
+		return s.FencePut(stands), nil
+	}
+	target, releaseTarget, err := c.dial(s.Move.To)
+	if err != nil {
+		return s, err
+	}
+	defer releaseTarget()
+	if a.Kind == Copy {
+		return c.copy(ctx, s, source, target)
+	}
+	return c.tail(ctx, s, source, target)
+}
+
+// errEnough ends a Copy that went on for its time.
+var errEnough = errors.New("the record is to be looked at again")
+
+// copy hands on what the target lacks of the copy, for a while.
+func (c *carrier) copy(ctx context.Context, s State, source Source, target Target) (State, error) {
+	var began time.Time
+	err := source.CopyShard(ctx, Moving(s.Move), []byte(s.Have.Last), func(part cairn.CopiedPart) error {
+		if began.IsZero() {
+			began = c.driver.config.Now()
+		}
+		if err := c.driver.limiter.wait(ctx); err != nil {
+			return err
+		}
+		staged, err := target.StageShard(ctx, Moving(s.Move), part.Data)
+		if cairn.ReasonOf(err) == "RANGE_ARRIVING" {
+			err = errors.Join(err, c.dropLeftovers(ctx, s.Move, target))
+		}
+		if err != nil {
+			return err
+		}
+		c.driver.limiter.pay(len(part.Data), int(staged.Digest.Entries)-int(s.Have.Digest.Entries))
+		s = s.Asked(staged)
+		if !part.Done && c.driver.config.Now().Sub(began) >= copyFor {
+			return errEnough
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return s, err
+	}
+	// What was copied in no time leaves nothing to catch up with.
+	s.Caught = s.Have.Complete && c.driver.config.Now().Sub(began) <= caughtIn
+	return s, nil
+}
+
+// dropLeftovers drops what a part that came late has left at a target, of cancelled
+// moves of the keyspace that had dropped it.
+func (c *carrier) dropLeftovers(ctx context.Context, m shardmap.Move, target Target) error {
+	for _, over := range c.driver.config.Store.Map().Moves() {
+		if over.Phase != shardmap.MoveCancelled || over.Keyspace != m.Keyspace || over.To != m.To {
+			continue
+		}
+		if err := target.DropShard(ctx, Moving(over)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tail hands on what has changed since what the target has. It is not slowed down:
+// what it does not keep up with it will never.
+func (c *carrier) tail(ctx context.Context, s State, source Source, target Target) (State, error) {
+	began := c.driver.config.Now()
+	part, err := source.TailShard(ctx, Moving(s.Move), s.Have.Through)
+	if err != nil {
+		return s, err
+	}
+	staged, err := target.StageShard(ctx, Moving(s.Move), part.Data)
+	if err != nil {
+		return s, err
+	}
+	little := len(part.Data) <= caughtBytes || c.driver.config.Now().Sub(began) <= caughtIn
+	return s.Followed(staged, little), nil
+}
+
+// Moving is the shard of a move, under the name of its present attempt.
+func Moving(m shardmap.Move) cairn.MovingShard {
+	return cairn.MovingShard{Move: m.Staging, Attempt: uint64(m.Attempt), Keyspace: m.Keyspace, Shard: m.Shard, Epoch: m.Epoch, Start: []byte(m.Start), End: []byte(m.End)}
+}

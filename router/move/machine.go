@@ -1,0 +1,263 @@
+package move
+
+import (
+	"cmp"
+	"time"
+
+	"cairn"
+	"cairn/shardmap"
+)
+
+// State is what one mover knows of one move. It is a value: what is learnt makes
+// another. All of it but Move is lost with the mover, and found out again.
+type State struct {
+	// Move is the record as it stands, or stood: it never became what it says
+	// otherwise.
+	Move shardmap.Move
+	// Have is what the target has of this attempt; it may have more.
+	Have Have
+	// Caught tells that little was missing at the last look.
+	Caught bool
+	// Noted tells that the target has noted the map that the move was planned on,
+	// Dropped that it has nothing of what was to be dropped.
+	Noted, Dropped bool
+	// Lifted is the highest fence that the source has said is lifted.
+	Lifted uint64
+	// Fence is what the source said of the fence that stands.
+	Fence cairn.FenceState
+	// Activated tells that the target serves.
+	Activated bool
+	// Broken is why this attempt can't come to an end; empty while it can.
+	Broken string
+	// Reread tells that an index or etcd contradicts Move.
+	Reread bool
+
+	// Failures counts those since anything worked; nothing is tried before Retry.
+	Failures int
+	Problem  string
+	Retry    time.Time
+	// Fences counts those that had to be lifted; none is put up before FenceAfter.
+	Fences     int
+	FenceAfter time.Time
+}
+
+// Have is what a target said it has of a shard.
+type Have struct {
+	Known    bool
+	Copied   uint64
+	Last     string
+	Complete bool
+	Through  uint64
+	Sealed   uint64
+	Digest   cairn.Digest
+}
+
+// Facts are what a Map says about a move.
+type Facts struct {
+	// Turn tells that the move may begin to copy; see Turns.
+	Turn bool
+	// Mover tells that somebody moves the data behind the entries.
+	Mover bool
+	// Void is why the move can't be committed any more, and no fence of it stands:
+	// its shard is of another epoch by now, or is gone. Empty while it can.
+	Void string
+	// TargetGone tells that there is no target any more.
+	TargetGone bool
+	// Fresh is a name that no attempt has had.
+	Fresh cairn.UID
+}
+
+// FenceFor is how long a fence stands before it is lifted for the time being.
+// Routers hold writes back for longer.
+const FenceFor = 2 * time.Second
+
+// Decide is the next thing to do about a move. It is the protocol: whatever other
+// movers do at the same time, and whatever becomes of the answers, at most one
+// cluster takes writes for the shard, and nothing acknowledged is lost.
+func Decide(s State, f Facts, now time.Time) Action {
+	if f.TargetGone && s.Move.Phase < shardmap.MoveCommitted {
+		s.Move.Cancel, s.Move.Problem = true, "there is no target any more"
+	}
+	m := s.Move
+	switch {
+	case s.Reread:
+		return Action{Kind: Read}
+	case now.Before(s.Retry):
+		return Action{Kind: Wait, Until: s.Retry}
+	case s.worthTelling():
+		told := m
+		told.Problem = s.Problem
+		return Action{Kind: Swap, Next: told}
+	case f.Void != "" && m.Phase < shardmap.MoveCommitted:
+		return s.cancel(f.Void, now)
+	}
+	switch m.Phase {
+	case shardmap.MovePreparing:
+		return s.prepare(f, now)
+	case shardmap.MoveCopying:
+		return s.copy(now)
+	case shardmap.MoveCatchingUp:
+		return s.catchUp(f, now)
+	case shardmap.MoveFenced:
+		return s.drain(f, now)
+	case shardmap.MoveCommitted:
+		if !s.Activated {
+			return Action{Kind: Note, Revision: m.Revision}
+		}
+		done := s.enter(shardmap.MoveDone, now)
+		done.Clean = true
+		return Action{Kind: Swap, Next: done}
+	case shardmap.MoveCancelled:
+		return s.cleanUp(f)
+	}
+	return Action{Kind: End}
+}
+
+// prepare has the target note the map, so that it knows that the shard is not its
+// own, and drop what an attempt before has left.
+func (s State) prepare(f Facts, now time.Time) Action {
+	switch {
+	case s.Move.Cancel:
+		return s.cancel("", now)
+	case s.Move.Paused || !f.Turn:
+		return Action{Kind: Wait}
+	case !s.Noted:
+		return Action{Kind: Note, Revision: s.Move.Revision}
+	case s.Move.Stale != 0 && !s.Dropped:
+		return Action{Kind: Drop, Staging: s.Move.Stale}
+	}
+	next := s.enter(shardmap.MoveCopying, now)
+	next.Stale = 0
+	return Action{Kind: Swap, Next: next}
+}
+
+func (s State) copy(now time.Time) Action {
+	switch {
+	case s.Move.Cancel:
+		return s.cancel("", now)
+	case s.Move.Paused:
+		return Action{Kind: Wait}
+	case !s.Have.Known:
+		return Action{Kind: Ask}
+	case !s.Have.Complete:
+		return Action{Kind: Copy}
+	}
+	return Action{Kind: Swap, Next: s.enter(shardmap.MoveCatchingUp, now)}
+}
+
+// catchUp lifts the fence that the record says is over, then follows the source
+// until little is missing, then puts a fence up. Its number is above every one
+// that a move of this shard ever had, since revisions only grow.
+func (s State) catchUp(f Facts, now time.Time) Action {
+	switch {
+	case s.Move.Fence > s.Lifted:
+		return Action{Kind: Unfence, Fence: s.Move.Fence}
+	case s.Move.Cancel:
+		return s.cancel("", now)
+	case s.Broken != "":
+		return s.restart(f, now)
+	case s.Move.Paused:
+		return Action{Kind: Wait}
+	case !s.Have.Known:
+		return Action{Kind: Ask}
+	case !s.Have.Complete:
+		s.Broken = "the target lost what it had"
+		return s.restart(f, now)
+	case now.Before(s.FenceAfter):
+		return Action{Kind: Wait, Until: s.FenceAfter}
+	case !s.Caught:
+		return Action{Kind: Tail}
+	}
+	next := s.enter(shardmap.MoveFenced, now)
+	next.Fence = s.Move.Revision
+	return Action{Kind: Swap, Next: next}
+}
+
+// drain brings the target to where the fence is, compares, and commits. The fence
+// is lifted by a swap that competes with the commit, whoever tries that.
+func (s State) drain(f Facts, now time.Time) Action {
+	switch {
+	case s.Move.Cancel:
+		return s.lift("", now)
+	case s.Broken != "":
+		return s.lift(s.Broken, now)
+	case now.Sub(s.Move.Stepped) > FenceFor:
+		return s.lift("the target did not get the last changes in time", now)
+	case s.Fence.Number != s.Move.Fence:
+		return Action{Kind: PutFence, Fence: s.Move.Fence}
+	case !s.Have.Known:
+		return Action{Kind: Ask}
+	case !s.Have.Complete:
+		return s.lift("the target lost what it had", now)
+	case s.Have.Through < s.Fence.Index:
+		return Action{Kind: Tail}
+	case s.Have.Digest != s.Fence.Digest:
+		return s.giveUp("the target's entries are not the source's", now)
+	case s.Have.Sealed != s.Move.Fence:
+		return Action{Kind: Tail}
+	case !f.Mover && s.Have.Digest.Entries > 0:
+		return s.giveUp("the shard has got entries, and the keyspace does not say who moves the data behind them", now)
+	}
+	next := s.enter(shardmap.MoveCommitted, now)
+	next.Final = s.Fence.Index
+	return Action{Kind: Swap, Next: next}
+}
+
+func (s State) cleanUp(f Facts) Action {
+	switch {
+	case s.Move.Clean:
+		return Action{Kind: End}
+	case !s.Dropped && !f.TargetGone && s.Move.Stale != 0:
+		return Action{Kind: Drop, Staging: s.Move.Stale}
+	case !s.Dropped && !f.TargetGone:
+		return Action{Kind: Drop, Staging: s.Move.Staging}
+	}
+	next := s.Move
+	next.Stale, next.Clean = 0, s.Move.Stale == 0 || f.TargetGone
+	return Action{Kind: Swap, Next: next}
+}
+
+// enter is the record in another phase, without a problem.
+func (s State) enter(phase shardmap.MovePhase, now time.Time) shardmap.Move {
+	next := s.Move
+	next.Phase, next.Stepped, next.Problem = phase, now.UTC().Round(time.Microsecond), ""
+	return next
+}
+
+// cancel ends the move. Its shard is free; what the target has is dropped after.
+func (s State) cancel(why string, now time.Time) Action {
+	next := s.enter(shardmap.MoveCancelled, now)
+	next.Problem = cmp.Or(why, s.Move.Problem)
+	return Action{Kind: Swap, Next: next}
+}
+
+// lift has the record say that the fence is over. It is lifted once that is known.
+func (s State) lift(why string, now time.Time) Action {
+	next := s.enter(shardmap.MoveCatchingUp, now)
+	next.Problem = cmp.Or(why, s.Move.Problem)
+	return Action{Kind: Swap, Next: next}
+}
+
+// giveUp lifts the fence for a reason that time does not mend.
+func (s State) giveUp(why string, now time.Time) Action {
+	a := s.lift(why, now)
+	a.Next.Cancel = true
+	return a
+}
+
+// restart begins another copy, under another name: whatever comes late of this
+// one is not taken for it.
+func (s State) restart(f Facts, now time.Time) Action {
+	next := s.enter(shardmap.MovePreparing, now)
+	next.Attempt++
+	next.Stale, next.Staging = s.Move.Staging, f.Fresh
+	next.Problem = s.Broken
+	return Action{Kind: Swap, Next: next}
+}
+
+// worthTelling: the record is to say what keeps the move from getting on. Not
+// under a fence, where every step counts.
+func (s State) worthTelling() bool {
+	const often = 3
+	return s.Failures >= often && s.Problem != s.Move.Problem && s.Move.Phase != shardmap.MoveFenced && s.Move.Phase != shardmap.MoveDone
+}

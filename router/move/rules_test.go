@@ -1,0 +1,162 @@
+package move_test
+
+import (
+	"fmt"
+	"time"
+
+	"cairn"
+	"cairn/router/move"
+	"cairn/shardmap"
+)
+
+// This file is what etcd and the indexes of the exploration do, and what must hold
+// of them.
+
+// carryOut does what a message asks, and returns how its sender learns of it.
+func (x *tables) carryOut(w *world, msg message) func(*world) {
+	a, m := x.actions.all[msg.action], x.records.all[msg.move]
+	learn := func(what func(move.State) move.State) func(*world) {
+		return func(w *world) {
+			to := &w.mover[msg.from]
+			to.waits = false
+			to.state = x.states.put(still(what(x.states.all[to.state])))
+		}
+	}
+	fail := func(kind cairn.Kind) func(*world) { return func(w *world) { x.fail(w, msg.from, a, kind) } }
+	source, target := &w.index[place(m.From)], &w.index[place(m.To)]
+	switch a.Kind {
+	case move.Swap:
+		if x.records.all[w.record].Revision != m.Revision || x.records.all[w.record].UID != m.UID {
+			return fail(cairn.KindConflict)
+		}
+		commit := a.Next.Phase == shardmap.MoveCommitted && m.Phase != shardmap.MoveCommitted
+		if commit && uint64(w.epoch) != m.Epoch {
+			return fail(cairn.KindConflict)
+		}
+		x.put(w, a.Next)
+		if commit {
+			w.owner, w.epoch, w.by = place(m.To), w.revision, uint8(slot(m.Staging))+1
+		}
+		if a.Next.Staging != m.Staging {
+			w.names++
+		}
+		revision := uint64(w.revision)
+		return learn(func(s move.State) move.State { return s.Swapped(a.Next, revision, time.Time{}) })
+	case move.Drop:
+		target.staged[slot(a.Staging)] = staging{}
+		return learn(move.State.HasDropped)
+	case move.PutFence:
+		if !source.owns || uint64(source.epoch) != m.Epoch {
+			return fail(cairn.KindStale)
+		}
+		f := &source.fences[slot(m.Staging)]
+		if uint8(a.Fence) > f.number || x.flaw.unnumbered {
+			source.log++
+			*f = fence{uint8(a.Fence), true, source.log}
+		}
+		if !f.on || uint64(f.number) != a.Fence {
+			return fail(cairn.KindConflict)
+		}
+		stands := cairn.FenceState{Number: a.Fence, On: true, Index: uint64(f.at), Digest: cairn.Digest{Sum: uint64(source.value)}}
+		return learn(func(s move.State) move.State { return s.FencePut(stands) })
+	case move.Unfence:
+		if !source.owns || uint64(source.epoch) != m.Epoch {
+			return fail(cairn.KindStale)
+		}
+		if f := &source.fences[slot(m.Staging)]; uint8(a.Fence) >= f.number || x.flaw.unnumbered {
+			if f.on {
+				source.log++
+			}
+			*f = fence{number: max(f.number, uint8(a.Fence))}
+		}
+		return learn(func(s move.State) move.State { return s.FenceLifted(a.Fence) })
+	case move.Copy, move.Tail:
+		return x.stagePart(target, msg, m, learn, fail)
+	}
+	panic(fmt.Sprintf("nobody carries out %s", a))
+}
+
+// stagePart takes a part in if it follows on what is there.
+func (x *tables) stagePart(target *index, msg message, m shardmap.Move, learn func(func(move.State) move.State) func(*world), fail func(cairn.Kind) func(*world)) func(*world) {
+	to, p := &target.staged[slot(m.Staging)], msg.part
+	taken := staging{to.copied, p.through, true, p.seal, p.value, p.requests}
+	switch {
+	case p.copy && (to.copied == 0 || x.flaw.unordered):
+		*to = taken
+		to.copied = p.through
+	case p.copy:
+	case x.flaw.unordered:
+		*to = taken
+	case !to.complete || p.after > to.through:
+		return fail(cairn.KindConflict)
+	case p.through > to.through:
+		*to = taken
+	}
+	staged := to.staged()
+	return learn(func(s move.State) move.State { return s.Followed(staged, true) })
+}
+
+func (s staging) staged() cairn.Staged {
+	return cairn.Staged{
+		Copied: uint64(s.copied), Complete: s.complete, Through: uint64(s.through), Sealed: uint64(s.sealed),
+		Digest: cairn.Digest{Sum: uint64(s.value)},
+	}
+}
+
+// assign has an index's log note the map. It is false if that changes nothing.
+func (w *world) assign(c uint8) bool {
+	at := &w.index[c]
+	switch {
+	case w.owner != c && at.owns:
+		*at = index{log: at.log, compacted: at.compacted, staged: at.staged}
+	case w.owner == c && !at.owns:
+		from := at.staged[w.by-1]
+		at.owns, at.epoch, at.by = true, w.epoch, w.by
+		at.value, at.requests, at.lost = from.value, from.requests, from.sealed == 0
+		at.staged[w.by-1] = staging{}
+		at.log++
+	case w.owner == c && at.epoch != w.epoch:
+		// It has not noticed that it had lost the shard: its entries stay.
+		at.epoch, at.by, at.fences = w.epoch, w.by, [stagings]fence{}
+	default:
+		return false
+	}
+	return true
+}
+
+// broken says which invariant a world breaks, "" if none.
+func (x *tables) broken(w world) string {
+	record := x.records.all[w.record]
+	takers := 0
+	for c, at := range w.index {
+		if !at.owns {
+			continue
+		}
+		if !at.fenced() {
+			takers++
+		}
+		switch {
+		case at.lost:
+			return fmt.Sprintf("%d owns a shard of which it has nothing", c)
+		case !at.fenced() && w.owner != uint8(c):
+			return fmt.Sprintf("I1: %d takes writes and the map says that %d owns the shard", c, w.owner)
+		// Who is fenced answers only after a look at the map.
+		case (!at.fenced() || w.owner == uint8(c)) && at.value != w.acked:
+			return fmt.Sprintf("I4: %d answers, and has %d of %d writes", c, at.value, w.acked)
+		case (!at.fenced() || w.owner == uint8(c)) && at.requests != w.acked:
+			return fmt.Sprintf("I9: %d knows %d of %d requests", c, at.requests, w.acked)
+		case at.fenced() && record.Phase == shardmap.MoveCancelled && w.owner == uint8(c):
+			return fmt.Sprintf("the move is cancelled and %d fenced", c)
+		}
+	}
+	if takers > 1 {
+		return "I1: two take writes"
+	}
+	return ""
+}
+
+// ended tells whether the move is done or cancelled, and the shard served.
+func (x *tables) ended(w world) bool {
+	record, owner := x.records.all[w.record], w.index[w.owner]
+	return !record.Phase.Active() && record.Clean && owner.owns && owner.epoch == w.epoch && !owner.fenced()
+}

@@ -1,0 +1,38 @@
+package move
+
+import (
+	"context"
+
+	"cairn"
+)
+
+// Source is the node index that a shard moves away from, as its leader answers.
+// Each method fails with KindUnavailable or KindDeadline if that can't be asked or
+// does not answer in time, when what was asked may still be carried out, even
+// later; and with KindStale if the cluster does not own the shard in that epoch.
+type Source interface {
+	// CopyShard delivers the parts of the copy, from where Last of one says, from the
+	// first for none. It fails with the error of deliver.
+	CopyShard(ctx context.Context, s cairn.MovingShard, after []byte, deliver func(cairn.CopiedPart) error) error
+	// TailShard is what has become of the shard after a log index; where nothing has
+	// it waits a moment. KindCompacted: the log no longer reaches back that far.
+	TailShard(ctx context.Context, s cairn.MovingShard, after uint64) (cairn.TailPart, error)
+	// FenceShard sets the move's fence of a number, or lifts it, and returns how it
+	// is then: a number below the last, or one that was lifted, changes nothing.
+	FenceShard(ctx context.Context, s cairn.MovingShard, number uint64, on bool) (cairn.FenceState, error)
+}
+
+// Target is the node index that a shard moves to, as its leader answers. Its
+// methods fail as those of Source, but for KindStale.
+type Target interface {
+	// StageShard takes a part in, unseen by readers. One that it has had changes
+	// nothing; one that does not follow on what it has is refused as KindConflict.
+	StageShard(ctx context.Context, s cairn.MovingShard, part []byte) (cairn.Staged, error)
+	// StagedShard tells what it has, the zero Staged for nothing.
+	StagedShard(ctx context.Context, s cairn.MovingShard) (cairn.Staged, error)
+	// DropShard forgets what is staged.
+	DropShard(ctx context.Context, s cairn.MovingShard) error
+	// NoteRevision returns once its log has noted the map of a revision, and serves
+	// by that.
+	NoteRevision(ctx context.Context, revision uint64) error
+}

@@ -1,0 +1,99 @@
+package etcdstore
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"cairn"
+	"cairn/shardmap"
+)
+
+func moveKey(uid cairn.UID) string { return movesFolder + uid.String() }
+
+// parseMoveKey reads what moveKey writes.
+func parseMoveKey(key string) (uid cairn.UID, err error) {
+	if err := uid.UnmarshalText([]byte(strings.TrimPrefix(key, movesFolder))); err != nil {
+		return 0, cairn.Errorf(cairn.KindCorrupt, "RECORD_BROKEN", "%q is not the key of a move", key)
+	}
+	return uid, nil
+}
+
+// moveRecord is a move as it is stored.
+type moveRecord struct {
+	Keyspace cairn.UID     `json:"keyspace"`
+	Shard    cairn.ShardID `json:"shard"`
+	Epoch    uint64        `json:"epoch"`
+	// Start and End are in hexadecimal digits.
+	Start   string    `json:"start"`
+	End     string    `json:"end"`
+	From    cairn.UID `json:"from"`
+	To      cairn.UID `json:"to"`
+	Phase   string    `json:"phase"`
+	Attempt uint32    `json:"attempt"`
+	Staging cairn.UID `json:"staging"`
+	Stale   cairn.UID `json:"stale,omitempty"`
+	Fence   uint64    `json:"fence,omitempty"`
+	Final   uint64    `json:"final,omitempty"`
+	Cancel  bool      `json:"cancel,omitempty"`
+	Paused  bool      `json:"paused,omitempty"`
+	Clean   bool      `json:"clean,omitempty"`
+	Who     string    `json:"who,omitempty"`
+	Why     string    `json:"why,omitempty"`
+	Problem string    `json:"problem,omitempty"`
+	Created time.Time `json:"created"`
+	Stepped time.Time `json:"stepped"`
+}
+
+// encodeMove writes a move's record, all but its uid, which is its key's, and its
+// revision.
+func encodeMove(m shardmap.Move) []byte {
+	data, err := json.Marshal(moveRecord{
+		Keyspace: m.Keyspace, Shard: m.Shard, Epoch: m.Epoch, Start: hex.EncodeToString([]byte(m.Start)), End: hex.EncodeToString([]byte(m.End)),
+		From: m.From, To: m.To, Phase: m.Phase.String(), Attempt: m.Attempt, Staging: m.Staging, Stale: m.Stale, Fence: m.Fence, Final: m.Final,
+		Cancel: m.Cancel, Paused: m.Paused, Clean: m.Clean, Who: m.Who, Why: m.Why, Problem: m.Problem, Created: m.Created, Stepped: m.Stepped,
+	})
+	if err != nil {
+		panic(err) // strings, numbers and times of our years always marshal
+	}
+	return data
+}
+
+// decodeMove reads the record of a move. It is strict: a field that this version
+// does not know may say something that a mover must not ignore.
+func decodeMove(r record) (shardmap.Move, error) {
+	broken := func(err error) (shardmap.Move, error) {
+		return shardmap.Move{}, cairn.Errorf(cairn.KindCorrupt, "RECORD_BROKEN", "the record of %s is broken: %w", r.key, err)
+	}
+	uid, err := parseMoveKey(r.key)
+	if err != nil {
+		return shardmap.Move{}, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(r.value))
+	decoder.DisallowUnknownFields()
+	var stored moveRecord
+	if err := decoder.Decode(&stored); err != nil {
+		return broken(err)
+	}
+	start, err := hex.DecodeString(stored.Start)
+	if err != nil {
+		return broken(err)
+	}
+	end, err := hex.DecodeString(stored.End)
+	if err != nil {
+		return broken(err)
+	}
+	phase, known := shardmap.ParseMovePhase(stored.Phase)
+	if !known || uid == 0 || stored.Keyspace == 0 || stored.From == 0 || stored.To == 0 || stored.Staging == 0 || stored.Epoch == 0 || stored.Epoch > r.modRevision {
+		return broken(errors.New("a field out of its range"))
+	}
+	return shardmap.Move{
+		UID: uid, Keyspace: stored.Keyspace, Shard: stored.Shard, Epoch: stored.Epoch, Start: string(start), End: string(end),
+		From: stored.From, To: stored.To, Phase: phase, Attempt: stored.Attempt, Staging: stored.Staging, Stale: stored.Stale, Fence: stored.Fence, Final: stored.Final,
+		Cancel: stored.Cancel, Paused: stored.Paused, Clean: stored.Clean, Who: stored.Who, Why: stored.Why, Problem: stored.Problem,
+		Created: stored.Created.UTC(), Stepped: stored.Stepped.UTC(), Revision: r.modRevision,
+	}, nil
+}
