@@ -14,11 +14,13 @@ TOOLS := \
 
 # How long `make fuzz` gives each target; how many kills `make torture` survives
 # before it is content, and how many operations it judges under each fault; how
-# many leaders `make failover` kills.
+# many leaders `make failover` kills; how many shards `make moves` moves before the
+# mover is killed, and after.
 FUZZTIME ?= 10s
 ROUNDS ?= 100
 OPERATIONS ?= 10000
 KILLS ?= 50
+MOVES ?= 100
 
 .DELETE_ON_ERROR:
 
@@ -125,6 +127,11 @@ torture:
 .PHONY: failover
 failover:
 	CAIRN_FAILOVER_KILLS=$(KILLS) go test -count=1 -timeout 1h -v -run '^TestFailover$$' ./cmd/daemon
+
+# How long shards are fenced that move while clients read and write.
+.PHONY: moves
+moves:
+	CAIRN_TORTURE_MOVES=$(MOVES) go test -count=1 -timeout 1h -v -run '^TestMoves' ./cmd/daemon
 
 # Go fuzzes one target at a time.
 .PHONY: fuzz

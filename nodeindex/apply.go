@@ -192,8 +192,10 @@ func (a *applier) mutate(k *keyspace, m *mutation, position uint32) cairn.Writte
 	}
 	out.Stamp.Epoch = home.Epoch
 	version := cairn.Version{Epoch: home.Epoch, Index: a.index, Position: position}
-	if known, found := a.known[m.Position]; found && a.named {
-		return known.written(out.Stamp)
+	if a.named {
+		if known, found := a.known[m.Position]; found {
+			return known.written(out.Stamp)
+		}
 	}
 	if home.fences.on.Load() {
 		return refuse(errFenced) // and not remembered: it is for the next owner to say

@@ -11,10 +11,12 @@
 //
 // # Commands
 //
-// There are two kinds, both made by the leader: Index.Prepare joins write
+// All are made by the leader: Index.Prepare joins write
 // requests into one command and adds what is not deterministic (the time, the
 // nodes to use for keys that turn out to be new); Index.Diff makes the command
-// that leads from the assignment in the log to a newer one. The empty command
+// that leads from the assignment in the log to a newer one; Index.MarkCommand has
+// the replicas compare what they hold; and those of moves are below. The empty
+// command
 // changes nothing but the applied index. A request with an id that was applied
 // before has its outcomes again and changes nothing. Everything is checked again when it
 // is applied, by the log's own state, so that every replica decides alike.
@@ -32,6 +34,15 @@
 // so far and is quick; Checkpoint.Write then writes it while Apply goes on. A
 // checkpoint that fails leaves everything served as before, and the next one
 // covers what it would have written.
+//
+// # Moves
+//
+// A shard moves from one cluster's index to another's. At its source CopyShard
+// and TailShard make parts of what it holds and of what has become of that, and
+// FenceCommand has it take no writes, or again. At its target Index.PrepareStage
+// makes commands of the parts, and DropCommand forgets them. What is staged is
+// seen by nobody until an assignment says that the shard is the cluster's, by that
+// move; then all of it is, or, if it is not whole, nothing (Index.Withheld).
 //
 // # Snapshots
 //

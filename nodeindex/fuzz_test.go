@@ -167,15 +167,15 @@ func FuzzPiece(f *testing.F) {
 	}
 	tail := piece{kind: pieceTail, from: 7, index: 9, seal: pieceSeal{number: 1, digest: cairn.Digest{Entries: 2, Sum: 3}},
 		changes: []movedEntry{{Entry: cairn.Entry{Key: cairn.Key("a")}, deleted: true}}}
-	f.Add(copied.append(nil))
-	f.Add(tail.append(nil))
+	f.Add(copied.encode())
+	f.Add(tail.encode())
 	f.Fuzz(func(t *testing.T, encoded []byte) {
 		d := decoder{rest: encoded}
 		p := d.piece()
 		if !d.ok() {
 			return
 		}
-		again := decoder{rest: p.append(nil)}
+		again := decoder{rest: p.encode()}
 		if same := again.piece(); !again.done() || !reflect.DeepEqual(same.changes, p.changes) || !reflect.DeepEqual(same.requests, p.requests) ||
 			same.index != p.index || same.seal != p.seal || !bytes.Equal(same.last, p.last) {
 			t.Fatalf("%+v became %+v", p, same)

@@ -12,8 +12,7 @@ import (
 // that whatever else is written there does not wait.
 
 const (
-	// pieceEntries and pieceBytes bound a piece, but for one log entry of the
-	// tail, which is not divided.
+	// pieceEntries and pieceBytes bound a piece.
 	pieceEntries = 512
 	pieceBytes   = 64 << 10
 	// partBytes is about how much a part has.
@@ -35,7 +34,8 @@ const (
 // have become: a flag for deleted, the key, and else version and attributes.
 type piece struct {
 	kind byte
-	// A copy is as of index, a tail has what has changed in (from, index].
+	// A copy is as of index, a tail has what has changed in (from, index], and may
+	// have some of what changed right behind.
 	from, index uint64
 	// A copy goes on behind the cursor after, and ends at last.
 	after, last []byte
@@ -69,8 +69,8 @@ type movedRequest struct {
 	outcomes []outcome // of one command
 }
 
-func (p *piece) append(out []byte) []byte {
-	out = append(out, p.kind)
+func (p *piece) encode() []byte {
+	out := []byte{p.kind}
 	if p.kind == pieceCopy {
 		out = binary.AppendUvarint(out, p.index)
 		out = appendBytes(appendBytes(out, p.after), p.last)
@@ -115,7 +115,7 @@ func appendFlag(out []byte, flag bool) []byte {
 	return append(out, 0)
 }
 
-// piece reads what append writes, to the end of what there is. Keys and
+// piece reads what encode writes, to the end of what there is. Keys and
 // attributes are not copied.
 func (d *decoder) piece() piece {
 	p := piece{kind: d.byte()}
@@ -166,7 +166,7 @@ func (d *decoder) flag() bool { return d.number(1) == 1 }
 
 // appendPiece adds a piece to a part.
 func appendPiece(part []byte, p *piece) []byte {
-	return appendBytes(part, seal(p.append(nil)))
+	return appendBytes(part, seal(p.encode()))
 }
 
 // pieces are those of a part, encoded. KindInvalid (PART_MALFORMED): it is not

@@ -103,12 +103,17 @@ func (t *tailer) requests(slices []requestTail) {
 	}
 }
 
-// changes adds what has changed. A piece ends where a log entry does.
+// changes adds what has changed. A piece that ends within a log entry has
+// everything through the one before: until the rest is there, that is all.
 func (t *tailer) changes(changes []cairn.Change) {
 	for i := range changes {
 		c := &changes[i]
-		if i > 0 && c.Stamp.Index != changes[i-1].Stamp.Index && (len(t.piece.changes) >= pieceEntries || t.size >= pieceBytes) {
-			t.end(changes[i-1].Stamp.Index)
+		if len(t.piece.changes) >= pieceEntries || t.size >= pieceBytes {
+			through := t.after
+			if i > 0 && c.Stamp.Index != changes[i-1].Stamp.Index {
+				through = changes[i-1].Stamp.Index
+			}
+			t.end(through)
 		}
 		moved := movedEntry{deleted: c.After == nil}
 		if moved.Key = c.Key; !moved.deleted {

@@ -34,7 +34,7 @@ type Index interface {
 	// effect; a failure with KindNotYet, KindUnavailable, KindStale,
 	// KindExhausted or KindInvalid means that none did. KindDeadline and
 	// every other kind are taken for KindUnknown. A write whose shard is fenced
-	// has the reason SHARD_FENCED, by itself or with all of its request.
+	// is refused by itself, with the reason SHARD_FENCED.
 	Write(ctx context.Context, req *cairn.WriteRequest) (*cairn.WriteReply, error)
 	// List returns a page of entries of exactly the shards that the reply's
 	// fingerprint names. It fails as Locate does.

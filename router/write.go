@@ -19,7 +19,8 @@ import (
 //
 // It fails with KindInvalid for what can't be accepted, with KindNotFound for
 // a keyspace that is not there, with KindPrecondition if the condition does
-// not hold, with KindExhausted if the owner's disk is full, and with
+// not hold, with KindExhausted if the owner's disk is full, with KindUnavailable
+// (SHARD_FENCED) if its shard is to move and has not within HoldLimits, and with
 // KindUnknown (OUTCOME_UNKNOWN) if the write may or may not have taken effect.
 // With every other kind it has not. An id that is too old is refused with
 // KindPrecondition (REQUEST_TOO_OLD), one of the future with KindInvalid
@@ -161,13 +162,6 @@ func (w *writing) ask(ctx context.Context, index Index, e *errand) ([]int32, ver
 		return nil, verdict{}
 	}
 	reply, err := index.Write(ctx, &req)
-	if refusal := asError(err); err != nil && refusal.Reason == reasonFenced {
-		var learnt verdict
-		for _, position := range positions {
-			learnt = w.learnFenced(e, position, learnt, refusal)
-		}
-		return positions, learnt
-	}
 	if err != nil {
 		var answer cairn.Answer
 		if reply != nil {

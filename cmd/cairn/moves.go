@@ -211,7 +211,7 @@ func (o *options) printMove(cmd *cobra.Command, m *cairnv1.Move) error {
 		row("from", d.From)
 		row("to", d.To)
 		row("phase", d.Phase+" since "+d.PhaseSince.Format(time.RFC3339))
-		row("entries", entriesOf(m))
+		row("entries", entriesOf(m, time.Now()))
 		row("problem", d.Problem)
 		row("waits", d.Waits)
 		if d.Attempt > 1 {
@@ -223,12 +223,20 @@ func (o *options) printMove(cmd *cobra.Command, m *cairnv1.Move) error {
 	})
 }
 
-// entriesOf is how many entries the target has, of how many.
-func entriesOf(m *cairnv1.Move) string {
+// entriesOf is how many entries the target has, of how many, and while they are
+// copied how fast they come and for how long yet.
+func entriesOf(m *cairnv1.Move, now time.Time) string {
 	if m.Entries == nil || m.EntriesTotal == nil {
 		return ""
 	}
-	return fmt.Sprintf("%s of %s", render.Count(m.GetEntries()), render.Count(m.GetEntriesTotal()))
+	text := fmt.Sprintf("%s of %s", render.Count(m.GetEntries()), render.Count(m.GetEntriesTotal()))
+	elapsed := now.Sub(m.GetPhaseTime().AsTime())
+	if m.GetPhase() != cairnv1.Move_COPYING || m.GetPaused() || m.GetEntries() == 0 || elapsed <= 0 {
+		return text
+	}
+	rate := float64(m.GetEntries()) / elapsed.Seconds()
+	left := time.Duration((float64(m.GetEntriesTotal()) - float64(m.GetEntries())) / rate * float64(time.Second))
+	return text + fmt.Sprintf(", %s/s, %s left", render.Count(uint64(rate)), max(0, left).Round(time.Second))
 }
 
 func newMovesChange(o *options, verb, does string, change func(ctx context.Context, c *client.Client, name string) (*cairnv1.Move, error)) *cobra.Command {

@@ -87,6 +87,10 @@ func (o *options) endOfMove(cmd *cobra.Command, name string) (*cairnv1.Move, err
 // describeMove is a move's phase in a line, and what it waits for.
 func describeMove(m *cairnv1.Move) string {
 	line := fmt.Sprintf("%s of %s to %s: %s", short(m.GetName()), shortShard(m.GetShard()), short(m.GetTo()), phaseName(m.GetPhase()))
+	if m.GetPhase() == cairnv1.Move_COPYING && m.GetEntries() > 0 && m.GetEntriesTotal() > 0 {
+		// In tens, so that a line comes now and then and not at every look.
+		line += fmt.Sprintf(", %d%%", 10*min(10, 10*m.GetEntries()/m.GetEntriesTotal()))
+	}
 	if what := moveNote(m); what != "-" && what != m.GetReason() {
 		line += " (" + what + ")"
 	}

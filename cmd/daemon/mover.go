@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"cairn"
+	"cairn/router/admin"
 	"cairn/router/move"
 	"cairn/shardmap"
 	"cairn/shardmap/catalog"
@@ -26,7 +27,7 @@ const moverElection = "mover"
 // elected to, until stop is called.
 func startMover(store *mapStore, dialer *dialer, config Moves, metrics *metrics, log *slog.Logger) (stop func()) {
 	driver := move.NewDriver(move.Config{
-		Store: store, Dial: dialer.move, PerCluster: config.PerCluster, Rate: config.Rate, Events: metrics.moveEvents(log),
+		Store: store, Dial: dialer.move, PerCluster: config.PerCluster, Rate: config.Rate, Events: metrics.moveEvents(store, log),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -74,7 +75,7 @@ func (c Moves) moveTurn(m *shardmap.Map, uid cairn.UID) bool {
 }
 
 // moveEvents are a driver's events, logged and counted.
-func (m *metrics) moveEvents(log *slog.Logger) move.Events {
+func (m *metrics) moveEvents(store *mapStore, log *slog.Logger) move.Events {
 	return move.Events{
 		Stepped: func(before, after shardmap.Move) {
 			if before.Phase == shardmap.MoveFenced && after.Phase != shardmap.MoveFenced {
@@ -84,7 +85,8 @@ func (m *metrics) moveEvents(log *slog.Logger) move.Events {
 			if after.Problem != "" {
 				level = slog.LevelWarn
 			}
-			log.Log(context.Background(), level, "move", "move", after.UID, "shard", after.Shard, "from", after.From, "to", after.To,
+			info := admin.Describe(store.Map(), after)
+			log.Log(context.Background(), level, "move", "move", after.UID, "shard", info.KeyspaceName+"/"+after.Shard.String(), "from", info.FromName, "to", info.ToName,
 				"phase", after.Phase, "after", after.Stepped.Sub(before.Stepped), "problem", after.Problem)
 		},
 		Failed: func(record shardmap.Move, action move.Action, err error) {

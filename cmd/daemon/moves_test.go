@@ -18,8 +18,9 @@ import (
 const (
 	// movedEntries stay as they are while shards move, in a view of their own.
 	movedEntries = 3_000
-	// movesUnderLoad is how often a shard moves before the mover is killed, and
-	// after.
+	// movesEnv is how often a shard moves before the mover is killed, and after;
+	// movesUnderLoad if it is not set.
+	movesEnv       = "CAIRN_TORTURE_MOVES"
 	movesUnderLoad = 8
 )
 
@@ -33,14 +34,15 @@ func TestMovesUnderLoad(t *testing.T) {
 	watch := m.watchView(m.routers[1], true)
 	l := startLoad(t, "moved", seed, 10*time.Second, m.routers...)
 	l.goesOn(200)
-	for range movesUnderLoad {
+	moves := fromEnv(t, movesEnv, movesUnderLoad)
+	for range moves {
 		m.move(func() {})
 	}
 	m.move(func() {
 		time.Sleep(time.Duration(m.random.IntN(int(50 * time.Millisecond))))
 		s.router.kill()
 	})
-	for range movesUnderLoad {
+	for range moves {
 		m.move(func() {})
 	}
 	l.finish()
@@ -80,6 +82,43 @@ func TestMovesUnderFaults(t *testing.T) {
 	for _, index := range s.indexes {
 		index.terminate(syscall.SIGTERM)
 	}
+}
+
+// leadersKilled is how often the leader of a cluster of three replicas is killed
+// while a shard moves to it or away from it.
+const leadersKilled = 4
+
+// TestMovesOfReplicas moves shards between an index of three replicas and one of
+// one, and kills the leader meanwhile. Followers answer reads of tokens.
+func TestMovesOfReplicas(t *testing.T) {
+	seed := fromEnv(t, seedEnv, rand.Uint64())
+	t.Logf("replay with %s=%d", seedEnv, seed)
+	s := startReplicated(t, 3)
+	south := child{Kind: "index", Cluster: "south", Data: t.TempDir(), Etcd: []string{s.etcd}, Listen: freeAddress(t)}
+	index := start(t, south)
+	moved := orders()
+	moved.GetKeyspace().Mover = "external"
+	s.apply(cluster("south", south.Listen), moved)
+	index.ready()
+	m := &moving{caller: s.caller, routers: []*caller{s.caller}, movers: []*process{s.router}, random: rand.New(rand.NewPCG(seed, 1))}
+	l := startLoad(t, "moved", seed, deedTimeout, s.caller)
+	l.goesOn(100)
+	for range leadersKilled {
+		m.move(func() {})
+		m.move(func() {
+			time.Sleep(time.Duration(m.random.IntN(int(200 * time.Millisecond))))
+			lost := s.leader()
+			s.indexes[lost].kill()
+			s.indexes[lost] = start(t, s.configs[lost])
+			s.indexes[lost].ready()
+		})
+		s.settle()
+		l.goesOn(50)
+	}
+	l.finish()
+	t.Logf("%d calls failed", l.failed.Load())
+	index.terminate(syscall.SIGTERM)
+	s.terminate()
 }
 
 // startMoving starts a spread and two routers more, which clients ask, and fills

@@ -31,6 +31,12 @@
 // has not noted it, a log index, or, linearizable, every write acknowledged
 // before. Requests that wait together share one refresh or one round.
 //
+// # Moves
+//
+// The leader hands out what a shard holds and fences it (source.go), or takes in
+// what another cluster's has handed out (target.go). While a shard is fenced, a
+// linearizable read of it first has the map read (Config.Latest).
+//
 // # Checkpoints
 //
 // A raft snapshot is a checkpoint of the index: Freeze, then one transaction,

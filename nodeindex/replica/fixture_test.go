@@ -31,6 +31,37 @@ func fixtureValue(i int) int {
 	return 1000 + i
 }
 
+// fixtureMove is of a shard of another keyspace that is moving to the kept
+// directories' index.
+var fixtureMove = cairn.MovingShard{Move: 0x78, Keyspace: keyspace + 1, Shard: 1, Epoch: 5, Attempt: 1}
+
+// stageFixture copies all of fixtureMove's shard.
+func stageFixture(t *testing.T, to *Replica) {
+	t.Helper()
+	from, err := Open(configure(t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeAndCheck(t, from)
+	a := assignment(t, 10)
+	a.Keyspaces[0].UID, a.Shards[0].Keyspace = fixtureMove.Keyspace, fixtureMove.Keyspace
+	if err := from.Assign(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	for i := range fixtureKeys {
+		request := put(i, fmt.Sprint("moving-", i))
+		request.Keyspace = fixtureMove.Keyspace
+		mustWrite(t, from, request)
+	}
+	err = from.CopyShard(t.Context(), fixtureMove, nil, func(part cairn.CopiedPart) error {
+		_, err := to.StageShard(t.Context(), fixtureMove, part.Data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestFilesOfEarlierVersions(t *testing.T) {
 	kept, err := filepath.Glob("testdata/files/*.tar.gz")
 	if err != nil || len(kept) == 0 {
@@ -47,6 +78,13 @@ func TestFilesOfEarlierVersions(t *testing.T) {
 				if want := fixtureValue(i); n != want || found != (want != 0) {
 					t.Errorf("key-%d has %d, %v; want %d", i, n, found, want)
 				}
+			}
+			staged, err := r.StagedShard(t.Context(), fixtureMove)
+			if err != nil || !staged.Complete || staged.Digest.Entries != fixtureKeys || staged.Sealed != 0 {
+				t.Errorf("staged %+v, %v", staged, err)
+			}
+			if fence, err := r.ShardFence(t.Context(), movingShard); err != nil || fence.Number != 1 || fence.On {
+				t.Errorf("the fence is %+v, %v", fence, err)
 			}
 			mustWrite(t, r, put(1, "new"))
 			if !r.checkpoint() {
@@ -72,6 +110,12 @@ func TestWriteFiles(t *testing.T) {
 	}
 	for i := range fixtureKeys {
 		mustWrite(t, r, put(1000+i, fmt.Sprint("key-", i)))
+	}
+	stageFixture(t, r)
+	for _, on := range []bool{true, false} {
+		if _, err := r.FenceShard(t.Context(), movingShard, 1, on); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if !r.checkpoint() {
 		t.Fatal("no checkpoint")

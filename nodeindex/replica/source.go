@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"slices"
 
 	"cairn"
 	"cairn/nodeindex"
@@ -85,6 +86,10 @@ func (r *Replica) serves(ctx context.Context, revision uint64) error {
 	return r.reach(ctx, revision, 0)
 }
 
+// moveInFlight is how many commands of a move may be on their way: a write that
+// comes waits for as many to be applied, each of which takes some milliseconds.
+const moveInFlight = 4
+
 // proposeMove has commands of a move applied, in order, and returns what became of
 // the last, or of the first that was refused.
 func (r *Replica) proposeMove(ctx context.Context, m cairn.MovingShard, commands ...[]byte) (result nodeindex.Result, err error) {
@@ -98,12 +103,14 @@ func (r *Replica) proposeMove(ctx context.Context, m cairn.MovingShard, commands
 	if err != nil {
 		return result, err
 	}
-	for _, outcome := range log.proposeAll(commands) {
-		if result, err = outcome.result, outcome.err; err != nil {
-			return result, err
-		}
-		if result.Err != nil {
-			return result, result.Err
+	for some := range slices.Chunk(commands, moveInFlight) {
+		for _, outcome := range log.proposeAll(some) {
+			if result, err = outcome.result, outcome.err; err != nil {
+				return result, err
+			}
+			if result.Err != nil {
+				return result, result.Err
+			}
 		}
 	}
 	if _, bytes := r.index.Pending(); bytes >= r.config.CheckpointBytes {

@@ -178,6 +178,19 @@ type MovesAfter struct {
 }
 
 func (a *Admin) describeMove(m *shardmap.Map, move shardmap.Move) MoveInfo {
+	info := Describe(m, move)
+	switch {
+	case !move.Phase.Active():
+	case move.Paused:
+		info.Waits = "it is paused"
+	case a.config.MoveTurn != nil && !a.config.MoveTurn(m, move.UID):
+		info.Waits = "other moves of its clusters come first"
+	}
+	return info
+}
+
+// Describe is a move with the names that a Map has for what it is about.
+func Describe(m *shardmap.Map, move shardmap.Move) MoveInfo {
 	info := MoveInfo{Move: move, KeyspaceName: move.Keyspace.String(), FromName: move.From.String(), ToName: move.To.String()}
 	if k, found := m.Catalog().KeyspaceByUID(move.Keyspace); found {
 		info.KeyspaceName = k.Name
@@ -187,13 +200,6 @@ func (a *Admin) describeMove(m *shardmap.Map, move shardmap.Move) MoveInfo {
 	}
 	if c, found := m.Catalog().ClusterByUID(move.To); found {
 		info.ToName = c.Name
-	}
-	switch {
-	case !move.Phase.Active():
-	case move.Paused:
-		info.Waits = "it is paused"
-	case a.config.MoveTurn != nil && !a.config.MoveTurn(m, move.UID):
-		info.Waits = "other moves of its clusters come first"
 	}
 	return info
 }

@@ -114,8 +114,15 @@ func TestDriverVerifies(t *testing.T) {
 		defer stop()
 		time.Sleep(takeover)
 		f.settled(uid, shardmap.MoveCancelled)
-		if record := f.move(uid); record.Problem != "the target's entries are not the source's" {
+		const why = "the target's entries are not the source's"
+		if record := f.move(uid); record.Problem != why {
 			t.Errorf("it says %q", record.Problem)
+		}
+		f.deaf = true
+		uid = f.start(1)
+		time.Sleep(time.Minute)
+		if record := f.move(uid); record.Phase != shardmap.MoveCancelled || record.Clean || record.Problem != why {
+			t.Errorf("while the target drops nothing: %s, clean %t, %q", record, record.Clean, record.Problem)
 		}
 	})
 }
@@ -137,6 +144,34 @@ func TestDriverWithoutMover(t *testing.T) {
 		time.Sleep(takeover)
 		f.settled(uid, shardmap.MoveCancelled)
 	})
+}
+
+// TestDriverWithoutTarget: a move whose target is deleted is cancelled, with the
+// fence lifted if one stands.
+func TestDriverWithoutTarget(t *testing.T) {
+	for at := range 14 { // the calls of a whole move but for its last swap
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet(t)
+				uid := f.start(1)
+				f.crashAt, f.crashAfter = at, true
+				first := f.drive(move.Config{})
+				time.Sleep(takeover)
+				first()
+				if f.move(uid).Phase >= shardmap.MoveCommitted {
+					return // the target owns the shard, and can't be deleted
+				}
+				if _, err := f.commit(shardmap.Change{Clusters: []shardmap.ClusterChange{{Name: "south", Expected: 1, Delete: true}}}); err != nil {
+					t.Fatal(err)
+				}
+				f.sides[south].staged = nil // it is gone with its index
+				stop := f.drive(move.Config{})
+				defer stop()
+				time.Sleep(takeover)
+				f.settled(uid, shardmap.MoveCancelled)
+			})
+		})
+	}
 }
 
 // TestDriverTellsWhatIsWrong: the record says what keeps the move from getting on,

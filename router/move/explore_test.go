@@ -115,6 +115,8 @@ func TestExplore(t *testing.T) {
 		"cancelled, two movers":    {writes: 1, cancels: 1, turns: 2},
 		"a second copy":            {writes: 1, compactions: 1, faults: 1, late: 1},
 		"a second copy, cancelled": {compactions: 1, cancels: 1, turns: 2},
+		"another epoch":            {writes: 1, renews: 1, faults: 1, late: 1},
+		"another epoch, cancelled": {renews: 1, cancels: 1, turns: 2},
 		"moved back":               {writes: 2, reverses: 1, faults: 1},
 		"moved back, two movers":   {writes: 1, reverses: 1, turns: 3},
 	} {
@@ -234,7 +236,7 @@ func TestExploreVerifies(t *testing.T) {
 func TestWander(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules := &tables{}
-		w := rules.begin(budget{writes: 4, faults: 8, late: 3, cancels: 1, reverses: 1, compactions: 2, turns: 30})
+		w := rules.begin(budget{writes: 4, faults: 8, late: 3, cancels: 1, reverses: 1, compactions: 2, renews: 1, turns: 30})
 		var way []string
 		for range 200 {
 			follows := rules.next(w)

@@ -31,6 +31,8 @@ type fleet struct {
 	crash      func()
 	// busy has every call take long, and every look at what has changed find a lot.
 	busy bool
+	// deaf has the target drop nothing.
+	deaf bool
 	// wrong is by how much the source's digest differs from the target's.
 	wrong uint64
 }
@@ -323,6 +325,9 @@ func (x *side) StagedShard(_ context.Context, s cairn.MovingShard) (staged cairn
 
 func (x *side) DropShard(_ context.Context, s cairn.MovingShard) error {
 	return x.f.did("drop", func() error {
+		if x.f.deaf {
+			return cairn.Errorf(cairn.KindUnavailable, "UNREACHABLE", "the target does not answer")
+		}
 		delete(x.staged, s.Move)
 		if x.arrives[s.Shard] == s.Move {
 			delete(x.arrives, s.Shard)

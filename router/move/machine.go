@@ -256,8 +256,8 @@ func (s State) restart(f Facts, now time.Time) Action {
 }
 
 // worthTelling: the record is to say what keeps the move from getting on. Not
-// under a fence, where every step counts.
+// under a fence, where every step counts, nor instead of why it was cancelled.
 func (s State) worthTelling() bool {
 	const often = 3
-	return s.Failures >= often && s.Problem != s.Move.Problem && s.Move.Phase != shardmap.MoveFenced && s.Move.Phase != shardmap.MoveDone
+	return s.Failures >= often && s.Problem != s.Move.Problem && s.Move.Phase.Active() && s.Move.Phase != shardmap.MoveFenced
 }

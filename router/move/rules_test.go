@@ -145,7 +145,7 @@ func (x *tables) broken(w world) string {
 			return fmt.Sprintf("I4: %d answers, and has %d of %d writes", c, at.value, w.acked)
 		case (!at.fenced() || w.owner == uint8(c)) && at.requests != w.acked:
 			return fmt.Sprintf("I9: %d knows %d of %d requests", c, at.requests, w.acked)
-		case at.fenced() && record.Phase == shardmap.MoveCancelled && w.owner == uint8(c):
+		case at.fenced() && record.Phase == shardmap.MoveCancelled && w.owner == uint8(c) && at.epoch == w.epoch:
 			return fmt.Sprintf("the move is cancelled and %d fenced", c)
 		}
 	}

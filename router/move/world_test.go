@@ -47,7 +47,7 @@ type world struct {
 	net   [netSize]message // sorted; empty ones last
 
 	// What may yet happen.
-	writes, faults, late, cancels, reverses, compactions uint8
+	writes, faults, late, cancels, reverses, compactions, renews uint8
 }
 
 type index struct {
@@ -142,12 +142,12 @@ func (t *table[T]) put(v T) int32 {
 }
 
 // budget is how often what may happen: writes, faults, fences that stand too long,
-// moves that are cancelled, moves back, logs that are cut.
+// moves that are cancelled, moves back, logs that are cut, epochs that are renewed.
 // Turns are those of the second mover.
-type budget struct{ writes, faults, late, cancels, reverses, compactions, turns uint8 }
+type budget struct{ writes, faults, late, cancels, reverses, compactions, renews, turns uint8 }
 
 func (x *tables) begin(b budget) world {
-	w := world{revision: 2, epoch: 1, names: 1, writes: b.writes, faults: b.faults, late: b.late, cancels: b.cancels, reverses: b.reverses, compactions: b.compactions}
+	w := world{revision: 2, epoch: 1, names: 1, writes: b.writes, faults: b.faults, late: b.late, cancels: b.cancels, reverses: b.reverses, compactions: b.compactions, renews: b.renews}
 	w.index[0] = index{owns: true, epoch: 1, log: 1}
 	w.record = x.records.put(x.plan(&w))
 	w.older = w.record
@@ -217,6 +217,13 @@ func (x *tables) next(w world) (out []step) {
 		after.forgetLive(0)
 		after.mover[0] = mover{alive: true, state: x.states.put(move.State{Move: x.records.all[after.record]})}
 		add(after, "an operator moves it back")
+	}
+	if w.renews > 0 {
+		after := w
+		after.renews--
+		after.revision++
+		after.epoch = after.revision
+		add(after, "the shard gets another epoch, as after a restore")
 	}
 	if from := &w.index[place(record.From)]; w.compactions > 0 && from.owns && from.compacted < from.log {
 		after := w

@@ -164,6 +164,12 @@ func TestMoveEndToEnd(t *testing.T) {
 	// the shard any more, since the target may take writes.
 	must(m.target.NoteRevision(ctx, revision))
 	write(m.target, 9, cairn.NewRequestID(time.Now()), "c")
+	if page, err := m.source.List(ctx, &cairn.ListRequest{Read: cairn.Read{Keyspace: things, Level: cairn.Eventual}, Limit: 1}); err != nil || len(page.Entries) != 1 {
+		t.Fatalf("an eventual page of the former owner, which does not know: %+v, %v", page, err)
+	}
+	if page, err := m.source.List(ctx, &cairn.ListRequest{Read: cairn.Read{Keyspace: things, Level: cairn.Linearizable}, Limit: 1}); err != nil || page.Fingerprint != 0 {
+		t.Fatalf("a linearizable page of the former owner: %+v, %v", page, err)
+	}
 	if found := read(m.source, cairn.Linearizable); found.State != cairn.NotOwned {
 		t.Fatalf("a linearizable read of the former owner: %+v", found)
 	}

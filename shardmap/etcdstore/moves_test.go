@@ -10,6 +10,7 @@ import (
 	"cairn/shardmap"
 	"cairn/shardmap/etcdstore"
 	"cairn/shardmap/etcdstore/etcdtest"
+	"cairn/shardmap/placement"
 )
 
 // moving is a store with a keyspace of which the first shard moves.
@@ -104,6 +105,38 @@ func TestMoveIsSwapped(t *testing.T) {
 	}
 	if shard, _ := m.Shard(move.Keyspace, move.Shard); shard.Cluster != move.From || shard.Epoch != move.Epoch {
 		t.Errorf("the shard is %s", shard)
+	}
+}
+
+// TestOneMoveHoldsAShard: of two moves, and of a move and a split, that are begun
+// by the same map one wins.
+func TestOneMoveHoldsAShard(t *testing.T) {
+	server := etcdtest.Start(t)
+	s, move := moving(t, server)
+	m := s.Map()
+	request := shardmap.MoveRequest{Keyspace: move.Keyspace, Shard: 2, To: move.To}
+	if shard, _ := m.Shard(move.Keyspace, 2); shard.Cluster == move.To {
+		request.To = move.From
+	}
+	first, _, err := shardmap.StartMove(m, request, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, _, err := shardmap.StartMove(m, request, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shard, _ := m.Shard(move.Keyspace, 2)
+	middle, _ := placement.Middle(shard.Start, shard.End)
+	split, err := shardmap.Split(m, move.Keyspace, 2, middle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit(t, s, first)
+	for what, change := range map[string]shardmap.Change{"a second move": second, "a split": split} {
+		if _, err := s.Commit(bounded(t), change); cairn.ReasonOf(err) != "MAP_CHANGED" {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 

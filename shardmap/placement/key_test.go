@@ -186,3 +186,26 @@ func TestText(t *testing.T) {
 		}
 	}
 }
+
+// TestAfter: nothing lies between a placement key and the one after it.
+func TestAfter(t *testing.T) {
+	longest := bytes.Repeat([]byte{'k'}, cairn.MaxKeyLength)
+	withFF := append(bytes.Clone(longest[:cairn.MaxKeyLength-2]), 0xff, 0xff)
+	for _, test := range []struct {
+		scheme   cairn.Scheme
+		of, want []byte
+	}{
+		{cairn.SchemeHash, []byte{0, 0, 0, 0, 0, 0, 0, 9}, []byte{0, 0, 0, 0, 0, 0, 0, 10}},
+		{cairn.SchemeHash, []byte{0, 0, 0, 0, 0, 9, 0xff, 0xff}, []byte{0, 0, 0, 0, 0, 10, 0, 0}},
+		{cairn.SchemeHash, bytes.Repeat([]byte{0xff}, placement.HashLength), nil},
+		{cairn.SchemeRange, []byte("k"), []byte("k\x00")},
+		{cairn.SchemeRange, longest, append(bytes.Clone(longest[:cairn.MaxKeyLength-1]), 'l')},
+		{cairn.SchemeRange, withFF, append(bytes.Clone(longest[:cairn.MaxKeyLength-3]), 'l')},
+		{cairn.SchemeRange, bytes.Repeat([]byte{0xff}, cairn.MaxKeyLength), nil},
+	} {
+		before := bytes.Clone(test.of)
+		if got := placement.After(test.scheme, test.of); !bytes.Equal(got, test.want) || !bytes.Equal(test.of, before) {
+			t.Errorf("after %x: %x, want %x", test.of, got, test.want)
+		}
+	}
+}
