@@ -181,7 +181,7 @@ func (s State) drain(f Facts, now time.Time) Action {
 		return s.lift("", now)
 	case s.Broken != "":
 		return s.lift(s.Broken, now)
-	case now.Sub(s.Move.Stepped) > FenceFor:
+	case now.Sub(s.Move.Stepped).Abs() > FenceFor: // a clock may have jumped either way
 		return s.lift("the target did not get the last changes in time", now)
 	case s.Fence.Number != s.Move.Fence:
 		return Action{Kind: PutFence, Fence: s.Move.Fence}
