@@ -11,16 +11,15 @@
 //
 // # Commands
 //
-// All are made by the leader: Index.Prepare joins write
-// requests into one command and adds what is not deterministic (the time, the
-// nodes to use for keys that turn out to be new); Index.Diff makes the command
-// that leads from the assignment in the log to a newer one; Index.MarkCommand has
-// the replicas compare what they hold; and those of moves are below. The empty
-// command
-// changes nothing but the applied index. A request with an id that was applied
-// before has its outcomes again and changes nothing. Everything is checked again when it
-// is applied, by the log's own state, so that every replica decides alike.
-// Only ordinals may differ between replicas.
+// All are made by the leader: Index.Prepare joins write requests into one
+// command and adds what is not deterministic (the time, the nodes to use for keys
+// that turn out to be new); Index.Diff makes the command that leads from the
+// assignment in the log to a newer one; Index.MarkCommand has the replicas compare
+// what they hold; those of moves are below. The empty command changes nothing but
+// the applied index. A request with an id that was applied before has its outcomes
+// again and changes nothing. Everything is checked again when it is applied, by the
+// log's own state, so that every replica decides alike. Only ordinals may differ
+// between replicas.
 //
 // # Reading
 //

@@ -1,6 +1,8 @@
 package nodeindex
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -300,10 +302,13 @@ func TestAnotherAttempt(t *testing.T) {
 	m.source.checkpoint()
 	index := m.source.index
 	m.source.close()
+	if err := os.RemoveAll(filepath.Join(m.source.dir, changesName)); err != nil {
+		t.Fatal(err)
+	}
 	m.source.open(Options{})
 	m.source.index = index
 	if _, err := m.source.x.TailShard(m.moving, staged.Through); cairn.ReasonOf(err) != "STAMP_COMPACTED" {
-		t.Fatalf("a tail of before a start: %v", err)
+		t.Fatalf("a tail of changes that are lost: %v", err)
 	}
 	m.moving.Attempt++
 	if staged, _, err := m.target.x.StagedFor(m.moving); err != nil || staged.Copied != 0 {

@@ -143,7 +143,26 @@ func (w *moveWorld) deliver(t *rapid.T, msg message) {
 				s.move != nil && s.move.moving.Move == msg.moving.Move && s.move.number == result.Fence.Number
 		})
 		expect(t, !result.Fence.On || fenced, "fenced for a move that is over, or by an older number: %+v", result.Fence)
-		m.fenced[name] = result.Fence.On
+		w.fences[fenceName{msg.to, name, msg.moving.Move}] = result.Fence.On
+		w.refence(msg.to)
+	}
+}
+
+// fenceName names a move's fence at a cluster.
+type fenceName struct {
+	cluster int
+	shard   shardName
+	move    cairn.UID
+}
+
+// refence has the model of a cluster know which shards are fenced by any move.
+func (w *moveWorld) refence(cluster int) {
+	m := w.clusters[cluster]
+	clear(m.fenced)
+	for name, on := range w.fences {
+		if name.cluster == cluster && on {
+			m.fenced[name.shard] = true
+		}
 	}
 }
 

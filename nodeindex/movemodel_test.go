@@ -20,6 +20,7 @@ type moveWorld struct {
 	revision uint64
 	shards   []*worldShard
 	messages []message
+	fences   map[fenceName]bool // as those who set or lifted them were told
 	nextMove cairn.UID
 	views    []cairn.View
 	// first is what became of the writes of requests with ids at first.
@@ -101,11 +102,13 @@ func (w *moveWorld) note(t *rapid.T, cluster int) {
 			w.activated(t, m, s, index)
 		}
 	}
-	for name := range m.fenced { // fences end with the epoch, and with the shard
-		if i := slices.IndexFunc(m.shards[name.keyspace], func(s cairn.Shard) bool { return s.ID == name.id }); i < 0 {
-			delete(m.fenced, name)
+	for name := range w.fences { // they end with the shard
+		owned := slices.ContainsFunc(m.shards[name.shard.keyspace], func(s cairn.Shard) bool { return s.ID == name.shard.id })
+		if name.cluster == cluster && !owned {
+			delete(w.fences, name)
 		}
 	}
+	w.refence(cluster)
 	expect(t, len(m.x.Status().Withheld) == 0, "withheld: %+v", m.x.Status().Withheld)
 }
 
@@ -278,7 +281,7 @@ func (w *moveWorld) compare(t *rapid.T) {
 }
 
 func newMoveWorld(t *rapid.T, parent string, schema *cairn.Schema) *moveWorld {
-	w := &moveWorld{revision: 10, first: make(map[requestName]map[uint32]cairn.Written), nextMove: 100}
+	w := &moveWorld{revision: 10, fences: make(map[fenceName]bool), first: make(map[requestName]map[uint32]cairn.Written), nextMove: 100}
 	for _, uid := range modelKeyspaces {
 		w.views = append(w.views, drawViews(t, uid)...)
 	}
