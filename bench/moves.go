@@ -68,8 +68,9 @@ func movesOf(ctx context.Context, s settings, shards, entries, moves int) (err e
 		time.Sleep(20 * time.Millisecond) // what was held back has its answers
 		pauses = append(pauses, time.Duration(w.longest[id].Load()))
 	}
+	failed := under.Err() != nil // before they are stopped
 	stop()
-	if err := group.Wait(); err != nil {
+	if err := group.Wait(); failed {
 		return fmt.Errorf("a caller met an error: %w", err)
 	}
 	lost, err := w.lost(ctx, moving.Clients[0])
@@ -147,11 +148,8 @@ func (w *besieged) call(ctx context.Context, caller int) error {
 		write := numbered(caller+i*w.callers, mine[i]+1)
 		began := time.Now()
 		_, token, err := w.clients[turn%2].Put(ctx, stack.Keyspace, write, cairn.RequestID{})
-		if ctx.Err() != nil {
-			w.unsure[caller] = i
-			return nil
-		}
 		if err != nil {
+			w.unsure[caller] = i
 			return err
 		}
 		mine[i]++
@@ -162,9 +160,6 @@ func (w *besieged) call(ctx context.Context, caller int) error {
 			}
 		}
 		found, _, err := w.clients[(turn+1)%2].Locate(ctx, stack.Keyspace, write.Key, cairn.Reading{Freshness: cairn.Freshness{Level: cairn.AtLeast, Token: token}, WithAttributes: true})
-		if ctx.Err() != nil {
-			return nil
-		}
 		if err != nil {
 			return err
 		}

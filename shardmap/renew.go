@@ -2,8 +2,8 @@ package shardmap
 
 import "cairn"
 
-// Renew decides which of a cluster's shards are to get a new epoch, all else
-// staying as it is: those whose epoch is not above a revision, at most so many of
+// Renew decides which of a cluster's shards are to get a new epoch, whatever move
+// they came by, all else staying as it is: those whose epoch is not above a revision, at most so many of
 // them at once, and of one keyspace. It is empty when none is left.
 func Renew(m *Map, cluster cairn.UID, since uint64, most int) (change Change) {
 	for _, t := range m.tables {
@@ -13,7 +13,8 @@ func Renew(m *Map, cluster cairn.UID, since uint64, most int) (change Change) {
 				continue
 			}
 			renewed := shard
-			renewed.Epoch = 0
+			// An index that was restored from before it came has nothing staged.
+			renewed.Epoch, renewed.Move = 0, 0
 			change.Shards = append(change.Shards, ShardChange{
 				Keyspace: t.keyspace, Generation: keyspace.Generation, ID: shard.ID, Expected: shard.Revision, Put: &renewed,
 			})

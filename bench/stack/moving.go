@@ -119,7 +119,7 @@ func (s *Moving) Counts(ctx context.Context) ([]uint64, error) {
 		if err != nil {
 			return nil, err
 		}
-		counts[i] = uint64(count.Count)
+		counts[i] = count.Count
 	}
 	return counts, nil
 }
