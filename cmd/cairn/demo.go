@@ -101,7 +101,7 @@ func startStack(ctx context.Context, dir string) (addr string, stop func() error
 // walk goes through the steps until one fails or the caller has gone.
 func (t *tour) walk(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		t.declare, t.load, t.locate, t.group, t.view, t.explain, t.split, t.watch,
+		t.declare, t.load, t.locate, t.group, t.view, t.explain, t.split, t.move, t.watch,
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
