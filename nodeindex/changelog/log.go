@@ -63,6 +63,7 @@ type Log struct {
 	waiting  []chunk
 	waits    int64  // bytes of waiting
 	writer   bool   // one has been started
+	taken    bool   // what waited has been taken to be written, and is not there yet
 	base     uint64 // where it began, if there is no segment
 	last     uint64 // log index of the last record
 	lastTime int64
@@ -142,6 +143,7 @@ func (l *Log) writeLocked() bool {
 	l.mu.Lock()
 	chunks := l.waiting
 	l.waiting, l.waits, l.writer = nil, 0, false
+	l.taken = len(chunks) > 0
 	l.mu.Unlock()
 	for _, c := range chunks {
 		if err := l.put(c); err != nil {
@@ -149,6 +151,9 @@ func (l *Log) writeLocked() bool {
 			return false
 		}
 	}
+	l.mu.Lock()
+	l.taken = false
+	l.mu.Unlock()
 	return true
 }
 
@@ -287,7 +292,7 @@ func (l *Log) restart(index uint64) {
 	}
 	l.mu.Lock()
 	gone := l.segments
-	l.segments, l.waiting, l.waits, l.filled = nil, nil, 0, 0
+	l.segments, l.waiting, l.waits, l.taken, l.filled = nil, nil, 0, false, 0
 	l.base, l.last, l.through = index, index, 0
 	l.mu.Unlock()
 	for _, s := range gone {

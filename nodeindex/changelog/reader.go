@@ -103,10 +103,10 @@ func (p *part) take(_ int64, r Record) bool {
 	return true
 }
 
-// flush writes what waits, if anything does.
+// flush writes what waits, or waits for whoever does, if anything is to be written.
 func (l *Log) flush() {
 	l.mu.Lock()
-	waits := l.waits > 0
+	waits := l.waits > 0 || l.taken
 	l.mu.Unlock()
 	if waits {
 		l.write()
