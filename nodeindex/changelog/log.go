@@ -270,10 +270,7 @@ func (l *Log) sync() error {
 
 // giveUp lets go of all changes so far, since some could not be written.
 func (l *Log) giveUp(why error) {
-	l.mu.Lock()
-	index := l.last
-	l.mu.Unlock()
-	l.restart(index)
+	l.restart(0)
 	l.options.Lost(why)
 }
 
@@ -285,6 +282,9 @@ func (l *Log) Restart(index uint64) {
 	l.restart(index)
 }
 
+// restart is Restart from a log index, or from the last record if that is later:
+// one that comes while files are closed goes with those before it. l.writing is
+// held.
 func (l *Log) restart(index uint64) {
 	if l.file != nil {
 		_ = l.file.Close() // nothing of it is needed
@@ -293,10 +293,12 @@ func (l *Log) restart(index uint64) {
 	l.mu.Lock()
 	gone := l.segments
 	l.segments, l.waiting, l.waits, l.taken, l.filled = nil, nil, 0, false, 0
+	index = max(index, l.last)
 	l.base, l.last, l.through = index, index, 0
+	l.number++ // a gap: what is left of those is not taken for what comes before the next
 	l.mu.Unlock()
 	for _, s := range gone {
-		_ = os.Remove(s.path(l.dir)) // what is left does not reach the index, and is not taken for whole
+		_ = os.Remove(s.path(l.dir)) // if it is left, Open removes it
 	}
 }
 

@@ -168,13 +168,12 @@ func (l *Log) damaged(s *segment) {
 		if len(l.segments) > 0 {
 			oldest = l.segments[0].number
 		}
-		last := l.last
 		l.mu.Unlock()
 		if oldest == 0 || oldest > s.number {
 			return
 		}
 		if only {
-			l.restart(last)
+			l.restart(0)
 			return
 		}
 		l.dropOldest()
