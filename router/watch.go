@@ -299,8 +299,9 @@ func (w *watching) passParts(ctx context.Context, now, rest delivery) error {
 		if err := w.deliver(cairn.Changes{Changes: w.named(now), Token: w.token}); err != nil {
 			return err
 		}
-		each.at, each.noted, each.begun = now.batch.Index, max(each.noted, now.batch.Revision), true
 	}
+	// Where the part is empty as well: another cluster's changes may wait for that.
+	each.at, each.noted, each.begun = now.batch.Index, max(each.noted, now.batch.Revision), true
 	if waits {
 		w.behind[now.cluster] = rest
 		return nil
