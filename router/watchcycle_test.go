@@ -1,6 +1,7 @@
 package router
 
 import (
+	"slices"
 	"testing"
 
 	"cairn"
@@ -8,35 +9,47 @@ import (
 	"cairn/shardmap/catalog"
 )
 
-// TestOwnersWaitForEachOther has two clusters that gave each other a shard, whose
-// logs come in batches that begin with the shard they got: what lies before that
-// counts as told, or either would wait for the other for ever.
-func TestOwnersWaitForEachOther(t *testing.T) {
-	const keyspace, north, south = cairn.UID(1), cairn.UID(2), cairn.UID(3)
-	clusters := []*catalog.Cluster{
+const things, north, south = cairn.UID(1), cairn.UID(2), cairn.UID(3)
+
+// movedMap is a map of two clusters, one of which has shard 1, up to m, and one shard
+// 2, after some moves.
+func movedMap(t *testing.T, first, second cairn.UID, moves ...shardmap.Move) *shardmap.Map {
+	t.Helper()
+	declared, err := catalog.New([]*catalog.Keyspace{{
+		Keyspace: cairn.Keyspace{UID: things, Name: "things", Placement: cairn.Placement{Scheme: cairn.SchemeRange}, Replicas: 1, Schema: &cairn.Schema{}},
+		Revision: 1, ModRevision: 1, Generation: 1, NextShard: 3, Mover: catalog.MoverExternal,
+	}}, []*catalog.Cluster{
 		{UID: north, Name: "north", Weight: 1, NextNode: 1, Revision: 1},
 		{UID: south, Name: "south", Weight: 1, NextNode: 1, Revision: 1},
-	}
-	declared, err := catalog.New([]*catalog.Keyspace{{
-		Keyspace: cairn.Keyspace{UID: keyspace, Name: "things", Placement: cairn.Placement{Scheme: cairn.SchemeRange}, Replicas: 1, Schema: &cairn.Schema{}},
-		Revision: 1, ModRevision: 1, Generation: 1, NextShard: 3, Mover: catalog.MoverExternal,
-	}}, clusters, nil)
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// South gave its shard away at 50, and then north its own at 100.
 	var b shardmap.Builder
-	b.Add(shardmap.Shard{Shard: cairn.Shard{Keyspace: keyspace, ID: 1, End: []byte("m"), Epoch: 7, Move: 1}, Cluster: south, Revision: 7})
-	b.Add(shardmap.Shard{Shard: cairn.Shard{Keyspace: keyspace, ID: 2, Start: []byte("m"), Epoch: 5, Move: 2}, Cluster: north, Revision: 5})
-	b.AddMove(shardmap.Move{UID: 11, Keyspace: keyspace, Shard: 2, Epoch: 1, Start: "m", From: south, To: north, Phase: shardmap.MoveDone, Final: 50, Revision: 5})
-	b.AddMove(shardmap.Move{UID: 12, Keyspace: keyspace, Shard: 1, Epoch: 1, End: "m", From: north, To: south, Phase: shardmap.MoveDone, Final: 100, Revision: 7})
+	b.Add(shardmap.Shard{Shard: cairn.Shard{Keyspace: things, ID: 1, End: []byte("m"), Epoch: 7, Move: 1}, Cluster: first, Revision: 7})
+	b.Add(shardmap.Shard{Shard: cairn.Shard{Keyspace: things, ID: 2, Start: []byte("m"), Epoch: 5, Move: 2}, Cluster: second, Revision: 5})
+	for _, move := range moves {
+		move.Keyspace, move.Epoch, move.Phase = things, 1, shardmap.MoveDone
+		b.AddMove(move)
+	}
 	m, err := b.Build(7, declared)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return m
+}
+
+// TestOwnersWaitForEachOther has two clusters that gave each other a shard, whose
+// logs come in batches that begin with the shard they got: what lies before that
+// counts as told, or either would wait for the other for ever.
+func TestOwnersWaitForEachOther(t *testing.T) {
+	// South gave its shard away at 50, and then north its own at 100.
+	m := movedMap(t, south, north,
+		shardmap.Move{UID: 11, Shard: 2, Start: "m", From: south, To: north, Final: 50, Revision: 5},
+		shardmap.Move{UID: 12, Shard: 1, End: "m", From: north, To: south, Final: 100, Revision: 7})
 	var told []string
 	w := &watching{
-		name: "things", keyspace: keyspace, m: m,
+		name: "things", keyspace: things, m: m,
 		follows: map[cairn.UID]*following{north: {at: 40}, south: {at: 40}}, behind: map[cairn.UID]delivery{},
 		deliver: func(c cairn.Changes) error {
 			for _, change := range c.Changes {
@@ -61,5 +74,29 @@ func TestOwnersWaitForEachOther(t *testing.T) {
 	batch(south, change("b", 1, 7, 55))
 	if len(told) != 4 || len(w.behind) > 0 {
 		t.Errorf("told %v, and %d clusters wait; wanted all changes of both", told, len(w.behind))
+	}
+}
+
+// TestWhoHasEndedMayBegin: a cluster that has said that it knows nothing more is
+// followed again once it has been an owner, and has been fenced, since.
+func TestWhoHasEndedMayBegin(t *testing.T) {
+	token := cairn.Token{}.With(north, cairn.Stamp{Index: 90})
+	follows := map[cairn.UID]*following{south: {}}
+	left := shardmap.Move{UID: 11, Shard: 1, End: "m", From: north, To: south, Final: 100, Revision: 5}
+	again := shardmap.Move{UID: 12, Shard: 1, End: "m", From: north, To: south, Final: 300, Revision: 7}
+	for _, c := range []struct {
+		moves []shardmap.Move
+		ended map[cairn.UID]uint64
+		begin []cairn.UID
+	}{
+		{[]shardmap.Move{left}, nil, []cairn.UID{north}},
+		{[]shardmap.Move{left}, map[cairn.UID]uint64{north: 100}, nil},
+		{[]shardmap.Move{left, again}, map[cairn.UID]uint64{north: 100}, []cairn.UID{north}},
+		{[]shardmap.Move{left, again}, map[cairn.UID]uint64{north: 300}, nil},
+	} {
+		m := movedMap(t, south, south, c.moves...)
+		if begin, _ := whomToFollow(m, things, follows, token, c.ended); !slices.Equal(begin, c.begin) {
+			t.Errorf("%d moves, ended %v: begin with %v, wanted %v", len(c.moves), c.ended, begin, c.begin)
+		}
 	}
 }
