@@ -140,6 +140,14 @@ func changeSize(c *cairn.Change) int64 {
 // watchBatchBytes is about how much one batch of a watch holds.
 const watchBatchBytes = 1 << 20
 
+// reaches tells whether every change after an index is here, whatever the change
+// log has.
+func (f *feed) reaches(after uint64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.closed && after >= f.floor
+}
+
 // after are the changes after an index up to a position, about watchBatchBytes
 // of them, whole log entries, with the index up to which they are all and the
 // map revision noted there. ok is false where memory does not reach that far

@@ -57,7 +57,9 @@ func (p *placing) place(old *keyspace, before *shard, definition *cairn.Shard) {
 	stays := before != nil && sameBounds(&before.Shard, definition)
 	a := old.sealed(definition)
 	switch {
-	case stays && (definition.Move == 0 || definition.Move == before.Move):
+	case stays && (definition.Move == 0 || old.holdsBy(definition.Move)):
+		// Its own move, or that of a neighbour that it was merged with, and split from
+		// again, unheard of.
 		s.population = before.population
 	case definition.Move == 0:
 	case !stays && old.covers(definition): // split or merged here
@@ -80,6 +82,11 @@ func (k *keyspace) sealed(s *cairn.Shard) *arrival {
 		}
 	}
 	return nil
+}
+
+// holdsBy tells whether a shard got here by a move and is served.
+func (k *keyspace) holdsBy(move cairn.UID) bool {
+	return slices.ContainsFunc(k.shards, func(s *shard) bool { return s.Move == move })
 }
 
 // covers tells whether the keyspace's shards together have all of another's

@@ -35,7 +35,7 @@ func (x *Index) Watch(keyspace cairn.UID, after uint64) (*Watcher, error) {
 		f.mu.Unlock()
 	}
 	w := &Watcher{index: x, keyspace: keyspace, feed: f, after: after}
-	if oldest := x.feeds.log.Kept().Floor; after < oldest {
+	if oldest := x.feeds.log.Kept().Floor; after < oldest && !f.reaches(after) {
 		return nil, w.compacted(oldest)
 	}
 	return w, nil

@@ -178,3 +178,21 @@ func TestWatchToTheEnd(t *testing.T) {
 	r.assign(a)
 	toTheEnd(9, cairn.Errorf(cairn.KindCompacted, "STAMP_COMPACTED", "it left"))
 }
+
+// TestWatchFromMemory: what memory has is watched where the change log has given it
+// up, as on a full disk.
+func TestWatchFromMemory(t *testing.T) {
+	r := openReplica(t, Options{})
+	defer r.close()
+	r.apply(nil)
+	r.assign(testAssignment(t, cairn.SchemeHash, 2))
+	before := r.index
+	r.write(cairn.Mutation{Operation: cairn.Put, Key: cairn.Key("a")})
+	r.x.feeds.log.Restart(r.index)
+	if told, err := r.watch(before); err != nil || len(told) != 1 {
+		t.Errorf("told %v, %v; wanted the change that memory has", told, err)
+	}
+	if _, err := r.x.Watch(testKeyspace, before-1); cairn.KindOf(err) != cairn.KindCompacted {
+		t.Errorf("from before the change log and memory: %v", err)
+	}
+}

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"container/list"
 	"context"
 	"sync"
 	"time"
@@ -57,8 +58,15 @@ type holds struct {
 
 // gate is one fenced shard, and who waits for its fate, in order.
 type gate struct {
-	waiting []chan struct{}
+	waiting list.List // of chan struct{}
 	stop    context.CancelFunc
+}
+
+// place is one in the queue at a gate; let is closed when it is let go.
+type place struct {
+	gate    *gate
+	element *list.Element
+	let     chan struct{}
 }
 
 // wait holds writes back until their shard is not fenced any more, and then lets
@@ -76,12 +84,12 @@ func (h *holds) wait(ctx context.Context, held holding, since time.Time, pauseFo
 		return pause(ctx, min(pauseFor, left, longestLag))
 	}
 	ref := shardmap.ShardRef{Keyspace: shard.Keyspace, ID: shard.ID}
-	let := h.enter(ref, held)
-	defer h.leave(ref, let)
+	at := h.enter(ref, held)
+	defer h.leave(ref, at)
 	bound := time.NewTimer(left)
 	defer bound.Stop()
 	select {
-	case <-let:
+	case <-at.let:
 		return true
 	case <-bound.C:
 	case <-ctx.Done():
@@ -129,7 +137,7 @@ func (h *holds) give(held holding) {
 
 // enter queues at a shard's gate. One goroutine a gate follows the map, however
 // many wait.
-func (h *holds) enter(ref shardmap.ShardRef, held holding) chan struct{} {
+func (h *holds) enter(ref shardmap.ShardRef, held holding) place {
 	let := make(chan struct{})
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -143,26 +151,20 @@ func (h *holds) enter(ref shardmap.ShardRef, held holding) chan struct{} {
 		h.gates[ref] = g
 		go h.follow(ctx, ref, g, held)
 	}
-	g.waiting = append(g.waiting, let)
-	return let
+	return place{gate: g, element: g.waiting.PushBack(let), let: let}
 }
 
 // leave gives a place in the queue up, if it is still held. Without anybody the
 // gate is not watched any longer.
-func (h *holds) leave(ref shardmap.ShardRef, let chan struct{}) {
+func (h *holds) leave(ref shardmap.ShardRef, at place) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	g := h.gates[ref]
-	if g == nil {
-		return
+	g := at.gate
+	if h.gates[ref] != g {
+		return // it has been opened
 	}
-	for i := range g.waiting {
-		if g.waiting[i] == let {
-			g.waiting = append(g.waiting[:i:i], g.waiting[i+1:]...)
-			break
-		}
-	}
-	if len(g.waiting) == 0 {
+	g.waiting.Remove(at.element)
+	if g.waiting.Len() == 0 {
 		delete(h.gates, ref)
 		g.stop()
 	}
@@ -200,12 +202,11 @@ func (h *holds) open(ref shardmap.ShardRef, g *gate) {
 	if h.gates[ref] == g {
 		delete(h.gates, ref) // whoever comes now finds the fence gone
 	}
-	waiting := g.waiting
-	g.waiting = nil
 	h.mu.Unlock()
-	for i, let := range waiting {
-		close(let)
-		if (i+1)%letGo == 0 {
+	n := 0
+	for e := g.waiting.Front(); e != nil; e = e.Next() {
+		close(e.Value.(chan struct{}))
+		if n++; n%letGo == 0 {
 			time.Sleep(letGoEvery)
 		}
 	}

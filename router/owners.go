@@ -24,10 +24,11 @@ type following struct {
 
 // whomToFollow says which clusters a watch is to begin and to cease following
 // by a map: the owners, and former ones of which its token says that they have
-// more to tell. It ceases to follow a cluster that owns nothing any more once that
-// cluster's own log says so, or was delivered up to its last fence, since all
-// that it did as the owner has been delivered by then.
-func whomToFollow(m *shardmap.Map, keyspace cairn.UID, follows map[cairn.UID]*following, token cairn.Token) (begin, cease []cairn.UID) {
+// more to tell, if they have been fenced since they said that they have not; see
+// watching.ended. It ceases to follow a cluster that owns nothing any more once
+// that cluster's own log says so, or was delivered up to its last fence, since
+// all that it did as the owner has been delivered by then.
+func whomToFollow(m *shardmap.Map, keyspace cairn.UID, follows map[cairn.UID]*following, token cairn.Token, ended map[cairn.UID]uint64) (begin, cease []cairn.UID) {
 	for _, owner := range m.Owners(keyspace) {
 		if follows[owner.Cluster] == nil {
 			begin = append(begin, owner.Cluster)
@@ -36,7 +37,7 @@ func whomToFollow(m *shardmap.Map, keyspace cairn.UID, follows map[cairn.UID]*fo
 	for _, move := range movedFrom(m, keyspace, 0) {
 		at := token.Index(move.From)
 		_, there := m.Catalog().ClusterByUID(move.From)
-		if there && 0 < at && at < move.Final && follows[move.From] == nil && !slices.Contains(begin, move.From) {
+		if there && 0 < at && max(at, ended[move.From]) < move.Final && follows[move.From] == nil && !slices.Contains(begin, move.From) {
 			begin = append(begin, move.From)
 		}
 	}

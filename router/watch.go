@@ -50,7 +50,7 @@ func (r *Router) watch(ctx context.Context, keyspace string, from cairn.Token, s
 	w := &watching{
 		router: r, name: keyspace, keyspace: found.UID, m: m, snapshot: snapshot, deliver: deliver,
 		fromNow: from.Epoch == 0 && len(from.Clusters()) == 0,
-		token:   from, follows: make(map[cairn.UID]*following), behind: make(map[cairn.UID]delivery), ended: make(map[cairn.UID]bool),
+		token:   from, follows: make(map[cairn.UID]*following), behind: make(map[cairn.UID]delivery), ended: make(map[cairn.UID]uint64),
 		cancels: make(map[cairn.UID]context.CancelFunc),
 		batches: make(chan delivery), failures: make(chan error),
 	}
@@ -90,8 +90,9 @@ type watching struct {
 	// those whose first change waits for another cluster; see split.
 	held   []delivery
 	behind map[cairn.UID]delivery
-	// ended are clusters that have said that they know nothing more.
-	ended map[cairn.UID]bool
+	// ended are clusters that have said that they know nothing more, and what
+	// their last fence was then.
+	ended map[cairn.UID]uint64
 
 	batches   chan delivery
 	failures  chan error
@@ -169,14 +170,11 @@ func (w *watching) decide(ctx context.Context, m *shardmap.Map) error {
 		return keyspaceNotFound(w.name)
 	}
 	w.m = m
-	begin, cease := whomToFollow(m, w.keyspace, w.follows, w.token)
+	begin, cease := whomToFollow(m, w.keyspace, w.follows, w.token, w.ended)
 	for _, cluster := range cease {
 		w.cease(cluster)
 	}
 	for _, cluster := range begin {
-		if _, owns := m.Owner(w.keyspace, cluster); !owns && w.ended[cluster] {
-			continue
-		}
 		position := whereToBegin(cluster, w.token, w.fromNow)
 		w.follows[cluster] = &following{at: position}
 		follower, cancel := context.WithCancel(ctx)
@@ -207,7 +205,7 @@ func (w *watching) take(ctx context.Context, d delivery) error {
 		return nil
 	}
 	if d.released {
-		w.ended[d.cluster] = true
+		w.ended[d.cluster] = lastFence(w.m, w.keyspace, d.cluster)
 		w.cease(d.cluster)
 		if err := w.decide(ctx, w.m); err != nil {
 			return err
@@ -299,8 +297,9 @@ func (w *watching) passParts(ctx context.Context, now, rest delivery) error {
 		if err := w.deliver(cairn.Changes{Changes: w.named(now), Token: w.token}); err != nil {
 			return err
 		}
-		each.at, each.noted, each.begun = now.batch.Index, max(each.noted, now.batch.Revision), true
 	}
+	// Where the part is empty as well: another cluster's changes may wait for that.
+	each.at, each.noted, each.begun = now.batch.Index, max(each.noted, now.batch.Revision), true
 	if waits {
 		w.behind[now.cluster] = rest
 		return nil

@@ -90,11 +90,17 @@ func (w *watching) passHeld(ctx context.Context) error {
 // drained tells whether a cluster that owns nothing has told all that it did as
 // an owner.
 func drained(m *shardmap.Map, keyspace, cluster cairn.UID, at uint64) bool {
-	final := uint64(0)
+	final := lastFence(m, keyspace, cluster)
+	return final > 0 && at >= final
+}
+
+// lastFence is the last log index at which a cluster may have changed what has moved
+// away from it, 0 if nothing has.
+func lastFence(m *shardmap.Map, keyspace, cluster cairn.UID) (final uint64) {
 	for _, move := range movedFrom(m, keyspace, 0) {
 		if move.From == cluster {
 			final = max(final, move.Final)
 		}
 	}
-	return final > 0 && at >= final
+	return final
 }

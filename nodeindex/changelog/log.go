@@ -63,6 +63,7 @@ type Log struct {
 	waiting  []chunk
 	waits    int64  // bytes of waiting
 	writer   bool   // one has been started
+	taken    bool   // what waited has been taken to be written, and is not there yet
 	base     uint64 // where it began, if there is no segment
 	last     uint64 // log index of the last record
 	lastTime int64
@@ -142,6 +143,7 @@ func (l *Log) writeLocked() bool {
 	l.mu.Lock()
 	chunks := l.waiting
 	l.waiting, l.waits, l.writer = nil, 0, false
+	l.taken = len(chunks) > 0
 	l.mu.Unlock()
 	for _, c := range chunks {
 		if err := l.put(c); err != nil {
@@ -149,6 +151,9 @@ func (l *Log) writeLocked() bool {
 			return false
 		}
 	}
+	l.mu.Lock()
+	l.taken = false
+	l.mu.Unlock()
 	return true
 }
 
@@ -265,10 +270,7 @@ func (l *Log) sync() error {
 
 // giveUp lets go of all changes so far, since some could not be written.
 func (l *Log) giveUp(why error) {
-	l.mu.Lock()
-	index := l.last
-	l.mu.Unlock()
-	l.restart(index)
+	l.restart(0)
 	l.options.Lost(why)
 }
 
@@ -280,6 +282,9 @@ func (l *Log) Restart(index uint64) {
 	l.restart(index)
 }
 
+// restart is Restart from a log index, or from the last record if that is later:
+// one that comes while files are closed goes with those before it. l.writing is
+// held.
 func (l *Log) restart(index uint64) {
 	if l.file != nil {
 		_ = l.file.Close() // nothing of it is needed
@@ -287,11 +292,13 @@ func (l *Log) restart(index uint64) {
 	}
 	l.mu.Lock()
 	gone := l.segments
-	l.segments, l.waiting, l.waits, l.filled = nil, nil, 0, 0
+	l.segments, l.waiting, l.waits, l.taken, l.filled = nil, nil, 0, false, 0
+	index = max(index, l.last)
 	l.base, l.last, l.through = index, index, 0
+	l.number++ // a gap: what is left of those is not taken for what comes before the next
 	l.mu.Unlock()
 	for _, s := range gone {
-		_ = os.Remove(s.path(l.dir)) // what is left does not reach the index, and is not taken for whole
+		_ = os.Remove(s.path(l.dir)) // if it is left, Open removes it
 	}
 }
 

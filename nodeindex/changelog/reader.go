@@ -103,10 +103,10 @@ func (p *part) take(_ int64, r Record) bool {
 	return true
 }
 
-// flush writes what waits, if anything does.
+// flush writes what waits, or waits for whoever does, if anything is to be written.
 func (l *Log) flush() {
 	l.mu.Lock()
-	waits := l.waits > 0
+	waits := l.waits > 0 || l.taken
 	l.mu.Unlock()
 	if waits {
 		l.write()
@@ -168,13 +168,12 @@ func (l *Log) damaged(s *segment) {
 		if len(l.segments) > 0 {
 			oldest = l.segments[0].number
 		}
-		last := l.last
 		l.mu.Unlock()
 		if oldest == 0 || oldest > s.number {
 			return
 		}
 		if only {
-			l.restart(last)
+			l.restart(0)
 			return
 		}
 		l.dropOldest()

@@ -26,7 +26,7 @@ type Begun struct {
 // says, and none after it is begun. who is kept with the moves.
 //
 // The error, whatever it is, names the step as the field "steps[3]" and says how
-// many were begun before it; Begun has them.
+// many were begun; Begun has them. With DONE_NOT_SEEN that step is among them.
 func (a *Admin) ApplyPlan(ctx context.Context, p *plan.Plan, who string) (Begun, error) {
 	m, err := a.store.Refresh(ctx)
 	if err != nil {
@@ -37,14 +37,16 @@ func (a *Admin) ApplyPlan(ctx context.Context, p *plan.Plan, who string) (Begun,
 	}
 	var done Begun
 	for i := range p.Steps {
-		move, err := a.applyStep(ctx, p, i, who)
+		move, begun, err := a.applyStep(ctx, p, i, who)
+		if begun {
+			done.Steps++
+		}
+		if move != 0 {
+			done.Moves = append(done.Moves, move)
+		}
 		if err != nil {
 			err = cairn.InField(fmt.Sprintf("steps[%d]", i), err)
 			return done, cairn.Errorf(cairn.KindOf(err), cairn.ReasonOf(err), "%d of %d steps were begun; then: %w", done.Steps, len(p.Steps), err)
-		}
-		done.Steps++
-		if move != 0 {
-			done.Moves = append(done.Moves, move)
 		}
 	}
 	return done, nil
@@ -54,17 +56,18 @@ func (a *Admin) ApplyPlan(ctx context.Context, p *plan.Plan, who string) (Begun,
 // changed at the same moment.
 const stepTries = 10
 
-func (a *Admin) applyStep(ctx context.Context, p *plan.Plan, i int, who string) (move cairn.UID, err error) {
+// applyStep tells, with an error too, whether the step was begun.
+func (a *Admin) applyStep(ctx context.Context, p *plan.Plan, i int, who string) (move cairn.UID, begun bool, err error) {
 	for range stepTries {
-		move, err = a.tryStep(ctx, p, i, who)
+		move, begun, err = a.tryStep(ctx, p, i, who)
 		if cairn.KindOf(err) != cairn.KindConflict || cairn.ReasonOf(err) == "PLAN_STALE" {
 			break
 		}
 	}
-	return move, err
+	return move, begun, err
 }
 
-func (a *Admin) tryStep(ctx context.Context, p *plan.Plan, i int, who string) (move cairn.UID, err error) {
+func (a *Admin) tryStep(ctx context.Context, p *plan.Plan, i int, who string) (move cairn.UID, begun bool, err error) {
 	m, err := a.store.Refresh(ctx)
 	if err == nil {
 		err = p.CheckStep(m, i)
@@ -74,13 +77,14 @@ func (a *Admin) tryStep(ctx context.Context, p *plan.Plan, i int, who string) (m
 		change, move, err = decideStep(m, &p.Steps[i], who)
 	}
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	revision, err := a.store.Commit(ctx, change)
-	if err == nil {
-		_, err = a.await(ctx, revision)
+	if err != nil {
+		return 0, false, err
 	}
-	return move, err
+	_, err = a.await(ctx, revision)
+	return move, true, err
 }
 
 // decideStep decides a step that has been checked against a Map.

@@ -73,3 +73,27 @@ func TestPlanRebalanceNeedsAllSizes(t *testing.T) {
 		t.Errorf("an index that does not answer: %v", err)
 	}
 }
+
+// TestApplyPlanThatIsNotSeen: a step that took effect is among those begun, though
+// the router does not see it.
+func TestApplyPlanThatIsNotSeen(t *testing.T) {
+	a, x := start(t)
+	ctx := bounded(t)
+	apply(t, a, cluster("north", "a"), cluster("south", "a"), moving("things", 4))
+	x.entries = map[cairn.ShardID]uint64{1: 100, 2: 100, 3: 100, 4: 100}
+	drained, err := a.PlanRebalance(ctx, admin.RebalanceOptions{Share: 1, Drain: []string{"north"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, err := admin.New(admin.Config{Store: blind{x.store}, Status: x.status}).ApplyPlan(ctx, drained, "a test")
+	if cairn.ReasonOf(err) != "DONE_NOT_SEEN" || begun.Steps != 1 || len(begun.Moves) != 1 {
+		t.Fatalf("%+v, %v; wanted one step begun that is not seen", begun, err)
+	}
+	m, err := x.store.Refresh(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, found := m.Move(begun.Moves[0]); !found {
+		t.Errorf("there is no move %s", begun.Moves[0])
+	}
+}

@@ -88,6 +88,10 @@ func (s State) worked() State {
 	return s
 }
 
+// reasonNothing is the reason of a target that has lost what it had, as one that was
+// restored.
+const reasonNothing = "NOTHING_STAGED"
+
 // Failed is s after an action that failed, or whose answer is not known. What it
 // may have done is found out by doing it again.
 func (s State) Failed(a Action, err error, now time.Time) State {
@@ -98,7 +102,7 @@ func (s State) Failed(a Action, err error, now time.Time) State {
 	case kind == cairn.KindConflict && (a.Kind == Swap || a.Kind == PutFence):
 		// The record is another by now.
 		s.Reread = true
-	case kind == cairn.KindConflict && (a.Kind == Copy || a.Kind == Tail):
+	case (kind == cairn.KindConflict || cairn.ReasonOf(err) == reasonNothing) && (a.Kind == Copy || a.Kind == Tail):
 		s.Have.Known = false
 	case kind == cairn.KindStale:
 		s.Reread = true

@@ -1,0 +1,35 @@
+package nodeindex
+
+import (
+	"testing"
+
+	"cairn"
+)
+
+// TestPlaceMergedAndSplit: a shard that was merged with one that a move brought, and
+// split from it again at the same place, keeps what it holds, though the index hears
+// of both at once and the shard has the other's move by then.
+func TestPlaceMergedAndSplit(t *testing.T) {
+	at := func(id cairn.ShardID, start, end string, epoch uint64, move cairn.UID) *cairn.Shard {
+		return &cairn.Shard{Keyspace: testKeyspace, ID: id, Start: []byte(start), End: []byte(end), Epoch: epoch, Move: move}
+	}
+	left := &shard{Shard: *at(1, "", "m", 5, 0), population: newPopulation()}
+	right := &shard{Shard: *at(2, "m", "", 6, 17), population: newPopulation()}
+	old := newKeyspace(cairn.Keyspace{UID: testKeyspace}, nil, []*shard{left, right})
+	placed, err := placeShards(old, map[cairn.ShardID]*cairn.Shard{1: at(1, "", "m", 9, 17), 2: nil, 3: at(3, "m", "", 9, 17)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(placed.withheld) > 0 || len(placed.shards) != 2 || placed.shards[0].population != left.population {
+		t.Errorf("%d shards, %d withheld; wanted both served, the left one with what it held", len(placed.shards), len(placed.withheld))
+	}
+
+	// What a move brings back that the index has not heard of is another matter.
+	placed, err = placeShards(old, map[cairn.ShardID]*cairn.Shard{1: at(1, "", "m", 9, 18)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(placed.withheld) != 1 || placed.withheld[0].ID != 1 {
+		t.Errorf("%d withheld; wanted the shard that left and came back", len(placed.withheld))
+	}
+}

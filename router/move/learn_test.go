@@ -1,0 +1,39 @@
+package move_test
+
+import (
+	"testing"
+	"time"
+
+	"cairn"
+	"cairn/router/move"
+	"cairn/shardmap"
+)
+
+// TestAsksWhatIsLeft: a target that says that nothing is staged is asked again what
+// it has, and the copy is begun anew.
+func TestAsksWhatIsLeft(t *testing.T) {
+	now := time.Unix(1_000, 0)
+	nothing := cairn.Errorf(cairn.KindPrecondition, "NOTHING_STAGED", "nothing is staged")
+	for _, c := range []struct {
+		phase  shardmap.MovePhase
+		failed move.Kind
+		have   cairn.Staged
+		then   move.Kind
+	}{
+		{shardmap.MoveCopying, move.Copy, cairn.Staged{Copied: 5, Last: []byte("cursor")}, move.Copy},
+		{shardmap.MoveCatchingUp, move.Tail, cairn.Staged{Copied: 5, Complete: true, Through: 5}, move.Swap},
+	} {
+		s := move.State{Move: shardmap.Move{UID: 1, Staging: 2, Attempt: 1, Phase: c.phase}}.Asked(c.have)
+		if a := move.Decide(s, move.Facts{Mover: true}, now); a.Kind != c.failed {
+			t.Fatalf("%s: %s first, wanted %s", c.phase, a, c.failed)
+		}
+		s = s.Failed(move.Action{Kind: c.failed}, nothing, now)
+		if a := move.Decide(s, move.Facts{Mover: true}, s.Retry); a.Kind != move.Ask {
+			t.Errorf("%s: %s after the failure, wanted to ask", c.phase, a)
+		}
+		s = s.Asked(cairn.Staged{})
+		if a := move.Decide(s, move.Facts{Mover: true, Fresh: 3}, now); a.Kind != c.then || len(s.Have.Last) > 0 {
+			t.Errorf("%s: %s behind %q then, wanted %s", c.phase, a, s.Have.Last, c.then)
+		}
+	}
+}
