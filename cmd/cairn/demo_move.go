@@ -21,7 +21,8 @@ func (t *tour) move(ctx context.Context) error {
 		hands the shard over in one transaction in etcd. For that moment the routers hold its writes back. %d callers read and
 		write customers all the while, as fast as they can:`, movers))
 	located, err := quietly[struct {
-		Cluster string `json:"cluster"`
+		Shard   cairn.ShardID `json:"shard"`
+		Cluster string        `json:"cluster"`
 	}](ctx, t, "explain customers "+aCustomer)
 	if err != nil {
 		return err
@@ -36,7 +37,7 @@ func (t *tour) move(ctx context.Context) error {
 	}
 	defer c.Close()
 	noticed := keepCalling(ctx, c)
-	if err := t.show(ctx, "move "+t.shard+" --to "+to+" --wait", 0); err != nil {
+	if err := t.show(ctx, fmt.Sprintf("move customers/%d --to %s --wait", located.Shard, to), 0); err != nil {
 		return err
 	}
 	seen := noticed()
