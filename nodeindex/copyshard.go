@@ -30,8 +30,9 @@ func (c copyCursor) encode(session uint64) []byte {
 }
 
 // decodeCopyCursor is where to go on after a cursor. That of another replica, or
-// of this one before it was started or went on from a snapshot, says no more than whether the requests are
-// all there: they came with the first part, and the tail has those since.
+// of this one before it was started or went on from a snapshot, says no more than
+// whether the requests are all there: they came with the first part, and the tail
+// has those since.
 func decodeCopyCursor(cursor []byte, session uint64) copyCursor {
 	d := decoder{rest: cursor}
 	of := d.uint64()
@@ -46,6 +47,14 @@ func decodeCopyCursor(cursor []byte, session uint64) copyCursor {
 		return copyCursor{entries: c.entries}
 	}
 	return c
+}
+
+// GoesOn tells whether a copy goes on behind a cursor. Behind that of another
+// replica, or none, it begins, and is to be of a checkpoint that has what the
+// tail has brought so far.
+func (x *Index) GoesOn(cursor []byte) bool {
+	s := x.state.Load()
+	return s != nil && len(cursor) == copyCursorSize && binary.BigEndian.Uint64(cursor) == s.session
 }
 
 // CopyShard is the next part of a shard's copy, behind the cursor that the part

@@ -21,7 +21,7 @@ func (r *Replica) CopyShard(ctx context.Context, m cairn.MovingShard, after []by
 	if err := r.serves(ctx, m.Epoch); err != nil {
 		return err
 	}
-	if len(after) == 0 {
+	if !r.index.GoesOn(after) {
 		if err := r.checkpointNow(ctx); err != nil {
 			return err
 		}
