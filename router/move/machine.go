@@ -179,6 +179,8 @@ func (s State) drain(f Facts, now time.Time) Action {
 	switch {
 	case s.Move.Cancel:
 		return s.lift("", now)
+	case s.differs():
+		return s.giveUp("the target's entries are not the source's", now)
 	case s.Broken != "":
 		return s.lift(s.Broken, now)
 	case now.Sub(s.Move.Stepped).Abs() > FenceFor: // a clock may have jumped either way
@@ -191,8 +193,6 @@ func (s State) drain(f Facts, now time.Time) Action {
 		return s.lift("the target lost what it had", now)
 	case s.Have.Through < s.Fence.Index:
 		return Action{Kind: Tail}
-	case s.Have.Digest != s.Fence.Digest:
-		return s.giveUp("the target's entries are not the source's", now)
 	case s.Have.Sealed != s.Move.Fence:
 		return Action{Kind: Tail}
 	case !f.Mover && s.Have.Digest.Entries > 0:
@@ -201,6 +201,13 @@ func (s State) drain(f Facts, now time.Time) Action {
 	next := s.enter(shardmap.MoveCommitted, now)
 	next.Final = s.Fence.Index
 	return Action{Kind: Swap, Next: next}
+}
+
+// differs tells that the target has everything up to the fence, and not the same.
+// It does not seal that.
+func (s State) differs() bool {
+	return s.Fence.Number == s.Move.Fence && s.Have.Known && s.Have.Complete &&
+		s.Have.Through >= s.Fence.Index && s.Have.Digest != s.Fence.Digest
 }
 
 func (s State) cleanUp(f Facts) Action {
