@@ -64,20 +64,16 @@ func (a *arrival) freeze() *arrival {
 }
 
 func (p *progress) append(out []byte) []byte {
-	complete := byte(0)
-	if p.complete {
-		complete = 1
-	}
 	out = binary.AppendUvarint(out, p.attempt)
 	out = binary.AppendUvarint(out, p.copied)
-	out = append(appendBytes(out, p.last), complete)
+	out = appendFlag(appendBytes(out, p.last), p.complete)
 	out = binary.AppendUvarint(out, p.through)
 	return binary.AppendUvarint(out, p.sealed)
 }
 
 func (d *decoder) progress() progress {
 	return progress{
-		attempt: d.uvarint(), copied: d.uvarint(), last: bytes.Clone(d.bytes()), complete: d.number(1) == 1,
+		attempt: d.uvarint(), copied: d.uvarint(), last: bytes.Clone(d.bytes()), complete: d.flag(),
 		through: d.uvarint(), sealed: d.uvarint(),
 	}
 }

@@ -80,12 +80,8 @@ func (f *fences) lift() {
 func (f *fences) append(out []byte) []byte {
 	out = binary.AppendUvarint(out, uint64(len(f.all)))
 	for _, each := range f.all {
-		on := byte(0)
-		if each.on {
-			on = 1
-		}
 		out = binary.BigEndian.AppendUint64(out, uint64(each.move))
-		out = append(binary.AppendUvarint(out, each.number), on)
+		out = appendFlag(binary.AppendUvarint(out, each.number), each.on)
 		out = binary.AppendUvarint(out, each.index)
 	}
 	return out
@@ -94,18 +90,14 @@ func (f *fences) append(out []byte) []byte {
 // load reads what append writes.
 func (f *fences) load(d *decoder) {
 	for range d.count(11) {
-		f.keep(fence{move: cairn.UID(d.uint64()), number: d.uvarint(), on: d.number(1) == 1, index: d.uvarint()})
+		f.keep(fence{move: cairn.UID(d.uint64()), number: d.uvarint(), on: d.flag(), index: d.uvarint()})
 	}
 }
 
 // FenceCommand is the command that sets a move's fence of a number, or lifts it.
 func FenceCommand(m cairn.MovingShard, number uint64, on bool) []byte {
-	flag := byte(0)
-	if on {
-		flag = 1
-	}
 	out := appendMoving([]byte{commandFence}, m)
-	return append(binary.AppendUvarint(out, number), flag)
+	return appendFlag(binary.AppendUvarint(out, number), on)
 }
 
 // applyFence sets or lifts a fence, or leaves it if the number says so, and
@@ -114,7 +106,7 @@ func FenceCommand(m cairn.MovingShard, number uint64, on bool) []byte {
 func (x *Index) applyFence(s *state, index uint64, command []byte) (cairn.FenceState, *cairn.Error) {
 	d := decoder{rest: command[1:]}
 	m := d.moving()
-	number, on := d.uvarint(), d.number(1) == 1
+	number, on := d.uvarint(), d.flag()
 	if !d.done() {
 		return cairn.FenceState{}, errCommand
 	}

@@ -35,7 +35,7 @@ func (x *Index) Watch(keyspace cairn.UID, after uint64) (*Watcher, error) {
 		f.mu.Unlock()
 	}
 	w := &Watcher{index: x, keyspace: keyspace, feed: f, after: after}
-	if oldest := x.feeds.log.Kept().Floor; after < oldest && !f.reaches(after) {
+	if oldest := x.feeds.log.Floor(); after < oldest && !f.reaches(after) {
 		return nil, w.compacted(oldest)
 	}
 	return w, nil
@@ -101,7 +101,7 @@ func (w *Watcher) older(upTo uint64) (batch cairn.WatchBatch, err error) {
 	}
 	records, revision, err := w.log.Read(upTo, watchBatchBytes)
 	if errors.Is(err, changelog.ErrGone) {
-		return batch, w.compacted(w.index.feeds.log.Kept().Floor)
+		return batch, w.compacted(w.index.feeds.log.Floor())
 	}
 	if err != nil {
 		return batch, storageError("read changes", err)

@@ -115,7 +115,7 @@ func TestWatchFromFile(t *testing.T) {
 			"": func(t *rapid.T) {
 				after := uint64(rapid.IntRange(1, int(r.index)).Draw(t, "after"))
 				got, err := r.watch(after)
-				oldest := r.x.feeds.log.Kept().Floor
+				oldest := r.x.feeds.log.Floor()
 				if options.Changes.Bytes == 1<<30 && oldest != 0 {
 					t.Fatalf("kept from log index %d only", oldest)
 				}

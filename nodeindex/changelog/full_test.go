@@ -61,7 +61,7 @@ func TestGivesUpWhileChangesCome(t *testing.T) {
 		l.writing.Lock()
 		l.giveUp(errors.New("a disk that fails"))
 		l.writing.Unlock()
-		floor := l.Kept().Floor
+		floor := l.Floor()
 		for appended.Load() <= floor {
 			runtime.Gosched()
 		}
@@ -104,7 +104,7 @@ func TestRestartIsAGap(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	if floor := l.Kept().Floor; floor != 9 {
+	if floor := l.Floor(); floor != 9 {
 		t.Errorf("kept from log index %d, wanted from the restart at 9", floor)
 	}
 	if names, err := filepath.Glob(filepath.Join(dir, "*"+suffix)); err != nil || len(names) != 1 {

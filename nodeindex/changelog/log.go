@@ -302,26 +302,14 @@ func (l *Log) restart(index uint64) {
 	}
 }
 
-// Kept says how much is kept: every change after the log index Floor, the first
-// of them at the log's time Since, in microseconds since 1970, 0 if not known.
-type Kept struct {
-	Floor uint64
-	Since int64
-	Bytes int64
-}
-
-// Kept says what is kept.
-func (l *Log) Kept() Kept {
+// Floor is the log index after which every change is kept.
+func (l *Log) Floor() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.segments) == 0 {
-		return Kept{Floor: l.base, Bytes: l.waits}
+		return l.base
 	}
-	kept := Kept{Floor: l.segments[0].base, Since: l.segments[0].time, Bytes: l.waits}
-	for _, s := range l.segments {
-		kept.Bytes += s.size
-	}
-	return kept
+	return l.segments[0].base
 }
 
 // Close drops what waits: no Sync has covered it, so the index's log brings it

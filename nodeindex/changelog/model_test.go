@@ -66,15 +66,15 @@ func (w *world) read(keyspace cairn.UID, after uint64, bytes int) ([]Record, err
 
 // check reads from everywhere.
 func (w *world) check(bytes int) {
-	kept := w.log.Kept()
+	floor := w.log.Floor()
 	for keyspace := cairn.UID(1); keyspace <= 3; keyspace++ {
 		for after := uint64(0); after <= w.index; after += 1 + w.index/7 {
 			got, err := w.read(keyspace, after, bytes)
-			if errors.Is(err, ErrGone) && after < kept.Floor {
+			if errors.Is(err, ErrGone) && after < floor {
 				continue
 			}
 			if err != nil {
-				w.t.Fatalf("after log index %d of a log from %d: %v", after, kept.Floor, err)
+				w.t.Fatalf("after log index %d of a log from %d: %v", after, floor, err)
 			}
 			want := slices.DeleteFunc(slices.Clone(w.records), func(r Record) bool { return r.Keyspace != keyspace || r.Index <= after })
 			if !slices.EqualFunc(got, want, equal) {
@@ -125,10 +125,10 @@ func TestModel(t *testing.T) {
 			},
 			"crash": func(t *rapid.T) {
 				w.log.flush()
-				before := w.log.Kept().Floor
+				before := w.log.Floor()
 				w.tear(t)
 				w.restart()
-				if floor := w.log.Kept().Floor; floor > before && w.options.Bytes == 1<<30 {
+				if floor := w.log.Floor(); floor > before && w.options.Bytes == 1<<30 {
 					t.Fatalf("kept from log index %d before a crash, from %d after", before, floor)
 				}
 			},

@@ -3,9 +3,10 @@ package client
 import (
 	"context"
 	"errors"
-	"io"
 	"math"
 	"strings"
+
+	"google.golang.org/grpc"
 
 	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
@@ -115,49 +116,15 @@ func (c *Client) ExplainView(ctx context.Context, view string, key cairn.Key, fr
 // is tried again only while nothing has come, and for no longer than
 // Options.Timeout if ctx has no deadline; what comes then may take its time.
 func (c *Client) ExportView(ctx context.Context, view, cluster string, deliver func(cairn.ExportPiece) error) error {
-	trying, cancel := c.bound(ctx)
-	defer cancel()
-	for try := 1; ; try++ {
-		begun, err := c.exportOnce(ctx, view, cluster, deliver)
-		if failure, own := errors.AsType[*delivering](err); own {
-			return failure.err
-		}
-		if err == nil {
-			return nil
-		}
-		refusal := rpcerr.From(c.address, err)
-		if refusal.Kind != cairn.KindUnavailable || begun || !pause(trying, try) {
-			return inField(refusal, "name", "view")
-		}
-	}
-}
-
-// exportOnce exports until the connection breaks. It tells whether anything
-// came.
-func (c *Client) exportOnce(ctx context.Context, view, cluster string, deliver func(cairn.ExportPiece) error) (begun bool, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := c.admin.ExportView(ctx, &cairnv1.ExportViewRequest{Name: viewPrefix + view, Cluster: clusterPrefix + cluster})
-	if err != nil {
-		return false, err
-	}
-	for {
-		resp, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return begun, nil
-		}
-		if err != nil {
-			return begun, err
-		}
-		begun = true
-		piece := cairn.ExportPiece{Answer: cairn.Answer{Index: resp.GetIndex()}, Bitmap: resp.GetBitmap()}
-		for _, key := range resp.GetKeys() {
+	return download(ctx, c, "view", func(ctx context.Context) (grpc.ServerStreamingClient[cairnv1.ExportViewResponse], error) {
+		return c.admin.ExportView(ctx, &cairnv1.ExportViewRequest{Name: viewPrefix + view, Cluster: clusterPrefix + cluster})
+	}, func(m *cairnv1.ExportViewResponse) error {
+		piece := cairn.ExportPiece{Answer: cairn.Answer{Index: m.GetIndex()}, Bitmap: m.GetBitmap()}
+		for _, key := range m.GetKeys() {
 			piece.Keys = append(piece.Keys, key)
 		}
-		if err := deliver(piece); err != nil {
-			return begun, &delivering{err}
-		}
-	}
+		return deliver(piece)
+	})
 }
 
 func selection(s *cairn.Selection) *cairnv1.Selection {

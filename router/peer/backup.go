@@ -2,8 +2,6 @@ package peer
 
 import (
 	"context"
-	"errors"
-	"io"
 
 	indexv1 "cairn/proto/cairn/index/v1"
 	"cairn/proto/rpcerr"
@@ -20,16 +18,5 @@ func (p *Peer) Backup(ctx context.Context, cluster string, deliver func(data []b
 	if err != nil {
 		return rpcerr.From(p.address, err)
 	}
-	for {
-		response, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return rpcerr.From(p.address, err)
-		}
-		if err := deliver(response.GetData()); err != nil {
-			return err
-		}
-	}
+	return receive(p.address, stream, func(m *indexv1.BackupResponse) error { return deliver(m.GetData()) })
 }

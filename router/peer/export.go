@@ -2,8 +2,6 @@ package peer
 
 import (
 	"context"
-	"errors"
-	"io"
 
 	"cairn"
 	indexv1 "cairn/proto/cairn/index/v1"
@@ -23,22 +21,13 @@ func (p *Peer) ExportView(ctx context.Context, req *cairn.ExportRequest, deliver
 	if err != nil {
 		return rpcerr.From(p.address, err)
 	}
-	for {
-		response, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return rpcerr.From(p.address, err)
-		}
-		piece := cairn.ExportPiece{Answer: cairn.Answer{Revision: response.GetRevision(), Index: response.GetIndex()}, Bitmap: response.GetBitmap()}
-		if packed := response.GetKeys(); len(packed) > 0 {
+	return receive(p.address, stream, func(m *indexv1.ExportViewResponse) (err error) {
+		piece := cairn.ExportPiece{Answer: cairn.Answer{Revision: m.GetRevision(), Index: m.GetIndex()}, Bitmap: m.GetBitmap()}
+		if packed := m.GetKeys(); len(packed) > 0 {
 			if piece.Keys, err = indexv1.DecodeKeys(packed, nil); err != nil {
 				return p.garbled(err)
 			}
 		}
-		if err := deliver(piece); err != nil {
-			return err
-		}
-	}
+		return deliver(piece)
+	})
 }

@@ -2,8 +2,6 @@ package peer
 
 import (
 	"context"
-	"errors"
-	"io"
 
 	"cairn"
 	indexv1 "cairn/proto/cairn/index/v1"
@@ -26,23 +24,15 @@ func (p *Peer) CopyShard(ctx context.Context, m cairn.MovingShard, after []byte,
 	if err != nil {
 		return rpcerr.From(p.address, err)
 	}
-	for done := false; ; {
-		response, err := stream.Recv()
-		if errors.Is(err, io.EOF) && done {
-			return nil
-		}
-		if errors.Is(err, io.EOF) {
-			return cairn.Errorf(cairn.KindUnavailable, "STREAM_ENDED", "index server %s ended the copy before its end", p.address)
-		}
-		if err != nil {
-			return rpcerr.From(p.address, err)
-		}
-		done = response.GetDone()
-		part := cairn.CopiedPart{Data: response.GetPart(), Index: response.GetIndex(), Last: response.GetLast(), Done: done}
-		if err := deliver(part); err != nil {
-			return err
-		}
+	done := false
+	err = receive(p.address, stream, func(m *indexv1.CopyShardResponse) error {
+		done = m.GetDone()
+		return deliver(cairn.CopiedPart{Data: m.GetPart(), Index: m.GetIndex(), Last: m.GetLast(), Done: done})
+	})
+	if err == nil && !done {
+		err = cairn.Errorf(cairn.KindUnavailable, "STREAM_ENDED", "index server %s ended the copy before its end", p.address)
 	}
+	return err
 }
 
 // TailShard is what has become of a shard's entries after a log index. The

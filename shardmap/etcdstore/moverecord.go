@@ -2,7 +2,6 @@ package etcdstore
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -27,32 +26,31 @@ type moveRecord struct {
 	Keyspace cairn.UID     `json:"keyspace"`
 	Shard    cairn.ShardID `json:"shard"`
 	Epoch    uint64        `json:"epoch"`
-	// Start and End are in hexadecimal digits.
-	Start   string    `json:"start"`
-	End     string    `json:"end"`
-	From    cairn.UID `json:"from"`
-	To      cairn.UID `json:"to"`
-	Phase   string    `json:"phase"`
-	Attempt uint32    `json:"attempt"`
-	Staging cairn.UID `json:"staging"`
-	Stale   cairn.UID `json:"stale,omitempty"`
-	Fence   uint64    `json:"fence,omitempty"`
-	Final   uint64    `json:"final,omitempty"`
-	Cancel  bool      `json:"cancel,omitempty"`
-	Paused  bool      `json:"paused,omitempty"`
-	Clean   bool      `json:"clean,omitempty"`
-	Who     string    `json:"who,omitempty"`
-	Why     string    `json:"why,omitempty"`
-	Problem string    `json:"problem,omitempty"`
-	Created time.Time `json:"created"`
-	Stepped time.Time `json:"stepped"`
+	Start    hexadecimal   `json:"start"`
+	End      hexadecimal   `json:"end"`
+	From     cairn.UID     `json:"from"`
+	To       cairn.UID     `json:"to"`
+	Phase    string        `json:"phase"`
+	Attempt  uint32        `json:"attempt"`
+	Staging  cairn.UID     `json:"staging"`
+	Stale    cairn.UID     `json:"stale,omitempty"`
+	Fence    uint64        `json:"fence,omitempty"`
+	Final    uint64        `json:"final,omitempty"`
+	Cancel   bool          `json:"cancel,omitempty"`
+	Paused   bool          `json:"paused,omitempty"`
+	Clean    bool          `json:"clean,omitempty"`
+	Who      string        `json:"who,omitempty"`
+	Why      string        `json:"why,omitempty"`
+	Problem  string        `json:"problem,omitempty"`
+	Created  time.Time     `json:"created"`
+	Stepped  time.Time     `json:"stepped"`
 }
 
 // encodeMove writes a move's record, all but its uid, which is its key's, and its
 // revision.
 func encodeMove(m shardmap.Move) []byte {
 	data, err := json.Marshal(moveRecord{
-		Keyspace: m.Keyspace, Shard: m.Shard, Epoch: m.Epoch, Start: hex.EncodeToString([]byte(m.Start)), End: hex.EncodeToString([]byte(m.End)),
+		Keyspace: m.Keyspace, Shard: m.Shard, Epoch: m.Epoch, Start: hexadecimal(m.Start), End: hexadecimal(m.End),
 		From: m.From, To: m.To, Phase: m.Phase.String(), Attempt: m.Attempt, Staging: m.Staging, Stale: m.Stale, Fence: m.Fence, Final: m.Final,
 		Cancel: m.Cancel, Paused: m.Paused, Clean: m.Clean, Who: m.Who, Why: m.Why, Problem: m.Problem, Created: m.Created, Stepped: m.Stepped,
 	})
@@ -78,20 +76,12 @@ func decodeMove(r record) (shardmap.Move, error) {
 	if err := decoder.Decode(&stored); err != nil {
 		return broken(err)
 	}
-	start, err := hex.DecodeString(stored.Start)
-	if err != nil {
-		return broken(err)
-	}
-	end, err := hex.DecodeString(stored.End)
-	if err != nil {
-		return broken(err)
-	}
 	phase, known := shardmap.ParseMovePhase(stored.Phase)
 	if !known || uid == 0 || stored.Keyspace == 0 || stored.From == 0 || stored.To == 0 || stored.Staging == 0 || stored.Epoch == 0 || stored.Epoch > r.modRevision {
 		return broken(errors.New("a field out of its range"))
 	}
 	return shardmap.Move{
-		UID: uid, Keyspace: stored.Keyspace, Shard: stored.Shard, Epoch: stored.Epoch, Start: string(start), End: string(end),
+		UID: uid, Keyspace: stored.Keyspace, Shard: stored.Shard, Epoch: stored.Epoch, Start: string(stored.Start), End: string(stored.End),
 		From: stored.From, To: stored.To, Phase: phase, Attempt: stored.Attempt, Staging: stored.Staging, Stale: stored.Stale, Fence: stored.Fence, Final: stored.Final,
 		Cancel: stored.Cancel, Paused: stored.Paused, Clean: stored.Clean, Who: stored.Who, Why: stored.Why, Problem: stored.Problem,
 		Created: stored.Created.UTC(), Stepped: stored.Stepped.UTC(), Revision: r.modRevision,

@@ -85,10 +85,9 @@ func parseShardKey(key string) (generation, cairn.ShardID, error) {
 
 // shardRecord is a shard as it is stored.
 type shardRecord struct {
-	Cluster cairn.UID `json:"cluster"`
-	// Start and End are in hexadecimal digits.
-	Start string `json:"start"`
-	End   string `json:"end"`
+	Cluster cairn.UID   `json:"cluster"`
+	Start   hexadecimal `json:"start"`
+	End     hexadecimal `json:"end"`
 	// Epoch is there where the last transaction changed neither owner nor
 	// bounds; otherwise it is the record's own revision.
 	Epoch  uint64    `json:"epoch,omitempty"`
@@ -99,7 +98,7 @@ type shardRecord struct {
 // encodeShard writes a shard's record. An Epoch of 0 means the revision of the
 // transaction that stores it.
 func encodeShard(s shardmap.Shard) []byte {
-	data, err := json.Marshal(shardRecord{s.Cluster, hex.EncodeToString(s.Start), hex.EncodeToString(s.End), s.Epoch, s.Pinned, s.Move})
+	data, err := json.Marshal(shardRecord{s.Cluster, s.Start, s.End, s.Epoch, s.Pinned, s.Move})
 	if err != nil {
 		panic(err) // strings and numbers always marshal
 	}
@@ -115,24 +114,26 @@ func decodeShard(g generation, id cairn.ShardID, r record) (shardmap.Shard, erro
 	if err := json.Unmarshal(r.value, &stored); err != nil {
 		return broken(err)
 	}
-	start, err := hex.DecodeString(stored.Start)
-	if err != nil {
-		return broken(err)
-	}
-	end, err := hex.DecodeString(stored.End)
-	if err != nil {
-		return broken(err)
-	}
-	if stored.Cluster == 0 || stored.Epoch > r.modRevision || len(start) > cairn.MaxKeyLength || len(end) > cairn.MaxKeyLength {
+	if stored.Cluster == 0 || stored.Epoch > r.modRevision || len(stored.Start) > cairn.MaxKeyLength || len(stored.End) > cairn.MaxKeyLength {
 		return broken(fmt.Errorf("a field out of its range"))
 	}
 	if stored.Epoch == 0 {
 		stored.Epoch = r.modRevision
 	}
 	return shardmap.Shard{
-		Shard:    cairn.Shard{Keyspace: g.keyspace, ID: id, Start: start, End: end, Epoch: stored.Epoch, Move: stored.Move},
+		Shard:    cairn.Shard{Keyspace: g.keyspace, ID: id, Start: stored.Start, End: stored.End, Epoch: stored.Epoch, Move: stored.Move},
 		Cluster:  stored.Cluster,
 		Pinned:   stored.Pinned,
 		Revision: r.modRevision,
 	}, nil
+}
+
+// hexadecimal is bytes that a record has in hexadecimal digits.
+type hexadecimal []byte
+
+func (h hexadecimal) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h), nil }
+
+func (h *hexadecimal) UnmarshalText(text []byte) (err error) {
+	*h, err = hex.DecodeString(string(text))
+	return err
 }
