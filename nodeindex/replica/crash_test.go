@@ -304,7 +304,7 @@ func TestFollowerCrashes(t *testing.T) {
 	if err := leader.Assign(t.Context(), viewedAssignment(t, 20)); err != nil {
 		t.Fatal(err)
 	}
-	g.load("old", 10_000)
+	g.load("old", 4000)
 	g.cut()
 	g.dirs["b"], g.networks["b"] = filepath.Join(root, "b"), newTestNetwork(t)
 	follower := g.start("b", false)
