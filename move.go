@@ -31,6 +31,9 @@ type MovingShard struct {
 	Attempt uint64
 	// Start and End bound its placement keys, as in Shard.
 	Start, End []byte
+	// Kept names the move by which the shard left the cluster that it goes to now,
+	// where that may have kept it; 0 if not.
+	Kept UID
 }
 
 // CopiedPart is a part of the copy of a shard.

@@ -27,6 +27,9 @@ type indexes struct {
 	nodes   map[cairn.NodeID]uint64
 	// views are what each cluster says of a view's version.
 	views map[string]func(cairn.View) cairn.ViewState
+	// withheld are clusters that serve nothing of what is theirs, kept what they keep.
+	withheld map[string]bool
+	kept     map[string][]cairn.ShardStatus
 	// wrong has clusters behind a wrong address.
 	wrong map[string]bool
 	err   error
@@ -58,8 +61,13 @@ func (x *indexes) status(ctx context.Context, cluster *catalog.Cluster, epoch ui
 		if x.wrong[cluster.Name] {
 			shard.Epoch++
 		}
-		status.Shards = append(status.Shards, cairn.ShardStatus{Keyspace: shard.Keyspace, Shard: shard.ID, Epoch: shard.Epoch, Entries: x.entries[shard.ID]})
+		list := &status.Shards
+		if x.withheld[cluster.Name] {
+			list = &status.Withheld
+		}
+		*list = append(*list, cairn.ShardStatus{Keyspace: shard.Keyspace, Shard: shard.ID, Epoch: shard.Epoch, Entries: x.entries[shard.ID]})
 	}
+	status.Kept = x.kept[cluster.Name]
 	return status, x.err
 }
 

@@ -47,7 +47,7 @@ func TestPlanRebalance(t *testing.T) {
 		t.Errorf("with one move: %v %v", one, err)
 	}
 
-	if _, err := a.MoveShard(ctx, "things", moved[0], "south", "", ""); err != nil {
+	if _, err := a.MoveShard(ctx, "things", moved[0], "south", admin.MoveOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	while, err := a.PlanRebalance(ctx, admin.RebalanceOptions{Share: 1, Drain: []string{"north"}})

@@ -147,6 +147,8 @@ func factsOf(m *shardmap.Map, record shardmap.Move) Facts {
 	}
 	_, found := m.Catalog().ClusterByUID(record.To)
 	f.TargetGone = !found
+	_, found = m.Catalog().ClusterByUID(record.From)
+	f.SourceGone = !found
 	if _, _, err := m.Planned(record); err != nil && record.Phase < shardmap.MoveCommitted {
 		f.Void = err.Error()
 	}

@@ -21,6 +21,9 @@ type State struct {
 	// Noted tells that the target has noted the map that the move was planned on,
 	// Dropped that it has nothing of what was to be dropped.
 	Noted, Dropped bool
+	// Forgotten tells that the source keeps nothing of the shard any more, Unkept
+	// that the target has kept nothing that could be adopted.
+	Forgotten, Unkept bool
 	// Lifted is the highest fence that the source has said is lifted.
 	Lifted uint64
 	// Fence is what the source said of the fence that stands.
@@ -63,6 +66,8 @@ type Facts struct {
 	Void string
 	// TargetGone tells that there is no target any more.
 	TargetGone bool
+	// SourceGone tells that there is no source any more.
+	SourceGone bool
 	// Fresh is a name that no attempt has had.
 	Fresh cairn.UID
 }
@@ -104,9 +109,9 @@ func Decide(s State, f Facts, now time.Time) Action {
 		if !s.Activated {
 			return Action{Kind: Note, Revision: m.Revision}
 		}
-		done := s.enter(shardmap.MoveDone, now)
-		done.Clean = true
-		return Action{Kind: Swap, Next: done}
+		return Action{Kind: Swap, Next: s.enter(shardmap.MoveDone, now)}
+	case shardmap.MoveDone:
+		return s.forget(f, now)
 	case shardmap.MoveCancelled:
 		return s.cleanUp(f)
 	}
@@ -139,6 +144,8 @@ func (s State) copy(now time.Time) Action {
 		return Action{Kind: Wait}
 	case !s.Have.Known:
 		return Action{Kind: Ask}
+	case s.Have.Copied == 0 && s.Move.Kept != 0 && !s.Unkept:
+		return Action{Kind: Adopt}
 	case !s.Have.Complete:
 		return Action{Kind: Copy}
 	}
@@ -208,6 +215,28 @@ func (s State) drain(f Facts, now time.Time) Action {
 func (s State) differs() bool {
 	return s.Fence.Number == s.Move.Fence && s.Have.Known && s.Have.Complete &&
 		s.Have.Through >= s.Fence.Index && s.Have.Digest != s.Fence.Digest
+}
+
+// forget has the source forget what it has kept for long enough, by the time at which
+// the target began to serve: a clock that jumps costs a copy at most. The record says
+// so before: who would have the shard given back as it was kept competes for it.
+func (s State) forget(f Facts, now time.Time) Action {
+	until := s.Move.Stepped.Add(s.Move.Keep)
+	switch {
+	case s.Move.Clean:
+		return Action{Kind: End}
+	case s.Move.Keeps() && !f.SourceGone && now.Before(until):
+		return Action{Kind: Wait, Until: until}
+	case s.Move.Keeps() && !f.SourceGone:
+		over := s.Move
+		over.Keep = 0
+		return Action{Kind: Swap, Next: over}
+	case !s.Forgotten && !f.SourceGone:
+		return Action{Kind: Forget}
+	}
+	next := s.Move
+	next.Clean = true
+	return Action{Kind: Swap, Next: next}
 }
 
 func (s State) cleanUp(f Facts) Action {

@@ -131,7 +131,7 @@ func (x Replica_Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Replica_Role.Descriptor instead.
 func (Replica_Role) EnumDescriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{53, 0}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{55, 0}
 }
 
 type Resource struct {
@@ -1997,7 +1997,10 @@ type CreateMoveRequest struct {
 	// Where it shall go, as in "clusters/north".
 	To string `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
 	// Why, for those who look at it later; at most 255 bytes.
-	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// How long the former owner keeps what it had after the move, 0s to 24h: a move
+	// back copies nothing then; 15 minutes when unset.
+	Keep          *durationpb.Duration `protobuf:"bytes,4,opt,name=keep,proto3" json:"keep,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2051,6 +2054,13 @@ func (x *CreateMoveRequest) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *CreateMoveRequest) GetKeep() *durationpb.Duration {
+	if x != nil {
+		return x.Keep
+	}
+	return nil
 }
 
 type CreateMoveResponse struct {
@@ -2512,6 +2522,117 @@ func (x *CancelMoveResponse) GetMove() *Move {
 	return nil
 }
 
+type ReverseMoveRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "moves/00c3a1f09be24d57".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Why, for those who look at it later; at most 255 bytes.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Give the shard back at once, as it was kept: what its present owner took since
+	// is lost. FAILED_PRECONDITION (SHARD_SERVED) unless that owner has lost the shard,
+	// NOTHING_KEPT where it is not kept any more.
+	AsKept        bool `protobuf:"varint,3,opt,name=as_kept,json=asKept,proto3" json:"as_kept,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReverseMoveRequest) Reset() {
+	*x = ReverseMoveRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReverseMoveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReverseMoveRequest) ProtoMessage() {}
+
+func (x *ReverseMoveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReverseMoveRequest.ProtoReflect.Descriptor instead.
+func (*ReverseMoveRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *ReverseMoveRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ReverseMoveRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ReverseMoveRequest) GetAsKept() bool {
+	if x != nil {
+		return x.AsKept
+	}
+	return false
+}
+
+type ReverseMoveResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The move back; the one that was reversed where the shard was given back at
+	// once.
+	Move          *Move `protobuf:"bytes,1,opt,name=move,proto3" json:"move,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReverseMoveResponse) Reset() {
+	*x = ReverseMoveResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReverseMoveResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReverseMoveResponse) ProtoMessage() {}
+
+func (x *ReverseMoveResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReverseMoveResponse.ProtoReflect.Descriptor instead.
+func (*ReverseMoveResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *ReverseMoveResponse) GetMove() *Move {
+	if x != nil {
+		return x.Move
+	}
+	return nil
+}
+
 type PlanRebalanceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Clusters to be emptied, as in "clusters/north".
@@ -2527,7 +2648,7 @@ type PlanRebalanceRequest struct {
 
 func (x *PlanRebalanceRequest) Reset() {
 	*x = PlanRebalanceRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[46]
+	mi := &file_cairn_v1_admin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2539,7 +2660,7 @@ func (x *PlanRebalanceRequest) String() string {
 func (*PlanRebalanceRequest) ProtoMessage() {}
 
 func (x *PlanRebalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[46]
+	mi := &file_cairn_v1_admin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2552,7 +2673,7 @@ func (x *PlanRebalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRebalanceRequest.ProtoReflect.Descriptor instead.
 func (*PlanRebalanceRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{46}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *PlanRebalanceRequest) GetDrain() []string {
@@ -2586,7 +2707,7 @@ type ApplyRebalanceRequest struct {
 
 func (x *ApplyRebalanceRequest) Reset() {
 	*x = ApplyRebalanceRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	mi := &file_cairn_v1_admin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2598,7 +2719,7 @@ func (x *ApplyRebalanceRequest) String() string {
 func (*ApplyRebalanceRequest) ProtoMessage() {}
 
 func (x *ApplyRebalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	mi := &file_cairn_v1_admin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2611,7 +2732,7 @@ func (x *ApplyRebalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRebalanceRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRebalanceRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{47}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ApplyRebalanceRequest) GetData() []byte {
@@ -2633,7 +2754,7 @@ type ApplyRebalanceResponse struct {
 
 func (x *ApplyRebalanceResponse) Reset() {
 	*x = ApplyRebalanceResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[48]
+	mi := &file_cairn_v1_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2645,7 +2766,7 @@ func (x *ApplyRebalanceResponse) String() string {
 func (*ApplyRebalanceResponse) ProtoMessage() {}
 
 func (x *ApplyRebalanceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[48]
+	mi := &file_cairn_v1_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2658,7 +2779,7 @@ func (x *ApplyRebalanceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRebalanceResponse.ProtoReflect.Descriptor instead.
 func (*ApplyRebalanceResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{48}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ApplyRebalanceResponse) GetSteps() int32 {
@@ -2685,7 +2806,7 @@ type PlanRebalanceResponse struct {
 
 func (x *PlanRebalanceResponse) Reset() {
 	*x = PlanRebalanceResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[49]
+	mi := &file_cairn_v1_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2697,7 +2818,7 @@ func (x *PlanRebalanceResponse) String() string {
 func (*PlanRebalanceResponse) ProtoMessage() {}
 
 func (x *PlanRebalanceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[49]
+	mi := &file_cairn_v1_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2710,7 +2831,7 @@ func (x *PlanRebalanceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRebalanceResponse.ProtoReflect.Descriptor instead.
 func (*PlanRebalanceResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{49}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *PlanRebalanceResponse) GetData() []byte {
@@ -2730,7 +2851,7 @@ type GetIndexStatusRequest struct {
 
 func (x *GetIndexStatusRequest) Reset() {
 	*x = GetIndexStatusRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[50]
+	mi := &file_cairn_v1_admin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2742,7 +2863,7 @@ func (x *GetIndexStatusRequest) String() string {
 func (*GetIndexStatusRequest) ProtoMessage() {}
 
 func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[50]
+	mi := &file_cairn_v1_admin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2755,7 +2876,7 @@ func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIndexStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetIndexStatusRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{50}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *GetIndexStatusRequest) GetCluster() string {
@@ -2775,7 +2896,7 @@ type ListReplicasRequest struct {
 
 func (x *ListReplicasRequest) Reset() {
 	*x = ListReplicasRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[51]
+	mi := &file_cairn_v1_admin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2787,7 +2908,7 @@ func (x *ListReplicasRequest) String() string {
 func (*ListReplicasRequest) ProtoMessage() {}
 
 func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[51]
+	mi := &file_cairn_v1_admin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2800,7 +2921,7 @@ func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasRequest.ProtoReflect.Descriptor instead.
 func (*ListReplicasRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{51}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListReplicasRequest) GetParent() string {
@@ -2820,7 +2941,7 @@ type ListReplicasResponse struct {
 
 func (x *ListReplicasResponse) Reset() {
 	*x = ListReplicasResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[52]
+	mi := &file_cairn_v1_admin_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2832,7 +2953,7 @@ func (x *ListReplicasResponse) String() string {
 func (*ListReplicasResponse) ProtoMessage() {}
 
 func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[52]
+	mi := &file_cairn_v1_admin_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2845,7 +2966,7 @@ func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasResponse.ProtoReflect.Descriptor instead.
 func (*ListReplicasResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{52}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ListReplicasResponse) GetReplicas() []*Replica {
@@ -2877,7 +2998,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[53]
+	mi := &file_cairn_v1_admin_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2889,7 +3010,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[53]
+	mi := &file_cairn_v1_admin_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2902,7 +3023,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{53}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Replica) GetAddress() string {
@@ -2979,7 +3100,7 @@ type IndexStatus struct {
 
 func (x *IndexStatus) Reset() {
 	*x = IndexStatus{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[54]
+	mi := &file_cairn_v1_admin_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2991,7 +3112,7 @@ func (x *IndexStatus) String() string {
 func (*IndexStatus) ProtoMessage() {}
 
 func (x *IndexStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[54]
+	mi := &file_cairn_v1_admin_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3004,7 +3125,7 @@ func (x *IndexStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IndexStatus.ProtoReflect.Descriptor instead.
 func (*IndexStatus) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{54}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *IndexStatus) GetReplica() string {
@@ -3211,13 +3332,14 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\vcairn/ShardR\x04name\x12\x16\n" +
 	"\x06pinned\x18\x02 \x01(\bR\x06pinned\"9\n" +
 	"\x10PinShardResponse\x12%\n" +
-	"\x05shard\x18\x01 \x01(\v2\x0f.cairn.v1.ShardR\x05shard\"}\n" +
+	"\x05shard\x18\x01 \x01(\v2\x0f.cairn.v1.ShardR\x05shard\"\xac\x01\n" +
 	"\x11CreateMoveRequest\x12)\n" +
 	"\x05shard\x18\x01 \x01(\tB\x13\xe0A\x02\xfaA\r\n" +
 	"\vcairn/ShardR\x05shard\x12%\n" +
 	"\x02to\x18\x02 \x01(\tB\x15\xe0A\x02\xfaA\x0f\n" +
 	"\rcairn/ClusterR\x02to\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"8\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12-\n" +
+	"\x04keep\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x04keep\"8\n" +
 	"\x12CreateMoveResponse\x12\"\n" +
 	"\x04move\x18\x01 \x01(\v2\x0e.cairn.v1.MoveR\x04move\"8\n" +
 	"\x0eGetMoveRequest\x12&\n" +
@@ -3248,6 +3370,14 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"cairn/MoveR\x04name\"8\n" +
 	"\x12CancelMoveResponse\x12\"\n" +
+	"\x04move\x18\x01 \x01(\v2\x0e.cairn.v1.MoveR\x04move\"m\n" +
+	"\x12ReverseMoveRequest\x12&\n" +
+	"\x04name\x18\x01 \x01(\tB\x12\xe0A\x02\xfaA\f\n" +
+	"\n" +
+	"cairn/MoveR\x04name\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x17\n" +
+	"\aas_kept\x18\x03 \x01(\bR\x06asKept\"9\n" +
+	"\x13ReverseMoveResponse\x12\"\n" +
 	"\x04move\x18\x01 \x01(\v2\x0e.cairn.v1.MoveR\x04move\"l\n" +
 	"\x14PlanRebalanceRequest\x12(\n" +
 	"\x05drain\x18\x01 \x03(\tB\x12\xfaA\x0f\n" +
@@ -3302,7 +3432,7 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	" \x01(\x04R\tviewBytes\x1a>\n" +
 	"\x10NodeEntriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\xb5\x0f\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\x81\x10\n" +
 	"\x05Admin\x128\n" +
 	"\x05Apply\x12\x16.cairn.v1.ApplyRequest\x1a\x17.cairn.v1.ApplyResponse\x12?\n" +
 	"\vGetKeyspace\x12\x1c.cairn.v1.GetKeyspaceRequest\x1a\x12.cairn.v1.Keyspace\x12P\n" +
@@ -3334,7 +3464,8 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"ResumeMove\x12\x1b.cairn.v1.ResumeMoveRequest\x1a\x1c.cairn.v1.ResumeMoveResponse\x12G\n" +
 	"\n" +
-	"CancelMove\x12\x1b.cairn.v1.CancelMoveRequest\x1a\x1c.cairn.v1.CancelMoveResponse\x12R\n" +
+	"CancelMove\x12\x1b.cairn.v1.CancelMoveRequest\x1a\x1c.cairn.v1.CancelMoveResponse\x12J\n" +
+	"\vReverseMove\x12\x1c.cairn.v1.ReverseMoveRequest\x1a\x1d.cairn.v1.ReverseMoveResponse\x12R\n" +
 	"\rPlanRebalance\x12\x1e.cairn.v1.PlanRebalanceRequest\x1a\x1f.cairn.v1.PlanRebalanceResponse0\x01\x12U\n" +
 	"\x0eApplyRebalance\x12\x1f.cairn.v1.ApplyRebalanceRequest\x1a .cairn.v1.ApplyRebalanceResponse(\x01\x12M\n" +
 	"\fListReplicas\x12\x1d.cairn.v1.ListReplicasRequest\x1a\x1e.cairn.v1.ListReplicasResponse\x12R\n" +
@@ -3354,7 +3485,7 @@ func file_cairn_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
+var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_cairn_v1_admin_proto_goTypes = []any{
 	(ResourceChange_Action)(0),     // 0: cairn.v1.ResourceChange.Action
 	(Replica_Role)(0),              // 1: cairn.v1.Replica.Role
@@ -3404,109 +3535,115 @@ var file_cairn_v1_admin_proto_goTypes = []any{
 	(*ResumeMoveResponse)(nil),     // 45: cairn.v1.ResumeMoveResponse
 	(*CancelMoveRequest)(nil),      // 46: cairn.v1.CancelMoveRequest
 	(*CancelMoveResponse)(nil),     // 47: cairn.v1.CancelMoveResponse
-	(*PlanRebalanceRequest)(nil),   // 48: cairn.v1.PlanRebalanceRequest
-	(*ApplyRebalanceRequest)(nil),  // 49: cairn.v1.ApplyRebalanceRequest
-	(*ApplyRebalanceResponse)(nil), // 50: cairn.v1.ApplyRebalanceResponse
-	(*PlanRebalanceResponse)(nil),  // 51: cairn.v1.PlanRebalanceResponse
-	(*GetIndexStatusRequest)(nil),  // 52: cairn.v1.GetIndexStatusRequest
-	(*ListReplicasRequest)(nil),    // 53: cairn.v1.ListReplicasRequest
-	(*ListReplicasResponse)(nil),   // 54: cairn.v1.ListReplicasResponse
-	(*Replica)(nil),                // 55: cairn.v1.Replica
-	(*IndexStatus)(nil),            // 56: cairn.v1.IndexStatus
-	nil,                            // 57: cairn.v1.IndexStatus.NodeEntriesEntry
-	(*Keyspace)(nil),               // 58: cairn.v1.Keyspace
-	(*Cluster)(nil),                // 59: cairn.v1.Cluster
-	(*View)(nil),                   // 60: cairn.v1.View
-	(*Shard)(nil),                  // 61: cairn.v1.Shard
-	(*Move)(nil),                   // 62: cairn.v1.Move
-	(*durationpb.Duration)(nil),    // 63: google.protobuf.Duration
+	(*ReverseMoveRequest)(nil),     // 48: cairn.v1.ReverseMoveRequest
+	(*ReverseMoveResponse)(nil),    // 49: cairn.v1.ReverseMoveResponse
+	(*PlanRebalanceRequest)(nil),   // 50: cairn.v1.PlanRebalanceRequest
+	(*ApplyRebalanceRequest)(nil),  // 51: cairn.v1.ApplyRebalanceRequest
+	(*ApplyRebalanceResponse)(nil), // 52: cairn.v1.ApplyRebalanceResponse
+	(*PlanRebalanceResponse)(nil),  // 53: cairn.v1.PlanRebalanceResponse
+	(*GetIndexStatusRequest)(nil),  // 54: cairn.v1.GetIndexStatusRequest
+	(*ListReplicasRequest)(nil),    // 55: cairn.v1.ListReplicasRequest
+	(*ListReplicasResponse)(nil),   // 56: cairn.v1.ListReplicasResponse
+	(*Replica)(nil),                // 57: cairn.v1.Replica
+	(*IndexStatus)(nil),            // 58: cairn.v1.IndexStatus
+	nil,                            // 59: cairn.v1.IndexStatus.NodeEntriesEntry
+	(*Keyspace)(nil),               // 60: cairn.v1.Keyspace
+	(*Cluster)(nil),                // 61: cairn.v1.Cluster
+	(*View)(nil),                   // 62: cairn.v1.View
+	(*Shard)(nil),                  // 63: cairn.v1.Shard
+	(*durationpb.Duration)(nil),    // 64: google.protobuf.Duration
+	(*Move)(nil),                   // 65: cairn.v1.Move
 }
 var file_cairn_v1_admin_proto_depIdxs = []int32{
-	58, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
-	59, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
-	60, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
+	60, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
+	61, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
+	62, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
 	2,  // 3: cairn.v1.ApplyRequest.resources:type_name -> cairn.v1.Resource
 	5,  // 4: cairn.v1.ApplyResponse.changes:type_name -> cairn.v1.ResourceChange
 	0,  // 5: cairn.v1.ResourceChange.action:type_name -> cairn.v1.ResourceChange.Action
 	7,  // 6: cairn.v1.ResourceChange.fields:type_name -> cairn.v1.FieldChange
 	6,  // 7: cairn.v1.ResourceChange.membership:type_name -> cairn.v1.MembershipChange
-	58, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
-	59, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
-	60, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
-	61, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
-	61, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
-	61, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
-	61, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
-	61, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
-	61, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
-	62, // 17: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
-	62, // 18: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
-	62, // 19: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
-	62, // 20: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
-	62, // 21: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
-	55, // 22: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
-	1,  // 23: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
-	63, // 24: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
-	57, // 25: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
-	3,  // 26: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
-	8,  // 27: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
-	9,  // 28: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
-	11, // 29: cairn.v1.Admin.DeleteKeyspace:input_type -> cairn.v1.DeleteKeyspaceRequest
-	13, // 30: cairn.v1.Admin.GetCluster:input_type -> cairn.v1.GetClusterRequest
-	14, // 31: cairn.v1.Admin.ListClusters:input_type -> cairn.v1.ListClustersRequest
-	16, // 32: cairn.v1.Admin.DeleteCluster:input_type -> cairn.v1.DeleteClusterRequest
-	18, // 33: cairn.v1.Admin.GetView:input_type -> cairn.v1.GetViewRequest
-	19, // 34: cairn.v1.Admin.ListViews:input_type -> cairn.v1.ListViewsRequest
-	21, // 35: cairn.v1.Admin.DeleteView:input_type -> cairn.v1.DeleteViewRequest
-	23, // 36: cairn.v1.Admin.ExportView:input_type -> cairn.v1.ExportViewRequest
-	27, // 37: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
-	29, // 38: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
-	31, // 39: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
-	33, // 40: cairn.v1.Admin.IsolateKey:input_type -> cairn.v1.IsolateKeyRequest
-	35, // 41: cairn.v1.Admin.PinShard:input_type -> cairn.v1.PinShardRequest
-	37, // 42: cairn.v1.Admin.CreateMove:input_type -> cairn.v1.CreateMoveRequest
-	39, // 43: cairn.v1.Admin.GetMove:input_type -> cairn.v1.GetMoveRequest
-	40, // 44: cairn.v1.Admin.ListMoves:input_type -> cairn.v1.ListMovesRequest
-	42, // 45: cairn.v1.Admin.PauseMove:input_type -> cairn.v1.PauseMoveRequest
-	44, // 46: cairn.v1.Admin.ResumeMove:input_type -> cairn.v1.ResumeMoveRequest
-	46, // 47: cairn.v1.Admin.CancelMove:input_type -> cairn.v1.CancelMoveRequest
-	48, // 48: cairn.v1.Admin.PlanRebalance:input_type -> cairn.v1.PlanRebalanceRequest
-	49, // 49: cairn.v1.Admin.ApplyRebalance:input_type -> cairn.v1.ApplyRebalanceRequest
-	53, // 50: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
-	25, // 51: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
-	52, // 52: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
-	4,  // 53: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
-	58, // 54: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
-	10, // 55: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
-	12, // 56: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
-	59, // 57: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
-	15, // 58: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
-	17, // 59: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
-	60, // 60: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
-	20, // 61: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
-	22, // 62: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
-	24, // 63: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
-	28, // 64: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
-	30, // 65: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
-	32, // 66: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
-	34, // 67: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
-	36, // 68: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
-	38, // 69: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
-	62, // 70: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
-	41, // 71: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
-	43, // 72: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
-	45, // 73: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
-	47, // 74: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
-	51, // 75: cairn.v1.Admin.PlanRebalance:output_type -> cairn.v1.PlanRebalanceResponse
-	50, // 76: cairn.v1.Admin.ApplyRebalance:output_type -> cairn.v1.ApplyRebalanceResponse
-	54, // 77: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
-	26, // 78: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
-	56, // 79: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
-	53, // [53:80] is the sub-list for method output_type
-	26, // [26:53] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	60, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
+	61, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
+	62, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
+	63, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
+	63, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
+	63, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
+	63, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
+	63, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
+	63, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
+	64, // 17: cairn.v1.CreateMoveRequest.keep:type_name -> google.protobuf.Duration
+	65, // 18: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
+	65, // 19: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
+	65, // 20: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
+	65, // 21: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
+	65, // 22: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
+	65, // 23: cairn.v1.ReverseMoveResponse.move:type_name -> cairn.v1.Move
+	57, // 24: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
+	1,  // 25: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
+	64, // 26: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
+	59, // 27: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
+	3,  // 28: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
+	8,  // 29: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
+	9,  // 30: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
+	11, // 31: cairn.v1.Admin.DeleteKeyspace:input_type -> cairn.v1.DeleteKeyspaceRequest
+	13, // 32: cairn.v1.Admin.GetCluster:input_type -> cairn.v1.GetClusterRequest
+	14, // 33: cairn.v1.Admin.ListClusters:input_type -> cairn.v1.ListClustersRequest
+	16, // 34: cairn.v1.Admin.DeleteCluster:input_type -> cairn.v1.DeleteClusterRequest
+	18, // 35: cairn.v1.Admin.GetView:input_type -> cairn.v1.GetViewRequest
+	19, // 36: cairn.v1.Admin.ListViews:input_type -> cairn.v1.ListViewsRequest
+	21, // 37: cairn.v1.Admin.DeleteView:input_type -> cairn.v1.DeleteViewRequest
+	23, // 38: cairn.v1.Admin.ExportView:input_type -> cairn.v1.ExportViewRequest
+	27, // 39: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
+	29, // 40: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
+	31, // 41: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
+	33, // 42: cairn.v1.Admin.IsolateKey:input_type -> cairn.v1.IsolateKeyRequest
+	35, // 43: cairn.v1.Admin.PinShard:input_type -> cairn.v1.PinShardRequest
+	37, // 44: cairn.v1.Admin.CreateMove:input_type -> cairn.v1.CreateMoveRequest
+	39, // 45: cairn.v1.Admin.GetMove:input_type -> cairn.v1.GetMoveRequest
+	40, // 46: cairn.v1.Admin.ListMoves:input_type -> cairn.v1.ListMovesRequest
+	42, // 47: cairn.v1.Admin.PauseMove:input_type -> cairn.v1.PauseMoveRequest
+	44, // 48: cairn.v1.Admin.ResumeMove:input_type -> cairn.v1.ResumeMoveRequest
+	46, // 49: cairn.v1.Admin.CancelMove:input_type -> cairn.v1.CancelMoveRequest
+	48, // 50: cairn.v1.Admin.ReverseMove:input_type -> cairn.v1.ReverseMoveRequest
+	50, // 51: cairn.v1.Admin.PlanRebalance:input_type -> cairn.v1.PlanRebalanceRequest
+	51, // 52: cairn.v1.Admin.ApplyRebalance:input_type -> cairn.v1.ApplyRebalanceRequest
+	55, // 53: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
+	25, // 54: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
+	54, // 55: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
+	4,  // 56: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
+	60, // 57: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
+	10, // 58: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
+	12, // 59: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
+	61, // 60: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
+	15, // 61: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
+	17, // 62: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
+	62, // 63: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
+	20, // 64: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
+	22, // 65: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
+	24, // 66: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
+	28, // 67: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
+	30, // 68: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
+	32, // 69: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
+	34, // 70: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
+	36, // 71: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
+	38, // 72: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
+	65, // 73: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
+	41, // 74: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
+	43, // 75: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
+	45, // 76: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
+	47, // 77: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
+	49, // 78: cairn.v1.Admin.ReverseMove:output_type -> cairn.v1.ReverseMoveResponse
+	53, // 79: cairn.v1.Admin.PlanRebalance:output_type -> cairn.v1.PlanRebalanceResponse
+	52, // 80: cairn.v1.Admin.ApplyRebalance:output_type -> cairn.v1.ApplyRebalanceResponse
+	56, // 81: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
+	26, // 82: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
+	58, // 83: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
+	56, // [56:84] is the sub-list for method output_type
+	28, // [28:56] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_admin_proto_init() }
@@ -3530,7 +3667,7 @@ func file_cairn_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_admin_proto_rawDesc), len(file_cairn_v1_admin_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   56,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

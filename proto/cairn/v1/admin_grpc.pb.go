@@ -41,6 +41,7 @@ const (
 	Admin_PauseMove_FullMethodName      = "/cairn.v1.Admin/PauseMove"
 	Admin_ResumeMove_FullMethodName     = "/cairn.v1.Admin/ResumeMove"
 	Admin_CancelMove_FullMethodName     = "/cairn.v1.Admin/CancelMove"
+	Admin_ReverseMove_FullMethodName    = "/cairn.v1.Admin/ReverseMove"
 	Admin_PlanRebalance_FullMethodName  = "/cairn.v1.Admin/PlanRebalance"
 	Admin_ApplyRebalance_FullMethodName = "/cairn.v1.Admin/ApplyRebalance"
 	Admin_ListReplicas_FullMethodName   = "/cairn.v1.Admin/ListReplicas"
@@ -99,6 +100,10 @@ type AdminClient interface {
 	// CancelMove ends a move; the shard stays where it was. FAILED_PRECONDITION
 	// (MOVE_COMMITTED, MOVE_FINISHED) once it can't.
 	CancelMove(ctx context.Context, in *CancelMoveRequest, opts ...grpc.CallOption) (*CancelMoveResponse, error)
+	// ReverseMove begins to move a shard back to where a move took it from, and
+	// returns at once. FAILED_PRECONDITION (MOVE_NOT_DONE, MOVE_OVERTAKEN) if the
+	// shard is not what that move made of it.
+	ReverseMove(ctx context.Context, in *ReverseMoveRequest, opts ...grpc.CallOption) (*ReverseMoveResponse, error)
 	// PlanRebalance decides which splits, merges and moves would even out what the
 	// clusters hold, and changes nothing. UNAVAILABLE if an index can't be asked.
 	PlanRebalance(ctx context.Context, in *PlanRebalanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PlanRebalanceResponse], error)
@@ -354,6 +359,16 @@ func (c *adminClient) CancelMove(ctx context.Context, in *CancelMoveRequest, opt
 	return out, nil
 }
 
+func (c *adminClient) ReverseMove(ctx context.Context, in *ReverseMoveRequest, opts ...grpc.CallOption) (*ReverseMoveResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReverseMoveResponse)
+	err := c.cc.Invoke(ctx, Admin_ReverseMove_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminClient) PlanRebalance(ctx context.Context, in *PlanRebalanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PlanRebalanceResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &Admin_ServiceDesc.Streams[1], Admin_PlanRebalance_FullMethodName, cOpts...)
@@ -476,6 +491,10 @@ type AdminServer interface {
 	// CancelMove ends a move; the shard stays where it was. FAILED_PRECONDITION
 	// (MOVE_COMMITTED, MOVE_FINISHED) once it can't.
 	CancelMove(context.Context, *CancelMoveRequest) (*CancelMoveResponse, error)
+	// ReverseMove begins to move a shard back to where a move took it from, and
+	// returns at once. FAILED_PRECONDITION (MOVE_NOT_DONE, MOVE_OVERTAKEN) if the
+	// shard is not what that move made of it.
+	ReverseMove(context.Context, *ReverseMoveRequest) (*ReverseMoveResponse, error)
 	// PlanRebalance decides which splits, merges and moves would even out what the
 	// clusters hold, and changes nothing. UNAVAILABLE if an index can't be asked.
 	PlanRebalance(*PlanRebalanceRequest, grpc.ServerStreamingServer[PlanRebalanceResponse]) error
@@ -567,6 +586,9 @@ func (UnimplementedAdminServer) ResumeMove(context.Context, *ResumeMoveRequest) 
 }
 func (UnimplementedAdminServer) CancelMove(context.Context, *CancelMoveRequest) (*CancelMoveResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CancelMove not implemented")
+}
+func (UnimplementedAdminServer) ReverseMove(context.Context, *ReverseMoveRequest) (*ReverseMoveResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReverseMove not implemented")
 }
 func (UnimplementedAdminServer) PlanRebalance(*PlanRebalanceRequest, grpc.ServerStreamingServer[PlanRebalanceResponse]) error {
 	return status.Error(codes.Unimplemented, "method PlanRebalance not implemented")
@@ -993,6 +1015,24 @@ func _Admin_CancelMove_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Admin_ReverseMove_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReverseMoveRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).ReverseMove(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_ReverseMove_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).ReverseMove(ctx, req.(*ReverseMoveRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Admin_PlanRebalance_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(PlanRebalanceRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -1148,6 +1188,10 @@ var Admin_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CancelMove",
 			Handler:    _Admin_CancelMove_Handler,
+		},
+		{
+			MethodName: "ReverseMove",
+			Handler:    _Admin_ReverseMove_Handler,
 		},
 		{
 			MethodName: "ListReplicas",

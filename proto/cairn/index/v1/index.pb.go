@@ -2137,8 +2137,10 @@ type StatusResponse struct {
 	ViewBytes           uint64                 `protobuf:"varint,11,opt,name=view_bytes,json=viewBytes,proto3" json:"view_bytes,omitempty"`
 	// Shards of which entries are staged, and shards that are the cluster's and not
 	// served.
-	Arriving      []*ShardEntries `protobuf:"bytes,12,rep,name=arriving,proto3" json:"arriving,omitempty"`
-	Withheld      []*ShardEntries `protobuf:"bytes,13,rep,name=withheld,proto3" json:"withheld,omitempty"`
+	Arriving []*ShardEntries `protobuf:"bytes,12,rep,name=arriving,proto3" json:"arriving,omitempty"`
+	Withheld []*ShardEntries `protobuf:"bytes,13,rep,name=withheld,proto3" json:"withheld,omitempty"`
+	// Shards that moves took away, as they were then.
+	Kept          []*ShardEntries `protobuf:"bytes,14,rep,name=kept,proto3" json:"kept,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2260,6 +2262,13 @@ func (x *StatusResponse) GetArriving() []*ShardEntries {
 func (x *StatusResponse) GetWithheld() []*ShardEntries {
 	if x != nil {
 		return x.Withheld
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetKept() []*ShardEntries {
+	if x != nil {
+		return x.Kept
 	}
 	return nil
 }
@@ -2629,9 +2638,11 @@ type MovingShard struct {
 	Shard    uint64                 `protobuf:"varint,3,opt,name=shard,proto3" json:"shard,omitempty"`
 	Epoch    uint64                 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Placement keys [start, end); an empty end is open.
-	Start         []byte `protobuf:"bytes,5,opt,name=start,proto3" json:"start,omitempty"`
-	End           []byte `protobuf:"bytes,6,opt,name=end,proto3" json:"end,omitempty"`
-	Attempt       uint64 `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Start   []byte `protobuf:"bytes,5,opt,name=start,proto3" json:"start,omitempty"`
+	End     []byte `protobuf:"bytes,6,opt,name=end,proto3" json:"end,omitempty"`
+	Attempt uint64 `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// The move by which the shard left where it goes now; 0 if that kept nothing.
+	Kept          uint64 `protobuf:"fixed64,8,opt,name=kept,proto3" json:"kept,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2711,6 +2722,13 @@ func (x *MovingShard) GetEnd() []byte {
 func (x *MovingShard) GetAttempt() uint64 {
 	if x != nil {
 		return x.Attempt
+	}
+	return 0
+}
+
+func (x *MovingShard) GetKept() uint64 {
+	if x != nil {
+		return x.Kept
 	}
 	return 0
 }
@@ -3841,7 +3859,7 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x18\n" +
 	"\achanges\x18\x03 \x01(\fR\achanges\"%\n" +
 	"\rStatusRequest\x12\x14\n" +
-	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\"\x9c\x05\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\"\xce\x05\n" +
 	"\x0eStatusResponse\x12#\n" +
 	"\rapplied_index\x18\x01 \x01(\x04R\fappliedIndex\x12)\n" +
 	"\x10checkpoint_index\x18\x02 \x01(\x04R\x0fcheckpointIndex\x122\n" +
@@ -3858,7 +3876,8 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\n" +
 	"view_bytes\x18\v \x01(\x04R\tviewBytes\x128\n" +
 	"\barriving\x18\f \x03(\v2\x1c.cairn.index.v1.ShardEntriesR\barriving\x128\n" +
-	"\bwithheld\x18\r \x03(\v2\x1c.cairn.index.v1.ShardEntriesR\bwithheld\x1a>\n" +
+	"\bwithheld\x18\r \x03(\v2\x1c.cairn.index.v1.ShardEntriesR\bwithheld\x120\n" +
+	"\x04kept\x18\x0e \x03(\v2\x1c.cairn.index.v1.ShardEntriesR\x04kept\x1a>\n" +
 	"\x10NodeEntriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\x11\n" +
@@ -3889,7 +3908,7 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\bkeyspace\x18\x01 \x01(\x06R\bkeyspace\x12\x14\n" +
 	"\x05shard\x18\x02 \x01(\x04R\x05shard\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x18\n" +
-	"\aentries\x18\x04 \x01(\x04R\aentries\"\xab\x01\n" +
+	"\aentries\x18\x04 \x01(\x04R\aentries\"\xbf\x01\n" +
 	"\vMovingShard\x12\x12\n" +
 	"\x04move\x18\x01 \x01(\x06R\x04move\x12\x1a\n" +
 	"\bkeyspace\x18\x02 \x01(\x06R\bkeyspace\x12\x14\n" +
@@ -3897,7 +3916,8 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05start\x18\x05 \x01(\fR\x05start\x12\x10\n" +
 	"\x03end\x18\x06 \x01(\fR\x03end\x12\x18\n" +
-	"\aattempt\x18\a \x01(\x04R\aattempt\"9\n" +
+	"\aattempt\x18\a \x01(\x04R\aattempt\x12\x12\n" +
+	"\x04kept\x18\b \x01(\x06R\x04kept\"9\n" +
 	"\vShardDigest\x12\x18\n" +
 	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x10\n" +
 	"\x03sum\x18\x02 \x01(\x06R\x03sum\"[\n" +
@@ -4088,59 +4108,60 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	33, // 29: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
 	34, // 30: cairn.index.v1.StatusResponse.arriving:type_name -> cairn.index.v1.ShardEntries
 	34, // 31: cairn.index.v1.StatusResponse.withheld:type_name -> cairn.index.v1.ShardEntries
-	32, // 32: cairn.index.v1.IdentifyResponse.members:type_name -> cairn.index.v1.Member
-	35, // 33: cairn.index.v1.CopyShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	35, // 34: cairn.index.v1.TailShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	35, // 35: cairn.index.v1.FenceShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	45, // 36: cairn.index.v1.FenceShardResponse.fence:type_name -> cairn.index.v1.FenceState
-	35, // 37: cairn.index.v1.ShardFenceRequest.shard:type_name -> cairn.index.v1.MovingShard
-	45, // 38: cairn.index.v1.ShardFenceResponse.fence:type_name -> cairn.index.v1.FenceState
-	36, // 39: cairn.index.v1.FenceState.digest:type_name -> cairn.index.v1.ShardDigest
-	35, // 40: cairn.index.v1.StageShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	50, // 41: cairn.index.v1.StageShardResponse.staged:type_name -> cairn.index.v1.Staged
-	35, // 42: cairn.index.v1.StagedShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	50, // 43: cairn.index.v1.StagedShardResponse.staged:type_name -> cairn.index.v1.Staged
-	36, // 44: cairn.index.v1.Staged.digest:type_name -> cairn.index.v1.ShardDigest
-	35, // 45: cairn.index.v1.DropShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	2,  // 46: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
-	4,  // 47: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
-	6,  // 48: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
-	20, // 49: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
-	22, // 50: cairn.index.v1.Index.Backup:input_type -> cairn.index.v1.BackupRequest
-	24, // 51: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
-	26, // 52: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
-	28, // 53: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
-	30, // 54: cairn.index.v1.Index.Identify:input_type -> cairn.index.v1.IdentifyRequest
-	37, // 55: cairn.index.v1.Index.CopyShard:input_type -> cairn.index.v1.CopyShardRequest
-	39, // 56: cairn.index.v1.Index.TailShard:input_type -> cairn.index.v1.TailShardRequest
-	41, // 57: cairn.index.v1.Index.FenceShard:input_type -> cairn.index.v1.FenceShardRequest
-	43, // 58: cairn.index.v1.Index.ShardFence:input_type -> cairn.index.v1.ShardFenceRequest
-	46, // 59: cairn.index.v1.Index.StageShard:input_type -> cairn.index.v1.StageShardRequest
-	48, // 60: cairn.index.v1.Index.StagedShard:input_type -> cairn.index.v1.StagedShardRequest
-	51, // 61: cairn.index.v1.Index.DropShard:input_type -> cairn.index.v1.DropShardRequest
-	53, // 62: cairn.index.v1.Index.NoteRevision:input_type -> cairn.index.v1.NoteRevisionRequest
-	3,  // 63: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
-	5,  // 64: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
-	14, // 65: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
-	21, // 66: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
-	23, // 67: cairn.index.v1.Index.Backup:output_type -> cairn.index.v1.BackupResponse
-	25, // 68: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
-	27, // 69: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
-	29, // 70: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
-	31, // 71: cairn.index.v1.Index.Identify:output_type -> cairn.index.v1.IdentifyResponse
-	38, // 72: cairn.index.v1.Index.CopyShard:output_type -> cairn.index.v1.CopyShardResponse
-	40, // 73: cairn.index.v1.Index.TailShard:output_type -> cairn.index.v1.TailShardResponse
-	42, // 74: cairn.index.v1.Index.FenceShard:output_type -> cairn.index.v1.FenceShardResponse
-	44, // 75: cairn.index.v1.Index.ShardFence:output_type -> cairn.index.v1.ShardFenceResponse
-	47, // 76: cairn.index.v1.Index.StageShard:output_type -> cairn.index.v1.StageShardResponse
-	49, // 77: cairn.index.v1.Index.StagedShard:output_type -> cairn.index.v1.StagedShardResponse
-	52, // 78: cairn.index.v1.Index.DropShard:output_type -> cairn.index.v1.DropShardResponse
-	54, // 79: cairn.index.v1.Index.NoteRevision:output_type -> cairn.index.v1.NoteRevisionResponse
-	63, // [63:80] is the sub-list for method output_type
-	46, // [46:63] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	34, // 32: cairn.index.v1.StatusResponse.kept:type_name -> cairn.index.v1.ShardEntries
+	32, // 33: cairn.index.v1.IdentifyResponse.members:type_name -> cairn.index.v1.Member
+	35, // 34: cairn.index.v1.CopyShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	35, // 35: cairn.index.v1.TailShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	35, // 36: cairn.index.v1.FenceShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	45, // 37: cairn.index.v1.FenceShardResponse.fence:type_name -> cairn.index.v1.FenceState
+	35, // 38: cairn.index.v1.ShardFenceRequest.shard:type_name -> cairn.index.v1.MovingShard
+	45, // 39: cairn.index.v1.ShardFenceResponse.fence:type_name -> cairn.index.v1.FenceState
+	36, // 40: cairn.index.v1.FenceState.digest:type_name -> cairn.index.v1.ShardDigest
+	35, // 41: cairn.index.v1.StageShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	50, // 42: cairn.index.v1.StageShardResponse.staged:type_name -> cairn.index.v1.Staged
+	35, // 43: cairn.index.v1.StagedShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	50, // 44: cairn.index.v1.StagedShardResponse.staged:type_name -> cairn.index.v1.Staged
+	36, // 45: cairn.index.v1.Staged.digest:type_name -> cairn.index.v1.ShardDigest
+	35, // 46: cairn.index.v1.DropShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	2,  // 47: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
+	4,  // 48: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
+	6,  // 49: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
+	20, // 50: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
+	22, // 51: cairn.index.v1.Index.Backup:input_type -> cairn.index.v1.BackupRequest
+	24, // 52: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
+	26, // 53: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
+	28, // 54: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
+	30, // 55: cairn.index.v1.Index.Identify:input_type -> cairn.index.v1.IdentifyRequest
+	37, // 56: cairn.index.v1.Index.CopyShard:input_type -> cairn.index.v1.CopyShardRequest
+	39, // 57: cairn.index.v1.Index.TailShard:input_type -> cairn.index.v1.TailShardRequest
+	41, // 58: cairn.index.v1.Index.FenceShard:input_type -> cairn.index.v1.FenceShardRequest
+	43, // 59: cairn.index.v1.Index.ShardFence:input_type -> cairn.index.v1.ShardFenceRequest
+	46, // 60: cairn.index.v1.Index.StageShard:input_type -> cairn.index.v1.StageShardRequest
+	48, // 61: cairn.index.v1.Index.StagedShard:input_type -> cairn.index.v1.StagedShardRequest
+	51, // 62: cairn.index.v1.Index.DropShard:input_type -> cairn.index.v1.DropShardRequest
+	53, // 63: cairn.index.v1.Index.NoteRevision:input_type -> cairn.index.v1.NoteRevisionRequest
+	3,  // 64: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
+	5,  // 65: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
+	14, // 66: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
+	21, // 67: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
+	23, // 68: cairn.index.v1.Index.Backup:output_type -> cairn.index.v1.BackupResponse
+	25, // 69: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
+	27, // 70: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
+	29, // 71: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
+	31, // 72: cairn.index.v1.Index.Identify:output_type -> cairn.index.v1.IdentifyResponse
+	38, // 73: cairn.index.v1.Index.CopyShard:output_type -> cairn.index.v1.CopyShardResponse
+	40, // 74: cairn.index.v1.Index.TailShard:output_type -> cairn.index.v1.TailShardResponse
+	42, // 75: cairn.index.v1.Index.FenceShard:output_type -> cairn.index.v1.FenceShardResponse
+	44, // 76: cairn.index.v1.Index.ShardFence:output_type -> cairn.index.v1.ShardFenceResponse
+	47, // 77: cairn.index.v1.Index.StageShard:output_type -> cairn.index.v1.StageShardResponse
+	49, // 78: cairn.index.v1.Index.StagedShard:output_type -> cairn.index.v1.StagedShardResponse
+	52, // 79: cairn.index.v1.Index.DropShard:output_type -> cairn.index.v1.DropShardResponse
+	54, // 80: cairn.index.v1.Index.NoteRevision:output_type -> cairn.index.v1.NoteRevisionResponse
+	64, // [64:81] is the sub-list for method output_type
+	47, // [47:64] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_cairn_index_v1_index_proto_init() }
