@@ -160,7 +160,7 @@ type IndexStatus struct {
 	// that are the cluster's and not served, since what they hold did not arrive
 	// as a whole. Kept are shards that moves took away, as they were then.
 	Arriving, Withheld, Kept []ShardStatus
-	Views              []ViewState
+	Views                    []ViewState
 	// ViewBytes is the memory that all views and their attributes take, keys
 	// included.
 	ViewBytes int64

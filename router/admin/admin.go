@@ -57,6 +57,11 @@ type Config struct {
 	// Staged asks a move's target how many entries it has of the shard; false if
 	// it can't be asked. Without it that is not known.
 	Staged func(ctx context.Context, to *catalog.Cluster, move shardmap.Move) (entries uint64, known bool)
+	// Verify is needed to verify shards.
+	Verify Verify
+	// Moving asks source and target of a move what they have; without it that is not
+	// compared.
+	Moving func(ctx context.Context, m *shardmap.Map, move shardmap.Move) (cairn.FenceState, cairn.Staged, error)
 	// MoveTurn tells whether a move of a Map has its turn. Without it that is not
 	// known.
 	MoveTurn func(m *shardmap.Map, move cairn.UID) bool

@@ -75,6 +75,59 @@ func (ResourceChange_Action) EnumDescriptor() ([]byte, []int) {
 	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{3, 0}
 }
 
+type ShardCheck_Outcome int32
+
+const (
+	ShardCheck_OUTCOME_UNSPECIFIED ShardCheck_Outcome = 0
+	ShardCheck_SAME                ShardCheck_Outcome = 1
+	ShardCheck_DIFFERENT           ShardCheck_Outcome = 2
+	// It could not be made, or not at one moment.
+	ShardCheck_UNKNOWN ShardCheck_Outcome = 3
+)
+
+// Enum value maps for ShardCheck_Outcome.
+var (
+	ShardCheck_Outcome_name = map[int32]string{
+		0: "OUTCOME_UNSPECIFIED",
+		1: "SAME",
+		2: "DIFFERENT",
+		3: "UNKNOWN",
+	}
+	ShardCheck_Outcome_value = map[string]int32{
+		"OUTCOME_UNSPECIFIED": 0,
+		"SAME":                1,
+		"DIFFERENT":           2,
+		"UNKNOWN":             3,
+	}
+)
+
+func (x ShardCheck_Outcome) Enum() *ShardCheck_Outcome {
+	p := new(ShardCheck_Outcome)
+	*p = x
+	return p
+}
+
+func (x ShardCheck_Outcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ShardCheck_Outcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_cairn_v1_admin_proto_enumTypes[1].Descriptor()
+}
+
+func (ShardCheck_Outcome) Type() protoreflect.EnumType {
+	return &file_cairn_v1_admin_proto_enumTypes[1]
+}
+
+func (x ShardCheck_Outcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ShardCheck_Outcome.Descriptor instead.
+func (ShardCheck_Outcome) EnumDescriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{37, 0}
+}
+
 type Replica_Role int32
 
 const (
@@ -118,11 +171,11 @@ func (x Replica_Role) String() string {
 }
 
 func (Replica_Role) Descriptor() protoreflect.EnumDescriptor {
-	return file_cairn_v1_admin_proto_enumTypes[1].Descriptor()
+	return file_cairn_v1_admin_proto_enumTypes[2].Descriptor()
 }
 
 func (Replica_Role) Type() protoreflect.EnumType {
-	return &file_cairn_v1_admin_proto_enumTypes[1]
+	return &file_cairn_v1_admin_proto_enumTypes[2]
 }
 
 func (x Replica_Role) Number() protoreflect.EnumNumber {
@@ -131,7 +184,7 @@ func (x Replica_Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Replica_Role.Descriptor instead.
 func (Replica_Role) EnumDescriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{55, 0}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{58, 0}
 }
 
 type Resource struct {
@@ -1990,6 +2043,184 @@ func (x *PinShardResponse) GetShard() *Shard {
 	return nil
 }
 
+type VerifyShardRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "keyspaces/runways/shards/17".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyShardRequest) Reset() {
+	*x = VerifyShardRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyShardRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyShardRequest) ProtoMessage() {}
+
+func (x *VerifyShardRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyShardRequest.ProtoReflect.Descriptor instead.
+func (*VerifyShardRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *VerifyShardRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type VerifyShardResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Checks        []*ShardCheck          `protobuf:"bytes,1,rep,name=checks,proto3" json:"checks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyShardResponse) Reset() {
+	*x = VerifyShardResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyShardResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyShardResponse) ProtoMessage() {}
+
+func (x *VerifyShardResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyShardResponse.ProtoReflect.Descriptor instead.
+func (*VerifyShardResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *VerifyShardResponse) GetChecks() []*ShardCheck {
+	if x != nil {
+		return x.Checks
+	}
+	return nil
+}
+
+// ShardCheck is one comparison of what is known of a shard.
+type ShardCheck struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is compared, such as "owner", "replica 10.0.0.1:7711" or "move".
+	What    string             `protobuf:"bytes,1,opt,name=what,proto3" json:"what,omitempty"`
+	Outcome ShardCheck_Outcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=cairn.v1.ShardCheck_Outcome" json:"outcome,omitempty"`
+	// The log index that it is of; 0 for none.
+	Index uint64 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
+	// Entries, and the hash of them all; 0 where there is nothing to count.
+	Entries uint64 `protobuf:"varint,4,opt,name=entries,proto3" json:"entries,omitempty"`
+	Digest  uint64 `protobuf:"fixed64,5,opt,name=digest,proto3" json:"digest,omitempty"`
+	// What is different, or why it is not known; empty if it is the same.
+	Note          string `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShardCheck) Reset() {
+	*x = ShardCheck{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShardCheck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShardCheck) ProtoMessage() {}
+
+func (x *ShardCheck) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShardCheck.ProtoReflect.Descriptor instead.
+func (*ShardCheck) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ShardCheck) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *ShardCheck) GetOutcome() ShardCheck_Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return ShardCheck_OUTCOME_UNSPECIFIED
+}
+
+func (x *ShardCheck) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *ShardCheck) GetEntries() uint64 {
+	if x != nil {
+		return x.Entries
+	}
+	return 0
+}
+
+func (x *ShardCheck) GetDigest() uint64 {
+	if x != nil {
+		return x.Digest
+	}
+	return 0
+}
+
+func (x *ShardCheck) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
 type CreateMoveRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The shard, as in "keyspaces/runways/shards/17".
@@ -2007,7 +2238,7 @@ type CreateMoveRequest struct {
 
 func (x *CreateMoveRequest) Reset() {
 	*x = CreateMoveRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[35]
+	mi := &file_cairn_v1_admin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2019,7 +2250,7 @@ func (x *CreateMoveRequest) String() string {
 func (*CreateMoveRequest) ProtoMessage() {}
 
 func (x *CreateMoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[35]
+	mi := &file_cairn_v1_admin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2032,7 +2263,7 @@ func (x *CreateMoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateMoveRequest.ProtoReflect.Descriptor instead.
 func (*CreateMoveRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CreateMoveRequest) GetShard() string {
@@ -2072,7 +2303,7 @@ type CreateMoveResponse struct {
 
 func (x *CreateMoveResponse) Reset() {
 	*x = CreateMoveResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[36]
+	mi := &file_cairn_v1_admin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2084,7 +2315,7 @@ func (x *CreateMoveResponse) String() string {
 func (*CreateMoveResponse) ProtoMessage() {}
 
 func (x *CreateMoveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[36]
+	mi := &file_cairn_v1_admin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2097,7 +2328,7 @@ func (x *CreateMoveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateMoveResponse.ProtoReflect.Descriptor instead.
 func (*CreateMoveResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{36}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CreateMoveResponse) GetMove() *Move {
@@ -2117,7 +2348,7 @@ type GetMoveRequest struct {
 
 func (x *GetMoveRequest) Reset() {
 	*x = GetMoveRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[37]
+	mi := &file_cairn_v1_admin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2129,7 +2360,7 @@ func (x *GetMoveRequest) String() string {
 func (*GetMoveRequest) ProtoMessage() {}
 
 func (x *GetMoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[37]
+	mi := &file_cairn_v1_admin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2142,7 +2373,7 @@ func (x *GetMoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMoveRequest.ProtoReflect.Descriptor instead.
 func (*GetMoveRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{37}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *GetMoveRequest) GetName() string {
@@ -2163,7 +2394,7 @@ type ListMovesRequest struct {
 
 func (x *ListMovesRequest) Reset() {
 	*x = ListMovesRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[38]
+	mi := &file_cairn_v1_admin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2175,7 +2406,7 @@ func (x *ListMovesRequest) String() string {
 func (*ListMovesRequest) ProtoMessage() {}
 
 func (x *ListMovesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[38]
+	mi := &file_cairn_v1_admin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2188,7 +2419,7 @@ func (x *ListMovesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMovesRequest.ProtoReflect.Descriptor instead.
 func (*ListMovesRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{38}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListMovesRequest) GetPageSize() int32 {
@@ -2216,7 +2447,7 @@ type ListMovesResponse struct {
 
 func (x *ListMovesResponse) Reset() {
 	*x = ListMovesResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[39]
+	mi := &file_cairn_v1_admin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2228,7 +2459,7 @@ func (x *ListMovesResponse) String() string {
 func (*ListMovesResponse) ProtoMessage() {}
 
 func (x *ListMovesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[39]
+	mi := &file_cairn_v1_admin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2241,7 +2472,7 @@ func (x *ListMovesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMovesResponse.ProtoReflect.Descriptor instead.
 func (*ListMovesResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{39}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ListMovesResponse) GetMoves() []*Move {
@@ -2267,7 +2498,7 @@ type PauseMoveRequest struct {
 
 func (x *PauseMoveRequest) Reset() {
 	*x = PauseMoveRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[40]
+	mi := &file_cairn_v1_admin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2279,7 +2510,7 @@ func (x *PauseMoveRequest) String() string {
 func (*PauseMoveRequest) ProtoMessage() {}
 
 func (x *PauseMoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[40]
+	mi := &file_cairn_v1_admin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2292,7 +2523,7 @@ func (x *PauseMoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseMoveRequest.ProtoReflect.Descriptor instead.
 func (*PauseMoveRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{40}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *PauseMoveRequest) GetName() string {
@@ -2311,7 +2542,7 @@ type PauseMoveResponse struct {
 
 func (x *PauseMoveResponse) Reset() {
 	*x = PauseMoveResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[41]
+	mi := &file_cairn_v1_admin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2323,7 +2554,7 @@ func (x *PauseMoveResponse) String() string {
 func (*PauseMoveResponse) ProtoMessage() {}
 
 func (x *PauseMoveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[41]
+	mi := &file_cairn_v1_admin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2336,7 +2567,7 @@ func (x *PauseMoveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseMoveResponse.ProtoReflect.Descriptor instead.
 func (*PauseMoveResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{41}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *PauseMoveResponse) GetMove() *Move {
@@ -2355,7 +2586,7 @@ type ResumeMoveRequest struct {
 
 func (x *ResumeMoveRequest) Reset() {
 	*x = ResumeMoveRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[42]
+	mi := &file_cairn_v1_admin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2367,7 +2598,7 @@ func (x *ResumeMoveRequest) String() string {
 func (*ResumeMoveRequest) ProtoMessage() {}
 
 func (x *ResumeMoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[42]
+	mi := &file_cairn_v1_admin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2380,7 +2611,7 @@ func (x *ResumeMoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeMoveRequest.ProtoReflect.Descriptor instead.
 func (*ResumeMoveRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{42}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ResumeMoveRequest) GetName() string {
@@ -2399,7 +2630,7 @@ type ResumeMoveResponse struct {
 
 func (x *ResumeMoveResponse) Reset() {
 	*x = ResumeMoveResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[43]
+	mi := &file_cairn_v1_admin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2411,7 +2642,7 @@ func (x *ResumeMoveResponse) String() string {
 func (*ResumeMoveResponse) ProtoMessage() {}
 
 func (x *ResumeMoveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[43]
+	mi := &file_cairn_v1_admin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2424,7 +2655,7 @@ func (x *ResumeMoveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeMoveResponse.ProtoReflect.Descriptor instead.
 func (*ResumeMoveResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{43}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ResumeMoveResponse) GetMove() *Move {
@@ -2443,7 +2674,7 @@ type CancelMoveRequest struct {
 
 func (x *CancelMoveRequest) Reset() {
 	*x = CancelMoveRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[44]
+	mi := &file_cairn_v1_admin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2455,7 +2686,7 @@ func (x *CancelMoveRequest) String() string {
 func (*CancelMoveRequest) ProtoMessage() {}
 
 func (x *CancelMoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[44]
+	mi := &file_cairn_v1_admin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2468,7 +2699,7 @@ func (x *CancelMoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelMoveRequest.ProtoReflect.Descriptor instead.
 func (*CancelMoveRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{44}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CancelMoveRequest) GetName() string {
@@ -2487,7 +2718,7 @@ type CancelMoveResponse struct {
 
 func (x *CancelMoveResponse) Reset() {
 	*x = CancelMoveResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[45]
+	mi := &file_cairn_v1_admin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2499,7 +2730,7 @@ func (x *CancelMoveResponse) String() string {
 func (*CancelMoveResponse) ProtoMessage() {}
 
 func (x *CancelMoveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[45]
+	mi := &file_cairn_v1_admin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2512,7 +2743,7 @@ func (x *CancelMoveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelMoveResponse.ProtoReflect.Descriptor instead.
 func (*CancelMoveResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{45}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *CancelMoveResponse) GetMove() *Move {
@@ -2538,7 +2769,7 @@ type ReverseMoveRequest struct {
 
 func (x *ReverseMoveRequest) Reset() {
 	*x = ReverseMoveRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[46]
+	mi := &file_cairn_v1_admin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2550,7 +2781,7 @@ func (x *ReverseMoveRequest) String() string {
 func (*ReverseMoveRequest) ProtoMessage() {}
 
 func (x *ReverseMoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[46]
+	mi := &file_cairn_v1_admin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2563,7 +2794,7 @@ func (x *ReverseMoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReverseMoveRequest.ProtoReflect.Descriptor instead.
 func (*ReverseMoveRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{46}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ReverseMoveRequest) GetName() string {
@@ -2598,7 +2829,7 @@ type ReverseMoveResponse struct {
 
 func (x *ReverseMoveResponse) Reset() {
 	*x = ReverseMoveResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	mi := &file_cairn_v1_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2610,7 +2841,7 @@ func (x *ReverseMoveResponse) String() string {
 func (*ReverseMoveResponse) ProtoMessage() {}
 
 func (x *ReverseMoveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	mi := &file_cairn_v1_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2623,7 +2854,7 @@ func (x *ReverseMoveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReverseMoveResponse.ProtoReflect.Descriptor instead.
 func (*ReverseMoveResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{47}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ReverseMoveResponse) GetMove() *Move {
@@ -2648,7 +2879,7 @@ type PlanRebalanceRequest struct {
 
 func (x *PlanRebalanceRequest) Reset() {
 	*x = PlanRebalanceRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[48]
+	mi := &file_cairn_v1_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2660,7 +2891,7 @@ func (x *PlanRebalanceRequest) String() string {
 func (*PlanRebalanceRequest) ProtoMessage() {}
 
 func (x *PlanRebalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[48]
+	mi := &file_cairn_v1_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2673,7 +2904,7 @@ func (x *PlanRebalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRebalanceRequest.ProtoReflect.Descriptor instead.
 func (*PlanRebalanceRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{48}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *PlanRebalanceRequest) GetDrain() []string {
@@ -2707,7 +2938,7 @@ type ApplyRebalanceRequest struct {
 
 func (x *ApplyRebalanceRequest) Reset() {
 	*x = ApplyRebalanceRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[49]
+	mi := &file_cairn_v1_admin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2719,7 +2950,7 @@ func (x *ApplyRebalanceRequest) String() string {
 func (*ApplyRebalanceRequest) ProtoMessage() {}
 
 func (x *ApplyRebalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[49]
+	mi := &file_cairn_v1_admin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2732,7 +2963,7 @@ func (x *ApplyRebalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRebalanceRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRebalanceRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{49}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ApplyRebalanceRequest) GetData() []byte {
@@ -2754,7 +2985,7 @@ type ApplyRebalanceResponse struct {
 
 func (x *ApplyRebalanceResponse) Reset() {
 	*x = ApplyRebalanceResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[50]
+	mi := &file_cairn_v1_admin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2766,7 +2997,7 @@ func (x *ApplyRebalanceResponse) String() string {
 func (*ApplyRebalanceResponse) ProtoMessage() {}
 
 func (x *ApplyRebalanceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[50]
+	mi := &file_cairn_v1_admin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2779,7 +3010,7 @@ func (x *ApplyRebalanceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRebalanceResponse.ProtoReflect.Descriptor instead.
 func (*ApplyRebalanceResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{50}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ApplyRebalanceResponse) GetSteps() int32 {
@@ -2806,7 +3037,7 @@ type PlanRebalanceResponse struct {
 
 func (x *PlanRebalanceResponse) Reset() {
 	*x = PlanRebalanceResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[51]
+	mi := &file_cairn_v1_admin_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2818,7 +3049,7 @@ func (x *PlanRebalanceResponse) String() string {
 func (*PlanRebalanceResponse) ProtoMessage() {}
 
 func (x *PlanRebalanceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[51]
+	mi := &file_cairn_v1_admin_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2831,7 +3062,7 @@ func (x *PlanRebalanceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRebalanceResponse.ProtoReflect.Descriptor instead.
 func (*PlanRebalanceResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{51}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *PlanRebalanceResponse) GetData() []byte {
@@ -2851,7 +3082,7 @@ type GetIndexStatusRequest struct {
 
 func (x *GetIndexStatusRequest) Reset() {
 	*x = GetIndexStatusRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[52]
+	mi := &file_cairn_v1_admin_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2863,7 +3094,7 @@ func (x *GetIndexStatusRequest) String() string {
 func (*GetIndexStatusRequest) ProtoMessage() {}
 
 func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[52]
+	mi := &file_cairn_v1_admin_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2876,7 +3107,7 @@ func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIndexStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetIndexStatusRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{52}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *GetIndexStatusRequest) GetCluster() string {
@@ -2896,7 +3127,7 @@ type ListReplicasRequest struct {
 
 func (x *ListReplicasRequest) Reset() {
 	*x = ListReplicasRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[53]
+	mi := &file_cairn_v1_admin_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2908,7 +3139,7 @@ func (x *ListReplicasRequest) String() string {
 func (*ListReplicasRequest) ProtoMessage() {}
 
 func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[53]
+	mi := &file_cairn_v1_admin_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2921,7 +3152,7 @@ func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasRequest.ProtoReflect.Descriptor instead.
 func (*ListReplicasRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{53}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ListReplicasRequest) GetParent() string {
@@ -2941,7 +3172,7 @@ type ListReplicasResponse struct {
 
 func (x *ListReplicasResponse) Reset() {
 	*x = ListReplicasResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[54]
+	mi := &file_cairn_v1_admin_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2953,7 +3184,7 @@ func (x *ListReplicasResponse) String() string {
 func (*ListReplicasResponse) ProtoMessage() {}
 
 func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[54]
+	mi := &file_cairn_v1_admin_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2966,7 +3197,7 @@ func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasResponse.ProtoReflect.Descriptor instead.
 func (*ListReplicasResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{54}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ListReplicasResponse) GetReplicas() []*Replica {
@@ -2998,7 +3229,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[55]
+	mi := &file_cairn_v1_admin_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3010,7 +3241,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[55]
+	mi := &file_cairn_v1_admin_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3023,7 +3254,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{55}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Replica) GetAddress() string {
@@ -3100,7 +3331,7 @@ type IndexStatus struct {
 
 func (x *IndexStatus) Reset() {
 	*x = IndexStatus{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[56]
+	mi := &file_cairn_v1_admin_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3112,7 +3343,7 @@ func (x *IndexStatus) String() string {
 func (*IndexStatus) ProtoMessage() {}
 
 func (x *IndexStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[56]
+	mi := &file_cairn_v1_admin_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3125,7 +3356,7 @@ func (x *IndexStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IndexStatus.ProtoReflect.Descriptor instead.
 func (*IndexStatus) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{56}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *IndexStatus) GetReplica() string {
@@ -3332,7 +3563,25 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\vcairn/ShardR\x04name\x12\x16\n" +
 	"\x06pinned\x18\x02 \x01(\bR\x06pinned\"9\n" +
 	"\x10PinShardResponse\x12%\n" +
-	"\x05shard\x18\x01 \x01(\v2\x0f.cairn.v1.ShardR\x05shard\"\xac\x01\n" +
+	"\x05shard\x18\x01 \x01(\v2\x0f.cairn.v1.ShardR\x05shard\"=\n" +
+	"\x12VerifyShardRequest\x12'\n" +
+	"\x04name\x18\x01 \x01(\tB\x13\xe0A\x02\xfaA\r\n" +
+	"\vcairn/ShardR\x04name\"C\n" +
+	"\x13VerifyShardResponse\x12,\n" +
+	"\x06checks\x18\x01 \x03(\v2\x14.cairn.v1.ShardCheckR\x06checks\"\xfe\x01\n" +
+	"\n" +
+	"ShardCheck\x12\x12\n" +
+	"\x04what\x18\x01 \x01(\tR\x04what\x126\n" +
+	"\aoutcome\x18\x02 \x01(\x0e2\x1c.cairn.v1.ShardCheck.OutcomeR\aoutcome\x12\x14\n" +
+	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x18\n" +
+	"\aentries\x18\x04 \x01(\x04R\aentries\x12\x16\n" +
+	"\x06digest\x18\x05 \x01(\x06R\x06digest\x12\x12\n" +
+	"\x04note\x18\x06 \x01(\tR\x04note\"H\n" +
+	"\aOutcome\x12\x17\n" +
+	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\b\n" +
+	"\x04SAME\x10\x01\x12\r\n" +
+	"\tDIFFERENT\x10\x02\x12\v\n" +
+	"\aUNKNOWN\x10\x03\"\xac\x01\n" +
 	"\x11CreateMoveRequest\x12)\n" +
 	"\x05shard\x18\x01 \x01(\tB\x13\xe0A\x02\xfaA\r\n" +
 	"\vcairn/ShardR\x05shard\x12%\n" +
@@ -3432,7 +3681,7 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	" \x01(\x04R\tviewBytes\x1a>\n" +
 	"\x10NodeEntriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\x81\x10\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\xcd\x10\n" +
 	"\x05Admin\x128\n" +
 	"\x05Apply\x12\x16.cairn.v1.ApplyRequest\x1a\x17.cairn.v1.ApplyResponse\x12?\n" +
 	"\vGetKeyspace\x12\x1c.cairn.v1.GetKeyspaceRequest\x1a\x12.cairn.v1.Keyspace\x12P\n" +
@@ -3455,7 +3704,8 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\vMergeShards\x12\x1c.cairn.v1.MergeShardsRequest\x1a\x1d.cairn.v1.MergeShardsResponse\x12G\n" +
 	"\n" +
 	"IsolateKey\x12\x1b.cairn.v1.IsolateKeyRequest\x1a\x1c.cairn.v1.IsolateKeyResponse\x12A\n" +
-	"\bPinShard\x12\x19.cairn.v1.PinShardRequest\x1a\x1a.cairn.v1.PinShardResponse\x12G\n" +
+	"\bPinShard\x12\x19.cairn.v1.PinShardRequest\x1a\x1a.cairn.v1.PinShardResponse\x12J\n" +
+	"\vVerifyShard\x12\x1c.cairn.v1.VerifyShardRequest\x1a\x1d.cairn.v1.VerifyShardResponse\x12G\n" +
 	"\n" +
 	"CreateMove\x12\x1b.cairn.v1.CreateMoveRequest\x1a\x1c.cairn.v1.CreateMoveResponse\x123\n" +
 	"\aGetMove\x12\x18.cairn.v1.GetMoveRequest\x1a\x0e.cairn.v1.Move\x12D\n" +
@@ -3484,166 +3734,174 @@ func file_cairn_v1_admin_proto_rawDescGZIP() []byte {
 	return file_cairn_v1_admin_proto_rawDescData
 }
 
-var file_cairn_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
+var file_cairn_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
 var file_cairn_v1_admin_proto_goTypes = []any{
 	(ResourceChange_Action)(0),     // 0: cairn.v1.ResourceChange.Action
-	(Replica_Role)(0),              // 1: cairn.v1.Replica.Role
-	(*Resource)(nil),               // 2: cairn.v1.Resource
-	(*ApplyRequest)(nil),           // 3: cairn.v1.ApplyRequest
-	(*ApplyResponse)(nil),          // 4: cairn.v1.ApplyResponse
-	(*ResourceChange)(nil),         // 5: cairn.v1.ResourceChange
-	(*MembershipChange)(nil),       // 6: cairn.v1.MembershipChange
-	(*FieldChange)(nil),            // 7: cairn.v1.FieldChange
-	(*GetKeyspaceRequest)(nil),     // 8: cairn.v1.GetKeyspaceRequest
-	(*ListKeyspacesRequest)(nil),   // 9: cairn.v1.ListKeyspacesRequest
-	(*ListKeyspacesResponse)(nil),  // 10: cairn.v1.ListKeyspacesResponse
-	(*DeleteKeyspaceRequest)(nil),  // 11: cairn.v1.DeleteKeyspaceRequest
-	(*DeleteKeyspaceResponse)(nil), // 12: cairn.v1.DeleteKeyspaceResponse
-	(*GetClusterRequest)(nil),      // 13: cairn.v1.GetClusterRequest
-	(*ListClustersRequest)(nil),    // 14: cairn.v1.ListClustersRequest
-	(*ListClustersResponse)(nil),   // 15: cairn.v1.ListClustersResponse
-	(*DeleteClusterRequest)(nil),   // 16: cairn.v1.DeleteClusterRequest
-	(*DeleteClusterResponse)(nil),  // 17: cairn.v1.DeleteClusterResponse
-	(*GetViewRequest)(nil),         // 18: cairn.v1.GetViewRequest
-	(*ListViewsRequest)(nil),       // 19: cairn.v1.ListViewsRequest
-	(*ListViewsResponse)(nil),      // 20: cairn.v1.ListViewsResponse
-	(*DeleteViewRequest)(nil),      // 21: cairn.v1.DeleteViewRequest
-	(*DeleteViewResponse)(nil),     // 22: cairn.v1.DeleteViewResponse
-	(*ExportViewRequest)(nil),      // 23: cairn.v1.ExportViewRequest
-	(*ExportViewResponse)(nil),     // 24: cairn.v1.ExportViewResponse
-	(*BackupClusterRequest)(nil),   // 25: cairn.v1.BackupClusterRequest
-	(*BackupClusterResponse)(nil),  // 26: cairn.v1.BackupClusterResponse
-	(*ListShardsRequest)(nil),      // 27: cairn.v1.ListShardsRequest
-	(*ListShardsResponse)(nil),     // 28: cairn.v1.ListShardsResponse
-	(*SplitShardRequest)(nil),      // 29: cairn.v1.SplitShardRequest
-	(*SplitShardResponse)(nil),     // 30: cairn.v1.SplitShardResponse
-	(*MergeShardsRequest)(nil),     // 31: cairn.v1.MergeShardsRequest
-	(*MergeShardsResponse)(nil),    // 32: cairn.v1.MergeShardsResponse
-	(*IsolateKeyRequest)(nil),      // 33: cairn.v1.IsolateKeyRequest
-	(*IsolateKeyResponse)(nil),     // 34: cairn.v1.IsolateKeyResponse
-	(*PinShardRequest)(nil),        // 35: cairn.v1.PinShardRequest
-	(*PinShardResponse)(nil),       // 36: cairn.v1.PinShardResponse
-	(*CreateMoveRequest)(nil),      // 37: cairn.v1.CreateMoveRequest
-	(*CreateMoveResponse)(nil),     // 38: cairn.v1.CreateMoveResponse
-	(*GetMoveRequest)(nil),         // 39: cairn.v1.GetMoveRequest
-	(*ListMovesRequest)(nil),       // 40: cairn.v1.ListMovesRequest
-	(*ListMovesResponse)(nil),      // 41: cairn.v1.ListMovesResponse
-	(*PauseMoveRequest)(nil),       // 42: cairn.v1.PauseMoveRequest
-	(*PauseMoveResponse)(nil),      // 43: cairn.v1.PauseMoveResponse
-	(*ResumeMoveRequest)(nil),      // 44: cairn.v1.ResumeMoveRequest
-	(*ResumeMoveResponse)(nil),     // 45: cairn.v1.ResumeMoveResponse
-	(*CancelMoveRequest)(nil),      // 46: cairn.v1.CancelMoveRequest
-	(*CancelMoveResponse)(nil),     // 47: cairn.v1.CancelMoveResponse
-	(*ReverseMoveRequest)(nil),     // 48: cairn.v1.ReverseMoveRequest
-	(*ReverseMoveResponse)(nil),    // 49: cairn.v1.ReverseMoveResponse
-	(*PlanRebalanceRequest)(nil),   // 50: cairn.v1.PlanRebalanceRequest
-	(*ApplyRebalanceRequest)(nil),  // 51: cairn.v1.ApplyRebalanceRequest
-	(*ApplyRebalanceResponse)(nil), // 52: cairn.v1.ApplyRebalanceResponse
-	(*PlanRebalanceResponse)(nil),  // 53: cairn.v1.PlanRebalanceResponse
-	(*GetIndexStatusRequest)(nil),  // 54: cairn.v1.GetIndexStatusRequest
-	(*ListReplicasRequest)(nil),    // 55: cairn.v1.ListReplicasRequest
-	(*ListReplicasResponse)(nil),   // 56: cairn.v1.ListReplicasResponse
-	(*Replica)(nil),                // 57: cairn.v1.Replica
-	(*IndexStatus)(nil),            // 58: cairn.v1.IndexStatus
-	nil,                            // 59: cairn.v1.IndexStatus.NodeEntriesEntry
-	(*Keyspace)(nil),               // 60: cairn.v1.Keyspace
-	(*Cluster)(nil),                // 61: cairn.v1.Cluster
-	(*View)(nil),                   // 62: cairn.v1.View
-	(*Shard)(nil),                  // 63: cairn.v1.Shard
-	(*durationpb.Duration)(nil),    // 64: google.protobuf.Duration
-	(*Move)(nil),                   // 65: cairn.v1.Move
+	(ShardCheck_Outcome)(0),        // 1: cairn.v1.ShardCheck.Outcome
+	(Replica_Role)(0),              // 2: cairn.v1.Replica.Role
+	(*Resource)(nil),               // 3: cairn.v1.Resource
+	(*ApplyRequest)(nil),           // 4: cairn.v1.ApplyRequest
+	(*ApplyResponse)(nil),          // 5: cairn.v1.ApplyResponse
+	(*ResourceChange)(nil),         // 6: cairn.v1.ResourceChange
+	(*MembershipChange)(nil),       // 7: cairn.v1.MembershipChange
+	(*FieldChange)(nil),            // 8: cairn.v1.FieldChange
+	(*GetKeyspaceRequest)(nil),     // 9: cairn.v1.GetKeyspaceRequest
+	(*ListKeyspacesRequest)(nil),   // 10: cairn.v1.ListKeyspacesRequest
+	(*ListKeyspacesResponse)(nil),  // 11: cairn.v1.ListKeyspacesResponse
+	(*DeleteKeyspaceRequest)(nil),  // 12: cairn.v1.DeleteKeyspaceRequest
+	(*DeleteKeyspaceResponse)(nil), // 13: cairn.v1.DeleteKeyspaceResponse
+	(*GetClusterRequest)(nil),      // 14: cairn.v1.GetClusterRequest
+	(*ListClustersRequest)(nil),    // 15: cairn.v1.ListClustersRequest
+	(*ListClustersResponse)(nil),   // 16: cairn.v1.ListClustersResponse
+	(*DeleteClusterRequest)(nil),   // 17: cairn.v1.DeleteClusterRequest
+	(*DeleteClusterResponse)(nil),  // 18: cairn.v1.DeleteClusterResponse
+	(*GetViewRequest)(nil),         // 19: cairn.v1.GetViewRequest
+	(*ListViewsRequest)(nil),       // 20: cairn.v1.ListViewsRequest
+	(*ListViewsResponse)(nil),      // 21: cairn.v1.ListViewsResponse
+	(*DeleteViewRequest)(nil),      // 22: cairn.v1.DeleteViewRequest
+	(*DeleteViewResponse)(nil),     // 23: cairn.v1.DeleteViewResponse
+	(*ExportViewRequest)(nil),      // 24: cairn.v1.ExportViewRequest
+	(*ExportViewResponse)(nil),     // 25: cairn.v1.ExportViewResponse
+	(*BackupClusterRequest)(nil),   // 26: cairn.v1.BackupClusterRequest
+	(*BackupClusterResponse)(nil),  // 27: cairn.v1.BackupClusterResponse
+	(*ListShardsRequest)(nil),      // 28: cairn.v1.ListShardsRequest
+	(*ListShardsResponse)(nil),     // 29: cairn.v1.ListShardsResponse
+	(*SplitShardRequest)(nil),      // 30: cairn.v1.SplitShardRequest
+	(*SplitShardResponse)(nil),     // 31: cairn.v1.SplitShardResponse
+	(*MergeShardsRequest)(nil),     // 32: cairn.v1.MergeShardsRequest
+	(*MergeShardsResponse)(nil),    // 33: cairn.v1.MergeShardsResponse
+	(*IsolateKeyRequest)(nil),      // 34: cairn.v1.IsolateKeyRequest
+	(*IsolateKeyResponse)(nil),     // 35: cairn.v1.IsolateKeyResponse
+	(*PinShardRequest)(nil),        // 36: cairn.v1.PinShardRequest
+	(*PinShardResponse)(nil),       // 37: cairn.v1.PinShardResponse
+	(*VerifyShardRequest)(nil),     // 38: cairn.v1.VerifyShardRequest
+	(*VerifyShardResponse)(nil),    // 39: cairn.v1.VerifyShardResponse
+	(*ShardCheck)(nil),             // 40: cairn.v1.ShardCheck
+	(*CreateMoveRequest)(nil),      // 41: cairn.v1.CreateMoveRequest
+	(*CreateMoveResponse)(nil),     // 42: cairn.v1.CreateMoveResponse
+	(*GetMoveRequest)(nil),         // 43: cairn.v1.GetMoveRequest
+	(*ListMovesRequest)(nil),       // 44: cairn.v1.ListMovesRequest
+	(*ListMovesResponse)(nil),      // 45: cairn.v1.ListMovesResponse
+	(*PauseMoveRequest)(nil),       // 46: cairn.v1.PauseMoveRequest
+	(*PauseMoveResponse)(nil),      // 47: cairn.v1.PauseMoveResponse
+	(*ResumeMoveRequest)(nil),      // 48: cairn.v1.ResumeMoveRequest
+	(*ResumeMoveResponse)(nil),     // 49: cairn.v1.ResumeMoveResponse
+	(*CancelMoveRequest)(nil),      // 50: cairn.v1.CancelMoveRequest
+	(*CancelMoveResponse)(nil),     // 51: cairn.v1.CancelMoveResponse
+	(*ReverseMoveRequest)(nil),     // 52: cairn.v1.ReverseMoveRequest
+	(*ReverseMoveResponse)(nil),    // 53: cairn.v1.ReverseMoveResponse
+	(*PlanRebalanceRequest)(nil),   // 54: cairn.v1.PlanRebalanceRequest
+	(*ApplyRebalanceRequest)(nil),  // 55: cairn.v1.ApplyRebalanceRequest
+	(*ApplyRebalanceResponse)(nil), // 56: cairn.v1.ApplyRebalanceResponse
+	(*PlanRebalanceResponse)(nil),  // 57: cairn.v1.PlanRebalanceResponse
+	(*GetIndexStatusRequest)(nil),  // 58: cairn.v1.GetIndexStatusRequest
+	(*ListReplicasRequest)(nil),    // 59: cairn.v1.ListReplicasRequest
+	(*ListReplicasResponse)(nil),   // 60: cairn.v1.ListReplicasResponse
+	(*Replica)(nil),                // 61: cairn.v1.Replica
+	(*IndexStatus)(nil),            // 62: cairn.v1.IndexStatus
+	nil,                            // 63: cairn.v1.IndexStatus.NodeEntriesEntry
+	(*Keyspace)(nil),               // 64: cairn.v1.Keyspace
+	(*Cluster)(nil),                // 65: cairn.v1.Cluster
+	(*View)(nil),                   // 66: cairn.v1.View
+	(*Shard)(nil),                  // 67: cairn.v1.Shard
+	(*durationpb.Duration)(nil),    // 68: google.protobuf.Duration
+	(*Move)(nil),                   // 69: cairn.v1.Move
 }
 var file_cairn_v1_admin_proto_depIdxs = []int32{
-	60, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
-	61, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
-	62, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
-	2,  // 3: cairn.v1.ApplyRequest.resources:type_name -> cairn.v1.Resource
-	5,  // 4: cairn.v1.ApplyResponse.changes:type_name -> cairn.v1.ResourceChange
+	64, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
+	65, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
+	66, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
+	3,  // 3: cairn.v1.ApplyRequest.resources:type_name -> cairn.v1.Resource
+	6,  // 4: cairn.v1.ApplyResponse.changes:type_name -> cairn.v1.ResourceChange
 	0,  // 5: cairn.v1.ResourceChange.action:type_name -> cairn.v1.ResourceChange.Action
-	7,  // 6: cairn.v1.ResourceChange.fields:type_name -> cairn.v1.FieldChange
-	6,  // 7: cairn.v1.ResourceChange.membership:type_name -> cairn.v1.MembershipChange
-	60, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
-	61, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
-	62, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
-	63, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
-	63, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
-	63, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
-	63, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
-	63, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
-	63, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
-	64, // 17: cairn.v1.CreateMoveRequest.keep:type_name -> google.protobuf.Duration
-	65, // 18: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
-	65, // 19: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
-	65, // 20: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
-	65, // 21: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
-	65, // 22: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
-	65, // 23: cairn.v1.ReverseMoveResponse.move:type_name -> cairn.v1.Move
-	57, // 24: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
-	1,  // 25: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
-	64, // 26: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
-	59, // 27: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
-	3,  // 28: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
-	8,  // 29: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
-	9,  // 30: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
-	11, // 31: cairn.v1.Admin.DeleteKeyspace:input_type -> cairn.v1.DeleteKeyspaceRequest
-	13, // 32: cairn.v1.Admin.GetCluster:input_type -> cairn.v1.GetClusterRequest
-	14, // 33: cairn.v1.Admin.ListClusters:input_type -> cairn.v1.ListClustersRequest
-	16, // 34: cairn.v1.Admin.DeleteCluster:input_type -> cairn.v1.DeleteClusterRequest
-	18, // 35: cairn.v1.Admin.GetView:input_type -> cairn.v1.GetViewRequest
-	19, // 36: cairn.v1.Admin.ListViews:input_type -> cairn.v1.ListViewsRequest
-	21, // 37: cairn.v1.Admin.DeleteView:input_type -> cairn.v1.DeleteViewRequest
-	23, // 38: cairn.v1.Admin.ExportView:input_type -> cairn.v1.ExportViewRequest
-	27, // 39: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
-	29, // 40: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
-	31, // 41: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
-	33, // 42: cairn.v1.Admin.IsolateKey:input_type -> cairn.v1.IsolateKeyRequest
-	35, // 43: cairn.v1.Admin.PinShard:input_type -> cairn.v1.PinShardRequest
-	37, // 44: cairn.v1.Admin.CreateMove:input_type -> cairn.v1.CreateMoveRequest
-	39, // 45: cairn.v1.Admin.GetMove:input_type -> cairn.v1.GetMoveRequest
-	40, // 46: cairn.v1.Admin.ListMoves:input_type -> cairn.v1.ListMovesRequest
-	42, // 47: cairn.v1.Admin.PauseMove:input_type -> cairn.v1.PauseMoveRequest
-	44, // 48: cairn.v1.Admin.ResumeMove:input_type -> cairn.v1.ResumeMoveRequest
-	46, // 49: cairn.v1.Admin.CancelMove:input_type -> cairn.v1.CancelMoveRequest
-	48, // 50: cairn.v1.Admin.ReverseMove:input_type -> cairn.v1.ReverseMoveRequest
-	50, // 51: cairn.v1.Admin.PlanRebalance:input_type -> cairn.v1.PlanRebalanceRequest
-	51, // 52: cairn.v1.Admin.ApplyRebalance:input_type -> cairn.v1.ApplyRebalanceRequest
-	55, // 53: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
-	25, // 54: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
-	54, // 55: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
-	4,  // 56: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
-	60, // 57: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
-	10, // 58: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
-	12, // 59: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
-	61, // 60: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
-	15, // 61: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
-	17, // 62: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
-	62, // 63: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
-	20, // 64: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
-	22, // 65: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
-	24, // 66: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
-	28, // 67: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
-	30, // 68: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
-	32, // 69: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
-	34, // 70: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
-	36, // 71: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
-	38, // 72: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
-	65, // 73: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
-	41, // 74: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
-	43, // 75: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
-	45, // 76: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
-	47, // 77: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
-	49, // 78: cairn.v1.Admin.ReverseMove:output_type -> cairn.v1.ReverseMoveResponse
-	53, // 79: cairn.v1.Admin.PlanRebalance:output_type -> cairn.v1.PlanRebalanceResponse
-	52, // 80: cairn.v1.Admin.ApplyRebalance:output_type -> cairn.v1.ApplyRebalanceResponse
-	56, // 81: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
-	26, // 82: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
-	58, // 83: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
-	56, // [56:84] is the sub-list for method output_type
-	28, // [28:56] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	8,  // 6: cairn.v1.ResourceChange.fields:type_name -> cairn.v1.FieldChange
+	7,  // 7: cairn.v1.ResourceChange.membership:type_name -> cairn.v1.MembershipChange
+	64, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
+	65, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
+	66, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
+	67, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
+	67, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
+	67, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
+	67, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
+	67, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
+	67, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
+	40, // 17: cairn.v1.VerifyShardResponse.checks:type_name -> cairn.v1.ShardCheck
+	1,  // 18: cairn.v1.ShardCheck.outcome:type_name -> cairn.v1.ShardCheck.Outcome
+	68, // 19: cairn.v1.CreateMoveRequest.keep:type_name -> google.protobuf.Duration
+	69, // 20: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
+	69, // 21: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
+	69, // 22: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
+	69, // 23: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
+	69, // 24: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
+	69, // 25: cairn.v1.ReverseMoveResponse.move:type_name -> cairn.v1.Move
+	61, // 26: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
+	2,  // 27: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
+	68, // 28: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
+	63, // 29: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
+	4,  // 30: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
+	9,  // 31: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
+	10, // 32: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
+	12, // 33: cairn.v1.Admin.DeleteKeyspace:input_type -> cairn.v1.DeleteKeyspaceRequest
+	14, // 34: cairn.v1.Admin.GetCluster:input_type -> cairn.v1.GetClusterRequest
+	15, // 35: cairn.v1.Admin.ListClusters:input_type -> cairn.v1.ListClustersRequest
+	17, // 36: cairn.v1.Admin.DeleteCluster:input_type -> cairn.v1.DeleteClusterRequest
+	19, // 37: cairn.v1.Admin.GetView:input_type -> cairn.v1.GetViewRequest
+	20, // 38: cairn.v1.Admin.ListViews:input_type -> cairn.v1.ListViewsRequest
+	22, // 39: cairn.v1.Admin.DeleteView:input_type -> cairn.v1.DeleteViewRequest
+	24, // 40: cairn.v1.Admin.ExportView:input_type -> cairn.v1.ExportViewRequest
+	28, // 41: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
+	30, // 42: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
+	32, // 43: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
+	34, // 44: cairn.v1.Admin.IsolateKey:input_type -> cairn.v1.IsolateKeyRequest
+	36, // 45: cairn.v1.Admin.PinShard:input_type -> cairn.v1.PinShardRequest
+	38, // 46: cairn.v1.Admin.VerifyShard:input_type -> cairn.v1.VerifyShardRequest
+	41, // 47: cairn.v1.Admin.CreateMove:input_type -> cairn.v1.CreateMoveRequest
+	43, // 48: cairn.v1.Admin.GetMove:input_type -> cairn.v1.GetMoveRequest
+	44, // 49: cairn.v1.Admin.ListMoves:input_type -> cairn.v1.ListMovesRequest
+	46, // 50: cairn.v1.Admin.PauseMove:input_type -> cairn.v1.PauseMoveRequest
+	48, // 51: cairn.v1.Admin.ResumeMove:input_type -> cairn.v1.ResumeMoveRequest
+	50, // 52: cairn.v1.Admin.CancelMove:input_type -> cairn.v1.CancelMoveRequest
+	52, // 53: cairn.v1.Admin.ReverseMove:input_type -> cairn.v1.ReverseMoveRequest
+	54, // 54: cairn.v1.Admin.PlanRebalance:input_type -> cairn.v1.PlanRebalanceRequest
+	55, // 55: cairn.v1.Admin.ApplyRebalance:input_type -> cairn.v1.ApplyRebalanceRequest
+	59, // 56: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
+	26, // 57: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
+	58, // 58: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
+	5,  // 59: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
+	64, // 60: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
+	11, // 61: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
+	13, // 62: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
+	65, // 63: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
+	16, // 64: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
+	18, // 65: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
+	66, // 66: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
+	21, // 67: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
+	23, // 68: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
+	25, // 69: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
+	29, // 70: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
+	31, // 71: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
+	33, // 72: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
+	35, // 73: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
+	37, // 74: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
+	39, // 75: cairn.v1.Admin.VerifyShard:output_type -> cairn.v1.VerifyShardResponse
+	42, // 76: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
+	69, // 77: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
+	45, // 78: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
+	47, // 79: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
+	49, // 80: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
+	51, // 81: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
+	53, // 82: cairn.v1.Admin.ReverseMove:output_type -> cairn.v1.ReverseMoveResponse
+	57, // 83: cairn.v1.Admin.PlanRebalance:output_type -> cairn.v1.PlanRebalanceResponse
+	56, // 84: cairn.v1.Admin.ApplyRebalance:output_type -> cairn.v1.ApplyRebalanceResponse
+	60, // 85: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
+	27, // 86: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
+	62, // 87: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
+	59, // [59:88] is the sub-list for method output_type
+	30, // [30:59] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_admin_proto_init() }
@@ -3666,8 +3924,8 @@ func file_cairn_v1_admin_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_admin_proto_rawDesc), len(file_cairn_v1_admin_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   58,
+			NumEnums:      3,
+			NumMessages:   61,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

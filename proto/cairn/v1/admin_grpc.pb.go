@@ -35,6 +35,7 @@ const (
 	Admin_MergeShards_FullMethodName    = "/cairn.v1.Admin/MergeShards"
 	Admin_IsolateKey_FullMethodName     = "/cairn.v1.Admin/IsolateKey"
 	Admin_PinShard_FullMethodName       = "/cairn.v1.Admin/PinShard"
+	Admin_VerifyShard_FullMethodName    = "/cairn.v1.Admin/VerifyShard"
 	Admin_CreateMove_FullMethodName     = "/cairn.v1.Admin/CreateMove"
 	Admin_GetMove_FullMethodName        = "/cairn.v1.Admin/GetMove"
 	Admin_ListMoves_FullMethodName      = "/cairn.v1.Admin/ListMoves"
@@ -85,6 +86,10 @@ type AdminClient interface {
 	IsolateKey(ctx context.Context, in *IsolateKeyRequest, opts ...grpc.CallOption) (*IsolateKeyResponse, error)
 	// PinShard has plans leave a shard where it is, or not any more.
 	PinShard(ctx context.Context, in *PinShardRequest, opts ...grpc.CallOption) (*PinShardResponse, error)
+	// VerifyShard compares all that is known of a shard: the map with its owner's
+	// index, what each replica's file has with the digest that was kept with every
+	// write, the replicas with one another and, while it moves, source and target.
+	VerifyShard(ctx context.Context, in *VerifyShardRequest, opts ...grpc.CallOption) (*VerifyShardResponse, error)
 	// CreateMove begins to move a shard to another cluster, and returns at once.
 	// FAILED_PRECONDITION (SHARD_MOVING, SHARD_PINNED, MOVER_MISSING) if it can't
 	// be.
@@ -299,6 +304,16 @@ func (c *adminClient) PinShard(ctx context.Context, in *PinShardRequest, opts ..
 	return out, nil
 }
 
+func (c *adminClient) VerifyShard(ctx context.Context, in *VerifyShardRequest, opts ...grpc.CallOption) (*VerifyShardResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VerifyShardResponse)
+	err := c.cc.Invoke(ctx, Admin_VerifyShard_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminClient) CreateMove(ctx context.Context, in *CreateMoveRequest, opts ...grpc.CallOption) (*CreateMoveResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CreateMoveResponse)
@@ -476,6 +491,10 @@ type AdminServer interface {
 	IsolateKey(context.Context, *IsolateKeyRequest) (*IsolateKeyResponse, error)
 	// PinShard has plans leave a shard where it is, or not any more.
 	PinShard(context.Context, *PinShardRequest) (*PinShardResponse, error)
+	// VerifyShard compares all that is known of a shard: the map with its owner's
+	// index, what each replica's file has with the digest that was kept with every
+	// write, the replicas with one another and, while it moves, source and target.
+	VerifyShard(context.Context, *VerifyShardRequest) (*VerifyShardResponse, error)
 	// CreateMove begins to move a shard to another cluster, and returns at once.
 	// FAILED_PRECONDITION (SHARD_MOVING, SHARD_PINNED, MOVER_MISSING) if it can't
 	// be.
@@ -568,6 +587,9 @@ func (UnimplementedAdminServer) IsolateKey(context.Context, *IsolateKeyRequest) 
 }
 func (UnimplementedAdminServer) PinShard(context.Context, *PinShardRequest) (*PinShardResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PinShard not implemented")
+}
+func (UnimplementedAdminServer) VerifyShard(context.Context, *VerifyShardRequest) (*VerifyShardResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method VerifyShard not implemented")
 }
 func (UnimplementedAdminServer) CreateMove(context.Context, *CreateMoveRequest) (*CreateMoveResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateMove not implemented")
@@ -907,6 +929,24 @@ func _Admin_PinShard_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Admin_VerifyShard_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VerifyShardRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).VerifyShard(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_VerifyShard_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).VerifyShard(ctx, req.(*VerifyShardRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Admin_CreateMove_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CreateMoveRequest)
 	if err := dec(in); err != nil {
@@ -1164,6 +1204,10 @@ var Admin_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "PinShard",
 			Handler:    _Admin_PinShard_Handler,
+		},
+		{
+			MethodName: "VerifyShard",
+			Handler:    _Admin_VerifyShard_Handler,
 		},
 		{
 			MethodName: "CreateMove",
