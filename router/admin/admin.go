@@ -23,6 +23,9 @@ type Store interface {
 	Refresh(ctx context.Context) (*shardmap.Map, error)
 	// Wait returns a Map of at least a revision.
 	Wait(ctx context.Context, revision uint64) (*shardmap.Map, error)
+	// History calls back for the changes of the Map before a revision, all for 0,
+	// the last first, until that returns false.
+	History(ctx context.Context, before uint64, each func(shardmap.Happened) bool) error
 	// Commit makes a change as a whole, or fails with KindConflict.
 	Commit(ctx context.Context, change shardmap.Change) (revision uint64, err error)
 }

@@ -72,7 +72,11 @@ func (c *carrier) swap(ctx context.Context, s State, next shardmap.Move) (State,
 	if err != nil {
 		return s, err
 	}
-	revision, err := c.driver.config.Store.Commit(ctx, change)
+	why := "move " + s.Move.UID.String()
+	if s.Move.Why != "" {
+		why += ": " + s.Move.Why
+	}
+	revision, err := c.driver.config.Store.Commit(shardmap.WithAuthor(ctx, shardmap.Author{Who: s.Move.Who, Why: why}), change)
 	if err != nil {
 		return s, err
 	}

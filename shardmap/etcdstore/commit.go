@@ -61,7 +61,7 @@ func (s *Store) Commit(ctx context.Context, change shardmap.Change) (revision ui
 	case <-ctx.Done():
 		return 0, cairn.Errorf(cairn.KindDeadline, "COMMIT_TIMEOUT", "another commit is under way, and the time is up")
 	}
-	t, err := s.transaction(change)
+	t, err := s.transaction(ctx, change)
 	if err != nil {
 		return 0, err
 	}

@@ -30,6 +30,9 @@ type Config struct {
 	RetryEvery time.Duration
 	// SweepEvery is how often leftovers are deleted; never if 0.
 	SweepEvery time.Duration
+	// HistoryKept is how many changes of the Map are kept; 10,000 if 0. There may be
+	// more until the next sweep.
+	HistoryKept int
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
 	// Events are told what happens.
@@ -80,6 +83,9 @@ func (c Config) withDefaults() (Config, error) {
 		if *d.set == 0 {
 			*d.set = d.value
 		}
+	}
+	if c.HistoryKept == 0 {
+		c.HistoryKept = 10_000
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -11,6 +11,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -125,7 +126,7 @@ func (x ShardCheck_Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ShardCheck_Outcome.Descriptor instead.
 func (ShardCheck_Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{37, 0}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{43, 0}
 }
 
 type Replica_Role int32
@@ -184,7 +185,7 @@ func (x Replica_Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Replica_Role.Descriptor instead.
 func (Replica_Role) EnumDescriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{58, 0}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{64, 0}
 }
 
 type Resource struct {
@@ -2043,6 +2044,421 @@ func (x *PinShardResponse) GetShard() *Shard {
 	return nil
 }
 
+type ListMapChangesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A keyspace, as in "keyspaces/runways", or a shard of one; also such that are gone.
+	// Everything when unset.
+	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	// Only changes from this time on, and before this one, by the clocks of those who
+	// made them.
+	Since *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	Until *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
+	// 1 to 1,000; 100 when unset.
+	PageSize      int32  `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMapChangesRequest) Reset() {
+	*x = ListMapChangesRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMapChangesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMapChangesRequest) ProtoMessage() {}
+
+func (x *ListMapChangesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMapChangesRequest.ProtoReflect.Descriptor instead.
+func (*ListMapChangesRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ListMapChangesRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *ListMapChangesRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *ListMapChangesRequest) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *ListMapChangesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListMapChangesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListMapChangesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Changes       []*MapChange           `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMapChangesResponse) Reset() {
+	*x = ListMapChangesResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMapChangesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMapChangesResponse) ProtoMessage() {}
+
+func (x *ListMapChangesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMapChangesResponse.ProtoReflect.Descriptor instead.
+func (*ListMapChangesResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ListMapChangesResponse) GetChanges() []*MapChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *ListMapChangesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// MapChange is one transaction that changed the map.
+type MapChange struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Revision uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	Time     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
+	// Who made it, and why: a method of Admin, or a move and its reason.
+	Caller        string           `protobuf:"bytes,3,opt,name=caller,proto3" json:"caller,omitempty"`
+	Reason        string           `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Resources     []*ResourceEvent `protobuf:"bytes,5,rep,name=resources,proto3" json:"resources,omitempty"`
+	Shards        []*ShardEvent    `protobuf:"bytes,6,rep,name=shards,proto3" json:"shards,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MapChange) Reset() {
+	*x = MapChange{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MapChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MapChange) ProtoMessage() {}
+
+func (x *MapChange) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MapChange.ProtoReflect.Descriptor instead.
+func (*MapChange) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *MapChange) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *MapChange) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *MapChange) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+func (x *MapChange) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *MapChange) GetResources() []*ResourceEvent {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+func (x *MapChange) GetShards() []*ShardEvent {
+	if x != nil {
+		return x.Shards
+	}
+	return nil
+}
+
+type ResourceEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "keyspaces/runways".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// "created", "changed" or "deleted".
+	What          string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResourceEvent) Reset() {
+	*x = ResourceEvent{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResourceEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResourceEvent) ProtoMessage() {}
+
+func (x *ResourceEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResourceEvent.ProtoReflect.Descriptor instead.
+func (*ResourceEvent) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ResourceEvent) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ResourceEvent) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+type ShardEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "keyspaces/runways/shards/17".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Unset of a shard that came to be.
+	Before *ShardVersion `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
+	// Unset of a shard that is gone.
+	After         *ShardVersion `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShardEvent) Reset() {
+	*x = ShardEvent{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShardEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShardEvent) ProtoMessage() {}
+
+func (x *ShardEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShardEvent.ProtoReflect.Descriptor instead.
+func (*ShardEvent) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ShardEvent) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ShardEvent) GetBefore() *ShardVersion {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+func (x *ShardEvent) GetAfter() *ShardVersion {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+// ShardVersion is a shard as it was once.
+type ShardVersion struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "clusters/north".
+	Cluster string `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	// Placement keys [start, end); an empty end is open.
+	Start         []byte `protobuf:"bytes,2,opt,name=start,proto3" json:"start,omitempty"`
+	End           []byte `protobuf:"bytes,3,opt,name=end,proto3" json:"end,omitempty"`
+	Epoch         uint64 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Pinned        bool   `protobuf:"varint,5,opt,name=pinned,proto3" json:"pinned,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShardVersion) Reset() {
+	*x = ShardVersion{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShardVersion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShardVersion) ProtoMessage() {}
+
+func (x *ShardVersion) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShardVersion.ProtoReflect.Descriptor instead.
+func (*ShardVersion) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *ShardVersion) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+func (x *ShardVersion) GetStart() []byte {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *ShardVersion) GetEnd() []byte {
+	if x != nil {
+		return x.End
+	}
+	return nil
+}
+
+func (x *ShardVersion) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *ShardVersion) GetPinned() bool {
+	if x != nil {
+		return x.Pinned
+	}
+	return false
+}
+
 type VerifyShardRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// As in "keyspaces/runways/shards/17".
@@ -2053,7 +2469,7 @@ type VerifyShardRequest struct {
 
 func (x *VerifyShardRequest) Reset() {
 	*x = VerifyShardRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[35]
+	mi := &file_cairn_v1_admin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2065,7 +2481,7 @@ func (x *VerifyShardRequest) String() string {
 func (*VerifyShardRequest) ProtoMessage() {}
 
 func (x *VerifyShardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[35]
+	mi := &file_cairn_v1_admin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2078,7 +2494,7 @@ func (x *VerifyShardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyShardRequest.ProtoReflect.Descriptor instead.
 func (*VerifyShardRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *VerifyShardRequest) GetName() string {
@@ -2097,7 +2513,7 @@ type VerifyShardResponse struct {
 
 func (x *VerifyShardResponse) Reset() {
 	*x = VerifyShardResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[36]
+	mi := &file_cairn_v1_admin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2109,7 +2525,7 @@ func (x *VerifyShardResponse) String() string {
 func (*VerifyShardResponse) ProtoMessage() {}
 
 func (x *VerifyShardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[36]
+	mi := &file_cairn_v1_admin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2122,7 +2538,7 @@ func (x *VerifyShardResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyShardResponse.ProtoReflect.Descriptor instead.
 func (*VerifyShardResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{36}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *VerifyShardResponse) GetChecks() []*ShardCheck {
@@ -2151,7 +2567,7 @@ type ShardCheck struct {
 
 func (x *ShardCheck) Reset() {
 	*x = ShardCheck{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[37]
+	mi := &file_cairn_v1_admin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2163,7 +2579,7 @@ func (x *ShardCheck) String() string {
 func (*ShardCheck) ProtoMessage() {}
 
 func (x *ShardCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[37]
+	mi := &file_cairn_v1_admin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2176,7 +2592,7 @@ func (x *ShardCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShardCheck.ProtoReflect.Descriptor instead.
 func (*ShardCheck) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{37}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ShardCheck) GetWhat() string {
@@ -2238,7 +2654,7 @@ type CreateMoveRequest struct {
 
 func (x *CreateMoveRequest) Reset() {
 	*x = CreateMoveRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[38]
+	mi := &file_cairn_v1_admin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2250,7 +2666,7 @@ func (x *CreateMoveRequest) String() string {
 func (*CreateMoveRequest) ProtoMessage() {}
 
 func (x *CreateMoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[38]
+	mi := &file_cairn_v1_admin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2263,7 +2679,7 @@ func (x *CreateMoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateMoveRequest.ProtoReflect.Descriptor instead.
 func (*CreateMoveRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{38}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *CreateMoveRequest) GetShard() string {
@@ -2303,7 +2719,7 @@ type CreateMoveResponse struct {
 
 func (x *CreateMoveResponse) Reset() {
 	*x = CreateMoveResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[39]
+	mi := &file_cairn_v1_admin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2315,7 +2731,7 @@ func (x *CreateMoveResponse) String() string {
 func (*CreateMoveResponse) ProtoMessage() {}
 
 func (x *CreateMoveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[39]
+	mi := &file_cairn_v1_admin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2328,7 +2744,7 @@ func (x *CreateMoveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateMoveResponse.ProtoReflect.Descriptor instead.
 func (*CreateMoveResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{39}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *CreateMoveResponse) GetMove() *Move {
@@ -2348,7 +2764,7 @@ type GetMoveRequest struct {
 
 func (x *GetMoveRequest) Reset() {
 	*x = GetMoveRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[40]
+	mi := &file_cairn_v1_admin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2360,7 +2776,7 @@ func (x *GetMoveRequest) String() string {
 func (*GetMoveRequest) ProtoMessage() {}
 
 func (x *GetMoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[40]
+	mi := &file_cairn_v1_admin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2373,7 +2789,7 @@ func (x *GetMoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMoveRequest.ProtoReflect.Descriptor instead.
 func (*GetMoveRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{40}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *GetMoveRequest) GetName() string {
@@ -2394,7 +2810,7 @@ type ListMovesRequest struct {
 
 func (x *ListMovesRequest) Reset() {
 	*x = ListMovesRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[41]
+	mi := &file_cairn_v1_admin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2406,7 +2822,7 @@ func (x *ListMovesRequest) String() string {
 func (*ListMovesRequest) ProtoMessage() {}
 
 func (x *ListMovesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[41]
+	mi := &file_cairn_v1_admin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2419,7 +2835,7 @@ func (x *ListMovesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMovesRequest.ProtoReflect.Descriptor instead.
 func (*ListMovesRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{41}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ListMovesRequest) GetPageSize() int32 {
@@ -2447,7 +2863,7 @@ type ListMovesResponse struct {
 
 func (x *ListMovesResponse) Reset() {
 	*x = ListMovesResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[42]
+	mi := &file_cairn_v1_admin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2459,7 +2875,7 @@ func (x *ListMovesResponse) String() string {
 func (*ListMovesResponse) ProtoMessage() {}
 
 func (x *ListMovesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[42]
+	mi := &file_cairn_v1_admin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2472,7 +2888,7 @@ func (x *ListMovesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMovesResponse.ProtoReflect.Descriptor instead.
 func (*ListMovesResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{42}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ListMovesResponse) GetMoves() []*Move {
@@ -2498,7 +2914,7 @@ type PauseMoveRequest struct {
 
 func (x *PauseMoveRequest) Reset() {
 	*x = PauseMoveRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[43]
+	mi := &file_cairn_v1_admin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2510,7 +2926,7 @@ func (x *PauseMoveRequest) String() string {
 func (*PauseMoveRequest) ProtoMessage() {}
 
 func (x *PauseMoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[43]
+	mi := &file_cairn_v1_admin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2523,7 +2939,7 @@ func (x *PauseMoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseMoveRequest.ProtoReflect.Descriptor instead.
 func (*PauseMoveRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{43}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *PauseMoveRequest) GetName() string {
@@ -2542,7 +2958,7 @@ type PauseMoveResponse struct {
 
 func (x *PauseMoveResponse) Reset() {
 	*x = PauseMoveResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[44]
+	mi := &file_cairn_v1_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2554,7 +2970,7 @@ func (x *PauseMoveResponse) String() string {
 func (*PauseMoveResponse) ProtoMessage() {}
 
 func (x *PauseMoveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[44]
+	mi := &file_cairn_v1_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2567,7 +2983,7 @@ func (x *PauseMoveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseMoveResponse.ProtoReflect.Descriptor instead.
 func (*PauseMoveResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{44}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *PauseMoveResponse) GetMove() *Move {
@@ -2586,7 +3002,7 @@ type ResumeMoveRequest struct {
 
 func (x *ResumeMoveRequest) Reset() {
 	*x = ResumeMoveRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[45]
+	mi := &file_cairn_v1_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2598,7 +3014,7 @@ func (x *ResumeMoveRequest) String() string {
 func (*ResumeMoveRequest) ProtoMessage() {}
 
 func (x *ResumeMoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[45]
+	mi := &file_cairn_v1_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2611,7 +3027,7 @@ func (x *ResumeMoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeMoveRequest.ProtoReflect.Descriptor instead.
 func (*ResumeMoveRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{45}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ResumeMoveRequest) GetName() string {
@@ -2630,7 +3046,7 @@ type ResumeMoveResponse struct {
 
 func (x *ResumeMoveResponse) Reset() {
 	*x = ResumeMoveResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[46]
+	mi := &file_cairn_v1_admin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2642,7 +3058,7 @@ func (x *ResumeMoveResponse) String() string {
 func (*ResumeMoveResponse) ProtoMessage() {}
 
 func (x *ResumeMoveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[46]
+	mi := &file_cairn_v1_admin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2655,7 +3071,7 @@ func (x *ResumeMoveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeMoveResponse.ProtoReflect.Descriptor instead.
 func (*ResumeMoveResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{46}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ResumeMoveResponse) GetMove() *Move {
@@ -2674,7 +3090,7 @@ type CancelMoveRequest struct {
 
 func (x *CancelMoveRequest) Reset() {
 	*x = CancelMoveRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	mi := &file_cairn_v1_admin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2686,7 +3102,7 @@ func (x *CancelMoveRequest) String() string {
 func (*CancelMoveRequest) ProtoMessage() {}
 
 func (x *CancelMoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	mi := &file_cairn_v1_admin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2699,7 +3115,7 @@ func (x *CancelMoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelMoveRequest.ProtoReflect.Descriptor instead.
 func (*CancelMoveRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{47}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *CancelMoveRequest) GetName() string {
@@ -2718,7 +3134,7 @@ type CancelMoveResponse struct {
 
 func (x *CancelMoveResponse) Reset() {
 	*x = CancelMoveResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[48]
+	mi := &file_cairn_v1_admin_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2730,7 +3146,7 @@ func (x *CancelMoveResponse) String() string {
 func (*CancelMoveResponse) ProtoMessage() {}
 
 func (x *CancelMoveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[48]
+	mi := &file_cairn_v1_admin_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2743,7 +3159,7 @@ func (x *CancelMoveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelMoveResponse.ProtoReflect.Descriptor instead.
 func (*CancelMoveResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{48}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *CancelMoveResponse) GetMove() *Move {
@@ -2769,7 +3185,7 @@ type ReverseMoveRequest struct {
 
 func (x *ReverseMoveRequest) Reset() {
 	*x = ReverseMoveRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[49]
+	mi := &file_cairn_v1_admin_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2781,7 +3197,7 @@ func (x *ReverseMoveRequest) String() string {
 func (*ReverseMoveRequest) ProtoMessage() {}
 
 func (x *ReverseMoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[49]
+	mi := &file_cairn_v1_admin_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2794,7 +3210,7 @@ func (x *ReverseMoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReverseMoveRequest.ProtoReflect.Descriptor instead.
 func (*ReverseMoveRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{49}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ReverseMoveRequest) GetName() string {
@@ -2829,7 +3245,7 @@ type ReverseMoveResponse struct {
 
 func (x *ReverseMoveResponse) Reset() {
 	*x = ReverseMoveResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[50]
+	mi := &file_cairn_v1_admin_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2841,7 +3257,7 @@ func (x *ReverseMoveResponse) String() string {
 func (*ReverseMoveResponse) ProtoMessage() {}
 
 func (x *ReverseMoveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[50]
+	mi := &file_cairn_v1_admin_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2854,7 +3270,7 @@ func (x *ReverseMoveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReverseMoveResponse.ProtoReflect.Descriptor instead.
 func (*ReverseMoveResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{50}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ReverseMoveResponse) GetMove() *Move {
@@ -2879,7 +3295,7 @@ type PlanRebalanceRequest struct {
 
 func (x *PlanRebalanceRequest) Reset() {
 	*x = PlanRebalanceRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[51]
+	mi := &file_cairn_v1_admin_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2891,7 +3307,7 @@ func (x *PlanRebalanceRequest) String() string {
 func (*PlanRebalanceRequest) ProtoMessage() {}
 
 func (x *PlanRebalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[51]
+	mi := &file_cairn_v1_admin_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2904,7 +3320,7 @@ func (x *PlanRebalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRebalanceRequest.ProtoReflect.Descriptor instead.
 func (*PlanRebalanceRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{51}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *PlanRebalanceRequest) GetDrain() []string {
@@ -2938,7 +3354,7 @@ type ApplyRebalanceRequest struct {
 
 func (x *ApplyRebalanceRequest) Reset() {
 	*x = ApplyRebalanceRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[52]
+	mi := &file_cairn_v1_admin_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2950,7 +3366,7 @@ func (x *ApplyRebalanceRequest) String() string {
 func (*ApplyRebalanceRequest) ProtoMessage() {}
 
 func (x *ApplyRebalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[52]
+	mi := &file_cairn_v1_admin_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2963,7 +3379,7 @@ func (x *ApplyRebalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRebalanceRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRebalanceRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{52}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ApplyRebalanceRequest) GetData() []byte {
@@ -2985,7 +3401,7 @@ type ApplyRebalanceResponse struct {
 
 func (x *ApplyRebalanceResponse) Reset() {
 	*x = ApplyRebalanceResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[53]
+	mi := &file_cairn_v1_admin_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2997,7 +3413,7 @@ func (x *ApplyRebalanceResponse) String() string {
 func (*ApplyRebalanceResponse) ProtoMessage() {}
 
 func (x *ApplyRebalanceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[53]
+	mi := &file_cairn_v1_admin_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3010,7 +3426,7 @@ func (x *ApplyRebalanceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRebalanceResponse.ProtoReflect.Descriptor instead.
 func (*ApplyRebalanceResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{53}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ApplyRebalanceResponse) GetSteps() int32 {
@@ -3037,7 +3453,7 @@ type PlanRebalanceResponse struct {
 
 func (x *PlanRebalanceResponse) Reset() {
 	*x = PlanRebalanceResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[54]
+	mi := &file_cairn_v1_admin_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3049,7 +3465,7 @@ func (x *PlanRebalanceResponse) String() string {
 func (*PlanRebalanceResponse) ProtoMessage() {}
 
 func (x *PlanRebalanceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[54]
+	mi := &file_cairn_v1_admin_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3062,7 +3478,7 @@ func (x *PlanRebalanceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRebalanceResponse.ProtoReflect.Descriptor instead.
 func (*PlanRebalanceResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{54}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *PlanRebalanceResponse) GetData() []byte {
@@ -3082,7 +3498,7 @@ type GetIndexStatusRequest struct {
 
 func (x *GetIndexStatusRequest) Reset() {
 	*x = GetIndexStatusRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[55]
+	mi := &file_cairn_v1_admin_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3094,7 +3510,7 @@ func (x *GetIndexStatusRequest) String() string {
 func (*GetIndexStatusRequest) ProtoMessage() {}
 
 func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[55]
+	mi := &file_cairn_v1_admin_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3107,7 +3523,7 @@ func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIndexStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetIndexStatusRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{55}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *GetIndexStatusRequest) GetCluster() string {
@@ -3127,7 +3543,7 @@ type ListReplicasRequest struct {
 
 func (x *ListReplicasRequest) Reset() {
 	*x = ListReplicasRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[56]
+	mi := &file_cairn_v1_admin_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3139,7 +3555,7 @@ func (x *ListReplicasRequest) String() string {
 func (*ListReplicasRequest) ProtoMessage() {}
 
 func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[56]
+	mi := &file_cairn_v1_admin_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3152,7 +3568,7 @@ func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasRequest.ProtoReflect.Descriptor instead.
 func (*ListReplicasRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{56}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ListReplicasRequest) GetParent() string {
@@ -3172,7 +3588,7 @@ type ListReplicasResponse struct {
 
 func (x *ListReplicasResponse) Reset() {
 	*x = ListReplicasResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[57]
+	mi := &file_cairn_v1_admin_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3184,7 +3600,7 @@ func (x *ListReplicasResponse) String() string {
 func (*ListReplicasResponse) ProtoMessage() {}
 
 func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[57]
+	mi := &file_cairn_v1_admin_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3197,7 +3613,7 @@ func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasResponse.ProtoReflect.Descriptor instead.
 func (*ListReplicasResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{57}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ListReplicasResponse) GetReplicas() []*Replica {
@@ -3229,7 +3645,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[58]
+	mi := &file_cairn_v1_admin_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3241,7 +3657,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[58]
+	mi := &file_cairn_v1_admin_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3254,7 +3670,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{58}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Replica) GetAddress() string {
@@ -3331,7 +3747,7 @@ type IndexStatus struct {
 
 func (x *IndexStatus) Reset() {
 	*x = IndexStatus{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[59]
+	mi := &file_cairn_v1_admin_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3343,7 +3759,7 @@ func (x *IndexStatus) String() string {
 func (*IndexStatus) ProtoMessage() {}
 
 func (x *IndexStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[59]
+	mi := &file_cairn_v1_admin_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3356,7 +3772,7 @@ func (x *IndexStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IndexStatus.ProtoReflect.Descriptor instead.
 func (*IndexStatus) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{59}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *IndexStatus) GetReplica() string {
@@ -3433,7 +3849,7 @@ var File_cairn_v1_admin_proto protoreflect.FileDescriptor
 
 const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x14cairn/v1/admin.proto\x12\bcairn.v1\x1a\x18cairn/v1/resources.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9d\x01\n" +
+	"\x14cairn/v1/admin.proto\x12\bcairn.v1\x1a\x18cairn/v1/resources.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x01\n" +
 	"\bResource\x120\n" +
 	"\bkeyspace\x18\x01 \x01(\v2\x12.cairn.v1.KeyspaceH\x00R\bkeyspace\x12-\n" +
 	"\acluster\x18\x02 \x01(\v2\x11.cairn.v1.ClusterH\x00R\acluster\x12$\n" +
@@ -3563,7 +3979,38 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\vcairn/ShardR\x04name\x12\x16\n" +
 	"\x06pinned\x18\x02 \x01(\bR\x06pinned\"9\n" +
 	"\x10PinShardResponse\x12%\n" +
-	"\x05shard\x18\x01 \x01(\v2\x0f.cairn.v1.ShardR\x05shard\"=\n" +
+	"\x05shard\x18\x01 \x01(\v2\x0f.cairn.v1.ShardR\x05shard\"\xcf\x01\n" +
+	"\x15ListMapChangesRequest\x12\x16\n" +
+	"\x06parent\x18\x01 \x01(\tR\x06parent\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1b\n" +
+	"\tpage_size\x18\x04 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\"o\n" +
+	"\x16ListMapChangesResponse\x12-\n" +
+	"\achanges\x18\x01 \x03(\v2\x13.cairn.v1.MapChangeR\achanges\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xec\x01\n" +
+	"\tMapChange\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x04R\brevision\x12.\n" +
+	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
+	"\x06caller\x18\x03 \x01(\tR\x06caller\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x125\n" +
+	"\tresources\x18\x05 \x03(\v2\x17.cairn.v1.ResourceEventR\tresources\x12,\n" +
+	"\x06shards\x18\x06 \x03(\v2\x14.cairn.v1.ShardEventR\x06shards\"7\n" +
+	"\rResourceEvent\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04what\x18\x02 \x01(\tR\x04what\"~\n" +
+	"\n" +
+	"ShardEvent\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12.\n" +
+	"\x06before\x18\x02 \x01(\v2\x16.cairn.v1.ShardVersionR\x06before\x12,\n" +
+	"\x05after\x18\x03 \x01(\v2\x16.cairn.v1.ShardVersionR\x05after\"~\n" +
+	"\fShardVersion\x12\x18\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\x12\x14\n" +
+	"\x05start\x18\x02 \x01(\fR\x05start\x12\x10\n" +
+	"\x03end\x18\x03 \x01(\fR\x03end\x12\x14\n" +
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\x12\x16\n" +
+	"\x06pinned\x18\x05 \x01(\bR\x06pinned\"=\n" +
 	"\x12VerifyShardRequest\x12'\n" +
 	"\x04name\x18\x01 \x01(\tB\x13\xe0A\x02\xfaA\r\n" +
 	"\vcairn/ShardR\x04name\"C\n" +
@@ -3681,7 +4128,7 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	" \x01(\x04R\tviewBytes\x1a>\n" +
 	"\x10NodeEntriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\xcd\x10\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\xa2\x11\n" +
 	"\x05Admin\x128\n" +
 	"\x05Apply\x12\x16.cairn.v1.ApplyRequest\x1a\x17.cairn.v1.ApplyResponse\x12?\n" +
 	"\vGetKeyspace\x12\x1c.cairn.v1.GetKeyspaceRequest\x1a\x12.cairn.v1.Keyspace\x12P\n" +
@@ -3705,7 +4152,8 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"IsolateKey\x12\x1b.cairn.v1.IsolateKeyRequest\x1a\x1c.cairn.v1.IsolateKeyResponse\x12A\n" +
 	"\bPinShard\x12\x19.cairn.v1.PinShardRequest\x1a\x1a.cairn.v1.PinShardResponse\x12J\n" +
-	"\vVerifyShard\x12\x1c.cairn.v1.VerifyShardRequest\x1a\x1d.cairn.v1.VerifyShardResponse\x12G\n" +
+	"\vVerifyShard\x12\x1c.cairn.v1.VerifyShardRequest\x1a\x1d.cairn.v1.VerifyShardResponse\x12S\n" +
+	"\x0eListMapChanges\x12\x1f.cairn.v1.ListMapChangesRequest\x1a .cairn.v1.ListMapChangesResponse\x12G\n" +
 	"\n" +
 	"CreateMove\x12\x1b.cairn.v1.CreateMoveRequest\x1a\x1c.cairn.v1.CreateMoveResponse\x123\n" +
 	"\aGetMove\x12\x18.cairn.v1.GetMoveRequest\x1a\x0e.cairn.v1.Move\x12D\n" +
@@ -3735,7 +4183,7 @@ func file_cairn_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
+var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 67)
 var file_cairn_v1_admin_proto_goTypes = []any{
 	(ResourceChange_Action)(0),     // 0: cairn.v1.ResourceChange.Action
 	(ShardCheck_Outcome)(0),        // 1: cairn.v1.ShardCheck.Outcome
@@ -3775,133 +4223,150 @@ var file_cairn_v1_admin_proto_goTypes = []any{
 	(*IsolateKeyResponse)(nil),     // 35: cairn.v1.IsolateKeyResponse
 	(*PinShardRequest)(nil),        // 36: cairn.v1.PinShardRequest
 	(*PinShardResponse)(nil),       // 37: cairn.v1.PinShardResponse
-	(*VerifyShardRequest)(nil),     // 38: cairn.v1.VerifyShardRequest
-	(*VerifyShardResponse)(nil),    // 39: cairn.v1.VerifyShardResponse
-	(*ShardCheck)(nil),             // 40: cairn.v1.ShardCheck
-	(*CreateMoveRequest)(nil),      // 41: cairn.v1.CreateMoveRequest
-	(*CreateMoveResponse)(nil),     // 42: cairn.v1.CreateMoveResponse
-	(*GetMoveRequest)(nil),         // 43: cairn.v1.GetMoveRequest
-	(*ListMovesRequest)(nil),       // 44: cairn.v1.ListMovesRequest
-	(*ListMovesResponse)(nil),      // 45: cairn.v1.ListMovesResponse
-	(*PauseMoveRequest)(nil),       // 46: cairn.v1.PauseMoveRequest
-	(*PauseMoveResponse)(nil),      // 47: cairn.v1.PauseMoveResponse
-	(*ResumeMoveRequest)(nil),      // 48: cairn.v1.ResumeMoveRequest
-	(*ResumeMoveResponse)(nil),     // 49: cairn.v1.ResumeMoveResponse
-	(*CancelMoveRequest)(nil),      // 50: cairn.v1.CancelMoveRequest
-	(*CancelMoveResponse)(nil),     // 51: cairn.v1.CancelMoveResponse
-	(*ReverseMoveRequest)(nil),     // 52: cairn.v1.ReverseMoveRequest
-	(*ReverseMoveResponse)(nil),    // 53: cairn.v1.ReverseMoveResponse
-	(*PlanRebalanceRequest)(nil),   // 54: cairn.v1.PlanRebalanceRequest
-	(*ApplyRebalanceRequest)(nil),  // 55: cairn.v1.ApplyRebalanceRequest
-	(*ApplyRebalanceResponse)(nil), // 56: cairn.v1.ApplyRebalanceResponse
-	(*PlanRebalanceResponse)(nil),  // 57: cairn.v1.PlanRebalanceResponse
-	(*GetIndexStatusRequest)(nil),  // 58: cairn.v1.GetIndexStatusRequest
-	(*ListReplicasRequest)(nil),    // 59: cairn.v1.ListReplicasRequest
-	(*ListReplicasResponse)(nil),   // 60: cairn.v1.ListReplicasResponse
-	(*Replica)(nil),                // 61: cairn.v1.Replica
-	(*IndexStatus)(nil),            // 62: cairn.v1.IndexStatus
-	nil,                            // 63: cairn.v1.IndexStatus.NodeEntriesEntry
-	(*Keyspace)(nil),               // 64: cairn.v1.Keyspace
-	(*Cluster)(nil),                // 65: cairn.v1.Cluster
-	(*View)(nil),                   // 66: cairn.v1.View
-	(*Shard)(nil),                  // 67: cairn.v1.Shard
-	(*durationpb.Duration)(nil),    // 68: google.protobuf.Duration
-	(*Move)(nil),                   // 69: cairn.v1.Move
+	(*ListMapChangesRequest)(nil),  // 38: cairn.v1.ListMapChangesRequest
+	(*ListMapChangesResponse)(nil), // 39: cairn.v1.ListMapChangesResponse
+	(*MapChange)(nil),              // 40: cairn.v1.MapChange
+	(*ResourceEvent)(nil),          // 41: cairn.v1.ResourceEvent
+	(*ShardEvent)(nil),             // 42: cairn.v1.ShardEvent
+	(*ShardVersion)(nil),           // 43: cairn.v1.ShardVersion
+	(*VerifyShardRequest)(nil),     // 44: cairn.v1.VerifyShardRequest
+	(*VerifyShardResponse)(nil),    // 45: cairn.v1.VerifyShardResponse
+	(*ShardCheck)(nil),             // 46: cairn.v1.ShardCheck
+	(*CreateMoveRequest)(nil),      // 47: cairn.v1.CreateMoveRequest
+	(*CreateMoveResponse)(nil),     // 48: cairn.v1.CreateMoveResponse
+	(*GetMoveRequest)(nil),         // 49: cairn.v1.GetMoveRequest
+	(*ListMovesRequest)(nil),       // 50: cairn.v1.ListMovesRequest
+	(*ListMovesResponse)(nil),      // 51: cairn.v1.ListMovesResponse
+	(*PauseMoveRequest)(nil),       // 52: cairn.v1.PauseMoveRequest
+	(*PauseMoveResponse)(nil),      // 53: cairn.v1.PauseMoveResponse
+	(*ResumeMoveRequest)(nil),      // 54: cairn.v1.ResumeMoveRequest
+	(*ResumeMoveResponse)(nil),     // 55: cairn.v1.ResumeMoveResponse
+	(*CancelMoveRequest)(nil),      // 56: cairn.v1.CancelMoveRequest
+	(*CancelMoveResponse)(nil),     // 57: cairn.v1.CancelMoveResponse
+	(*ReverseMoveRequest)(nil),     // 58: cairn.v1.ReverseMoveRequest
+	(*ReverseMoveResponse)(nil),    // 59: cairn.v1.ReverseMoveResponse
+	(*PlanRebalanceRequest)(nil),   // 60: cairn.v1.PlanRebalanceRequest
+	(*ApplyRebalanceRequest)(nil),  // 61: cairn.v1.ApplyRebalanceRequest
+	(*ApplyRebalanceResponse)(nil), // 62: cairn.v1.ApplyRebalanceResponse
+	(*PlanRebalanceResponse)(nil),  // 63: cairn.v1.PlanRebalanceResponse
+	(*GetIndexStatusRequest)(nil),  // 64: cairn.v1.GetIndexStatusRequest
+	(*ListReplicasRequest)(nil),    // 65: cairn.v1.ListReplicasRequest
+	(*ListReplicasResponse)(nil),   // 66: cairn.v1.ListReplicasResponse
+	(*Replica)(nil),                // 67: cairn.v1.Replica
+	(*IndexStatus)(nil),            // 68: cairn.v1.IndexStatus
+	nil,                            // 69: cairn.v1.IndexStatus.NodeEntriesEntry
+	(*Keyspace)(nil),               // 70: cairn.v1.Keyspace
+	(*Cluster)(nil),                // 71: cairn.v1.Cluster
+	(*View)(nil),                   // 72: cairn.v1.View
+	(*Shard)(nil),                  // 73: cairn.v1.Shard
+	(*timestamppb.Timestamp)(nil),  // 74: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 75: google.protobuf.Duration
+	(*Move)(nil),                   // 76: cairn.v1.Move
 }
 var file_cairn_v1_admin_proto_depIdxs = []int32{
-	64, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
-	65, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
-	66, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
+	70, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
+	71, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
+	72, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
 	3,  // 3: cairn.v1.ApplyRequest.resources:type_name -> cairn.v1.Resource
 	6,  // 4: cairn.v1.ApplyResponse.changes:type_name -> cairn.v1.ResourceChange
 	0,  // 5: cairn.v1.ResourceChange.action:type_name -> cairn.v1.ResourceChange.Action
 	8,  // 6: cairn.v1.ResourceChange.fields:type_name -> cairn.v1.FieldChange
 	7,  // 7: cairn.v1.ResourceChange.membership:type_name -> cairn.v1.MembershipChange
-	64, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
-	65, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
-	66, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
-	67, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
-	67, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
-	67, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
-	67, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
-	67, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
-	67, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
-	40, // 17: cairn.v1.VerifyShardResponse.checks:type_name -> cairn.v1.ShardCheck
-	1,  // 18: cairn.v1.ShardCheck.outcome:type_name -> cairn.v1.ShardCheck.Outcome
-	68, // 19: cairn.v1.CreateMoveRequest.keep:type_name -> google.protobuf.Duration
-	69, // 20: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
-	69, // 21: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
-	69, // 22: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
-	69, // 23: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
-	69, // 24: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
-	69, // 25: cairn.v1.ReverseMoveResponse.move:type_name -> cairn.v1.Move
-	61, // 26: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
-	2,  // 27: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
-	68, // 28: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
-	63, // 29: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
-	4,  // 30: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
-	9,  // 31: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
-	10, // 32: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
-	12, // 33: cairn.v1.Admin.DeleteKeyspace:input_type -> cairn.v1.DeleteKeyspaceRequest
-	14, // 34: cairn.v1.Admin.GetCluster:input_type -> cairn.v1.GetClusterRequest
-	15, // 35: cairn.v1.Admin.ListClusters:input_type -> cairn.v1.ListClustersRequest
-	17, // 36: cairn.v1.Admin.DeleteCluster:input_type -> cairn.v1.DeleteClusterRequest
-	19, // 37: cairn.v1.Admin.GetView:input_type -> cairn.v1.GetViewRequest
-	20, // 38: cairn.v1.Admin.ListViews:input_type -> cairn.v1.ListViewsRequest
-	22, // 39: cairn.v1.Admin.DeleteView:input_type -> cairn.v1.DeleteViewRequest
-	24, // 40: cairn.v1.Admin.ExportView:input_type -> cairn.v1.ExportViewRequest
-	28, // 41: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
-	30, // 42: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
-	32, // 43: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
-	34, // 44: cairn.v1.Admin.IsolateKey:input_type -> cairn.v1.IsolateKeyRequest
-	36, // 45: cairn.v1.Admin.PinShard:input_type -> cairn.v1.PinShardRequest
-	38, // 46: cairn.v1.Admin.VerifyShard:input_type -> cairn.v1.VerifyShardRequest
-	41, // 47: cairn.v1.Admin.CreateMove:input_type -> cairn.v1.CreateMoveRequest
-	43, // 48: cairn.v1.Admin.GetMove:input_type -> cairn.v1.GetMoveRequest
-	44, // 49: cairn.v1.Admin.ListMoves:input_type -> cairn.v1.ListMovesRequest
-	46, // 50: cairn.v1.Admin.PauseMove:input_type -> cairn.v1.PauseMoveRequest
-	48, // 51: cairn.v1.Admin.ResumeMove:input_type -> cairn.v1.ResumeMoveRequest
-	50, // 52: cairn.v1.Admin.CancelMove:input_type -> cairn.v1.CancelMoveRequest
-	52, // 53: cairn.v1.Admin.ReverseMove:input_type -> cairn.v1.ReverseMoveRequest
-	54, // 54: cairn.v1.Admin.PlanRebalance:input_type -> cairn.v1.PlanRebalanceRequest
-	55, // 55: cairn.v1.Admin.ApplyRebalance:input_type -> cairn.v1.ApplyRebalanceRequest
-	59, // 56: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
-	26, // 57: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
-	58, // 58: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
-	5,  // 59: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
-	64, // 60: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
-	11, // 61: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
-	13, // 62: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
-	65, // 63: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
-	16, // 64: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
-	18, // 65: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
-	66, // 66: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
-	21, // 67: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
-	23, // 68: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
-	25, // 69: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
-	29, // 70: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
-	31, // 71: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
-	33, // 72: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
-	35, // 73: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
-	37, // 74: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
-	39, // 75: cairn.v1.Admin.VerifyShard:output_type -> cairn.v1.VerifyShardResponse
-	42, // 76: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
-	69, // 77: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
-	45, // 78: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
-	47, // 79: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
-	49, // 80: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
-	51, // 81: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
-	53, // 82: cairn.v1.Admin.ReverseMove:output_type -> cairn.v1.ReverseMoveResponse
-	57, // 83: cairn.v1.Admin.PlanRebalance:output_type -> cairn.v1.PlanRebalanceResponse
-	56, // 84: cairn.v1.Admin.ApplyRebalance:output_type -> cairn.v1.ApplyRebalanceResponse
-	60, // 85: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
-	27, // 86: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
-	62, // 87: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
-	59, // [59:88] is the sub-list for method output_type
-	30, // [30:59] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	70, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
+	71, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
+	72, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
+	73, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
+	73, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
+	73, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
+	73, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
+	73, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
+	73, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
+	74, // 17: cairn.v1.ListMapChangesRequest.since:type_name -> google.protobuf.Timestamp
+	74, // 18: cairn.v1.ListMapChangesRequest.until:type_name -> google.protobuf.Timestamp
+	40, // 19: cairn.v1.ListMapChangesResponse.changes:type_name -> cairn.v1.MapChange
+	74, // 20: cairn.v1.MapChange.time:type_name -> google.protobuf.Timestamp
+	41, // 21: cairn.v1.MapChange.resources:type_name -> cairn.v1.ResourceEvent
+	42, // 22: cairn.v1.MapChange.shards:type_name -> cairn.v1.ShardEvent
+	43, // 23: cairn.v1.ShardEvent.before:type_name -> cairn.v1.ShardVersion
+	43, // 24: cairn.v1.ShardEvent.after:type_name -> cairn.v1.ShardVersion
+	46, // 25: cairn.v1.VerifyShardResponse.checks:type_name -> cairn.v1.ShardCheck
+	1,  // 26: cairn.v1.ShardCheck.outcome:type_name -> cairn.v1.ShardCheck.Outcome
+	75, // 27: cairn.v1.CreateMoveRequest.keep:type_name -> google.protobuf.Duration
+	76, // 28: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
+	76, // 29: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
+	76, // 30: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
+	76, // 31: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
+	76, // 32: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
+	76, // 33: cairn.v1.ReverseMoveResponse.move:type_name -> cairn.v1.Move
+	67, // 34: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
+	2,  // 35: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
+	75, // 36: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
+	69, // 37: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
+	4,  // 38: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
+	9,  // 39: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
+	10, // 40: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
+	12, // 41: cairn.v1.Admin.DeleteKeyspace:input_type -> cairn.v1.DeleteKeyspaceRequest
+	14, // 42: cairn.v1.Admin.GetCluster:input_type -> cairn.v1.GetClusterRequest
+	15, // 43: cairn.v1.Admin.ListClusters:input_type -> cairn.v1.ListClustersRequest
+	17, // 44: cairn.v1.Admin.DeleteCluster:input_type -> cairn.v1.DeleteClusterRequest
+	19, // 45: cairn.v1.Admin.GetView:input_type -> cairn.v1.GetViewRequest
+	20, // 46: cairn.v1.Admin.ListViews:input_type -> cairn.v1.ListViewsRequest
+	22, // 47: cairn.v1.Admin.DeleteView:input_type -> cairn.v1.DeleteViewRequest
+	24, // 48: cairn.v1.Admin.ExportView:input_type -> cairn.v1.ExportViewRequest
+	28, // 49: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
+	30, // 50: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
+	32, // 51: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
+	34, // 52: cairn.v1.Admin.IsolateKey:input_type -> cairn.v1.IsolateKeyRequest
+	36, // 53: cairn.v1.Admin.PinShard:input_type -> cairn.v1.PinShardRequest
+	44, // 54: cairn.v1.Admin.VerifyShard:input_type -> cairn.v1.VerifyShardRequest
+	38, // 55: cairn.v1.Admin.ListMapChanges:input_type -> cairn.v1.ListMapChangesRequest
+	47, // 56: cairn.v1.Admin.CreateMove:input_type -> cairn.v1.CreateMoveRequest
+	49, // 57: cairn.v1.Admin.GetMove:input_type -> cairn.v1.GetMoveRequest
+	50, // 58: cairn.v1.Admin.ListMoves:input_type -> cairn.v1.ListMovesRequest
+	52, // 59: cairn.v1.Admin.PauseMove:input_type -> cairn.v1.PauseMoveRequest
+	54, // 60: cairn.v1.Admin.ResumeMove:input_type -> cairn.v1.ResumeMoveRequest
+	56, // 61: cairn.v1.Admin.CancelMove:input_type -> cairn.v1.CancelMoveRequest
+	58, // 62: cairn.v1.Admin.ReverseMove:input_type -> cairn.v1.ReverseMoveRequest
+	60, // 63: cairn.v1.Admin.PlanRebalance:input_type -> cairn.v1.PlanRebalanceRequest
+	61, // 64: cairn.v1.Admin.ApplyRebalance:input_type -> cairn.v1.ApplyRebalanceRequest
+	65, // 65: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
+	26, // 66: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
+	64, // 67: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
+	5,  // 68: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
+	70, // 69: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
+	11, // 70: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
+	13, // 71: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
+	71, // 72: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
+	16, // 73: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
+	18, // 74: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
+	72, // 75: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
+	21, // 76: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
+	23, // 77: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
+	25, // 78: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
+	29, // 79: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
+	31, // 80: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
+	33, // 81: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
+	35, // 82: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
+	37, // 83: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
+	45, // 84: cairn.v1.Admin.VerifyShard:output_type -> cairn.v1.VerifyShardResponse
+	39, // 85: cairn.v1.Admin.ListMapChanges:output_type -> cairn.v1.ListMapChangesResponse
+	48, // 86: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
+	76, // 87: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
+	51, // 88: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
+	53, // 89: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
+	55, // 90: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
+	57, // 91: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
+	59, // 92: cairn.v1.Admin.ReverseMove:output_type -> cairn.v1.ReverseMoveResponse
+	63, // 93: cairn.v1.Admin.PlanRebalance:output_type -> cairn.v1.PlanRebalanceResponse
+	62, // 94: cairn.v1.Admin.ApplyRebalance:output_type -> cairn.v1.ApplyRebalanceResponse
+	66, // 95: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
+	27, // 96: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
+	68, // 97: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
+	68, // [68:98] is the sub-list for method output_type
+	38, // [38:68] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_admin_proto_init() }
@@ -3925,7 +4390,7 @@ func file_cairn_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_admin_proto_rawDesc), len(file_cairn_v1_admin_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   61,
+			NumMessages:   67,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -36,6 +36,7 @@ const (
 	Admin_IsolateKey_FullMethodName     = "/cairn.v1.Admin/IsolateKey"
 	Admin_PinShard_FullMethodName       = "/cairn.v1.Admin/PinShard"
 	Admin_VerifyShard_FullMethodName    = "/cairn.v1.Admin/VerifyShard"
+	Admin_ListMapChanges_FullMethodName = "/cairn.v1.Admin/ListMapChanges"
 	Admin_CreateMove_FullMethodName     = "/cairn.v1.Admin/CreateMove"
 	Admin_GetMove_FullMethodName        = "/cairn.v1.Admin/GetMove"
 	Admin_ListMoves_FullMethodName      = "/cairn.v1.Admin/ListMoves"
@@ -90,6 +91,9 @@ type AdminClient interface {
 	// index, what each replica's file has with the digest that was kept with every
 	// write, the replicas with one another and, while it moves, source and target.
 	VerifyShard(ctx context.Context, in *VerifyShardRequest, opts ...grpc.CallOption) (*VerifyShardResponse, error)
+	// ListMapChanges lists what has happened to keyspaces, clusters, views and shards,
+	// the last first, as far as it is kept.
+	ListMapChanges(ctx context.Context, in *ListMapChangesRequest, opts ...grpc.CallOption) (*ListMapChangesResponse, error)
 	// CreateMove begins to move a shard to another cluster, and returns at once.
 	// FAILED_PRECONDITION (SHARD_MOVING, SHARD_PINNED, MOVER_MISSING) if it can't
 	// be.
@@ -314,6 +318,16 @@ func (c *adminClient) VerifyShard(ctx context.Context, in *VerifyShardRequest, o
 	return out, nil
 }
 
+func (c *adminClient) ListMapChanges(ctx context.Context, in *ListMapChangesRequest, opts ...grpc.CallOption) (*ListMapChangesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListMapChangesResponse)
+	err := c.cc.Invoke(ctx, Admin_ListMapChanges_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminClient) CreateMove(ctx context.Context, in *CreateMoveRequest, opts ...grpc.CallOption) (*CreateMoveResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CreateMoveResponse)
@@ -495,6 +509,9 @@ type AdminServer interface {
 	// index, what each replica's file has with the digest that was kept with every
 	// write, the replicas with one another and, while it moves, source and target.
 	VerifyShard(context.Context, *VerifyShardRequest) (*VerifyShardResponse, error)
+	// ListMapChanges lists what has happened to keyspaces, clusters, views and shards,
+	// the last first, as far as it is kept.
+	ListMapChanges(context.Context, *ListMapChangesRequest) (*ListMapChangesResponse, error)
 	// CreateMove begins to move a shard to another cluster, and returns at once.
 	// FAILED_PRECONDITION (SHARD_MOVING, SHARD_PINNED, MOVER_MISSING) if it can't
 	// be.
@@ -590,6 +607,9 @@ func (UnimplementedAdminServer) PinShard(context.Context, *PinShardRequest) (*Pi
 }
 func (UnimplementedAdminServer) VerifyShard(context.Context, *VerifyShardRequest) (*VerifyShardResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method VerifyShard not implemented")
+}
+func (UnimplementedAdminServer) ListMapChanges(context.Context, *ListMapChangesRequest) (*ListMapChangesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListMapChanges not implemented")
 }
 func (UnimplementedAdminServer) CreateMove(context.Context, *CreateMoveRequest) (*CreateMoveResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateMove not implemented")
@@ -947,6 +967,24 @@ func _Admin_VerifyShard_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Admin_ListMapChanges_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListMapChangesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).ListMapChanges(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_ListMapChanges_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).ListMapChanges(ctx, req.(*ListMapChangesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Admin_CreateMove_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CreateMoveRequest)
 	if err := dec(in); err != nil {
@@ -1208,6 +1246,10 @@ var Admin_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "VerifyShard",
 			Handler:    _Admin_VerifyShard_Handler,
+		},
+		{
+			MethodName: "ListMapChanges",
+			Handler:    _Admin_ListMapChanges_Handler,
 		},
 		{
 			MethodName: "CreateMove",
