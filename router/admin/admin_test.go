@@ -33,6 +33,8 @@ type indexes struct {
 	// wrong has clusters behind a wrong address.
 	wrong map[string]bool
 	err   error
+	// silent are the clusters that fail with err; nil for all.
+	silent map[string]bool
 	// asked are the epochs that were asked for.
 	asked []uint64
 	// meanwhile runs before an answer.
@@ -68,6 +70,9 @@ func (x *indexes) status(ctx context.Context, cluster *catalog.Cluster, epoch ui
 		*list = append(*list, cairn.ShardStatus{Keyspace: shard.Keyspace, Shard: shard.ID, Epoch: shard.Epoch, Entries: x.entries[shard.ID]})
 	}
 	status.Kept = x.kept[cluster.Name]
+	if x.silent != nil && !x.silent[cluster.Name] {
+		return status, nil
+	}
 	return status, x.err
 }
 
