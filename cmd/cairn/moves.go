@@ -67,7 +67,7 @@ func newMoves(o *options) *cobra.Command {
 		Args:  arguments(0, 0),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newMovesList(o), newMovesShow(o), newMovesWatch(o), newMovesReverse(o),
+	cmd.AddCommand(newMovesList(o), newMovesShow(o), newMovesWatch(o), newMovesReverse(o), newMovesLimit(o),
 		newMovesChange(o, "pause", "Have a move wait where that does no harm", func(ctx context.Context, c *client.Client, name string) (*cairnv1.Move, error) {
 			response, err := c.Admin().PauseMove(ctx, &cairnv1.PauseMoveRequest{Name: name})
 			return response.GetMove(), err
@@ -108,7 +108,21 @@ func newMovesList(o *options) *cobra.Command {
 					break
 				}
 			}
-			return o.printMoves(cmd, newMovesDocument(all), all...)
+			ctx, cancel := o.within(cmd.Context())
+			defer cancel()
+			settings, err := c.Admin().GetMoverSettings(ctx, &cairnv1.GetMoverSettingsRequest{})
+			if err != nil {
+				return err
+			}
+			document := newMovesDocument(all)
+			document.Limits = newLimitsDocument(settings)
+			if document.Limits != nil {
+				note(cmd, "%s", document.Limits)
+			}
+			if why := settings.GetBalance().GetStopped(); why != "" {
+				note(cmd, "the automatic balance has stopped: %s", why)
+			}
+			return o.printMoves(cmd, document, all...)
 		},
 	}
 	clientFlags(cmd, o)
@@ -118,10 +132,12 @@ func newMovesList(o *options) *cobra.Command {
 // movesDocument is a list of moves.
 type movesDocument struct {
 	Moves []moveDocument `json:"moves"`
+	// Limits are absent where the flags of the router decide.
+	Limits *limitsDocument `json:"limits,omitempty"`
 }
 
 func newMovesDocument(all []*cairnv1.Move) movesDocument {
-	d := movesDocument{make([]moveDocument, len(all))}
+	d := movesDocument{Moves: make([]moveDocument, len(all))}
 	for i, m := range all {
 		d.Moves[i] = newMoveDocument(m)
 	}

@@ -54,7 +54,7 @@ func openRouting(store *mapStore, local *hosts, moves Moves, metrics *metrics, l
 	})
 	return &routing{
 		made, administrator, metrics, log,
-		startFlipper(store, made.Status, log), startMover(store, dialer, moves, metrics, log),
+		startFlipper(store, made.Status, log), startMover(store, dialer, administrator, moves, metrics, log),
 	}, nil
 }
 

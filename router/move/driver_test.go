@@ -294,3 +294,35 @@ func TestTurns(t *testing.T) {
 		}
 	}
 }
+
+// TestDriverFollowsTheRate has the rate become another while a part is being paid
+// for that would take hours.
+func TestDriverFollowsTheRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		f.limit(&shardmap.CopyLimits{Entries: 1, Bytes: 1})
+		uid := f.start(1)
+		stop := f.drive(move.Config{Rate: move.Rate{Bytes: 1 << 30}})
+		defer stop()
+		time.Sleep(takeover)
+		if record := f.move(uid); record.Phase != shardmap.MoveCopying {
+			t.Fatalf("at a byte a second it is %s", record)
+		}
+		f.limit(nil)
+		time.Sleep(takeover)
+		f.settled(uid, shardmap.MoveDone)
+	})
+}
+
+func (f *fleet) limit(limits *shardmap.CopyLimits) {
+	f.t.Helper()
+	next := f.Map().Settings()
+	next.Limits = limits
+	change, err := shardmap.Set(f.Map(), next)
+	if err == nil {
+		_, err = f.commit(change)
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}

@@ -115,6 +115,10 @@ func (s *Store) transaction(ctx context.Context, change shardmap.Change) (*trans
 			t.ops = append(t.ops, clientv3.OpDelete(s.config.Prefix+key))
 		}
 	}
+	if settings := change.Settings; settings != nil {
+		s.compare(t, settingsKey, "the settings", settings.Expected)
+		t.ops = append(t.ops, clientv3.OpPut(s.config.Prefix+settingsKey, string(encodeSettings(settings.Put))))
+	}
 	if remember := s.remember(ctx, change, m); remember != nil {
 		t.ops = append(t.ops, *remember)
 	}

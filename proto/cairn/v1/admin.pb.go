@@ -185,7 +185,7 @@ func (x Replica_Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Replica_Role.Descriptor instead.
 func (Replica_Role) EnumDescriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{64, 0}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{72, 0}
 }
 
 type Resource struct {
@@ -3280,6 +3280,418 @@ func (x *ReverseMoveResponse) GetMove() *Move {
 	return nil
 }
 
+type GetMoverSettingsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetMoverSettingsRequest) Reset() {
+	*x = GetMoverSettingsRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMoverSettingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMoverSettingsRequest) ProtoMessage() {}
+
+func (x *GetMoverSettingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMoverSettingsRequest.ProtoReflect.Descriptor instead.
+func (*GetMoverSettingsRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{57}
+}
+
+// MoverSettings are how moves are carried out.
+type MoverSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset where the flags of the router that carries them out decide.
+	Limits        *CopyLimits `protobuf:"bytes,1,opt,name=limits,proto3" json:"limits,omitempty"`
+	Balance       *Balance    `protobuf:"bytes,2,opt,name=balance,proto3" json:"balance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MoverSettings) Reset() {
+	*x = MoverSettings{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MoverSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MoverSettings) ProtoMessage() {}
+
+func (x *MoverSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MoverSettings.ProtoReflect.Descriptor instead.
+func (*MoverSettings) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *MoverSettings) GetLimits() *CopyLimits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *MoverSettings) GetBalance() *Balance {
+	if x != nil {
+		return x.Balance
+	}
+	return nil
+}
+
+// CopyLimits bound what is copied in a second; 0 is no bound.
+type CopyLimits struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Bytes         int64                  `protobuf:"varint,1,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Entries       int64                  `protobuf:"varint,2,opt,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CopyLimits) Reset() {
+	*x = CopyLimits{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CopyLimits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CopyLimits) ProtoMessage() {}
+
+func (x *CopyLimits) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CopyLimits.ProtoReflect.Descriptor instead.
+func (*CopyLimits) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *CopyLimits) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *CopyLimits) GetEntries() int64 {
+	if x != nil {
+		return x.Entries
+	}
+	return 0
+}
+
+// Balance is how clusters are evened out without anybody asking each time.
+type Balance struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	On    bool                   `protobuf:"varint,1,opt,name=on,proto3" json:"on,omitempty"`
+	// The most of a keyspace's entries that a round moves, above 0 and at most 1; 0.09
+	// when unset.
+	Share float64 `protobuf:"fixed64,2,opt,name=share,proto3" json:"share,omitempty"`
+	// The most moves of a round; any number when unset.
+	Moves int32 `protobuf:"varint,3,opt,name=moves,proto3" json:"moves,omitempty"`
+	// How long after the beginning of a round the next one is, at least 1s; 10 minutes
+	// when unset.
+	Every *durationpb.Duration `protobuf:"bytes,4,opt,name=every,proto3" json:"every,omitempty"`
+	// When the last round began; unset before the first.
+	RoundTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=round_time,json=roundTime,proto3" json:"round_time,omitempty"`
+	// Why it has stopped by itself; switching it on has it go on.
+	Stopped       string `protobuf:"bytes,6,opt,name=stopped,proto3" json:"stopped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Balance) Reset() {
+	*x = Balance{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Balance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Balance) ProtoMessage() {}
+
+func (x *Balance) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Balance.ProtoReflect.Descriptor instead.
+func (*Balance) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *Balance) GetOn() bool {
+	if x != nil {
+		return x.On
+	}
+	return false
+}
+
+func (x *Balance) GetShare() float64 {
+	if x != nil {
+		return x.Share
+	}
+	return 0
+}
+
+func (x *Balance) GetMoves() int32 {
+	if x != nil {
+		return x.Moves
+	}
+	return 0
+}
+
+func (x *Balance) GetEvery() *durationpb.Duration {
+	if x != nil {
+		return x.Every
+	}
+	return nil
+}
+
+func (x *Balance) GetRoundTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RoundTime
+	}
+	return nil
+}
+
+func (x *Balance) GetStopped() string {
+	if x != nil {
+		return x.Stopped
+	}
+	return ""
+}
+
+type LimitCopiesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset to leave it to the flags of the router that carries moves out.
+	Limits        *CopyLimits `protobuf:"bytes,1,opt,name=limits,proto3" json:"limits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitCopiesRequest) Reset() {
+	*x = LimitCopiesRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitCopiesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitCopiesRequest) ProtoMessage() {}
+
+func (x *LimitCopiesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitCopiesRequest.ProtoReflect.Descriptor instead.
+func (*LimitCopiesRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *LimitCopiesRequest) GetLimits() *CopyLimits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+type LimitCopiesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Settings      *MoverSettings         `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitCopiesResponse) Reset() {
+	*x = LimitCopiesResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitCopiesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitCopiesResponse) ProtoMessage() {}
+
+func (x *LimitCopiesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitCopiesResponse.ProtoReflect.Descriptor instead.
+func (*LimitCopiesResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *LimitCopiesResponse) GetSettings() *MoverSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+type SetBalanceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Balance       *Balance               `protobuf:"bytes,1,opt,name=balance,proto3" json:"balance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetBalanceRequest) Reset() {
+	*x = SetBalanceRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetBalanceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetBalanceRequest) ProtoMessage() {}
+
+func (x *SetBalanceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetBalanceRequest.ProtoReflect.Descriptor instead.
+func (*SetBalanceRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *SetBalanceRequest) GetBalance() *Balance {
+	if x != nil {
+		return x.Balance
+	}
+	return nil
+}
+
+type SetBalanceResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Settings      *MoverSettings         `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetBalanceResponse) Reset() {
+	*x = SetBalanceResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetBalanceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetBalanceResponse) ProtoMessage() {}
+
+func (x *SetBalanceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetBalanceResponse.ProtoReflect.Descriptor instead.
+func (*SetBalanceResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *SetBalanceResponse) GetSettings() *MoverSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
 type PlanRebalanceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Clusters to be emptied, as in "clusters/north".
@@ -3295,7 +3707,7 @@ type PlanRebalanceRequest struct {
 
 func (x *PlanRebalanceRequest) Reset() {
 	*x = PlanRebalanceRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[57]
+	mi := &file_cairn_v1_admin_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3307,7 +3719,7 @@ func (x *PlanRebalanceRequest) String() string {
 func (*PlanRebalanceRequest) ProtoMessage() {}
 
 func (x *PlanRebalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[57]
+	mi := &file_cairn_v1_admin_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3320,7 +3732,7 @@ func (x *PlanRebalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRebalanceRequest.ProtoReflect.Descriptor instead.
 func (*PlanRebalanceRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{57}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *PlanRebalanceRequest) GetDrain() []string {
@@ -3354,7 +3766,7 @@ type ApplyRebalanceRequest struct {
 
 func (x *ApplyRebalanceRequest) Reset() {
 	*x = ApplyRebalanceRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[58]
+	mi := &file_cairn_v1_admin_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3366,7 +3778,7 @@ func (x *ApplyRebalanceRequest) String() string {
 func (*ApplyRebalanceRequest) ProtoMessage() {}
 
 func (x *ApplyRebalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[58]
+	mi := &file_cairn_v1_admin_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3379,7 +3791,7 @@ func (x *ApplyRebalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRebalanceRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRebalanceRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{58}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ApplyRebalanceRequest) GetData() []byte {
@@ -3401,7 +3813,7 @@ type ApplyRebalanceResponse struct {
 
 func (x *ApplyRebalanceResponse) Reset() {
 	*x = ApplyRebalanceResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[59]
+	mi := &file_cairn_v1_admin_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3413,7 +3825,7 @@ func (x *ApplyRebalanceResponse) String() string {
 func (*ApplyRebalanceResponse) ProtoMessage() {}
 
 func (x *ApplyRebalanceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[59]
+	mi := &file_cairn_v1_admin_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3426,7 +3838,7 @@ func (x *ApplyRebalanceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRebalanceResponse.ProtoReflect.Descriptor instead.
 func (*ApplyRebalanceResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{59}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ApplyRebalanceResponse) GetSteps() int32 {
@@ -3453,7 +3865,7 @@ type PlanRebalanceResponse struct {
 
 func (x *PlanRebalanceResponse) Reset() {
 	*x = PlanRebalanceResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[60]
+	mi := &file_cairn_v1_admin_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3465,7 +3877,7 @@ func (x *PlanRebalanceResponse) String() string {
 func (*PlanRebalanceResponse) ProtoMessage() {}
 
 func (x *PlanRebalanceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[60]
+	mi := &file_cairn_v1_admin_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3478,7 +3890,7 @@ func (x *PlanRebalanceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRebalanceResponse.ProtoReflect.Descriptor instead.
 func (*PlanRebalanceResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{60}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *PlanRebalanceResponse) GetData() []byte {
@@ -3498,7 +3910,7 @@ type GetIndexStatusRequest struct {
 
 func (x *GetIndexStatusRequest) Reset() {
 	*x = GetIndexStatusRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[61]
+	mi := &file_cairn_v1_admin_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3510,7 +3922,7 @@ func (x *GetIndexStatusRequest) String() string {
 func (*GetIndexStatusRequest) ProtoMessage() {}
 
 func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[61]
+	mi := &file_cairn_v1_admin_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3523,7 +3935,7 @@ func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIndexStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetIndexStatusRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{61}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *GetIndexStatusRequest) GetCluster() string {
@@ -3543,7 +3955,7 @@ type ListReplicasRequest struct {
 
 func (x *ListReplicasRequest) Reset() {
 	*x = ListReplicasRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[62]
+	mi := &file_cairn_v1_admin_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3555,7 +3967,7 @@ func (x *ListReplicasRequest) String() string {
 func (*ListReplicasRequest) ProtoMessage() {}
 
 func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[62]
+	mi := &file_cairn_v1_admin_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3568,7 +3980,7 @@ func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasRequest.ProtoReflect.Descriptor instead.
 func (*ListReplicasRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{62}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *ListReplicasRequest) GetParent() string {
@@ -3588,7 +4000,7 @@ type ListReplicasResponse struct {
 
 func (x *ListReplicasResponse) Reset() {
 	*x = ListReplicasResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[63]
+	mi := &file_cairn_v1_admin_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3600,7 +4012,7 @@ func (x *ListReplicasResponse) String() string {
 func (*ListReplicasResponse) ProtoMessage() {}
 
 func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[63]
+	mi := &file_cairn_v1_admin_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3613,7 +4025,7 @@ func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasResponse.ProtoReflect.Descriptor instead.
 func (*ListReplicasResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{63}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ListReplicasResponse) GetReplicas() []*Replica {
@@ -3645,7 +4057,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[64]
+	mi := &file_cairn_v1_admin_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3657,7 +4069,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[64]
+	mi := &file_cairn_v1_admin_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3670,7 +4082,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{64}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Replica) GetAddress() string {
@@ -3747,7 +4159,7 @@ type IndexStatus struct {
 
 func (x *IndexStatus) Reset() {
 	*x = IndexStatus{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[65]
+	mi := &file_cairn_v1_admin_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3759,7 +4171,7 @@ func (x *IndexStatus) String() string {
 func (*IndexStatus) ProtoMessage() {}
 
 func (x *IndexStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[65]
+	mi := &file_cairn_v1_admin_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3772,7 +4184,7 @@ func (x *IndexStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IndexStatus.ProtoReflect.Descriptor instead.
 func (*IndexStatus) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{65}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *IndexStatus) GetReplica() string {
@@ -4074,7 +4486,31 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x17\n" +
 	"\aas_kept\x18\x03 \x01(\bR\x06asKept\"9\n" +
 	"\x13ReverseMoveResponse\x12\"\n" +
-	"\x04move\x18\x01 \x01(\v2\x0e.cairn.v1.MoveR\x04move\"l\n" +
+	"\x04move\x18\x01 \x01(\v2\x0e.cairn.v1.MoveR\x04move\"\x19\n" +
+	"\x17GetMoverSettingsRequest\"j\n" +
+	"\rMoverSettings\x12,\n" +
+	"\x06limits\x18\x01 \x01(\v2\x14.cairn.v1.CopyLimitsR\x06limits\x12+\n" +
+	"\abalance\x18\x02 \x01(\v2\x11.cairn.v1.BalanceR\abalance\"<\n" +
+	"\n" +
+	"CopyLimits\x12\x14\n" +
+	"\x05bytes\x18\x01 \x01(\x03R\x05bytes\x12\x18\n" +
+	"\aentries\x18\x02 \x01(\x03R\aentries\"\xd5\x01\n" +
+	"\aBalance\x12\x0e\n" +
+	"\x02on\x18\x01 \x01(\bR\x02on\x12\x14\n" +
+	"\x05share\x18\x02 \x01(\x01R\x05share\x12\x14\n" +
+	"\x05moves\x18\x03 \x01(\x05R\x05moves\x12/\n" +
+	"\x05every\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x05every\x12>\n" +
+	"\n" +
+	"round_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\troundTime\x12\x1d\n" +
+	"\astopped\x18\x06 \x01(\tB\x03\xe0A\x03R\astopped\"B\n" +
+	"\x12LimitCopiesRequest\x12,\n" +
+	"\x06limits\x18\x01 \x01(\v2\x14.cairn.v1.CopyLimitsR\x06limits\"J\n" +
+	"\x13LimitCopiesResponse\x123\n" +
+	"\bsettings\x18\x01 \x01(\v2\x17.cairn.v1.MoverSettingsR\bsettings\"E\n" +
+	"\x11SetBalanceRequest\x120\n" +
+	"\abalance\x18\x01 \x01(\v2\x11.cairn.v1.BalanceB\x03\xe0A\x02R\abalance\"I\n" +
+	"\x12SetBalanceResponse\x123\n" +
+	"\bsettings\x18\x01 \x01(\v2\x17.cairn.v1.MoverSettingsR\bsettings\"l\n" +
 	"\x14PlanRebalanceRequest\x12(\n" +
 	"\x05drain\x18\x01 \x03(\tB\x12\xfaA\x0f\n" +
 	"\rcairn/ClusterR\x05drain\x12\x14\n" +
@@ -4128,7 +4564,7 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	" \x01(\x04R\tviewBytes\x1a>\n" +
 	"\x10NodeEntriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\xa2\x11\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\x87\x13\n" +
 	"\x05Admin\x128\n" +
 	"\x05Apply\x12\x16.cairn.v1.ApplyRequest\x1a\x17.cairn.v1.ApplyResponse\x12?\n" +
 	"\vGetKeyspace\x12\x1c.cairn.v1.GetKeyspaceRequest\x1a\x12.cairn.v1.Keyspace\x12P\n" +
@@ -4163,7 +4599,11 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"ResumeMove\x12\x1b.cairn.v1.ResumeMoveRequest\x1a\x1c.cairn.v1.ResumeMoveResponse\x12G\n" +
 	"\n" +
 	"CancelMove\x12\x1b.cairn.v1.CancelMoveRequest\x1a\x1c.cairn.v1.CancelMoveResponse\x12J\n" +
-	"\vReverseMove\x12\x1c.cairn.v1.ReverseMoveRequest\x1a\x1d.cairn.v1.ReverseMoveResponse\x12R\n" +
+	"\vReverseMove\x12\x1c.cairn.v1.ReverseMoveRequest\x1a\x1d.cairn.v1.ReverseMoveResponse\x12N\n" +
+	"\x10GetMoverSettings\x12!.cairn.v1.GetMoverSettingsRequest\x1a\x17.cairn.v1.MoverSettings\x12J\n" +
+	"\vLimitCopies\x12\x1c.cairn.v1.LimitCopiesRequest\x1a\x1d.cairn.v1.LimitCopiesResponse\x12G\n" +
+	"\n" +
+	"SetBalance\x12\x1b.cairn.v1.SetBalanceRequest\x1a\x1c.cairn.v1.SetBalanceResponse\x12R\n" +
 	"\rPlanRebalance\x12\x1e.cairn.v1.PlanRebalanceRequest\x1a\x1f.cairn.v1.PlanRebalanceResponse0\x01\x12U\n" +
 	"\x0eApplyRebalance\x12\x1f.cairn.v1.ApplyRebalanceRequest\x1a .cairn.v1.ApplyRebalanceResponse(\x01\x12M\n" +
 	"\fListReplicas\x12\x1d.cairn.v1.ListReplicasRequest\x1a\x1e.cairn.v1.ListReplicasResponse\x12R\n" +
@@ -4183,190 +4623,212 @@ func file_cairn_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 67)
+var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 75)
 var file_cairn_v1_admin_proto_goTypes = []any{
-	(ResourceChange_Action)(0),     // 0: cairn.v1.ResourceChange.Action
-	(ShardCheck_Outcome)(0),        // 1: cairn.v1.ShardCheck.Outcome
-	(Replica_Role)(0),              // 2: cairn.v1.Replica.Role
-	(*Resource)(nil),               // 3: cairn.v1.Resource
-	(*ApplyRequest)(nil),           // 4: cairn.v1.ApplyRequest
-	(*ApplyResponse)(nil),          // 5: cairn.v1.ApplyResponse
-	(*ResourceChange)(nil),         // 6: cairn.v1.ResourceChange
-	(*MembershipChange)(nil),       // 7: cairn.v1.MembershipChange
-	(*FieldChange)(nil),            // 8: cairn.v1.FieldChange
-	(*GetKeyspaceRequest)(nil),     // 9: cairn.v1.GetKeyspaceRequest
-	(*ListKeyspacesRequest)(nil),   // 10: cairn.v1.ListKeyspacesRequest
-	(*ListKeyspacesResponse)(nil),  // 11: cairn.v1.ListKeyspacesResponse
-	(*DeleteKeyspaceRequest)(nil),  // 12: cairn.v1.DeleteKeyspaceRequest
-	(*DeleteKeyspaceResponse)(nil), // 13: cairn.v1.DeleteKeyspaceResponse
-	(*GetClusterRequest)(nil),      // 14: cairn.v1.GetClusterRequest
-	(*ListClustersRequest)(nil),    // 15: cairn.v1.ListClustersRequest
-	(*ListClustersResponse)(nil),   // 16: cairn.v1.ListClustersResponse
-	(*DeleteClusterRequest)(nil),   // 17: cairn.v1.DeleteClusterRequest
-	(*DeleteClusterResponse)(nil),  // 18: cairn.v1.DeleteClusterResponse
-	(*GetViewRequest)(nil),         // 19: cairn.v1.GetViewRequest
-	(*ListViewsRequest)(nil),       // 20: cairn.v1.ListViewsRequest
-	(*ListViewsResponse)(nil),      // 21: cairn.v1.ListViewsResponse
-	(*DeleteViewRequest)(nil),      // 22: cairn.v1.DeleteViewRequest
-	(*DeleteViewResponse)(nil),     // 23: cairn.v1.DeleteViewResponse
-	(*ExportViewRequest)(nil),      // 24: cairn.v1.ExportViewRequest
-	(*ExportViewResponse)(nil),     // 25: cairn.v1.ExportViewResponse
-	(*BackupClusterRequest)(nil),   // 26: cairn.v1.BackupClusterRequest
-	(*BackupClusterResponse)(nil),  // 27: cairn.v1.BackupClusterResponse
-	(*ListShardsRequest)(nil),      // 28: cairn.v1.ListShardsRequest
-	(*ListShardsResponse)(nil),     // 29: cairn.v1.ListShardsResponse
-	(*SplitShardRequest)(nil),      // 30: cairn.v1.SplitShardRequest
-	(*SplitShardResponse)(nil),     // 31: cairn.v1.SplitShardResponse
-	(*MergeShardsRequest)(nil),     // 32: cairn.v1.MergeShardsRequest
-	(*MergeShardsResponse)(nil),    // 33: cairn.v1.MergeShardsResponse
-	(*IsolateKeyRequest)(nil),      // 34: cairn.v1.IsolateKeyRequest
-	(*IsolateKeyResponse)(nil),     // 35: cairn.v1.IsolateKeyResponse
-	(*PinShardRequest)(nil),        // 36: cairn.v1.PinShardRequest
-	(*PinShardResponse)(nil),       // 37: cairn.v1.PinShardResponse
-	(*ListMapChangesRequest)(nil),  // 38: cairn.v1.ListMapChangesRequest
-	(*ListMapChangesResponse)(nil), // 39: cairn.v1.ListMapChangesResponse
-	(*MapChange)(nil),              // 40: cairn.v1.MapChange
-	(*ResourceEvent)(nil),          // 41: cairn.v1.ResourceEvent
-	(*ShardEvent)(nil),             // 42: cairn.v1.ShardEvent
-	(*ShardVersion)(nil),           // 43: cairn.v1.ShardVersion
-	(*VerifyShardRequest)(nil),     // 44: cairn.v1.VerifyShardRequest
-	(*VerifyShardResponse)(nil),    // 45: cairn.v1.VerifyShardResponse
-	(*ShardCheck)(nil),             // 46: cairn.v1.ShardCheck
-	(*CreateMoveRequest)(nil),      // 47: cairn.v1.CreateMoveRequest
-	(*CreateMoveResponse)(nil),     // 48: cairn.v1.CreateMoveResponse
-	(*GetMoveRequest)(nil),         // 49: cairn.v1.GetMoveRequest
-	(*ListMovesRequest)(nil),       // 50: cairn.v1.ListMovesRequest
-	(*ListMovesResponse)(nil),      // 51: cairn.v1.ListMovesResponse
-	(*PauseMoveRequest)(nil),       // 52: cairn.v1.PauseMoveRequest
-	(*PauseMoveResponse)(nil),      // 53: cairn.v1.PauseMoveResponse
-	(*ResumeMoveRequest)(nil),      // 54: cairn.v1.ResumeMoveRequest
-	(*ResumeMoveResponse)(nil),     // 55: cairn.v1.ResumeMoveResponse
-	(*CancelMoveRequest)(nil),      // 56: cairn.v1.CancelMoveRequest
-	(*CancelMoveResponse)(nil),     // 57: cairn.v1.CancelMoveResponse
-	(*ReverseMoveRequest)(nil),     // 58: cairn.v1.ReverseMoveRequest
-	(*ReverseMoveResponse)(nil),    // 59: cairn.v1.ReverseMoveResponse
-	(*PlanRebalanceRequest)(nil),   // 60: cairn.v1.PlanRebalanceRequest
-	(*ApplyRebalanceRequest)(nil),  // 61: cairn.v1.ApplyRebalanceRequest
-	(*ApplyRebalanceResponse)(nil), // 62: cairn.v1.ApplyRebalanceResponse
-	(*PlanRebalanceResponse)(nil),  // 63: cairn.v1.PlanRebalanceResponse
-	(*GetIndexStatusRequest)(nil),  // 64: cairn.v1.GetIndexStatusRequest
-	(*ListReplicasRequest)(nil),    // 65: cairn.v1.ListReplicasRequest
-	(*ListReplicasResponse)(nil),   // 66: cairn.v1.ListReplicasResponse
-	(*Replica)(nil),                // 67: cairn.v1.Replica
-	(*IndexStatus)(nil),            // 68: cairn.v1.IndexStatus
-	nil,                            // 69: cairn.v1.IndexStatus.NodeEntriesEntry
-	(*Keyspace)(nil),               // 70: cairn.v1.Keyspace
-	(*Cluster)(nil),                // 71: cairn.v1.Cluster
-	(*View)(nil),                   // 72: cairn.v1.View
-	(*Shard)(nil),                  // 73: cairn.v1.Shard
-	(*timestamppb.Timestamp)(nil),  // 74: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 75: google.protobuf.Duration
-	(*Move)(nil),                   // 76: cairn.v1.Move
+	(ResourceChange_Action)(0),      // 0: cairn.v1.ResourceChange.Action
+	(ShardCheck_Outcome)(0),         // 1: cairn.v1.ShardCheck.Outcome
+	(Replica_Role)(0),               // 2: cairn.v1.Replica.Role
+	(*Resource)(nil),                // 3: cairn.v1.Resource
+	(*ApplyRequest)(nil),            // 4: cairn.v1.ApplyRequest
+	(*ApplyResponse)(nil),           // 5: cairn.v1.ApplyResponse
+	(*ResourceChange)(nil),          // 6: cairn.v1.ResourceChange
+	(*MembershipChange)(nil),        // 7: cairn.v1.MembershipChange
+	(*FieldChange)(nil),             // 8: cairn.v1.FieldChange
+	(*GetKeyspaceRequest)(nil),      // 9: cairn.v1.GetKeyspaceRequest
+	(*ListKeyspacesRequest)(nil),    // 10: cairn.v1.ListKeyspacesRequest
+	(*ListKeyspacesResponse)(nil),   // 11: cairn.v1.ListKeyspacesResponse
+	(*DeleteKeyspaceRequest)(nil),   // 12: cairn.v1.DeleteKeyspaceRequest
+	(*DeleteKeyspaceResponse)(nil),  // 13: cairn.v1.DeleteKeyspaceResponse
+	(*GetClusterRequest)(nil),       // 14: cairn.v1.GetClusterRequest
+	(*ListClustersRequest)(nil),     // 15: cairn.v1.ListClustersRequest
+	(*ListClustersResponse)(nil),    // 16: cairn.v1.ListClustersResponse
+	(*DeleteClusterRequest)(nil),    // 17: cairn.v1.DeleteClusterRequest
+	(*DeleteClusterResponse)(nil),   // 18: cairn.v1.DeleteClusterResponse
+	(*GetViewRequest)(nil),          // 19: cairn.v1.GetViewRequest
+	(*ListViewsRequest)(nil),        // 20: cairn.v1.ListViewsRequest
+	(*ListViewsResponse)(nil),       // 21: cairn.v1.ListViewsResponse
+	(*DeleteViewRequest)(nil),       // 22: cairn.v1.DeleteViewRequest
+	(*DeleteViewResponse)(nil),      // 23: cairn.v1.DeleteViewResponse
+	(*ExportViewRequest)(nil),       // 24: cairn.v1.ExportViewRequest
+	(*ExportViewResponse)(nil),      // 25: cairn.v1.ExportViewResponse
+	(*BackupClusterRequest)(nil),    // 26: cairn.v1.BackupClusterRequest
+	(*BackupClusterResponse)(nil),   // 27: cairn.v1.BackupClusterResponse
+	(*ListShardsRequest)(nil),       // 28: cairn.v1.ListShardsRequest
+	(*ListShardsResponse)(nil),      // 29: cairn.v1.ListShardsResponse
+	(*SplitShardRequest)(nil),       // 30: cairn.v1.SplitShardRequest
+	(*SplitShardResponse)(nil),      // 31: cairn.v1.SplitShardResponse
+	(*MergeShardsRequest)(nil),      // 32: cairn.v1.MergeShardsRequest
+	(*MergeShardsResponse)(nil),     // 33: cairn.v1.MergeShardsResponse
+	(*IsolateKeyRequest)(nil),       // 34: cairn.v1.IsolateKeyRequest
+	(*IsolateKeyResponse)(nil),      // 35: cairn.v1.IsolateKeyResponse
+	(*PinShardRequest)(nil),         // 36: cairn.v1.PinShardRequest
+	(*PinShardResponse)(nil),        // 37: cairn.v1.PinShardResponse
+	(*ListMapChangesRequest)(nil),   // 38: cairn.v1.ListMapChangesRequest
+	(*ListMapChangesResponse)(nil),  // 39: cairn.v1.ListMapChangesResponse
+	(*MapChange)(nil),               // 40: cairn.v1.MapChange
+	(*ResourceEvent)(nil),           // 41: cairn.v1.ResourceEvent
+	(*ShardEvent)(nil),              // 42: cairn.v1.ShardEvent
+	(*ShardVersion)(nil),            // 43: cairn.v1.ShardVersion
+	(*VerifyShardRequest)(nil),      // 44: cairn.v1.VerifyShardRequest
+	(*VerifyShardResponse)(nil),     // 45: cairn.v1.VerifyShardResponse
+	(*ShardCheck)(nil),              // 46: cairn.v1.ShardCheck
+	(*CreateMoveRequest)(nil),       // 47: cairn.v1.CreateMoveRequest
+	(*CreateMoveResponse)(nil),      // 48: cairn.v1.CreateMoveResponse
+	(*GetMoveRequest)(nil),          // 49: cairn.v1.GetMoveRequest
+	(*ListMovesRequest)(nil),        // 50: cairn.v1.ListMovesRequest
+	(*ListMovesResponse)(nil),       // 51: cairn.v1.ListMovesResponse
+	(*PauseMoveRequest)(nil),        // 52: cairn.v1.PauseMoveRequest
+	(*PauseMoveResponse)(nil),       // 53: cairn.v1.PauseMoveResponse
+	(*ResumeMoveRequest)(nil),       // 54: cairn.v1.ResumeMoveRequest
+	(*ResumeMoveResponse)(nil),      // 55: cairn.v1.ResumeMoveResponse
+	(*CancelMoveRequest)(nil),       // 56: cairn.v1.CancelMoveRequest
+	(*CancelMoveResponse)(nil),      // 57: cairn.v1.CancelMoveResponse
+	(*ReverseMoveRequest)(nil),      // 58: cairn.v1.ReverseMoveRequest
+	(*ReverseMoveResponse)(nil),     // 59: cairn.v1.ReverseMoveResponse
+	(*GetMoverSettingsRequest)(nil), // 60: cairn.v1.GetMoverSettingsRequest
+	(*MoverSettings)(nil),           // 61: cairn.v1.MoverSettings
+	(*CopyLimits)(nil),              // 62: cairn.v1.CopyLimits
+	(*Balance)(nil),                 // 63: cairn.v1.Balance
+	(*LimitCopiesRequest)(nil),      // 64: cairn.v1.LimitCopiesRequest
+	(*LimitCopiesResponse)(nil),     // 65: cairn.v1.LimitCopiesResponse
+	(*SetBalanceRequest)(nil),       // 66: cairn.v1.SetBalanceRequest
+	(*SetBalanceResponse)(nil),      // 67: cairn.v1.SetBalanceResponse
+	(*PlanRebalanceRequest)(nil),    // 68: cairn.v1.PlanRebalanceRequest
+	(*ApplyRebalanceRequest)(nil),   // 69: cairn.v1.ApplyRebalanceRequest
+	(*ApplyRebalanceResponse)(nil),  // 70: cairn.v1.ApplyRebalanceResponse
+	(*PlanRebalanceResponse)(nil),   // 71: cairn.v1.PlanRebalanceResponse
+	(*GetIndexStatusRequest)(nil),   // 72: cairn.v1.GetIndexStatusRequest
+	(*ListReplicasRequest)(nil),     // 73: cairn.v1.ListReplicasRequest
+	(*ListReplicasResponse)(nil),    // 74: cairn.v1.ListReplicasResponse
+	(*Replica)(nil),                 // 75: cairn.v1.Replica
+	(*IndexStatus)(nil),             // 76: cairn.v1.IndexStatus
+	nil,                             // 77: cairn.v1.IndexStatus.NodeEntriesEntry
+	(*Keyspace)(nil),                // 78: cairn.v1.Keyspace
+	(*Cluster)(nil),                 // 79: cairn.v1.Cluster
+	(*View)(nil),                    // 80: cairn.v1.View
+	(*Shard)(nil),                   // 81: cairn.v1.Shard
+	(*timestamppb.Timestamp)(nil),   // 82: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),     // 83: google.protobuf.Duration
+	(*Move)(nil),                    // 84: cairn.v1.Move
 }
 var file_cairn_v1_admin_proto_depIdxs = []int32{
-	70, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
-	71, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
-	72, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
+	78, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
+	79, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
+	80, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
 	3,  // 3: cairn.v1.ApplyRequest.resources:type_name -> cairn.v1.Resource
 	6,  // 4: cairn.v1.ApplyResponse.changes:type_name -> cairn.v1.ResourceChange
 	0,  // 5: cairn.v1.ResourceChange.action:type_name -> cairn.v1.ResourceChange.Action
 	8,  // 6: cairn.v1.ResourceChange.fields:type_name -> cairn.v1.FieldChange
 	7,  // 7: cairn.v1.ResourceChange.membership:type_name -> cairn.v1.MembershipChange
-	70, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
-	71, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
-	72, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
-	73, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
-	73, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
-	73, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
-	73, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
-	73, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
-	73, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
-	74, // 17: cairn.v1.ListMapChangesRequest.since:type_name -> google.protobuf.Timestamp
-	74, // 18: cairn.v1.ListMapChangesRequest.until:type_name -> google.protobuf.Timestamp
+	78, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
+	79, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
+	80, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
+	81, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
+	81, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
+	81, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
+	81, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
+	81, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
+	81, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
+	82, // 17: cairn.v1.ListMapChangesRequest.since:type_name -> google.protobuf.Timestamp
+	82, // 18: cairn.v1.ListMapChangesRequest.until:type_name -> google.protobuf.Timestamp
 	40, // 19: cairn.v1.ListMapChangesResponse.changes:type_name -> cairn.v1.MapChange
-	74, // 20: cairn.v1.MapChange.time:type_name -> google.protobuf.Timestamp
+	82, // 20: cairn.v1.MapChange.time:type_name -> google.protobuf.Timestamp
 	41, // 21: cairn.v1.MapChange.resources:type_name -> cairn.v1.ResourceEvent
 	42, // 22: cairn.v1.MapChange.shards:type_name -> cairn.v1.ShardEvent
 	43, // 23: cairn.v1.ShardEvent.before:type_name -> cairn.v1.ShardVersion
 	43, // 24: cairn.v1.ShardEvent.after:type_name -> cairn.v1.ShardVersion
 	46, // 25: cairn.v1.VerifyShardResponse.checks:type_name -> cairn.v1.ShardCheck
 	1,  // 26: cairn.v1.ShardCheck.outcome:type_name -> cairn.v1.ShardCheck.Outcome
-	75, // 27: cairn.v1.CreateMoveRequest.keep:type_name -> google.protobuf.Duration
-	76, // 28: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
-	76, // 29: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
-	76, // 30: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
-	76, // 31: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
-	76, // 32: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
-	76, // 33: cairn.v1.ReverseMoveResponse.move:type_name -> cairn.v1.Move
-	67, // 34: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
-	2,  // 35: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
-	75, // 36: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
-	69, // 37: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
-	4,  // 38: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
-	9,  // 39: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
-	10, // 40: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
-	12, // 41: cairn.v1.Admin.DeleteKeyspace:input_type -> cairn.v1.DeleteKeyspaceRequest
-	14, // 42: cairn.v1.Admin.GetCluster:input_type -> cairn.v1.GetClusterRequest
-	15, // 43: cairn.v1.Admin.ListClusters:input_type -> cairn.v1.ListClustersRequest
-	17, // 44: cairn.v1.Admin.DeleteCluster:input_type -> cairn.v1.DeleteClusterRequest
-	19, // 45: cairn.v1.Admin.GetView:input_type -> cairn.v1.GetViewRequest
-	20, // 46: cairn.v1.Admin.ListViews:input_type -> cairn.v1.ListViewsRequest
-	22, // 47: cairn.v1.Admin.DeleteView:input_type -> cairn.v1.DeleteViewRequest
-	24, // 48: cairn.v1.Admin.ExportView:input_type -> cairn.v1.ExportViewRequest
-	28, // 49: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
-	30, // 50: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
-	32, // 51: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
-	34, // 52: cairn.v1.Admin.IsolateKey:input_type -> cairn.v1.IsolateKeyRequest
-	36, // 53: cairn.v1.Admin.PinShard:input_type -> cairn.v1.PinShardRequest
-	44, // 54: cairn.v1.Admin.VerifyShard:input_type -> cairn.v1.VerifyShardRequest
-	38, // 55: cairn.v1.Admin.ListMapChanges:input_type -> cairn.v1.ListMapChangesRequest
-	47, // 56: cairn.v1.Admin.CreateMove:input_type -> cairn.v1.CreateMoveRequest
-	49, // 57: cairn.v1.Admin.GetMove:input_type -> cairn.v1.GetMoveRequest
-	50, // 58: cairn.v1.Admin.ListMoves:input_type -> cairn.v1.ListMovesRequest
-	52, // 59: cairn.v1.Admin.PauseMove:input_type -> cairn.v1.PauseMoveRequest
-	54, // 60: cairn.v1.Admin.ResumeMove:input_type -> cairn.v1.ResumeMoveRequest
-	56, // 61: cairn.v1.Admin.CancelMove:input_type -> cairn.v1.CancelMoveRequest
-	58, // 62: cairn.v1.Admin.ReverseMove:input_type -> cairn.v1.ReverseMoveRequest
-	60, // 63: cairn.v1.Admin.PlanRebalance:input_type -> cairn.v1.PlanRebalanceRequest
-	61, // 64: cairn.v1.Admin.ApplyRebalance:input_type -> cairn.v1.ApplyRebalanceRequest
-	65, // 65: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
-	26, // 66: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
-	64, // 67: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
-	5,  // 68: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
-	70, // 69: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
-	11, // 70: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
-	13, // 71: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
-	71, // 72: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
-	16, // 73: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
-	18, // 74: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
-	72, // 75: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
-	21, // 76: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
-	23, // 77: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
-	25, // 78: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
-	29, // 79: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
-	31, // 80: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
-	33, // 81: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
-	35, // 82: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
-	37, // 83: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
-	45, // 84: cairn.v1.Admin.VerifyShard:output_type -> cairn.v1.VerifyShardResponse
-	39, // 85: cairn.v1.Admin.ListMapChanges:output_type -> cairn.v1.ListMapChangesResponse
-	48, // 86: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
-	76, // 87: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
-	51, // 88: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
-	53, // 89: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
-	55, // 90: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
-	57, // 91: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
-	59, // 92: cairn.v1.Admin.ReverseMove:output_type -> cairn.v1.ReverseMoveResponse
-	63, // 93: cairn.v1.Admin.PlanRebalance:output_type -> cairn.v1.PlanRebalanceResponse
-	62, // 94: cairn.v1.Admin.ApplyRebalance:output_type -> cairn.v1.ApplyRebalanceResponse
-	66, // 95: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
-	27, // 96: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
-	68, // 97: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
-	68, // [68:98] is the sub-list for method output_type
-	38, // [38:68] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	83, // 27: cairn.v1.CreateMoveRequest.keep:type_name -> google.protobuf.Duration
+	84, // 28: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
+	84, // 29: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
+	84, // 30: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
+	84, // 31: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
+	84, // 32: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
+	84, // 33: cairn.v1.ReverseMoveResponse.move:type_name -> cairn.v1.Move
+	62, // 34: cairn.v1.MoverSettings.limits:type_name -> cairn.v1.CopyLimits
+	63, // 35: cairn.v1.MoverSettings.balance:type_name -> cairn.v1.Balance
+	83, // 36: cairn.v1.Balance.every:type_name -> google.protobuf.Duration
+	82, // 37: cairn.v1.Balance.round_time:type_name -> google.protobuf.Timestamp
+	62, // 38: cairn.v1.LimitCopiesRequest.limits:type_name -> cairn.v1.CopyLimits
+	61, // 39: cairn.v1.LimitCopiesResponse.settings:type_name -> cairn.v1.MoverSettings
+	63, // 40: cairn.v1.SetBalanceRequest.balance:type_name -> cairn.v1.Balance
+	61, // 41: cairn.v1.SetBalanceResponse.settings:type_name -> cairn.v1.MoverSettings
+	75, // 42: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
+	2,  // 43: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
+	83, // 44: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
+	77, // 45: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
+	4,  // 46: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
+	9,  // 47: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
+	10, // 48: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
+	12, // 49: cairn.v1.Admin.DeleteKeyspace:input_type -> cairn.v1.DeleteKeyspaceRequest
+	14, // 50: cairn.v1.Admin.GetCluster:input_type -> cairn.v1.GetClusterRequest
+	15, // 51: cairn.v1.Admin.ListClusters:input_type -> cairn.v1.ListClustersRequest
+	17, // 52: cairn.v1.Admin.DeleteCluster:input_type -> cairn.v1.DeleteClusterRequest
+	19, // 53: cairn.v1.Admin.GetView:input_type -> cairn.v1.GetViewRequest
+	20, // 54: cairn.v1.Admin.ListViews:input_type -> cairn.v1.ListViewsRequest
+	22, // 55: cairn.v1.Admin.DeleteView:input_type -> cairn.v1.DeleteViewRequest
+	24, // 56: cairn.v1.Admin.ExportView:input_type -> cairn.v1.ExportViewRequest
+	28, // 57: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
+	30, // 58: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
+	32, // 59: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
+	34, // 60: cairn.v1.Admin.IsolateKey:input_type -> cairn.v1.IsolateKeyRequest
+	36, // 61: cairn.v1.Admin.PinShard:input_type -> cairn.v1.PinShardRequest
+	44, // 62: cairn.v1.Admin.VerifyShard:input_type -> cairn.v1.VerifyShardRequest
+	38, // 63: cairn.v1.Admin.ListMapChanges:input_type -> cairn.v1.ListMapChangesRequest
+	47, // 64: cairn.v1.Admin.CreateMove:input_type -> cairn.v1.CreateMoveRequest
+	49, // 65: cairn.v1.Admin.GetMove:input_type -> cairn.v1.GetMoveRequest
+	50, // 66: cairn.v1.Admin.ListMoves:input_type -> cairn.v1.ListMovesRequest
+	52, // 67: cairn.v1.Admin.PauseMove:input_type -> cairn.v1.PauseMoveRequest
+	54, // 68: cairn.v1.Admin.ResumeMove:input_type -> cairn.v1.ResumeMoveRequest
+	56, // 69: cairn.v1.Admin.CancelMove:input_type -> cairn.v1.CancelMoveRequest
+	58, // 70: cairn.v1.Admin.ReverseMove:input_type -> cairn.v1.ReverseMoveRequest
+	60, // 71: cairn.v1.Admin.GetMoverSettings:input_type -> cairn.v1.GetMoverSettingsRequest
+	64, // 72: cairn.v1.Admin.LimitCopies:input_type -> cairn.v1.LimitCopiesRequest
+	66, // 73: cairn.v1.Admin.SetBalance:input_type -> cairn.v1.SetBalanceRequest
+	68, // 74: cairn.v1.Admin.PlanRebalance:input_type -> cairn.v1.PlanRebalanceRequest
+	69, // 75: cairn.v1.Admin.ApplyRebalance:input_type -> cairn.v1.ApplyRebalanceRequest
+	73, // 76: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
+	26, // 77: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
+	72, // 78: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
+	5,  // 79: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
+	78, // 80: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
+	11, // 81: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
+	13, // 82: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
+	79, // 83: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
+	16, // 84: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
+	18, // 85: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
+	80, // 86: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
+	21, // 87: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
+	23, // 88: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
+	25, // 89: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
+	29, // 90: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
+	31, // 91: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
+	33, // 92: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
+	35, // 93: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
+	37, // 94: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
+	45, // 95: cairn.v1.Admin.VerifyShard:output_type -> cairn.v1.VerifyShardResponse
+	39, // 96: cairn.v1.Admin.ListMapChanges:output_type -> cairn.v1.ListMapChangesResponse
+	48, // 97: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
+	84, // 98: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
+	51, // 99: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
+	53, // 100: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
+	55, // 101: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
+	57, // 102: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
+	59, // 103: cairn.v1.Admin.ReverseMove:output_type -> cairn.v1.ReverseMoveResponse
+	61, // 104: cairn.v1.Admin.GetMoverSettings:output_type -> cairn.v1.MoverSettings
+	65, // 105: cairn.v1.Admin.LimitCopies:output_type -> cairn.v1.LimitCopiesResponse
+	67, // 106: cairn.v1.Admin.SetBalance:output_type -> cairn.v1.SetBalanceResponse
+	71, // 107: cairn.v1.Admin.PlanRebalance:output_type -> cairn.v1.PlanRebalanceResponse
+	70, // 108: cairn.v1.Admin.ApplyRebalance:output_type -> cairn.v1.ApplyRebalanceResponse
+	74, // 109: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
+	27, // 110: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
+	76, // 111: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
+	79, // [79:112] is the sub-list for method output_type
+	46, // [46:79] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_admin_proto_init() }
@@ -4390,7 +4852,7 @@ func file_cairn_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_admin_proto_rawDesc), len(file_cairn_v1_admin_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   67,
+			NumMessages:   75,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,36 +19,39 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Admin_Apply_FullMethodName          = "/cairn.v1.Admin/Apply"
-	Admin_GetKeyspace_FullMethodName    = "/cairn.v1.Admin/GetKeyspace"
-	Admin_ListKeyspaces_FullMethodName  = "/cairn.v1.Admin/ListKeyspaces"
-	Admin_DeleteKeyspace_FullMethodName = "/cairn.v1.Admin/DeleteKeyspace"
-	Admin_GetCluster_FullMethodName     = "/cairn.v1.Admin/GetCluster"
-	Admin_ListClusters_FullMethodName   = "/cairn.v1.Admin/ListClusters"
-	Admin_DeleteCluster_FullMethodName  = "/cairn.v1.Admin/DeleteCluster"
-	Admin_GetView_FullMethodName        = "/cairn.v1.Admin/GetView"
-	Admin_ListViews_FullMethodName      = "/cairn.v1.Admin/ListViews"
-	Admin_DeleteView_FullMethodName     = "/cairn.v1.Admin/DeleteView"
-	Admin_ExportView_FullMethodName     = "/cairn.v1.Admin/ExportView"
-	Admin_ListShards_FullMethodName     = "/cairn.v1.Admin/ListShards"
-	Admin_SplitShard_FullMethodName     = "/cairn.v1.Admin/SplitShard"
-	Admin_MergeShards_FullMethodName    = "/cairn.v1.Admin/MergeShards"
-	Admin_IsolateKey_FullMethodName     = "/cairn.v1.Admin/IsolateKey"
-	Admin_PinShard_FullMethodName       = "/cairn.v1.Admin/PinShard"
-	Admin_VerifyShard_FullMethodName    = "/cairn.v1.Admin/VerifyShard"
-	Admin_ListMapChanges_FullMethodName = "/cairn.v1.Admin/ListMapChanges"
-	Admin_CreateMove_FullMethodName     = "/cairn.v1.Admin/CreateMove"
-	Admin_GetMove_FullMethodName        = "/cairn.v1.Admin/GetMove"
-	Admin_ListMoves_FullMethodName      = "/cairn.v1.Admin/ListMoves"
-	Admin_PauseMove_FullMethodName      = "/cairn.v1.Admin/PauseMove"
-	Admin_ResumeMove_FullMethodName     = "/cairn.v1.Admin/ResumeMove"
-	Admin_CancelMove_FullMethodName     = "/cairn.v1.Admin/CancelMove"
-	Admin_ReverseMove_FullMethodName    = "/cairn.v1.Admin/ReverseMove"
-	Admin_PlanRebalance_FullMethodName  = "/cairn.v1.Admin/PlanRebalance"
-	Admin_ApplyRebalance_FullMethodName = "/cairn.v1.Admin/ApplyRebalance"
-	Admin_ListReplicas_FullMethodName   = "/cairn.v1.Admin/ListReplicas"
-	Admin_BackupCluster_FullMethodName  = "/cairn.v1.Admin/BackupCluster"
-	Admin_GetIndexStatus_FullMethodName = "/cairn.v1.Admin/GetIndexStatus"
+	Admin_Apply_FullMethodName            = "/cairn.v1.Admin/Apply"
+	Admin_GetKeyspace_FullMethodName      = "/cairn.v1.Admin/GetKeyspace"
+	Admin_ListKeyspaces_FullMethodName    = "/cairn.v1.Admin/ListKeyspaces"
+	Admin_DeleteKeyspace_FullMethodName   = "/cairn.v1.Admin/DeleteKeyspace"
+	Admin_GetCluster_FullMethodName       = "/cairn.v1.Admin/GetCluster"
+	Admin_ListClusters_FullMethodName     = "/cairn.v1.Admin/ListClusters"
+	Admin_DeleteCluster_FullMethodName    = "/cairn.v1.Admin/DeleteCluster"
+	Admin_GetView_FullMethodName          = "/cairn.v1.Admin/GetView"
+	Admin_ListViews_FullMethodName        = "/cairn.v1.Admin/ListViews"
+	Admin_DeleteView_FullMethodName       = "/cairn.v1.Admin/DeleteView"
+	Admin_ExportView_FullMethodName       = "/cairn.v1.Admin/ExportView"
+	Admin_ListShards_FullMethodName       = "/cairn.v1.Admin/ListShards"
+	Admin_SplitShard_FullMethodName       = "/cairn.v1.Admin/SplitShard"
+	Admin_MergeShards_FullMethodName      = "/cairn.v1.Admin/MergeShards"
+	Admin_IsolateKey_FullMethodName       = "/cairn.v1.Admin/IsolateKey"
+	Admin_PinShard_FullMethodName         = "/cairn.v1.Admin/PinShard"
+	Admin_VerifyShard_FullMethodName      = "/cairn.v1.Admin/VerifyShard"
+	Admin_ListMapChanges_FullMethodName   = "/cairn.v1.Admin/ListMapChanges"
+	Admin_CreateMove_FullMethodName       = "/cairn.v1.Admin/CreateMove"
+	Admin_GetMove_FullMethodName          = "/cairn.v1.Admin/GetMove"
+	Admin_ListMoves_FullMethodName        = "/cairn.v1.Admin/ListMoves"
+	Admin_PauseMove_FullMethodName        = "/cairn.v1.Admin/PauseMove"
+	Admin_ResumeMove_FullMethodName       = "/cairn.v1.Admin/ResumeMove"
+	Admin_CancelMove_FullMethodName       = "/cairn.v1.Admin/CancelMove"
+	Admin_ReverseMove_FullMethodName      = "/cairn.v1.Admin/ReverseMove"
+	Admin_GetMoverSettings_FullMethodName = "/cairn.v1.Admin/GetMoverSettings"
+	Admin_LimitCopies_FullMethodName      = "/cairn.v1.Admin/LimitCopies"
+	Admin_SetBalance_FullMethodName       = "/cairn.v1.Admin/SetBalance"
+	Admin_PlanRebalance_FullMethodName    = "/cairn.v1.Admin/PlanRebalance"
+	Admin_ApplyRebalance_FullMethodName   = "/cairn.v1.Admin/ApplyRebalance"
+	Admin_ListReplicas_FullMethodName     = "/cairn.v1.Admin/ListReplicas"
+	Admin_BackupCluster_FullMethodName    = "/cairn.v1.Admin/BackupCluster"
+	Admin_GetIndexStatus_FullMethodName   = "/cairn.v1.Admin/GetIndexStatus"
 )
 
 // AdminClient is the client API for Admin service.
@@ -113,8 +116,15 @@ type AdminClient interface {
 	// returns at once. FAILED_PRECONDITION (MOVE_NOT_DONE, MOVE_OVERTAKEN) if the
 	// shard is not what that move made of it.
 	ReverseMove(ctx context.Context, in *ReverseMoveRequest, opts ...grpc.CallOption) (*ReverseMoveResponse, error)
+	// GetMoverSettings shows how moves are carried out.
+	GetMoverSettings(ctx context.Context, in *GetMoverSettingsRequest, opts ...grpc.CallOption) (*MoverSettings, error)
+	// LimitCopies bounds what all moves together copy, from now on.
+	LimitCopies(ctx context.Context, in *LimitCopiesRequest, opts ...grpc.CallOption) (*LimitCopiesResponse, error)
+	// SetBalance switches on or off that clusters are evened out by themselves.
+	SetBalance(ctx context.Context, in *SetBalanceRequest, opts ...grpc.CallOption) (*SetBalanceResponse, error)
 	// PlanRebalance decides which splits, merges and moves would even out what the
-	// clusters hold, and changes nothing. UNAVAILABLE if an index can't be asked.
+	// clusters hold, and changes nothing. Clusters whose indexes can't be asked are left
+	// out, which the plan says; UNAVAILABLE if one of them is to be drained.
 	PlanRebalance(ctx context.Context, in *PlanRebalanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PlanRebalanceResponse], error)
 	// ApplyRebalance carries a plan out: splits and merges at once, moves as those
 	// of CreateMove. ABORTED (PLAN_STALE) if anything that a step touches has
@@ -398,6 +408,36 @@ func (c *adminClient) ReverseMove(ctx context.Context, in *ReverseMoveRequest, o
 	return out, nil
 }
 
+func (c *adminClient) GetMoverSettings(ctx context.Context, in *GetMoverSettingsRequest, opts ...grpc.CallOption) (*MoverSettings, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(MoverSettings)
+	err := c.cc.Invoke(ctx, Admin_GetMoverSettings_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) LimitCopies(ctx context.Context, in *LimitCopiesRequest, opts ...grpc.CallOption) (*LimitCopiesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LimitCopiesResponse)
+	err := c.cc.Invoke(ctx, Admin_LimitCopies_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) SetBalance(ctx context.Context, in *SetBalanceRequest, opts ...grpc.CallOption) (*SetBalanceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetBalanceResponse)
+	err := c.cc.Invoke(ctx, Admin_SetBalance_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminClient) PlanRebalance(ctx context.Context, in *PlanRebalanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PlanRebalanceResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &Admin_ServiceDesc.Streams[1], Admin_PlanRebalance_FullMethodName, cOpts...)
@@ -531,8 +571,15 @@ type AdminServer interface {
 	// returns at once. FAILED_PRECONDITION (MOVE_NOT_DONE, MOVE_OVERTAKEN) if the
 	// shard is not what that move made of it.
 	ReverseMove(context.Context, *ReverseMoveRequest) (*ReverseMoveResponse, error)
+	// GetMoverSettings shows how moves are carried out.
+	GetMoverSettings(context.Context, *GetMoverSettingsRequest) (*MoverSettings, error)
+	// LimitCopies bounds what all moves together copy, from now on.
+	LimitCopies(context.Context, *LimitCopiesRequest) (*LimitCopiesResponse, error)
+	// SetBalance switches on or off that clusters are evened out by themselves.
+	SetBalance(context.Context, *SetBalanceRequest) (*SetBalanceResponse, error)
 	// PlanRebalance decides which splits, merges and moves would even out what the
-	// clusters hold, and changes nothing. UNAVAILABLE if an index can't be asked.
+	// clusters hold, and changes nothing. Clusters whose indexes can't be asked are left
+	// out, which the plan says; UNAVAILABLE if one of them is to be drained.
 	PlanRebalance(*PlanRebalanceRequest, grpc.ServerStreamingServer[PlanRebalanceResponse]) error
 	// ApplyRebalance carries a plan out: splits and merges at once, moves as those
 	// of CreateMove. ABORTED (PLAN_STALE) if anything that a step touches has
@@ -631,6 +678,15 @@ func (UnimplementedAdminServer) CancelMove(context.Context, *CancelMoveRequest) 
 }
 func (UnimplementedAdminServer) ReverseMove(context.Context, *ReverseMoveRequest) (*ReverseMoveResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReverseMove not implemented")
+}
+func (UnimplementedAdminServer) GetMoverSettings(context.Context, *GetMoverSettingsRequest) (*MoverSettings, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetMoverSettings not implemented")
+}
+func (UnimplementedAdminServer) LimitCopies(context.Context, *LimitCopiesRequest) (*LimitCopiesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method LimitCopies not implemented")
+}
+func (UnimplementedAdminServer) SetBalance(context.Context, *SetBalanceRequest) (*SetBalanceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetBalance not implemented")
 }
 func (UnimplementedAdminServer) PlanRebalance(*PlanRebalanceRequest, grpc.ServerStreamingServer[PlanRebalanceResponse]) error {
 	return status.Error(codes.Unimplemented, "method PlanRebalance not implemented")
@@ -1111,6 +1167,60 @@ func _Admin_ReverseMove_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Admin_GetMoverSettings_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetMoverSettingsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).GetMoverSettings(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_GetMoverSettings_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).GetMoverSettings(ctx, req.(*GetMoverSettingsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_LimitCopies_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LimitCopiesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).LimitCopies(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_LimitCopies_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).LimitCopies(ctx, req.(*LimitCopiesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_SetBalance_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetBalanceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).SetBalance(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_SetBalance_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).SetBalance(ctx, req.(*SetBalanceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Admin_PlanRebalance_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(PlanRebalanceRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -1278,6 +1388,18 @@ var Admin_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ReverseMove",
 			Handler:    _Admin_ReverseMove_Handler,
+		},
+		{
+			MethodName: "GetMoverSettings",
+			Handler:    _Admin_GetMoverSettings_Handler,
+		},
+		{
+			MethodName: "LimitCopies",
+			Handler:    _Admin_LimitCopies_Handler,
+		},
+		{
+			MethodName: "SetBalance",
+			Handler:    _Admin_SetBalance_Handler,
 		},
 		{
 			MethodName: "ListReplicas",
