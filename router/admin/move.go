@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"time"
 	"unicode/utf8"
 
@@ -206,8 +207,24 @@ func (a *Admin) describeMove(m *shardmap.Map, move shardmap.Move) MoveInfo {
 		info.Waits = "it is paused"
 	case a.config.MoveTurn != nil && !a.config.MoveTurn(m, move.UID):
 		info.Waits = "other moves of its clusters come first"
+	case move.Problem == "":
+		info.Waits = slowedBy(move, time.Now())
 	}
 	return info
+}
+
+// behindAfter is for how long a target catches up before that is worth telling.
+const behindAfter = 10 * time.Second
+
+// slowedBy is what a move that goes on has trouble with, empty for nothing.
+func slowedBy(m shardmap.Move, now time.Time) string {
+	switch {
+	case m.Phase == shardmap.MoveCatchingUp && now.Sub(m.Stepped) > behindAfter:
+		return "the shard is written about as fast as its changes reach the target"
+	case m.Phase <= shardmap.MoveCopying && m.Attempt > 1:
+		return fmt.Sprintf("it is copied again, attempt %d: what had changed since the copy before was not kept, or the target lost that", m.Attempt)
+	}
+	return ""
 }
 
 // Describe is a move with the names that a Map has for what it is about.

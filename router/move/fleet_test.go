@@ -31,6 +31,8 @@ type fleet struct {
 	crash      func()
 	// busy has every call take long, and every look at what has changed find a lot.
 	busy bool
+	// cut has no change be kept for who copies.
+	cut bool
 	// deaf has the target drop nothing.
 	deaf bool
 	// wrong is by how much the source's digest differs from the target's.
@@ -249,6 +251,9 @@ func (x *side) TailShard(ctx context.Context, s cairn.MovingShard, after uint64)
 		seal := uint64(0)
 		if fence := x.fences[s.Move]; fence.On {
 			seal = fence.Number
+		}
+		if x.f.cut {
+			return cairn.Errorf(cairn.KindCompacted, "STAMP_COMPACTED", "the changes are not kept")
 		}
 		if after == 0 {
 			part = cairn.TailPart{Through: x.log, Data: fmt.Appendf(nil, "kept %d %d %d", s.Kept, x.log, x.count)}

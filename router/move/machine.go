@@ -2,6 +2,7 @@ package move
 
 import (
 	"cmp"
+	"fmt"
 	"time"
 
 	"cairn"
@@ -75,6 +76,15 @@ type Facts struct {
 // FenceFor is how long a fence stands before it is lifted for the time being.
 // Routers hold writes back for longer.
 const FenceFor = 2 * time.Second
+
+const (
+	// MaxAttempts is how often a shard is copied in one move: where its changes since
+	// the copy were not kept any more so often, it is written faster than that can be.
+	MaxAttempts = 5
+	// CatchUpFor is how long the target may be about to catch up before the move is
+	// given up.
+	CatchUpFor = 30 * time.Minute
+)
 
 // Decide is the next thing to do about a move. It is the protocol: whatever other
 // movers do at the same time, and whatever becomes of the answers, at most one
@@ -172,6 +182,8 @@ func (s State) catchUp(f Facts, now time.Time) Action {
 		return s.restart(f, now)
 	case now.Before(s.FenceAfter):
 		return Action{Kind: Wait, Until: s.FenceAfter}
+	case !s.Caught && now.Sub(s.Move.Stepped) > CatchUpFor:
+		return s.cancel("the shard is written faster than its changes reach the target; move it when less is written", now)
 	case !s.Caught:
 		return Action{Kind: Tail}
 	}
@@ -282,8 +294,11 @@ func (s State) giveUp(why string, now time.Time) Action {
 }
 
 // restart begins another copy, under another name: whatever comes late of this
-// one is not taken for it.
+// one is not taken for it. The last one that may be is not begun again.
 func (s State) restart(f Facts, now time.Time) Action {
+	if s.Move.Attempt >= MaxAttempts {
+		return s.cancel(fmt.Sprintf("it was copied %d times, and then could not catch up: %s; move it when less is written, copy faster, or keep more changes (cairn index --changes-mib)", s.Move.Attempt, s.Broken), now)
+	}
 	next := s.enter(shardmap.MovePreparing, now)
 	next.Attempt++
 	next.Stale, next.Staging = s.Move.Staging, f.Fresh
