@@ -44,6 +44,9 @@ type Config struct {
 type Events struct {
 	// Published: a new Map is out.
 	Published func(revision uint64)
+	// Learnt: a transaction that some Store committed is in the Map, so long after it
+	// was sent, by the clocks of two machines; never less than 0.
+	Learnt func(after time.Duration)
 	// Loaded: the whole map was read from etcd, with this many shards.
 	Loaded func(revision uint64, shards int, took time.Duration)
 	// Disconnected: etcd does not answer, or the watch broke. The Store goes on
