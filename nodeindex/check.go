@@ -110,7 +110,7 @@ func Check(path string) (*Report, error) {
 	}
 	// The pages first, by reading them: bbolt would follow a damaged page out
 	// of the file.
-	if err := checkPages(path); err != nil {
+	if err := CheckPages(path); err != nil {
 		return report, report.damaged(err)
 	}
 	err = withReadOnly(path, options, func(tx *bbolt.Tx) (err error) {

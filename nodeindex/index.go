@@ -43,9 +43,6 @@ type Index struct {
 	writing sync.Mutex
 	mapped  int // bytes of the file's map
 	copies  copies
-	// atStep, where a test sets it, is called before each durable step of an
-	// install.
-	atStep func(step string)
 
 	// mu guards what Apply changes in place.
 	mu           sync.Mutex
