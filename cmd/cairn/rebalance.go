@@ -27,9 +27,10 @@ func newRebalance(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rebalance --plan | --apply PLANFILE",
 		Short: "Give every cluster its fair share of entries or load, by a plan",
-		Long: `With --plan, plan which splits, merges and moves of shards would even out the entries of all
-clusters, or with --by load their reads and writes, by their capacity: a cluster's weight, less what its nodes that are not
-active would have carried. Nothing is changed.
+		Long: `With --plan, plan which splits, merges and moves of shards would even out the
+entries of all clusters, or with --by load their reads and writes, by their
+capacity: a cluster's weight, less what its nodes that are not active would have
+carried. Nothing is changed. A cluster whose index does not answer is left out.
 
 Each step has its reason and what it does to the imbalance, which is the fullest
 cluster's share relative to a fair one. Pinned shards, those that were moved in
