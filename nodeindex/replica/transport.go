@@ -188,6 +188,8 @@ func (t *transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress,
 type streams struct {
 	net.Listener
 	network Network
+	// patience is how long the rest of a message may take to go on.
+	patience time.Duration
 
 	mu     sync.Mutex // guards what follows
 	closed bool
@@ -199,7 +201,7 @@ func newStreams(network Network) (*streams, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &streams{Listener: listener, network: network, open: make(map[*stream]bool)}, nil
+	return &streams{Listener: listener, network: network, patience: transportTimeout, open: make(map[*stream]bool)}, nil
 }
 
 func (s *streams) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
@@ -215,7 +217,7 @@ func (s *streams) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.keep(conn)
+	return s.keep(&askedConn{Conn: conn, patience: s.patience})
 }
 
 func (s *streams) keep(conn net.Conn) (net.Conn, error) {
