@@ -102,7 +102,7 @@ func decideStep(m *shardmap.Map, s *plan.Step, who string) (change shardmap.Chan
 		}
 		var record shardmap.Move
 		change, record, err = shardmap.StartMove(m, shardmap.MoveRequest{
-			Keyspace: k.UID, Shard: s.Shard, To: to.UID, Who: who, Why: s.Reason, MayHaveEntries: true,
+			Keyspace: k.UID, Shard: s.Shard, To: to.UID, Who: who, Why: s.Reason, Keep: shardmap.DefaultKeep, MayHaveEntries: true,
 		}, time.Now())
 		move = record.UID
 	}
