@@ -25,7 +25,7 @@ var (
 // The format of the file: a name that no other program uses, and a version.
 const (
 	formatName    = "cairn node index"
-	formatVersion = 4
+	formatVersion = 5
 )
 
 func putFormat(tx *bbolt.Tx) error {
@@ -74,6 +74,7 @@ func putMeta(tx *bbolt.Tx, meta CheckpointMeta, a *assignment, digest digested) 
 		out = appendFlag(out, a.keyspaces[uid].guest)
 		out = appendViews(out, a.keyspaces[uid].views)
 	}
+	out = appendRecords(out, a.records)
 	return bucket.Put(metaAssignment, seal(out))
 }
 
@@ -119,6 +120,7 @@ func loadImage(tx *bbolt.Tx) (i *image, err error) {
 		k.views = d.views(k.UID)
 		i.assignment.keyspaces[k.UID] = k
 	}
+	i.assignment.records = d.records()
 	if !ok || !d.done() {
 		return nil, corrupt("META_DAMAGED", "the assignment is not what was written")
 	}

@@ -78,7 +78,7 @@ func (p *placing) place(old *keyspace, before *shard, definition *cairn.Shard) {
 // of it is.
 func (k *keyspace) sealed(s *cairn.Shard) *arrival {
 	for _, a := range k.arriving {
-		if a.Move == s.Move && a.ID == s.ID && sameBounds(&a.Shard, s) && a.complete && a.sealed > 0 {
+		if a.Move == s.Move && a.ID == s.ID && sameBounds(&a.Shard, s) && a.whole() {
 			return a
 		}
 	}

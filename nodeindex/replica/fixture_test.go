@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"cairn"
@@ -78,6 +79,9 @@ func TestFilesOfEarlierVersions(t *testing.T) {
 				if want := fixtureValue(i); n != want || found != (want != 0) {
 					t.Errorf("key-%d has %d, %v; want %d", i, n, found, want)
 				}
+			}
+			if known, err := r.KnownMap(); err != nil || !reflect.DeepEqual(known.Records, assignment(t, 10).Records) {
+				t.Errorf("known of the map: %+v, %v", known, err)
 			}
 			staged, err := r.StagedShard(t.Context(), fixtureMove)
 			if err != nil || !staged.Complete || staged.Digest.Entries != fixtureKeys || staged.Sealed != 0 {
