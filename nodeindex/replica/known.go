@@ -2,6 +2,8 @@ package replica
 
 import (
 	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"cairn"
@@ -30,6 +32,9 @@ func ReadKnownMap(config Config) (known cairn.KnownMap, err error) {
 	}
 	defer func() { err = errors.Join(err, x.Close()) }()
 	dir := filepath.Join(config.Dir, "log")
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) { // restored, and never served
+		return x.KnownMap()
+	}
 	s, err := openStore(dir, config.SegmentBytes, newWALLogger(config.Logger), newRetention(config, dir))
 	if err != nil {
 		return known, err
