@@ -15,12 +15,13 @@ TOOLS := \
 # How long `make fuzz` gives each target; how many kills `make torture` survives
 # before it is content, and how many operations it judges under each fault; how
 # many leaders `make failover` kills; how many shards `make moves` moves before the
-# mover is killed, and after.
+# mover is killed, and after; how many rounds `make crash` makes, of each kind.
 FUZZTIME ?= 10s
 ROUNDS ?= 100
 OPERATIONS ?= 10000
 KILLS ?= 50
 MOVES ?= 100
+CRASHES ?= 20
 
 .DELETE_ON_ERROR:
 
@@ -122,6 +123,14 @@ test-short: ## without the slow ones, while working
 torture:
 	CAIRN_TORTURE_ROUNDS=$(ROUNDS) CAIRN_TORTURE_OPERATIONS=$(OPERATIONS) \
 		go test -count=1 -timeout 3h -v -run '^(TestKilledImport|TestLinearizable)$$' ./cmd/daemon
+
+# Ends a replica before and after each step that makes something durable, by kills,
+# and by losses of power that leave some of what was not synced; flips bits. Round n
+# begins with seed CAIRN_CRASH_SEED + n, which a failure names.
+.PHONY: crash
+crash:
+	CAIRN_CRASH_ROUNDS=$(CRASHES) CAIRN_TEST_KILL_ROUNDS=$(CRASHES) go test -count=1 -timeout 1h \
+		-run '^(TestCrashes|TestFlips|TestFollowerCrashes|TestRestartCrashes|TestKill)$$' ./nodeindex/replica
 
 # How long writes stand still after the leader of three replicas is killed.
 .PHONY: failover

@@ -62,15 +62,18 @@ var importTable = map[string]may{
 	"shardmap/etcdstore/etcdtest": {modules: []string{etcdClient, etcdServer, "go.uber.org/zap"}},
 
 	"nodeindex": {
-		packages: []string{".", "nodeindex/changelog", "nodeindex/projection", "shardmap/placement"},
+		packages: []string{".", "nodeindex/changelog", "nodeindex/durable", "nodeindex/projection", "shardmap/placement"},
 		modules:  []string{bbolt, roaring, "github.com/cespare/xxhash/v2"},
 	},
 	// The changes of one index, in files.
-	"nodeindex/changelog": {packages: []string{"."}},
+	"nodeindex/changelog": {packages: []string{".", "nodeindex/durable"}},
+	// The steps by which files become durable, and what a crash between them leaves.
+	"nodeindex/durable":           {},
+	"nodeindex/durable/crashtest": {packages: []string{"nodeindex/durable"}},
 	// The views of one keyspace in one index.
 	"nodeindex/projection": {packages: []string{".", "views", "views/filter"}, modules: []string{roaring}},
 	"nodeindex/replica": {
-		packages: []string{".", "nodeindex"},
+		packages: []string{".", "nodeindex", "nodeindex/durable"},
 		modules:  []string{hashicorpRaft, "github.com/hashicorp/raft-wal", "github.com/hashicorp/go-hclog"},
 	},
 	"nodeindex/server": {

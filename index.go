@@ -153,14 +153,14 @@ type IndexStatus struct {
 	CheckpointAge int64
 	MapRevision   uint64
 	Entries       uint64
-	// NodeEntries counts those of Arriving too.
+	// NodeEntries counts those of Arriving and Kept too.
 	NodeEntries map[NodeID]uint64
 	Shards      []ShardStatus
 	// Arriving are shards of which entries are staged for a move, Withheld those
 	// that are the cluster's and not served, since what they hold did not arrive
-	// as a whole.
-	Arriving, Withheld []ShardStatus
-	Views              []ViewState
+	// as a whole. Kept are shards that moves took away, as they were then.
+	Arriving, Withheld, Kept []ShardStatus
+	Views                    []ViewState
 	// ViewBytes is the memory that all views and their attributes take, keys
 	// included.
 	ViewBytes int64

@@ -18,6 +18,19 @@ type Digest struct {
 	Sum uint64
 }
 
+// ShardCheck is what the file of a node index has of a shard, counted again.
+type ShardCheck struct {
+	// Index is the log index that the file is of.
+	Index uint64
+	// The shard as the index has it; Withheld tells that it is not served.
+	Epoch      uint64
+	Start, End []byte
+	Withheld   bool
+	// Kept is the digest that was kept with every write, Counted that of the
+	// entries. One of both is damaged where they differ.
+	Kept, Counted Digest
+}
+
 // MovingShard is a shard as the record of its move planned it.
 type MovingShard struct {
 	Move     UID
@@ -31,6 +44,9 @@ type MovingShard struct {
 	Attempt uint64
 	// Start and End bound its placement keys, as in Shard.
 	Start, End []byte
+	// Kept names the move by which the shard left the cluster that it goes to now,
+	// where that may have kept it; 0 if not.
+	Kept UID
 }
 
 // CopiedPart is a part of the copy of a shard.

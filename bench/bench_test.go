@@ -29,6 +29,7 @@ func TestWorkloads(t *testing.T) {
 		{"stream", "ratio StreamLocate / two-hop stream echo: "},
 		{"import", "BenchmarkImport-"},
 		{"views", "BenchmarkViews/GroupWhere-"},
+		{"map -followers 5 -changes 10", "since etcd had answered: p50"},
 		{"balance -clusters 20 -rounds 12", "# growth: "},
 	} {
 		t.Run(c.workload, func(t *testing.T) {

@@ -31,6 +31,8 @@ type settings struct {
 	clusters    int
 	rounds      int
 	moves       int
+	followers   int
+	changes     int
 	svg         string
 	warmup      time.Duration
 	length      time.Duration
@@ -52,6 +54,7 @@ func workloads() []workload {
 		{"import", importFile},
 		{"puts", puts},
 		{"moves", moves},
+		{"map", mapChange},
 		{"views", viewQuestions},
 		{"balance", balance},
 		{"floors", floors},
@@ -121,6 +124,8 @@ func parse(args []string) (s settings, done func() error, err error) {
 	flags.IntVar(&s.clusters, "clusters", 1000, "balance: clusters in the simulated worlds")
 	flags.IntVar(&s.rounds, "rounds", 60, "balance: rounds that they go through")
 	flags.IntVar(&s.moves, "moves", 1000, "moves: how often a shard of 10,000 entries moves; larger ones move less often")
+	flags.IntVar(&s.followers, "followers", 100, "map: who follows the map as a router does")
+	flags.IntVar(&s.changes, "changes", 1000, "map: how often it is changed")
 	flags.StringVar(&s.svg, "svg", "", "balance: a `FILE` for a drawing; its folder is made if it is not there")
 	flags.DurationVar(&s.warmup, "warmup", time.Second, "how long each run goes on before it counts")
 	flags.DurationVar(&s.length, "length", 3*time.Second, "how long each run counts")
@@ -137,7 +142,7 @@ func parse(args []string) (s settings, done func() error, err error) {
 		name  string
 		value int
 	}{{"entries", s.entries}, {"callers", s.callers}, {"view-callers", s.viewCallers}, {"batch", s.batch}, {"streams", s.streams}, {"window", s.window},
-		{"connections", s.connections}, {"pairs", s.pairs}, {"clusters", s.clusters}, {"moves", s.moves}} {
+		{"connections", s.connections}, {"pairs", s.pairs}, {"clusters", s.clusters}, {"moves", s.moves}, {"followers", s.followers}, {"changes", s.changes}} {
 		if least.value < 1 {
 			return s, nil, fmt.Errorf("-%s is %d; it is at least 1", least.name, least.value)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cairn"
+	"cairn/nodeindex/durable"
 	"cairn/nodeindex/projection"
 )
 
@@ -72,6 +73,17 @@ func (x *Index) Apply(index, term uint64, command []byte) Result {
 	x.term = term
 	x.position.advance(index, result.Revision)
 	return result
+}
+
+// StepOf is what applying a command is as a step.
+func StepOf(command []byte) durable.Step {
+	switch {
+	case len(command) > 0 && command[0] == commandStage:
+		return durable.Stage
+	case len(command) > 0 && command[0] == commandAssign:
+		return durable.Assign
+	}
+	return durable.Apply
 }
 
 var errCommand = corrupt("COMMAND_MALFORMED", "a log entry that is no command of this version")

@@ -34,9 +34,14 @@ type progress struct {
 	sealed   uint64
 }
 
+// kept tells that it does not arrive: it is what a move that took the shard away has
+// left, with the fence's number and log index as sealed and through, and nothing
+// copied.
+func (p *progress) kept() bool { return p.sealed > 0 && p.copied == 0 }
+
 // staged is what is told of an arrival; it may be nil.
 func (a *arrival) staged() cairn.Staged {
-	if a == nil {
+	if a == nil || a.kept() {
 		return cairn.Staged{}
 	}
 	return cairn.Staged{

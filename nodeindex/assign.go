@@ -92,7 +92,7 @@ func (x *Index) applyAssign(s *state, r *reader, index uint64, command []byte) (
 
 	departed := make(map[cairn.UID]*roaring.Bitmap)
 	for _, uid := range c.touched() {
-		t := transfer{x: x, departed: roaring.New()}
+		t := transfer{x: x, index: index, departed: roaring.New()}
 		if old := s.keyspaces[uid]; old != nil {
 			t.view = s.view(old, r)
 			t.old, t.project, t.arriving = old.shards, s.projections[uid], old.arriving
@@ -198,10 +198,12 @@ func (a *assignment) assign(c *assignCommand) (*assignment, *cairn.Error) {
 				}
 			}
 			delete(next.keyspaces, uid)
-			if old := a.keyspaces[uid]; old != nil && len(old.arriving) > 0 {
-				left := newKeyspace(old.Keyspace, old.views, nil)
-				left.arriving, left.guest = old.arriving, true
-				next.keyspaces[uid] = left
+			if old := a.keyspaces[uid]; old != nil {
+				if arriving := slices.Concat(old.arriving, keptOf(old.shards)); len(arriving) > 0 {
+					left := newKeyspace(old.Keyspace, old.views, nil).withArrivals(arriving)
+					left.guest = true
+					next.keyspaces[uid] = left
+				}
 			}
 			continue
 		}
@@ -217,8 +219,8 @@ func (a *assignment) assign(c *assignCommand) (*assignment, *cairn.Error) {
 		if err != nil {
 			return nil, err
 		}
-		k := newKeyspace(definition, views, placed.shards)
-		k.arriving, k.withheld = placed.arriving, placed.withheld
+		k := newKeyspace(definition, views, placed.shards).withArrivals(placed.arriving)
+		k.withheld = placed.withheld
 		next.keyspaces[uid] = k
 	}
 	return next, nil

@@ -17,6 +17,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"cairn"
+	"cairn/nodeindex/durable"
 )
 
 // A backup is a snapshot with a label behind it, JSON, and behind that a
@@ -56,7 +57,7 @@ func (x *Index) WriteBackup(path string, label BackupLabel) (Backup, error) {
 		return Backup{}, err
 	}
 	out := Backup{BackupLabel: label, CheckpointMeta: snapshot.CheckpointMeta, pages: snapshot.Bytes - int64(trailerSize)}
-	out.Bytes, err = appendLabel(path, label)
+	out.Bytes, err = appendLabel(x.options.Disk, path, label)
 	if err != nil {
 		_ = os.Remove(path) // the error before matters more
 		return Backup{}, storageError("write backup", err)
@@ -65,7 +66,7 @@ func (x *Index) WriteBackup(path string, label BackupLabel) (Backup, error) {
 }
 
 // appendLabel labels a snapshot, and returns the size of the file.
-func appendLabel(path string, label BackupLabel) (size int64, err error) {
+func appendLabel(disk durable.Disk, path string, label BackupLabel) (size int64, err error) {
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return 0, err
@@ -86,7 +87,7 @@ func appendLabel(path string, label BackupLabel) (size int64, err error) {
 	if _, err := file.WriteAt(tail, info.Size()); err != nil {
 		return 0, err
 	}
-	return info.Size() + int64(len(tail)), file.Sync()
+	return info.Size() + int64(len(tail)), disk.Sync(durable.Backup, file)
 }
 
 // sealLabel is what stands behind a snapshot's trailer.
@@ -201,18 +202,15 @@ func readTail(file io.ReaderAt, size int64, length int) ([]byte, error) {
 // that there is a whole one or none. It is not to be opened by a replica yet:
 // its log begins nowhere; see Index.Rebase. Errors are those of ReadBackup and
 // Check, and KindPrecondition (INDEX_PRESENT) if the directory has an index.
-func ExtractBackup(path, dir string) (Backup, *Report, error) {
+func ExtractBackup(disk durable.Disk, path, dir string) (Backup, *Report, error) {
 	final := filepath.Join(dir, FileName)
 	if _, err := os.Stat(final); err == nil {
 		return Backup{}, nil, cairn.Errorf(cairn.KindPrecondition, "INDEX_PRESENT", "%s has an index already", dir)
 	}
 	extracted := final + unfinishedTag
-	backup, report, err := extract(path, extracted)
+	backup, report, err := extract(disk, path, extracted)
 	if err == nil {
-		err = os.Rename(extracted, final)
-	}
-	if err == nil {
-		err = syncDirectory(dir)
+		err = disk.Publish(durable.Extract, extracted, final)
 	}
 	if err != nil {
 		_ = os.Remove(extracted) // the error before matters more
@@ -222,14 +220,14 @@ func ExtractBackup(path, dir string) (Backup, *Report, error) {
 	return backup, report, nil
 }
 
-func extract(path, to string) (Backup, *Report, error) {
+func extract(disk durable.Disk, path, to string) (Backup, *Report, error) {
 	file, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return Backup{}, nil, err
 	}
 	backup, err := readBackup(path, file)
 	if err == nil {
-		err = file.Sync()
+		err = disk.Sync(durable.Extract, file)
 	} else if cairn.KindOf(err) == cairn.KindCorrupt {
 		err = inFile(path, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"cairn"
+	"cairn/nodeindex/durable"
 )
 
 var testLabel = BackupLabel{Cluster: "north", UID: 7, Time: testTime}
@@ -48,11 +49,11 @@ func TestBackup(t *testing.T) {
 	}
 
 	dir := t.TempDir()
-	extracted, report, err := ExtractBackup(path, dir)
+	extracted, report, err := ExtractBackup(durable.Disk{}, path, dir)
 	if err != nil || extracted.BackupLabel != testLabel || extracted.Index != r.index || report.Entries != 300 {
 		t.Fatalf("%+v, %v\n%v", extracted, err, report)
 	}
-	_, _, err = ExtractBackup(path, dir)
+	_, _, err = ExtractBackup(durable.Disk{}, path, dir)
 	wantError(t, err, cairn.KindPrecondition, "INDEX_PRESENT")
 	restored := &replica{t: t, dir: dir}
 	restored.open(Options{})
@@ -102,14 +103,14 @@ func TestDamagedBackup(t *testing.T) {
 			t.Errorf("%s: checked with %v", name, err)
 		}
 		dir := t.TempDir()
-		if _, _, err := ExtractBackup(bad, dir); cairn.KindOf(err) != cairn.KindCorrupt {
+		if _, _, err := ExtractBackup(durable.Disk{}, bad, dir); cairn.KindOf(err) != cairn.KindCorrupt {
 			t.Errorf("%s: extracted with %v", name, err)
 		}
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 			t.Errorf("%s: left behind %v, %v", name, left, err)
 		}
 	}
-	if _, _, err := ExtractBackup(filepath.Join(t.TempDir(), "none"), t.TempDir()); !errors.Is(err, os.ErrNotExist) {
+	if _, _, err := ExtractBackup(durable.Disk{}, filepath.Join(t.TempDir(), "none"), t.TempDir()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a backup that is not there: %v", err)
 	}
 }

@@ -29,8 +29,9 @@ type Report struct {
 	// Entries that have a shard; Departed are those whose shard has left and
 	// that are still to be swept.
 	Entries, Departed uint64
-	// Arriving are entries of shards that are moving here.
-	Arriving uint64
+	// Arriving are entries of shards that are moving here, Kept such that have moved
+	// away and are kept for a while.
+	Arriving, Kept uint64
 	// Images of views that were read; of ImagesMissing the file knows the name.
 	Images, ImagesMissing int
 	// Problems are the first of what is wrong; ProblemCount counts them all.
@@ -60,6 +61,9 @@ func (r *Report) String() string {
 	}
 	if r.Arriving > 0 {
 		fmt.Fprintf(&out, ", %d of shards that are moving here", r.Arriving)
+	}
+	if r.Kept > 0 {
+		fmt.Fprintf(&out, ", %d kept of shards that have moved away", r.Kept)
 	}
 	out.WriteByte('\n')
 	if r.Backup != nil {
@@ -106,7 +110,7 @@ func Check(path string) (*Report, error) {
 	}
 	// The pages first, by reading them: bbolt would follow a damaged page out
 	// of the file.
-	if err := checkPages(path); err != nil {
+	if err := CheckPages(path); err != nil {
 		return report, report.damaged(err)
 	}
 	err = withReadOnly(path, options, func(tx *bbolt.Tx) (err error) {
@@ -303,7 +307,11 @@ func (c *checker) home(uid cairn.UID, key cairn.Key, version cairn.Version) *pop
 	}
 	for _, a := range k.arriving {
 		if contains(&a.Shard, at) {
-			c.Arriving++
+			if a.kept() {
+				c.Kept++
+			} else {
+				c.Arriving++
+			}
 			return a.population
 		}
 	}

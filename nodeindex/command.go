@@ -339,6 +339,8 @@ func (c *assignCommand) decode(command []byte) bool {
 	for range d.count(8) {
 		c.removedShards = append(c.removedShards, shardName{cairn.UID(d.uint64()), cairn.ShardID(d.uvarint())})
 	}
-	c.records = d.records()
+	if len(d.rest) > 0 { // commands of before have none
+		c.records = d.records()
+	}
 	return d.done()
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"cairn"
+	"cairn/nodeindex/durable"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"go.etcd.io/bbolt"
@@ -50,7 +51,7 @@ func (c *Checkpoint) commit(meta CheckpointMeta) (changes keyChanges, err error)
 			return changes, storageError("write checkpoint", err)
 		}
 	}
-	if err := tx.Commit(); err != nil {
+	if err := c.x.options.Disk.Commit(durable.Checkpoint, c.x.db.Path(), tx.Commit); err != nil {
 		return changes, storageError("write checkpoint", err)
 	}
 	return w.changes, nil

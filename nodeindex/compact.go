@@ -8,6 +8,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"cairn"
+	"cairn/nodeindex/durable"
 )
 
 // compactedTag is behind the name of a file while it is being compacted.
@@ -23,13 +24,13 @@ const compactBytes = 16 << 20
 //
 // A file that a process has open is KindUnavailable (DATA_DIR_IN_USE), a damaged
 // one KindCorrupt, a disk without room for the new one KindExhausted (DISK_FULL).
-func Compact(path string) (before, after int64, err error) {
+func Compact(disk durable.Disk, path string) (before, after int64, err error) {
 	path = indexPath(path)
 	options := Options{}.withDefaults()
 	if err := verify(path, options); err != nil {
 		return 0, 0, err
 	}
-	if err := checkPages(path); err != nil {
+	if err := CheckPages(path); err != nil {
 		return 0, 0, inFile(path, err)
 	}
 	defer panicOnFault(&err)()
@@ -47,7 +48,7 @@ func Compact(path string) (before, after int64, err error) {
 			_ = os.Remove(compacted) // the error before matters more
 		}
 	}()
-	if err := compactTo(compacted, from); err != nil {
+	if err := compactTo(disk, compacted, from); err != nil {
 		return 0, 0, storageError("compact "+path, err)
 	}
 	if _, err := Check(compacted); err != nil && cairn.ReasonOf(err) != "CHECK_FAILED_IMAGE" {
@@ -57,10 +58,7 @@ func Compact(path string) (before, after int64, err error) {
 		after, err = fileSize(compacted)
 	}
 	if err == nil {
-		err = os.Rename(compacted, path)
-	}
-	if err == nil {
-		err = syncDirectory(filepath.Dir(path))
+		err = disk.Publish(durable.Compact, compacted, path)
 	}
 	if err != nil {
 		return 0, 0, storageError("compact "+path, err)
@@ -69,7 +67,7 @@ func Compact(path string) (before, after int64, err error) {
 }
 
 // compactTo writes what a file holds to another, synced.
-func compactTo(path string, from *bbolt.DB) error {
+func compactTo(disk durable.Disk, path string, from *bbolt.DB) error {
 	if err := removeFile(path); err != nil { // that a crash has left
 		return err
 	}
@@ -79,7 +77,7 @@ func compactTo(path string, from *bbolt.DB) error {
 	}
 	err = bbolt.Compact(to, from, compactBytes)
 	if err == nil {
-		err = to.Sync() // once, instead of after each transaction
+		err = disk.Do(durable.Compact, durable.Sync, path, to.Sync) // once, instead of after each transaction
 	}
 	return errors.Join(err, to.Close())
 }

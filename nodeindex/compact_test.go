@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cairn"
+	"cairn/nodeindex/durable"
 )
 
 // grown is a closed index whose file is mostly free pages, with 100 entries.
@@ -42,7 +43,7 @@ func TestCompact(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		before, after, err := Compact(path)
+		before, after, err := Compact(durable.Disk{}, path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +66,7 @@ func TestCompact(t *testing.T) {
 func TestCompactRefuses(t *testing.T) {
 	r := grown(t)
 	r.open(Options{})
-	_, _, err := Compact(r.dir)
+	_, _, err := Compact(durable.Disk{}, r.dir)
 	wantError(t, err, cairn.KindUnavailable, "DATA_DIR_IN_USE")
 	r.close()
 
@@ -81,7 +82,7 @@ func TestCompactRefuses(t *testing.T) {
 	if err := os.WriteFile(damaged, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := Compact(damaged); cairn.KindOf(err) != cairn.KindCorrupt {
+	if _, _, err := Compact(durable.Disk{}, damaged); cairn.KindOf(err) != cairn.KindCorrupt {
 		t.Errorf("a damaged file: %v", err)
 	}
 	left, err := os.ReadFile(damaged)

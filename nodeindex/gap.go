@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"cairn"
+	"cairn/nodeindex/durable"
 )
 
 // An index that goes on from a backup, or from what one replica of several had,
@@ -91,7 +92,7 @@ func (x *Index) Rebase(meta CheckpointMeta) error {
 		return cairn.Errorf(cairn.KindInternal, "REBASE_INDEX",
 			"an index with a checkpoint of log index %d that has applied %d can't go on at %d", before.Index, applied, meta.Index)
 	}
-	err := x.db.Update(func(tx *bbolt.Tx) error {
+	rebase := func(tx *bbolt.Tx) error {
 		if err := putGaps(tx, append(slices.Clone(s.gaps), Gap{From: before.Index, To: meta.Index})); err != nil {
 			return err
 		}
@@ -99,7 +100,8 @@ func (x *Index) Rebase(meta CheckpointMeta) error {
 			return err
 		}
 		return markInstalled(tx)
-	})
+	}
+	err := x.options.Disk.Commit(durable.Rebase, x.db.Path(), func() error { return x.db.Update(rebase) })
 	x.shut() // what it serves is not what is in the file
 	if err != nil {
 		return storageError("rebase index", err)

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"cairn"
+	"cairn/nodeindex/durable"
 	"cairn/nodeindex/projection"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -77,7 +78,7 @@ func (x *Index) beginImage() (cairn.UID, *projection.Projection, *projection.Sna
 // writeImage makes an image's file, whole or not at all: it gets its name last.
 func (x *Index) writeImage(name string, snapshot *projection.Snapshot) (err error) {
 	folder := filepath.Join(x.dir, imagesFolder)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := x.options.Disk.MakeDir(durable.Directory, folder, 0o700); err != nil {
 		return err
 	}
 	path := filepath.Join(folder, name)
@@ -96,15 +97,12 @@ func (x *Index) writeImage(name string, snapshot *projection.Snapshot) (err erro
 		err = out.Flush()
 	}
 	if err == nil {
-		err = file.Sync()
+		err = x.options.Disk.Sync(durable.Image, file)
 	}
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(path+unfinishedTag, path); err != nil {
-		return err
-	}
-	return errors.Join(syncDirectory(folder), syncDirectory(x.dir))
+	return x.options.Disk.Publish(durable.Image, path+unfinishedTag, path)
 }
 
 // interruptible is a file that is not gone on with after an Interrupt.

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"cairn/nodeindex/durable"
+
 	"github.com/cespare/xxhash/v2"
 	"go.etcd.io/bbolt"
 )
@@ -12,6 +14,7 @@ import (
 // Incoming is a snapshot being received, a file beside the index's. It is for
 // one goroutine. Finish or Discard must be called.
 type Incoming struct {
+	disk     durable.Disk
 	path     string
 	file     *os.File
 	hash     *xxhash.Digest
@@ -37,7 +40,7 @@ func (x *Index) Receive() (*Incoming, error) {
 	if err != nil {
 		return nil, storageError("receive snapshot", err)
 	}
-	return &Incoming{path: path, file: file, hash: xxhash.New()}, nil
+	return &Incoming{disk: x.options.Disk, path: path, file: file, hash: xxhash.New()}, nil
 }
 
 // Write takes more of the snapshot. The last bytes are kept back: they may be
@@ -60,7 +63,7 @@ func (in *Incoming) Write(data []byte) (int, error) {
 // not what was sent, or not an index file that could be served from, is
 // KindCorrupt, and is discarded, as after any error.
 func (in *Incoming) Finish() (CheckpointMeta, error) {
-	err := in.file.Sync()
+	err := in.disk.Sync(durable.Receive, in.file)
 	if err = errors.Join(err, in.file.Close()); err != nil {
 		err = storageError("receive snapshot", err)
 	} else if string(in.tail) != string(sealTrailer(in.length, in.hash)) {
@@ -83,7 +86,7 @@ func (in *Incoming) verify() error {
 	if err := verify(in.path, options); err != nil {
 		return err
 	}
-	if err := checkPages(in.path); err != nil {
+	if err := CheckPages(in.path); err != nil {
 		return inFile(in.path, err)
 	}
 	return withReadOnly(in.path, options, func(tx *bbolt.Tx) error {

@@ -43,9 +43,6 @@ type Index struct {
 	writing sync.Mutex
 	mapped  int // bytes of the file's map
 	copies  copies
-	// atStep, where a test sets it, is called before each durable step of an
-	// install.
-	atStep func(step string)
 
 	// mu guards what Apply changes in place.
 	mu           sync.Mutex
@@ -280,7 +277,11 @@ func (x *Index) status() (status cairn.IndexStatus, views []*projection.Snapshot
 			}
 		}
 		for _, each := range s.keyspaces[uid].arriving {
-			status.Arriving = append(status.Arriving, cairn.ShardStatus{Keyspace: uid, Shard: each.ID, Epoch: each.Epoch, Entries: each.entries()})
+			list := &status.Arriving
+			if each.kept() {
+				list = &status.Kept
+			}
+			*list = append(*list, cairn.ShardStatus{Keyspace: uid, Shard: each.ID, Epoch: each.Epoch, Entries: each.entries()})
 			for _, n := range each.nodes {
 				status.NodeEntries[n.node] += n.entries
 			}

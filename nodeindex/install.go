@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"cairn"
+	"cairn/nodeindex/durable"
 
 	"go.etcd.io/bbolt"
 )
@@ -31,33 +32,25 @@ func (x *Index) Install(in *Incoming) error {
 		_ = in.Discard() // the error before matters more
 		return storageError("install snapshot", err)
 	}
-	x.step("rename")
 	path := filepath.Join(x.dir, FileName)
-	if err := os.Rename(in.path, path); err != nil {
+	switch err := x.options.Disk.Publish(durable.Install, in.path, path); {
+	case errors.Is(err, durable.ErrUnsynced):
+		// Writing to either file might be writing to the one that is lost.
+		in.over = true
+		next.close()
+		x.shut()
+		return errUnsynced(err)
+	case err != nil:
 		_ = in.Discard()
 		next.close()
 		return storageError("install snapshot", err)
 	}
 	in.over = true
-	x.step("sync")
-	if err := syncDirectory(x.dir); err != nil {
-		// Writing to either file might be writing to the one that is lost.
-		next.close()
-		x.shut()
-		return errUnsynced(err)
-	}
-	x.step("serve")
 	before := x.replace(next)
 	before.readers.retire()
 	x.copies.giveWay()
 	_ = next.before.Close() // nothing of it is needed any more
 	return nil
-}
-
-func (x *Index) step(name string) {
-	if x.atStep != nil {
-		x.atStep(name)
-	}
 }
 
 // installedFile is a loaded file that is to take the place of another.
@@ -86,8 +79,7 @@ func (x *Index) prepareInstall(in *Incoming) (_ *installedFile, err error) {
 	if err != nil {
 		return nil, openError(in.path, err)
 	}
-	x.step("mark")
-	err = db.Update(markInstalled)
+	err = x.options.Disk.Commit(durable.Install, in.path, func() error { return db.Update(markInstalled) })
 	var info os.FileInfo
 	if err == nil {
 		info, err = os.Stat(in.path)

@@ -8,9 +8,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"cairn"
+	"cairn/nodeindex/durable"
+	"cairn/nodeindex/durable/crashtest"
 )
 
 // snapshot is the content of a snapshot of the last checkpoint.
@@ -99,48 +102,59 @@ func leaderAndFollower(t *testing.T) (leader, follower *replica, content []byte)
 	return leader, follower, leader.snapshot()
 }
 
-// TestInstallCrashes copies the directory before each durable step: what is
-// found there is the state before, or the snapshot that says that it was
-// installed.
+// TestInstallCrashes goes on from what is left by a crash at each step of an
+// install: the state before, or the snapshot that says that it was installed.
 func TestInstallCrashes(t *testing.T) {
 	leader, follower, content := leaderAndFollower(t)
 	follower.write(put("a")) // no checkpoint has it
-	clones := map[string]string{}
-	var order []string
-	follower.x.atStep = func(step string) {
-		clones[step] = t.TempDir()
-		order = append(order, step)
-		if err := os.CopyFS(clones[step], os.DirFS(follower.dir)); err != nil {
-			t.Error(err)
-		}
-	}
 	before := follower.x.Checkpointed().Index
+	recorder := crashtest.Record(t, follower.dir, 1, nil)
+	follower.x.options.Disk = recorder.Disk()
 	follower.install(content)
-	if want := []string{"mark", "rename", "sync", "serve"}; !slices.Equal(order, want) {
-		t.Fatalf("the steps are %v, want %v", order, want)
+	moments := recorder.Moments()
+	var left crashtest.States
+	for _, point := range durable.Points() {
+		if point.Step != durable.Receive && point.Step != durable.Install {
+			continue
+		}
+		if moments[point] == nil {
+			t.Fatalf("%s was never passed", point)
+		}
+		left.AddMoment(moments[point], 1, crashtest.Losses()...)
 	}
-	for _, step := range order {
-		x, err := Open(clones[step], Options{})
-		if err != nil {
-			t.Fatalf("before %s: %v", step, err)
-		}
-		meta, entries := x.Checkpointed(), x.Status().Entries
-		isOld := meta.Index == before && !meta.Installed && entries == 100
-		isNew := meta.Index == leader.index && meta.Installed && string(meta.Configuration) == "voters" && entries == 149
-		if (step == "mark" || step == "rename") != isOld || isOld == isNew {
-			t.Errorf("before %s: %+v with %d entries", step, meta, entries)
-		}
-		if _, err := os.Stat(filepath.Join(clones[step], incomingName)); err == nil {
-			t.Errorf("before %s: what was received is left behind", step)
-		}
-		if err := x.Close(); err != nil {
-			t.Error(err)
-		}
-		if report, err := Check(clones[step]); err != nil {
-			t.Errorf("before %s: %v\n%v", step, err, report)
-		}
+	var olds, news atomic.Int64
+	t.Run("states", func(t *testing.T) {
+		left.Each(t, func(t *testing.T, dir string, _ int) {
+			x, err := Open(dir, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			meta, entries := x.Checkpointed(), x.Status().Entries
+			isOld := meta.Index == before && !meta.Installed && entries == 100
+			isNew := meta.Index == leader.index && meta.Installed && string(meta.Configuration) == "voters" && entries == 149
+			switch {
+			case isOld == isNew:
+				t.Errorf("%+v with %d entries", meta, entries)
+			case isOld:
+				olds.Add(1)
+			case isNew:
+				news.Add(1)
+			}
+			if _, err := os.Stat(filepath.Join(dir, incomingName)); err == nil {
+				t.Error("what was received is left behind")
+			}
+			if err := x.Close(); err != nil {
+				t.Error(err)
+			}
+			if report, err := Check(dir); err != nil {
+				t.Errorf("%v\n%v", err, report)
+			}
+		})
+	})
+	if olds.Load() == 0 || news.Load() == 0 {
+		t.Errorf("the state before was there %d times, the snapshot %d times", olds.Load(), news.Load())
 	}
-	follower.x.atStep = nil
+	follower.x.options.Disk = durable.Disk{}
 	follower.write(put("d"))
 	follower.checkpoint()
 	if follower.x.Checkpointed().Installed {

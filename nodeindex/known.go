@@ -25,7 +25,7 @@ func (x *Index) KnownMap() (cairn.KnownMap, error) {
 	known := cairn.KnownMap{Assignment: s.noted(), Applied: applied}
 	for _, uid := range sortedUIDs(s.keyspaces) {
 		for _, a := range s.keyspaces[uid].arriving {
-			known.Staged = append(known.Staged, cairn.StagedShard{Shard: a.Shard, Attempt: a.attempt, Whole: a.whole()})
+			known.Staged = append(known.Staged, cairn.StagedShard{Shard: a.Shard, Attempt: a.attempt, Whole: a.whole() && !a.kept()})
 		}
 	}
 	return known, nil

@@ -25,7 +25,8 @@ var (
 // The format of the file: a name that no other program uses, and a version.
 const (
 	formatName    = "cairn node index"
-	formatVersion = 5
+	formatVersion = 6
+	oldestVersion = 4 // that is read; the next checkpoint makes it the present one
 )
 
 func putFormat(tx *bbolt.Tx) error {
@@ -42,8 +43,8 @@ func checkFormat(tx *bbolt.Tx) error {
 	if !found {
 		return corrupt("FILE_FOREIGN", "a bbolt file of another program: its format is not %q", formatName)
 	}
-	if number, n := binary.Uvarint(version); n <= 0 || number != formatVersion {
-		return corrupt("FILE_VERSION", "the file has format %d; this program reads %d", number, formatVersion)
+	if number, n := binary.Uvarint(version); n <= 0 || number < oldestVersion || number > formatVersion {
+		return corrupt("FILE_VERSION", "the file has format %d; this program reads %d to %d", number, oldestVersion, formatVersion)
 	}
 	for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketArrivals, bucketDeparted, bucketImages, bucketRequests} {
 		if tx.Bucket(name) == nil {
@@ -56,6 +57,9 @@ func checkFormat(tx *bbolt.Tx) error {
 // putMeta writes what a checkpoint covers, and the assignment and the digest as
 // of it.
 func putMeta(tx *bbolt.Tx, meta CheckpointMeta, a *assignment, digest digested) error {
+	if err := putFormat(tx); err != nil {
+		return err
+	}
 	bucket := tx.Bucket(bucketMeta)
 	if err := putCheckpoint(tx, meta); err != nil {
 		return err
@@ -120,7 +124,9 @@ func loadImage(tx *bbolt.Tx) (i *image, err error) {
 		k.views = d.views(k.UID)
 		i.assignment.keyspaces[k.UID] = k
 	}
-	i.assignment.records = d.records()
+	if len(d.rest) > 0 { // formats before 6 have none
+		i.assignment.records = d.records()
+	}
 	if !ok || !d.done() {
 		return nil, corrupt("META_DAMAGED", "the assignment is not what was written")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"cairn"
 	"cairn/nodeindex/changelog"
+	"cairn/nodeindex/durable"
 	"cairn/nodeindex/projection"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -53,6 +54,8 @@ type Options struct {
 	RequestBytes  int64
 	// Now is the clock, for the age of checkpoints. Default time.Now.
 	Now func() time.Time
+	// Disk is where the files are.
+	Disk durable.Disk
 }
 
 func (o Options) withDefaults() Options {
@@ -80,6 +83,7 @@ func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.Changes.Disk = o.Disk
 	return o
 }
 
@@ -113,7 +117,7 @@ func Open(dir string, options Options) (*Index, error) {
 	options = options.withDefaults()
 	path := filepath.Join(dir, FileName)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := create(dir, path); err != nil {
+		if err := create(options.Disk, dir, path); err != nil {
 			return nil, storageError("create index", err)
 		}
 	}
@@ -141,6 +145,9 @@ func (x *Index) open(path string) (err error) {
 	if err == nil && !os.SameFile(before, info) {
 		// It waited for its lock while Compact put another in its place.
 		err = bbolterrors.ErrTimeout
+	}
+	if err == nil {
+		err = x.options.Disk.Do(durable.Opened, durable.Sync, path, db.Sync)
 	}
 	if err == nil {
 		err = x.removeIncoming() // that a crash has left
@@ -229,8 +236,8 @@ func withReadOnly(path string, options Options, read func(*bbolt.Tx) error) (err
 }
 
 // create makes an index file, whole or not at all: it gets its name last.
-func create(dir, path string) (err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+func create(disk durable.Disk, dir, path string) (err error) {
+	if err := disk.MakeDir(durable.Directory, dir, 0o700); err != nil {
 		return err
 	}
 	file, err := os.CreateTemp(dir, FileName+".new-*")
@@ -245,7 +252,7 @@ func create(dir, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	err = db.Update(func(tx *bbolt.Tx) error {
+	fill := func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketArrivals, bucketDeparted, bucketImages, bucketRequests, bucketMeta} {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
@@ -258,23 +265,16 @@ func create(dir, path string) (err error) {
 			return err
 		}
 		return putMeta(tx, CheckpointMeta{}, &assignment{}, digested{})
-	})
+	}
+	err = disk.Commit(durable.Create, file.Name(), func() error { return db.Update(fill) })
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
 	// A link does not replace what another process may have made meanwhile.
-	if err := os.Link(file.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := disk.Link(durable.Create, file.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDirectory(dir)
-}
-
-func syncDirectory(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return disk.SyncDir(durable.Create, dir)
 }
 
 // loadedFile is an open file with what it says, ready to be served from.

@@ -21,10 +21,10 @@ const (
 	elementBucket = 0x01
 )
 
-// checkPages walks the pages of a bbolt file by reading them, and returns
+// CheckPages walks the pages of a bbolt file by reading them, and returns
 // KindCorrupt if one points outside of the file, of itself, or to a page that
 // is not what it should be. What passes, bbolt reads without a fault.
-func checkPages(path string) error {
+func CheckPages(path string) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err

@@ -23,18 +23,22 @@ const (
 const (
 	pieceCopy byte = 1
 	pieceTail byte = 2
+	pieceKept byte = 3
 )
 
-// piece is a piece of the copy or the tail.
+// piece is a piece of the copy or the tail, or takes the place of a copy: what is
+// kept is that.
 //
-// Encoded: the kind; of a copy the index, the cursors after and last, and a flag
+// Encoded: the kind; of what is kept its name and the index; of a copy the index, the cursors after and last, and a flag
 // for done; of a tail both indexes and, behind a flag, the seal; behind a flag
 // the definition; the times of requests; their number and the requests, each the
 // second that it was issued in and its record; then, to the end, what entries
 // have become: a flag for deleted, the key, and else version and attributes.
 type piece struct {
 	kind byte
-	// A copy is as of index, a tail has what has changed in (from, index], and may
+	// kept is under what name the target kept it.
+	kept cairn.UID
+	// A copy, and what is kept, is as of index, a tail has what has changed in (from, index], and may
 	// have some of what changed right behind.
 	from, index uint64
 	// A copy goes on behind the cursor after, and ends at last.
@@ -71,11 +75,15 @@ type movedRequest struct {
 
 func (p *piece) encode() []byte {
 	out := []byte{p.kind}
-	if p.kind == pieceCopy {
+	switch p.kind {
+	case pieceKept:
+		out = binary.BigEndian.AppendUint64(out, uint64(p.kept))
+		out = binary.AppendUvarint(out, p.index)
+	case pieceCopy:
 		out = binary.AppendUvarint(out, p.index)
 		out = appendBytes(appendBytes(out, p.after), p.last)
 		out = appendFlag(out, p.done)
-	} else {
+	default:
 		out = binary.AppendUvarint(out, p.from)
 		out = binary.AppendUvarint(out, p.index)
 		out = appendFlag(out, p.seal.number > 0)
@@ -120,6 +128,8 @@ func appendFlag(out []byte, flag bool) []byte {
 func (d *decoder) piece() piece {
 	p := piece{kind: d.byte()}
 	switch p.kind {
+	case pieceKept:
+		p.kept, p.index = cairn.UID(d.uint64()), d.uvarint()
 	case pieceCopy:
 		p.index = d.uvarint()
 		p.after, p.last = d.bytes(), d.bytes()

@@ -15,7 +15,7 @@ import (
 // empty population, and a transfer gives it the entries that were others'.
 type placing struct {
 	shards, withheld []*shard
-	arriving         []*arrival // those that are still arriving
+	arriving         []*arrival // those that are still arriving, and what is kept
 }
 
 // placeShards places a keyspace's shards; changes are by id, nil meaning removed.
@@ -23,10 +23,14 @@ type placing struct {
 func placeShards(old *keyspace, changes map[cairn.ShardID]*cairn.Shard) (placing, *cairn.Error) {
 	p := placing{arriving: old.arriving}
 	byID := make(map[cairn.ShardID]*shard, len(old.shards))
+	var gone []*shard
 	for _, s := range old.shards {
 		byID[s.ID] = s
-		if _, changed := changes[s.ID]; !changed {
+		switch definition, changed := changes[s.ID]; {
+		case !changed:
 			p.shards = append(p.shards, s)
+		case definition == nil:
+			gone = append(gone, s)
 		}
 	}
 	for _, s := range old.withheld {
@@ -44,7 +48,7 @@ func placeShards(old *keyspace, changes map[cairn.ShardID]*cairn.Shard) (placing
 		return p, err
 	}
 	// What arrives where entries may be seen now has lost its way.
-	p.arriving = slices.DeleteFunc(slices.Clone(p.arriving), func(a *arrival) bool {
+	p.arriving = slices.DeleteFunc(slices.Concat(p.arriving, keptOf(gone)), func(a *arrival) bool {
 		return slices.ContainsFunc(p.shards, func(s *shard) bool { return overlap(&s.Shard, &a.Shard) })
 	})
 	return p, nil

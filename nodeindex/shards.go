@@ -37,7 +37,8 @@ type keyspace struct {
 	views       []cairn.View // ascending by uid and version
 	shards      []*shard     // ascending by Start
 	fingerprint cairn.Fingerprint
-	// arriving are shards that are moving here, ascending by Start. guest tells
+	// arriving are shards that are moving here, and what is kept of such that have
+	// moved away, ascending by Start. guest tells
 	// that the map does not have the keyspace here yet, and what is known of it
 	// came with them.
 	arriving []*arrival
@@ -115,6 +116,9 @@ type population struct {
 	// sum is that of the digest.
 	sum    uint64
 	fences fences
+	// since is the log index at which all of it became the cluster's, by the move that
+	// the shard names; 0 if it did not come as a whole.
+	since uint64
 	// blocks are those that only this shard takes ordinals from.
 	blocks []uint16
 	// changed is the generation of the last change.
@@ -173,6 +177,7 @@ func (p *population) freeze() *population {
 		nodes:    slices.DeleteFunc(slices.Clone(p.nodes), func(n nodeCount) bool { return n.entries == 0 }),
 		blocks:   slices.Clone(p.blocks),
 		sum:      p.sum,
+		since:    p.since,
 	}
 	copied.fences.all = slices.Clone(p.fences.all)
 	copied.count.Store(p.entries())
@@ -197,15 +202,26 @@ func shardKey(keyspace cairn.UID, id cairn.ShardID) []byte {
 	return binary.BigEndian.AppendUint64(key, uint64(id))
 }
 
+// What stands behind a shard's definition in its record.
+const (
+	shardServed = iota
+	shardWithheld
+	shardSince // and since when, for one that came as a whole
+)
+
 // encodeShard is what stands in bucketShards: the definition, whether it is
-// withheld, and the population, sealed.
+// withheld or came as a whole, and the population, sealed.
 func encodeShard(s *cairn.Shard, p *population, withheld bool) ([]byte, error) {
 	out := appendShard(nil, s)
-	flag := byte(0)
-	if withheld {
-		flag = 1
+	switch {
+	case withheld:
+		out = append(out, shardWithheld)
+	case p.since > 0:
+		out = binary.AppendUvarint(append(out, shardSince), p.since)
+	default:
+		out = append(out, shardServed)
 	}
-	out, err := appendPopulation(append(out, flag), p)
+	out, err := appendPopulation(out, p)
 	return seal(out), err
 }
 
@@ -217,8 +233,16 @@ func decodeShard(sealed []byte) (s *shard, withheld, ok bool) {
 	}
 	d := decoder{rest: value}
 	s = &shard{Shard: d.shard()}
-	withheld = d.number(1) == 1
-	s.population, ok = d.population()
+	since := uint64(0)
+	switch d.number(shardSince) {
+	case shardWithheld:
+		withheld = true
+	case shardSince:
+		since = d.uvarint()
+	}
+	if s.population, ok = d.population(); ok {
+		s.since = since
+	}
 	return s, withheld, ok
 }
 

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
 	"sync"
+
+	"cairn/nodeindex/durable"
 
 	"github.com/cespare/xxhash/v2"
 	"go.etcd.io/bbolt"
@@ -122,20 +123,17 @@ func (x *Index) writeSnapshot(path string, alone bool) (snapshot Snapshot, err e
 	}
 	snapshot.Bytes, err = copyPages(tx, &copyWriter{file: interruptible{file, x}, hash: xxhash.New(), asked: asked})
 	if err == nil {
-		err = file.Sync()
+		err = x.options.Disk.Sync(durable.Snapshot, file)
 	}
 	err = errors.Join(err, file.Close())
 	if err == nil {
-		err = os.Rename(unfinished, path)
+		err = x.options.Disk.Publish(durable.Snapshot, unfinished, path)
 	}
 	if err != nil {
 		_ = os.Remove(unfinished) // the error before matters more
 		if errors.Is(err, errGiveWay) {
 			return snapshot, errGiveWay
 		}
-		return snapshot, storageError("write snapshot", err)
-	}
-	if err := syncDirectory(filepath.Dir(path)); err != nil {
 		return snapshot, storageError("write snapshot", err)
 	}
 	return snapshot, nil

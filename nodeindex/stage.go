@@ -153,7 +153,7 @@ func (c *stageCommand) decode(command []byte) bool {
 // applyStage takes a piece in, and returns what is staged afterwards. A piece
 // that has been there changes nothing. It is refused with
 //
-//   - KindPrecondition: NOTHING_STAGED, RANGE_OWNED, RANGE_ARRIVING (another
+//   - KindPrecondition: NOTHING_STAGED, NOTHING_KEPT, RANGE_OWNED, RANGE_ARRIVING (another
 //     move's entries stand there: drop them), MOVE_DIFFERS
 //   - KindConflict: ATTEMPT_OVER, COPY_BEHIND, TAIL_GAP
 //   - KindStale: NODES_CHANGED, choose anew
@@ -172,7 +172,11 @@ func (x *Index) applyStage(s *state, r *reader, index uint64, command []byte) (c
 		err = c.check(s)
 	}
 	if err == nil && next == begins {
-		a, err = x.beginArrival(s, index, &c)
+		if c.piece.kind == pieceKept {
+			a, err = x.beginWithKept(s, index, &c)
+		} else {
+			a, err = x.beginArrival(s, index, &c)
+		}
 		s = x.state.Load()
 	}
 	if err == nil && next != passed {
@@ -202,10 +206,12 @@ func (c *stageCommand) follows(a *arrival) (standing, *cairn.Error) {
 	case a != nil && m.Attempt < a.attempt:
 		return 0, errAttemptOver(m.Attempt, a.attempt)
 	case a == nil || m.Attempt > a.attempt:
-		if !p.isFirst() {
+		if !p.isFirst() && p.kind != pieceKept {
 			return 0, errNothingStaged
 		}
 		return begins, nil
+	case p.kind == pieceKept:
+		return passed, nil
 	case p.kind == pieceTail && p.from > a.through:
 		return 0, errTailGap
 	case p.kind == pieceTail && p.index < a.through:
@@ -361,7 +367,10 @@ func (x *Index) stage(s *state, r *reader, index uint64, to *arrival, c *stageCo
 
 // advance notes that a piece is there.
 func (a *arrival) advance(p *piece) {
-	if p.kind == pieceCopy {
+	switch p.kind {
+	case pieceKept: // that is how far it is
+		return
+	case pieceCopy:
 		a.last, a.complete = bytes.Clone(p.last), p.done
 		return
 	}

@@ -14,15 +14,23 @@ const tailBatches = 16
 // (NOT_OWNED), the shard is not the cluster's in that epoch; KindCompacted
 // (STAMP_COMPACTED), the changes are no longer kept: copy it again; KindNotYet
 // (LOG_BEHIND), the index lies ahead of the applied one; KindUnavailable (CLOSED).
+//
+// After index 0 the tail is that of what the shard's next owner kept of it: the part
+// begins by having that adopted. KindCompacted (NOTHING_KEPT) if it is not of what
+// the shard came from.
 func (x *Index) TailShard(m cairn.MovingShard, after uint64) (cairn.TailPart, error) {
 	t := tailer{moving: m, after: after, out: cairn.TailPart{Through: after}}
+	if after == 0 {
+		adoption, err := x.keptPiece(m)
+		if err != nil {
+			return cairn.TailPart{}, err
+		}
+		after = adoption.index
+		t.after, t.out = after, cairn.TailPart{Through: after, Data: appendPiece(nil, &adoption)}
+	}
 	watcher, err := x.Watch(m.Keyspace, after)
 	if err != nil {
 		return cairn.TailPart{}, err
-	}
-	if after == 0 {
-		// A watch would begin now.
-		return cairn.TailPart{}, cairn.Errorf(cairn.KindCompacted, "STAMP_COMPACTED", "a tail begins at the log index of a copy")
 	}
 	var changes []cairn.Change
 	size := 0

@@ -15,11 +15,12 @@ import (
 // their entries and ordinals. What no shard takes has departed.
 type transfer struct {
 	x        *Index
-	view     view // of the old keyspace
+	index    uint64 // of the change
+	view     view   // of the old keyspace
 	old, new []*shard
 	departed *roaring.Bitmap
 	project  *projection.Projection // the keyspace's views, nil if it has none
-	// arriving is what was arriving, left what still is.
+	// arriving is what was arriving, left what still is, or is kept.
 	arriving, left []*arrival
 	arrived        map[*population]bool // shards' by now
 }
@@ -35,6 +36,7 @@ func (t *transfer) run() {
 		was[s], epochs[s.population] = true, s.Epoch
 	}
 	t.arrive(kept)
+	t.keep(kept)
 	for _, s := range t.new {
 		if was[s] {
 			continue
@@ -59,12 +61,27 @@ func (t *transfer) arrive(kept map[*population]bool) {
 		case slices.Contains(t.left, a):
 		case kept[a.population]:
 			t.arrived[a.population] = true
+			a.since, a.changed = t.index, t.x.generation
 			if t.project != nil {
 				t.project.Show(t.x.numberOf(a.population))
 			}
 		default:
 			t.x.forget(a, t.project)
 			t.departed.Or(a.ordinals)
+		}
+	}
+}
+
+// keep has what is kept of gone shards be seen no more.
+func (t *transfer) keep(kept map[*population]bool) {
+	for _, a := range t.left {
+		if slices.Contains(t.arriving, a) {
+			continue
+		}
+		kept[a.population] = true
+		a.changed = t.x.generation
+		if t.project != nil {
+			t.project.Arrive(t.x.numberOf(a.population))
 		}
 	}
 }

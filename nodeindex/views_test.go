@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"cairn"
+	"cairn/nodeindex/durable"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -297,7 +298,7 @@ func TestCheckOfImages(t *testing.T) {
 	if report.ProblemCount != 1 || !strings.Contains(report.Problems[0], "500 entries of keyspace") {
 		t.Errorf("check of an earlier image: %v", report)
 	}
-	if _, _, err := Compact(r.dir); err != nil { // which an image is no part of
+	if _, _, err := Compact(durable.Disk{}, r.dir); err != nil { // which an image is no part of
 		t.Errorf("compacted beside an earlier image: %v", err)
 	}
 	if err := os.WriteFile(later, whole, 0o600); err != nil {

@@ -13,6 +13,8 @@ import (
 type Builder struct {
 	shards map[cairn.UID][]Shard
 	moves  []Move
+	// Settings are those of the Map.
+	Settings Settings
 }
 
 // Add adds a shard, in any order. It keeps the bounds until Build.
@@ -31,7 +33,7 @@ func (b *Builder) AddMove(m Move) { b.moves = append(b.moves, m) }
 // or overlap, two shards of one id, a shard of no keyspace of the catalog, two
 // active moves of one shard, and a record that can't be. The Builder must not be used again.
 func (b *Builder) Build(revision uint64, c *catalog.Catalog) (*Map, error) {
-	m := &Map{revision: revision, catalog: c}
+	m := &Map{revision: revision, catalog: c, settings: b.Settings}
 	var err error
 	if m.moves, err = m.moves.with(b.moves, nil); err != nil {
 		return nil, err

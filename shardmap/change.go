@@ -16,6 +16,8 @@ type Change struct {
 	Views     []ViewChange
 	Shards    []ShardChange
 	Moves     []MoveChange
+	// Settings are nil where they are not concerned.
+	Settings *SettingsChange
 }
 
 // KeyspaceChange is what a Change does to a keyspace's record: Put replaces
@@ -78,9 +80,17 @@ type MoveChange struct {
 	Delete bool
 }
 
+// SettingsChange is what a Change does to the settings.
+type SettingsChange struct {
+	// Expected is the record's Revision, 0 if there must be none.
+	Expected uint64
+	// Put are the new ones. Their Revision means nothing.
+	Put Settings
+}
+
 // Empty tells whether the change does nothing.
 func (c Change) Empty() bool {
-	return len(c.Keyspaces)+len(c.Clusters)+len(c.Views)+len(c.Shards)+len(c.Moves) == 0
+	return len(c.Keyspaces)+len(c.Clusters)+len(c.Views)+len(c.Shards)+len(c.Moves) == 0 && c.Settings == nil
 }
 
 // Update is what a committed Change does to a Map, once its revision is known:
@@ -110,6 +120,11 @@ func (c Change) Update(revision uint64, from *catalog.Catalog) (Update, error) {
 		case change.Delete:
 			update.RemoveMoves = append(update.RemoveMoves, change.UID)
 		}
+	}
+	if c.Settings != nil {
+		settings := c.Settings.Put
+		settings.Revision = revision
+		update.Settings = &settings
 	}
 	var err error
 	update.Catalog, err = from.With(c.edit(revision, from))

@@ -16,6 +16,7 @@ type Map struct {
 	catalog  *catalog.Catalog
 	tables   []*table // ascending by keyspace
 	moves    *moves
+	settings Settings
 }
 
 // Revision is the revision of the store that the Map is of.

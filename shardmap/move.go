@@ -32,9 +32,16 @@ type Move struct {
 	// Final is the log index of From at that fence, once the move is committed: the
 	// last write of the shard there is not after it.
 	Final uint64
+	// Kept names the move that took the shard from To, if To still kept what it had
+	// when this move began; 0 if not.
+	Kept cairn.UID
+	// Keep is how long From keeps what it had after the move is done; 0 once that is
+	// over.
+	Keep time.Duration
 	// Cancel and Paused are what an operator wants.
 	Cancel, Paused bool
-	// Clean is set, of a finished move, when To has nothing of it staged.
+	// Clean is set, of a finished move, when To has nothing of it staged and From
+	// keeps nothing any more.
 	Clean bool
 
 	// Who asked for the move, and Why.
@@ -105,12 +112,21 @@ func (m Move) String() string {
 // MovesKept is how many finished moves are kept for those who ask later.
 const MovesKept = 1_000
 
+// DefaultKeep is how long a shard is kept where it left if nobody says otherwise,
+// MaxKeep how long it may be: it takes as much memory and disk there as before.
+const (
+	DefaultKeep = 15 * time.Minute
+	MaxKeep     = 24 * time.Hour
+)
+
 // MoveRequest is a move that is asked for.
 type MoveRequest struct {
 	Keyspace cairn.UID
 	Shard    cairn.ShardID
 	To       cairn.UID
 	Who, Why string
+	// Keep is how long the former owner keeps what it had; not at all for 0.
+	Keep time.Duration
 	// MayHaveEntries is false only where the shard's owner has said that it holds
 	// none: without entries no data has to move.
 	MayHaveEntries bool
@@ -123,7 +139,7 @@ type MoveRequest struct {
 // Refused: a keyspace or shard that the Map does not have (KindNotFound,
 // KEYSPACE_NOT_FOUND, SHARD_NOT_FOUND); a target that it does not have or that
 // is the owner (field "to", KindNotFound CLUSTER_NOT_FOUND, KindInvalid
-// MOVE_TO_OWNER); as KindPrecondition a shard that is held (SHARD_MOVING) or
+// MOVE_TO_OWNER); a Keep out of its range (field "keep", KindInvalid); as KindPrecondition a shard that is held (SHARD_MOVING) or
 // pinned (SHARD_PINNED), a keyspace that is being deleted (KEYSPACE_DELETING),
 // and one that does not say who moves the data, unless the shard has no entries
 // (MOVER_MISSING).
@@ -143,6 +159,8 @@ func StartMove(m *Map, request MoveRequest, now time.Time) (Change, Move, error)
 		return Change{}, Move{}, m.held(held)
 	case !found:
 		return refuse(cairn.KindNotFound, "to", "CLUSTER_NOT_FOUND", "there is no cluster %s", request.To)
+	case request.Keep < 0 || request.Keep > MaxKeep:
+		return refuse(cairn.KindInvalid, "keep", "KEEP_OUT_OF_RANGE", "what has moved can be kept for 0s to %s", MaxKeep)
 	case to.UID == shard.Cluster:
 		return refuse(cairn.KindInvalid, "to", "MOVE_TO_OWNER", "cluster %s owns shard %s already", to.Name, shard.ID)
 	case shard.Pinned:
@@ -157,7 +175,7 @@ func StartMove(m *Map, request MoveRequest, now time.Time) (Change, Move, error)
 	move := Move{
 		UID: cairn.NewUID(), Keyspace: k.UID, Shard: shard.ID, Epoch: shard.Epoch, Start: string(shard.Start), End: string(shard.End),
 		From: shard.Cluster, To: to.UID, Phase: MovePreparing, Attempt: 1, Staging: cairn.NewUID(),
-		Who: request.Who, Why: request.Why, Created: now, Stepped: now,
+		Kept: m.keptAt(shard, to.UID), Keep: request.Keep, Who: request.Who, Why: request.Why, Created: now, Stepped: now,
 	}
 	change := Change{
 		Keyspaces: []KeyspaceChange{{Name: k.Name, Expected: k.ModRevision}},

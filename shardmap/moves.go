@@ -121,6 +121,25 @@ func (m *Map) MoveOf(keyspace cairn.UID, shard cairn.ShardID) (Move, bool) {
 	return Move{}, false
 }
 
+// Keeps tells whether From is to keep what it had of a shard that the move took
+// away: it has not been told to forget that yet.
+func (m Move) Keeps() bool { return m.Phase == MoveDone && !m.Clean && m.Keep > 0 }
+
+// keptAt names the move under which a cluster keeps what it had of a shard, 0 if it
+// does not.
+func (m *Map) keptAt(shard Shard, cluster cairn.UID) cairn.UID {
+	if m.moves == nil || shard.Move == 0 {
+		return 0
+	}
+	for _, move := range m.moves.all {
+		if move.Keeps() && move.Staging == shard.Move && move.From == cluster && move.Shard == shard.ID &&
+			move.Keyspace == shard.Keyspace && move.Start == string(shard.Start) && move.End == string(shard.End) {
+			return move.Staging
+		}
+	}
+	return 0
+}
+
 // Planned is the shard of a move and its keyspace, as long as it is what it was
 // when the move was planned. KindConflict (SHARD_CHANGED) once it is not: it never
 // will be again.

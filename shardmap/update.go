@@ -31,6 +31,8 @@ type Update struct {
 	// SetMoves are the moves that were put, RemoveMoves those that were deleted.
 	SetMoves    []Move
 	RemoveMoves []cairn.UID
+	// Settings are the new ones, nil if they did not change.
+	Settings *Settings
 }
 
 // Apply is the Map that m becomes by an update. It takes some microseconds and
@@ -49,6 +51,9 @@ func (m *Map) Apply(u Update) (*Map, error) {
 	var err error
 	if out.moves, err = m.moves.with(u.SetMoves, u.RemoveMoves); err != nil {
 		return nil, err
+	}
+	if out.settings = m.settings; u.Settings != nil {
+		out.settings = *u.Settings
 	}
 	if u.Catalog != nil {
 		out.catalog = u.Catalog

@@ -7,6 +7,7 @@ import (
 
 	"cairn/cmd/cairn/render"
 	"cairn/nodeindex"
+	"cairn/nodeindex/durable"
 )
 
 type compactDocument struct {
@@ -44,7 +45,7 @@ func (o *options) compact(cmd *cobra.Command, files []string) error {
 	document := compactDocument{Files: []compactedDocument{}}
 	var failed error
 	for _, path := range files {
-		before, after, err := nodeindex.Compact(path)
+		before, after, err := nodeindex.Compact(durable.Disk{}, path)
 		if err != nil {
 			failed = err
 			break

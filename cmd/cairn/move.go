@@ -2,16 +2,20 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	cairnv1 "cairn/proto/cairn/v1"
 	"cairn/router/client"
+	"cairn/shardmap"
 )
 
 func newMove(o *options) *cobra.Command {
 	var to, reason string
 	var wait bool
+	var keep time.Duration
 	cmd := &cobra.Command{
 		Use:   "move KEYSPACE/ID --to CLUSTER",
 		Short: "Move a shard to another cluster while everyone keeps working",
@@ -22,7 +26,10 @@ in whichever router carries moves out: ending this command stops nothing. With
 
 The index's entries move. The data behind them is moved by whom the keyspace
 names ('mover: external': its owner); without one only a shard without entries
-moves.`,
+moves.
+
+For a while the former owner keeps what it had, in as much memory and disk as
+before: 'cairn moves reverse' then copies only what has changed since.`,
 		Example: `  cairn move runways/17 --to south
   cairn move runways/17 --to south --wait --reason "north is full"`,
 		Args: arguments(1, 1),
@@ -33,7 +40,7 @@ moves.`,
 			}
 			var move *cairnv1.Move
 			err = o.asking(cmd, func(ctx context.Context, c *client.Client) error {
-				response, err := c.Admin().CreateMove(ctx, &cairnv1.CreateMoveRequest{Shard: name, To: clusterName(to), Reason: reason})
+				response, err := c.Admin().CreateMove(ctx, &cairnv1.CreateMoveRequest{Shard: name, To: clusterName(to), Reason: reason, Keep: durationpb.New(keep)})
 				move = response.GetMove()
 				return err
 			})
@@ -49,6 +56,7 @@ moves.`,
 	clientFlags(cmd, o)
 	cmd.Flags().StringVar(&to, "to", "", "the `CLUSTER` that the shard goes to")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for those who look at the move later")
+	cmd.Flags().DurationVar(&keep, "keep", shardmap.DefaultKeep, "how long the former owner keeps what it had, at most 24h")
 	cmd.Flags().BoolVar(&wait, "wait", false, "watch the move to its end")
 	must(cmd.MarkFlagRequired("to"))
 	return cmd

@@ -17,32 +17,38 @@ import (
 )
 
 type moveDocument struct {
-	Move       string    `json:"move"`
-	Shard      string    `json:"shard"`
-	From       string    `json:"from"`
-	To         string    `json:"to"`
-	Phase      string    `json:"phase"`
-	Attempt    uint32    `json:"attempt"`
-	Paused     bool      `json:"paused,omitempty"`
-	Cancelling bool      `json:"cancelling,omitempty"`
-	Caller     string    `json:"caller,omitempty"`
-	Reason     string    `json:"reason,omitempty"`
-	Problem    string    `json:"problem,omitempty"`
-	Waits      string    `json:"waits,omitempty"`
-	Created    time.Time `json:"created"`
-	PhaseSince time.Time `json:"phase_since"`
+	Move       string     `json:"move"`
+	Shard      string     `json:"shard"`
+	From       string     `json:"from"`
+	To         string     `json:"to"`
+	Phase      string     `json:"phase"`
+	Attempt    uint32     `json:"attempt"`
+	Paused     bool       `json:"paused,omitempty"`
+	Cancelling bool       `json:"cancelling,omitempty"`
+	Caller     string     `json:"caller,omitempty"`
+	Reason     string     `json:"reason,omitempty"`
+	Problem    string     `json:"problem,omitempty"`
+	Waits      string     `json:"waits,omitempty"`
+	Created    time.Time  `json:"created"`
+	PhaseSince time.Time  `json:"phase_since"`
+	KeptUntil  *time.Time `json:"kept_until,omitempty"`
 	// Entries and Total are absent where the indexes did not answer.
 	Entries *uint64 `json:"entries,omitempty"`
 	Total   *uint64 `json:"entries_total,omitempty"`
 }
 
 func newMoveDocument(m *cairnv1.Move) moveDocument {
-	return moveDocument{
+	d := moveDocument{
 		Move: short(m.GetName()), Shard: shortShard(m.GetShard()), From: short(m.GetFrom()), To: short(m.GetTo()),
 		Phase: phaseName(m.GetPhase()), Attempt: m.GetAttempt(), Paused: m.GetPaused(), Cancelling: m.GetCancelling(),
 		Caller: m.GetCaller(), Reason: m.GetReason(), Problem: m.GetProblem(), Waits: m.GetWaits(),
 		Created: m.GetCreateTime().AsTime(), PhaseSince: m.GetPhaseTime().AsTime(), Entries: m.Entries, Total: m.EntriesTotal,
 	}
+	if until := m.GetKeptUntil(); until != nil {
+		at := until.AsTime()
+		d.KeptUntil = &at
+	}
+	return d
 }
 
 func phaseName(p cairnv1.Move_Phase) string {
@@ -57,11 +63,11 @@ func shortShard(name string) string {
 func newMoves(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "moves",
-		Short: "List, watch, pause and cancel moves of shards",
+		Short: "List, watch, pause, cancel and reverse moves of shards",
 		Args:  arguments(0, 0),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newMovesList(o), newMovesShow(o), newMovesWatch(o),
+	cmd.AddCommand(newMovesList(o), newMovesShow(o), newMovesWatch(o), newMovesReverse(o), newMovesLimit(o),
 		newMovesChange(o, "pause", "Have a move wait where that does no harm", func(ctx context.Context, c *client.Client, name string) (*cairnv1.Move, error) {
 			response, err := c.Admin().PauseMove(ctx, &cairnv1.PauseMoveRequest{Name: name})
 			return response.GetMove(), err
@@ -102,7 +108,21 @@ func newMovesList(o *options) *cobra.Command {
 					break
 				}
 			}
-			return o.printMoves(cmd, newMovesDocument(all), all...)
+			ctx, cancel := o.within(cmd.Context())
+			defer cancel()
+			settings, err := c.Admin().GetMoverSettings(ctx, &cairnv1.GetMoverSettingsRequest{})
+			if err != nil {
+				return err
+			}
+			document := newMovesDocument(all)
+			document.Limits = newLimitsDocument(settings)
+			if document.Limits != nil {
+				note(cmd, "%s", document.Limits)
+			}
+			if why := settings.GetBalance().GetStopped(); why != "" {
+				note(cmd, "the automatic balance has stopped: %s", why)
+			}
+			return o.printMoves(cmd, document, all...)
 		},
 	}
 	clientFlags(cmd, o)
@@ -112,10 +132,12 @@ func newMovesList(o *options) *cobra.Command {
 // movesDocument is a list of moves.
 type movesDocument struct {
 	Moves []moveDocument `json:"moves"`
+	// Limits are absent where the flags of the router decide.
+	Limits *limitsDocument `json:"limits,omitempty"`
 }
 
 func newMovesDocument(all []*cairnv1.Move) movesDocument {
-	d := movesDocument{make([]moveDocument, len(all))}
+	d := movesDocument{Moves: make([]moveDocument, len(all))}
 	for i, m := range all {
 		d.Moves[i] = newMoveDocument(m)
 	}
@@ -214,6 +236,9 @@ func (o *options) printMove(cmd *cobra.Command, m *cairnv1.Move) error {
 		row("entries", entriesOf(m, time.Now()))
 		row("problem", d.Problem)
 		row("waits", d.Waits)
+		if d.KeptUntil != nil {
+			row("kept", "by "+d.From+" until "+d.KeptUntil.Format(time.RFC3339))
+		}
 		if d.Attempt > 1 {
 			row("attempt", strconv.Itoa(int(d.Attempt)))
 		}

@@ -67,7 +67,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"stack": stack, "serve": serve, "end": end, "port": port, "exits": exits, "until": until, "masked": masked,
-			"json": jsonIs, "size": sizeIs, "generate": generate, "narrow": narrow,
+			"json": jsonIs, "size": sizeIs, "remember": remember, "generate": generate, "narrow": narrow,
 			"pages": pages, "longlighted": longLighted, "exported": exported,
 		},
 	})
@@ -202,6 +202,16 @@ func jsonIs(ts *testscript.TestScript, neg bool, args []string) {
 	if want := args[1]; (string(got) == want || string(got) == strconv.Quote(want)) == neg {
 		ts.Fatalf("%s is %s, want %s (negated: %t)", args[0], got, want, neg)
 	}
+}
+
+// remember sets an environment variable to what stands at a path of the JSON that
+// was printed last.
+func remember(ts *testscript.TestScript, neg bool, args []string) {
+	text, ok := value(ts, args[1]).(string)
+	if neg || !ok {
+		ts.Fatalf("usage: remember NAME PATH, of a string")
+	}
+	ts.Setenv(args[0], text)
 }
 
 func sizeIs(ts *testscript.TestScript, neg bool, args []string) {

@@ -60,7 +60,7 @@ func (d shardDocument) note() string {
 func newShards(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "shards KEYSPACE",
-		Short: "List, split, merge, isolate and pin shards",
+		Short: "List, split, merge, isolate and pin shards, and show their history",
 		Long: `List a keyspace's shards in the order of their placement keys, with the cluster
 that owns each, its epoch and how many entries it holds.`,
 		Example: `  cairn shards runways
@@ -71,7 +71,7 @@ that owns each, its epoch and how many entries it holds.`,
 	}
 	clientFlags(cmd, o)
 	keyFlag(cmd, o)
-	cmd.AddCommand(newSplit(o), newMerge(o), newIsolate(o), newPin(o), newUnpin(o))
+	cmd.AddCommand(newSplit(o), newMerge(o), newIsolate(o), newPin(o), newUnpin(o), newShardsHistory(o))
 	return cmd
 }
 

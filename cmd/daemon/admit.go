@@ -96,7 +96,8 @@ func (h *host) renewEpochs(ctx context.Context, store *mapStore, founding etcdst
 		if change.Empty() {
 			return h.noteEpochs(ctx, m.Assignment(h.cluster.UID), noted)
 		}
-		_, err = store.Commit(ctx, change)
+		author := shardmap.Author{Who: "index of " + h.cluster.Name, Why: "restored"}
+		_, err = store.Commit(shardmap.WithAuthor(ctx, author), change)
 		switch cairn.KindOf(err) {
 		case cairn.KindConflict: // by a newer map then
 			continue

@@ -10,6 +10,7 @@ import (
 
 	"cairn"
 	"cairn/nodeindex"
+	"cairn/nodeindex/durable"
 	"cairn/nodeindex/replica"
 	"cairn/shardmap/catalog"
 	"cairn/shardmap/etcdstore"
@@ -85,7 +86,7 @@ func beginRestored(ctx context.Context, store *mapStore, cluster *catalog.Cluste
 		return founding, err
 	}
 	id.Restored = false
-	return founding, writeIdentity(config.dir, id)
+	return founding, writeIdentity(durable.Disk{}, config.dir, id)
 }
 
 // claimPlace has a restored directory take the place of the index that before

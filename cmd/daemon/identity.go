@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"cairn"
+	"cairn/nodeindex/durable"
 	"cairn/shardmap/catalog"
 )
 
@@ -36,7 +37,7 @@ func claimDir(dir string, cluster *catalog.Cluster) (identity, error) {
 	found, err := readIdentity(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		claimed := identity{Cluster: cluster.Name, UID: cluster.UID, Replica: cairn.NewUID()}
-		return claimed, writeIdentity(dir, claimed)
+		return claimed, writeIdentity(durable.Disk{}, dir, claimed)
 	}
 	if err != nil {
 		return identity{}, err
@@ -63,7 +64,7 @@ func readIdentity(dir string) (found identity, err error) {
 	return found, nil
 }
 
-func writeIdentity(dir string, id identity) error {
+func writeIdentity(disk durable.Disk, dir string, id identity) error {
 	content, err := json.Marshal(id)
 	if err != nil {
 		return err
@@ -75,27 +76,17 @@ func writeIdentity(dir string, id identity) error {
 	}
 	_, err = file.Write(append(content, '\n'))
 	if err == nil {
-		err = file.Sync()
+		err = disk.Sync(durable.Identity, file)
 	}
 	if closed := file.Close(); err == nil {
 		err = closed
 	}
 	if err == nil {
-		err = os.Rename(file.Name(), filepath.Join(dir, identityFile))
+		err = disk.Publish(durable.Identity, file.Name(), filepath.Join(dir, identityFile))
 	}
 	if err != nil {
 		os.Remove(file.Name())
 		return failed(err)
 	}
-	return syncDir(dir)
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	file, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return file.Sync()
+	return nil
 }

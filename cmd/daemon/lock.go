@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"cairn"
+	"cairn/nodeindex/durable"
 )
 
 // lockFile is the file of a directory that is locked.
@@ -18,7 +19,7 @@ const lockFile = "lock"
 // KindUnavailable with the reason DATA_DIR_IN_USE. The lock belongs to the
 // open file, so it ends with the process, however that ends.
 func lockDir(dir string) (unlock func(), err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := (durable.Disk{}).MakeDir(durable.Directory, dir, 0o700); err != nil {
 		return nil, cairn.Invalid("data", "DATA_DIR_UNUSABLE", "the data directory can't be made: %w", err)
 	}
 	path := filepath.Join(dir, lockFile)

@@ -111,6 +111,7 @@ func outcome(err error) string {
 // watchMap adds the metrics of the map that a server serves from.
 func (m *metrics) watchMap(store *mapStore) {
 	m.registry.MustRegister(
+		store.learnt,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "cairn_map_revision",
 			Help: "The etcd revision of the map that is served from.",

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"sync"
 
 	"cairn"
 	"cairn/router/admin"
@@ -25,7 +26,7 @@ const moverElection = "mover"
 
 // startMover has the moves of the map carried out, by this process while it is
 // elected to, until stop is called.
-func startMover(store *mapStore, dialer *dialer, config Moves, metrics *metrics, log *slog.Logger) (stop func()) {
+func startMover(store *mapStore, dialer *dialer, administrator *admin.Admin, config Moves, metrics *metrics, log *slog.Logger) (stop func()) {
 	driver := move.NewDriver(move.Config{
 		Store: store, Dial: dialer.move, PerCluster: config.PerCluster, Rate: config.Rate, Events: metrics.moveEvents(store, log),
 	})
@@ -35,13 +36,35 @@ func startMover(store *mapStore, dialer *dialer, config Moves, metrics *metrics,
 		defer close(done)
 		store.Elect(ctx, moverElection, func(ctx context.Context) {
 			log.Debug("this router carries moves out")
+			var group sync.WaitGroup
+			group.Go(func() {
+				changed, cancel := store.Subscribe()
+				defer cancel()
+				administrator.RunBalance(ctx, store.Map, changed, balanceEvents(log))
+			})
 			driver.Run(ctx)
+			group.Wait()
 			log.Debug("this router carries no moves out any more")
 		})
 	}()
 	return func() {
 		cancel()
 		<-done
+	}
+}
+
+// balanceEvents are a balance's, logged.
+func balanceEvents(log *slog.Logger) admin.BalanceEvents {
+	return admin.BalanceEvents{
+		Begun: func(steps, moves int) {
+			log.Info("a round of the automatic balance has begun", "steps", steps, "moves", moves)
+		},
+		Stopped: func(why string) {
+			log.Error("THE AUTOMATIC BALANCE HAS STOPPED: look at it and switch it on again", "why", why)
+		},
+		Failed: func(err error) {
+			log.Warn("a round of the automatic balance could not be begun as a whole; the next comes in its time", "err", err)
+		},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"cairn"
 	"cairn/nodeindex"
+	"cairn/nodeindex/durable"
 	"cairn/nodeindex/replica"
 )
 
@@ -32,14 +33,12 @@ type Restored struct {
 // the backup is not what was written. KindUnavailable (DATA_DIR_IN_USE): another
 // process is making the same directory. KindExhausted (DISK_FULL).
 func Restore(backup, dir string) (out Restored, err error) {
-	return restore(backup, dir, func(string) {})
+	return restore(durable.Disk{}, backup, dir)
 }
 
-// restore calls atStep before each of its durable steps.
-func restore(backup, dir string, atStep func(step string)) (out Restored, err error) {
-	return out, makeRestored(dir, atStep, func(temporary string) (identity, error) {
-		atStep("extract")
-		read, report, err := nodeindex.ExtractBackup(backup, temporary)
+func restore(disk durable.Disk, backup, dir string) (out Restored, err error) {
+	return out, makeRestored(disk, dir, func(temporary string) (identity, error) {
+		read, report, err := nodeindex.ExtractBackup(disk, backup, temporary)
 		if err != nil {
 			return identity{}, err
 		}
@@ -62,7 +61,11 @@ type Recovered struct {
 //
 // KindUnavailable (DATA_DIR_IN_USE): the replica runs. KindNotFound: there is no
 // replica. Else errors are those of Restore and of replica.Open.
-func RecoverIndex(from, dir string, confirm func(Recovered) error) (out Recovered, err error) {
+func RecoverIndex(from, dir string, confirm func(Recovered) error) (Recovered, error) {
+	return recoverIndex(durable.Disk{}, from, dir, confirm)
+}
+
+func recoverIndex(disk durable.Disk, from, dir string, confirm func(Recovered) error) (out Recovered, err error) {
 	id, err := readIdentity(from)
 	if errors.Is(err, os.ErrNotExist) {
 		err = cairn.Errorf(cairn.KindNotFound, "INDEX_MISSING", "%s is not the directory of an index: %w", from, err)
@@ -75,12 +78,12 @@ func RecoverIndex(from, dir string, confirm func(Recovered) error) (out Recovere
 		return out, err
 	}
 	defer unlock()
-	return out, makeRestored(dir, func(string) {}, func(temporary string) (identity, error) {
+	return out, makeRestored(disk, dir, func(temporary string) (identity, error) {
 		if err := copyReplica(from, temporary); err != nil {
 			return identity{}, err
 		}
 		var err error
-		if out.Recovered, err = replica.Recover(replica.Config{Dir: temporary}); err != nil {
+		if out.Recovered, err = replica.Recover(replica.Config{Dir: temporary, Index: nodeindex.Options{Disk: disk}}); err != nil {
 			return identity{}, err
 		}
 		report, err := nodeindex.Check(temporary)
@@ -120,7 +123,7 @@ func copyFile(from, to string) error {
 
 // makeRestored makes a directory of what fill puts into an empty one, under
 // another name until it is whole. It gets an identity of its own.
-func makeRestored(dir string, atStep func(step string), fill func(temporary string) (identity, error)) (err error) {
+func makeRestored(disk durable.Disk, dir string, fill func(temporary string) (identity, error)) (err error) {
 	dir = filepath.Clean(dir)
 	if err := refuseFilled(dir); err != nil {
 		return err
@@ -144,19 +147,13 @@ func makeRestored(dir string, atStep func(step string), fill func(temporary stri
 		return err
 	}
 	id.Replica, id.Restored = cairn.NewUID(), true
-	atStep("identify")
-	if err := writeIdentity(temporary, id); err != nil {
+	if err := writeIdentity(disk, temporary, id); err != nil {
 		return err
 	}
-	atStep("rename")
 	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) { // it is empty
 		return err
 	}
-	if err := os.Rename(temporary, dir); err != nil {
-		return err
-	}
-	atStep("sync")
-	return syncDir(filepath.Dir(dir))
+	return disk.Publish(durable.Restore, temporary, dir)
 }
 
 // refuseFilled refuses a directory that holds anything.

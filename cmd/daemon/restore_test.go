@@ -1,12 +1,16 @@
 package daemon
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"cairn"
 	"cairn/nodeindex"
+	"cairn/nodeindex/durable"
+	"cairn/nodeindex/durable/crashtest"
+	"cairn/nodeindex/replica"
 )
 
 // smallBackup is a backup of an empty index of a cluster.
@@ -24,47 +28,88 @@ func smallBackup(t *testing.T) (path string) {
 	return path
 }
 
-// TestRestoreCrashes ends a restore before each of its steps: the directory is
-// whole or not there, and the next attempt succeeds.
+// TestRestoreCrashes makes a directory of a backup, and another of what one replica
+// has, and goes on from what is left by a crash at each step: the directory is whole
+// or not there, and the next attempt succeeds.
 func TestRestoreCrashes(t *testing.T) {
-	backup := smallBackup(t)
-	var steps []string
-	if _, err := restore(backup, filepath.Join(t.TempDir(), "dir"), func(step string) { steps = append(steps, step) }); err != nil {
-		t.Fatal(err)
-	}
-	if len(steps) != 4 {
-		t.Fatalf("the steps are %v", steps)
-	}
-	for _, step := range steps {
-		dir := filepath.Join(t.TempDir(), "dir")
-		crashed := func() (crashed bool) {
-			defer func() { crashed = recover() != nil }()
-			_, _ = restore(backup, dir, func(at string) {
-				if at == step {
-					panic("crash")
+	backup, data := smallBackup(t), smallReplica(t)
+	passed := make(map[durable.Step]bool)
+	for name, attempt := range map[string]func(disk durable.Disk, dir string) error{
+		"restored": func(disk durable.Disk, dir string) error {
+			_, err := restore(disk, backup, dir)
+			return err
+		},
+		"recovered": func(disk durable.Disk, dir string) error {
+			from, err := os.MkdirTemp(data, "copy") // one at a time may be made of it
+			if err == nil {
+				err = os.CopyFS(from, os.DirFS(filepath.Join(data, "data")))
+			}
+			if err == nil {
+				_, err = recoverIndex(disk, from, dir, func(Recovered) error { return nil })
+			}
+			return err
+		},
+	} {
+		root := t.TempDir()
+		recorder := crashtest.Record(t, root, 1, nil)
+		if err := attempt(recorder.Disk(), filepath.Join(root, "dir")); err != nil {
+			t.Fatal(err)
+		}
+		var left crashtest.States
+		for point, m := range recorder.Moments() {
+			passed[point.Step] = true
+			left.AddMoment(m, 1, crashtest.Nothing, crashtest.Some)
+		}
+		t.Run(name, func(t *testing.T) {
+			left.Each(t, func(t *testing.T, dir string, _ int) {
+				dir = filepath.Join(dir, "dir")
+				if _, err := os.Stat(dir); err != nil {
+					if err := attempt(durable.Disk{}, dir); err != nil {
+						t.Errorf("again: %v", err)
+					}
+				}
+				if left, _ := filepath.Glob(dir + "*"); len(left) != 1 {
+					t.Error(left)
+				}
+				if id, err := readIdentity(dir); err != nil || !id.Restored || id.Replica == 0 {
+					t.Errorf("the identity is %+v, %v", id, err)
+				}
+				if report, err := nodeindex.Check(dir); err != nil {
+					t.Errorf("%v\n%v", err, report)
+				}
+				if _, err := os.Stat(filepath.Join(dir, "log")); err == nil {
+					t.Error("it has a log")
 				}
 			})
-			return false
-		}()
-		if !crashed {
-			t.Fatalf("it did not crash before %s", step)
-		}
-		if _, err := os.Stat(dir); err == nil {
-			if step != "sync" {
-				t.Errorf("before %s the directory is there", step)
-			}
-			if id, err := readIdentity(dir); err != nil || !id.Restored || id.Replica == 0 {
-				t.Errorf("before %s its identity is %+v, %v", step, id, err)
-			}
-			continue
-		}
-		if _, err := Restore(backup, dir); err != nil {
-			t.Errorf("after a crash before %s: %v", step, err)
-		}
-		if left, _ := filepath.Glob(dir + "*"); len(left) != 1 {
-			t.Errorf("after a crash before %s: %v", step, left)
+		})
+	}
+	for _, step := range []durable.Step{durable.Extract, durable.Recovered, durable.Identity, durable.Restore} {
+		if !passed[step] {
+			t.Errorf("%s was never passed", step)
 		}
 	}
+}
+
+// smallReplica is a directory in which data is that of a replica that has been
+// stopped.
+func smallReplica(t *testing.T) string {
+	t.Helper()
+	base := t.TempDir()
+	dir := filepath.Join(base, "data")
+	r, err := replica.Open(replica.Config{Dir: dir, SegmentBytes: 16 << 10, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Assign(t.Context(), cairn.Assignment{Revision: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeIdentity(durable.Disk{}, dir, identity{Cluster: "north", UID: 7, Replica: 9}); err != nil {
+		t.Fatal(err)
+	}
+	return base
 }
 
 func TestRestoreRefuses(t *testing.T) {

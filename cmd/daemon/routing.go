@@ -50,11 +50,11 @@ func openRouting(store *mapStore, local *hosts, moves Moves, metrics *metrics, l
 		CountWhere: func(ctx context.Context, keyspace, where string) (uint64, error) {
 			return made.CountWhere(ctx, keyspace, where, cairn.Freshness{})
 		},
-		Staged: dialer.staged, MoveTurn: moves.moveTurn,
+		Staged: dialer.staged, MoveTurn: moves.moveTurn, Verify: dialer.verify, Moving: dialer.moving,
 	})
 	return &routing{
 		made, administrator, metrics, log,
-		startFlipper(store, made.Status, log), startMover(store, dialer, moves, metrics, log),
+		startFlipper(store, made.Status, log), startMover(store, dialer, administrator, moves, metrics, log),
 	}, nil
 }
 

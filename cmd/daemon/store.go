@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
@@ -24,6 +25,8 @@ type mapStore struct {
 	*etcdstore.Store
 	client *clientv3.Client
 	log    *slog.Logger
+	// learnt is how long after they were sent changes of the map are served by.
+	learnt prometheus.Histogram
 }
 
 // storeConfig is what openStore needs.
@@ -44,7 +47,14 @@ func openStore(ctx context.Context, config storeConfig) (*mapStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	storeConfig := etcdstore.Config{Client: client, Journal: config.journal, Events: storeEvents(config.log, config.etcd)}
+	learnt := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "cairn_map_change_seconds",
+		Help:    "How long after a change of the map was sent to etcd this process served by it, by the clocks of both.",
+		Buckets: requestBuckets,
+	})
+	events := storeEvents(config.log, config.etcd)
+	events.Learnt = func(after time.Duration) { learnt.Observe(after.Seconds()) }
+	storeConfig := etcdstore.Config{Client: client, Journal: config.journal, Events: events}
 	if config.sweep {
 		storeConfig.SweepEvery = sweepEvery
 	}
@@ -53,7 +63,7 @@ func openStore(ctx context.Context, config storeConfig) (*mapStore, error) {
 		client.Close()
 		return nil, err
 	}
-	return &mapStore{Store: store, client: client, log: config.log}, nil
+	return &mapStore{Store: store, client: client, log: config.log, learnt: learnt}, nil
 }
 
 // newEtcdClient makes a client of etcd. Nothing is connected to yet.

@@ -5,6 +5,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"cairn/nodeindex/durable"
 )
 
 // Options tune a Log; the zero value is good.
@@ -20,6 +22,8 @@ type Options struct {
 	// Lost is told when changes had to be given up, and why. It may be called by
 	// any goroutine and must not call the Log.
 	Lost func(error)
+	// Disk is where it is kept.
+	Disk durable.Disk
 }
 
 func (o Options) withDefaults() Options {
@@ -186,8 +190,9 @@ func (l *Log) put(c chunk) error {
 // begin ends the last segment and makes the next.
 func (l *Log) begin(next *segment) error {
 	if l.file != nil {
-		// What its successor says of how far it was synced must be so.
-		if err := errors.Join(l.file.Sync(), l.file.Close()); err != nil {
+		// What its successor says of how far it was synced must be so, and its name
+		// must not be lost where that of its successor is not.
+		if err := errors.Join(l.sync(durable.ChangesSegment), l.file.Close()); err != nil {
 			l.file = nil
 			return err
 		}
@@ -252,16 +257,17 @@ func (l *Log) Sync(index uint64) {
 	if closed || !l.writeLocked() {
 		return
 	}
-	if err := l.sync(); err != nil {
+	if err := l.sync(durable.Changes); err != nil {
 		l.giveUp(err)
 	}
 }
 
-func (l *Log) sync() error {
-	if err := l.file.Sync(); err != nil || !l.made {
+// sync makes the last segment durable, and its name.
+func (l *Log) sync(step durable.Step) error {
+	if err := l.options.Disk.Sync(step, l.file); err != nil || !l.made {
 		return err
 	}
-	if err := syncDirectory(l.dir); err != nil {
+	if err := l.options.Disk.SyncDir(step, l.dir); err != nil {
 		return err
 	}
 	l.made = false

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"cairn/nodeindex/durable"
 )
 
 // Open opens the change log in a directory, which is made if there is none, for
@@ -15,7 +17,7 @@ import (
 // anew there. Errors are the file system's.
 func Open(dir string, index uint64, options Options) (*Log, error) {
 	l := &Log{dir: dir, options: options.withDefaults(), base: index, last: index}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := l.options.Disk.MakeDir(durable.Directory, dir, 0o700); err != nil {
 		return nil, err
 	}
 	found, err := list(dir)
@@ -182,14 +184,6 @@ func (l *Log) removeOthers(found []*segment) error {
 		}
 	}
 	return nil
-}
-
-func syncDirectory(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // full tells whether a full disk refused it.

@@ -129,8 +129,8 @@ func (p *Projection) Move(from, to Shard, ordinals *roaring.Bitmap) {
 	}
 }
 
-// Arrive keeps the entries of a shard, of which none has been put, out of sight
-// until Show.
+// Arrive keeps the entries of a shard, those that are there and those that come, out
+// of sight until Show.
 func (p *Projection) Arrive(shard Shard) {
 	p.arriving[shard] = true
 	if p.built != nil {

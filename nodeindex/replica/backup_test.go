@@ -11,6 +11,7 @@ import (
 
 	"cairn"
 	"cairn/nodeindex"
+	"cairn/nodeindex/durable"
 )
 
 // backUp takes a backup of a replica into a file.
@@ -35,7 +36,7 @@ func backUp(t *testing.T, r *Replica) (path string) {
 func restored(t *testing.T, path string, index uint64) (config Config) {
 	t.Helper()
 	config = configure(t.TempDir())
-	if _, _, err := nodeindex.ExtractBackup(path, config.Dir); err != nil {
+	if _, _, err := nodeindex.ExtractBackup(durable.Disk{}, path, config.Dir); err != nil {
 		t.Fatal(err)
 	}
 	if err := Restart(config, index); err != nil {
@@ -148,7 +149,7 @@ func TestRestartIsRepeated(t *testing.T) {
 	if err := Restart(config, 1<<40); cairn.ReasonOf(err) != "INDEX_MISSING" {
 		t.Errorf("an empty directory: %v", err)
 	}
-	if _, _, err := nodeindex.ExtractBackup(path, config.Dir); err != nil {
+	if _, _, err := nodeindex.ExtractBackup(durable.Disk{}, path, config.Dir); err != nil {
 		t.Fatal(err)
 	}
 	// As it is, it is not served.
@@ -219,7 +220,7 @@ func TestRestartedTakesFollowers(t *testing.T) {
 	if err := os.MkdirAll(g.dirs["a"], 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := nodeindex.ExtractBackup(path, g.dirs["a"]); err != nil {
+	if _, _, err := nodeindex.ExtractBackup(durable.Disk{}, path, g.dirs["a"]); err != nil {
 		t.Fatal(err)
 	}
 	config := configure(g.dirs["a"])

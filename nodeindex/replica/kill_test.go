@@ -9,16 +9,21 @@ import (
 	"os/exec"
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"cairn"
+	"cairn/nodeindex/durable"
 )
 
 // The child process of TestKill writes under these names.
 const (
 	childDirectory = "CAIRN_TEST_KILL_DIR"
 	childRound     = "CAIRN_TEST_KILL_ROUND"
+	childPoint     = "CAIRN_TEST_KILL_POINT"
+	childPasses    = "CAIRN_TEST_KILL_PASSES"
 	roundsWanted   = "CAIRN_TEST_KILL_ROUNDS"
 	killWriters    = 8
 )
@@ -47,7 +52,21 @@ func childMain() bool {
 	if err != nil {
 		fail(err)
 	}
-	r, err := Open(killConfig(dir))
+	config := killConfig(dir)
+	if point := os.Getenv(childPoint); point != "" {
+		passes, err := strconv.ParseInt(os.Getenv(childPasses), 10, 64)
+		if err != nil {
+			fail(err)
+		}
+		var left atomic.Int64
+		left.Store(passes)
+		config.Index.Disk.Watch = func(e durable.Event) {
+			if e.Point.String() == point && left.Add(-1) == 0 {
+				fail(syscall.Kill(os.Getpid(), syscall.SIGKILL))
+			}
+		}
+	}
+	r, err := Open(config)
 	if err != nil {
 		fail(err)
 	}
@@ -70,8 +89,23 @@ func childMain() bool {
 	return true
 }
 
-// TestKill kills a writing process at random moments: everything that it saw
-// acknowledged must be there afterwards, and the file sound.
+// killPoints are those that a process which writes passes again and again.
+func killPoints() (out []durable.Point) {
+	for _, point := range durable.Points() {
+		switch point.Step {
+		case durable.Changes:
+			if point.Act == durable.Sync {
+				out = append(out, point)
+			}
+		case durable.Append, durable.LogMeta, durable.Checkpoint, durable.Apply:
+			out = append(out, point)
+		}
+	}
+	return out
+}
+
+// TestKill kills a writing process at random moments, or at points that it passes:
+// everything that it saw acknowledged must be there afterwards, and the file sound.
 func TestKill(t *testing.T) {
 	rounds := 4
 	if wanted, err := strconv.Atoi(os.Getenv(roundsWanted)); err == nil {
@@ -89,7 +123,13 @@ func TestKill(t *testing.T) {
 	acknowledged := map[string]int{}
 	total := 0
 	for round := 1; round <= rounds; round++ {
-		total += killOnce(t, dir, round, acknowledged)
+		var at durable.Point
+		passes := 0
+		if round%2 == 0 {
+			points := killPoints()
+			at, passes = points[rand.IntN(len(points))], 1+rand.IntN(20)
+		}
+		total += killOnce(t, dir, round, at, passes, acknowledged)
 		check(t, dir) // as the crash left it
 		r, err := Open(killConfig(dir))
 		if err != nil {
@@ -109,13 +149,19 @@ func TestKill(t *testing.T) {
 	t.Logf("%d acknowledged writes over %d kills", total, rounds)
 }
 
-// killOnce runs the child for a while and notes what it got acknowledged.
-func killOnce(t *testing.T, dir string, round int, acknowledged map[string]int) int {
+// killOnce runs the child for a while, or until it has passed a point often enough,
+// and notes what it got acknowledged.
+func killOnce(t *testing.T, dir string, round int, at durable.Point, passes int, acknowledged map[string]int) int {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel() // kills with SIGKILL
 	child := exec.CommandContext(ctx, os.Args[0], "-test.run=^$")
 	child.Env = append(os.Environ(), childDirectory+"="+dir, childRound+"="+strconv.Itoa(round))
+	patience := time.Duration(50+rand.IntN(400)) * time.Millisecond
+	if passes > 0 {
+		child.Env = append(child.Env, childPoint+"="+at.String(), childPasses+"="+strconv.Itoa(passes))
+		patience = time.Minute
+	}
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()
 	if err != nil {
@@ -127,7 +173,7 @@ func killOnce(t *testing.T, dir string, round int, acknowledged map[string]int) 
 	total := 0
 	for lines := bufio.NewScanner(out); lines.Scan(); total++ {
 		if total == 0 {
-			time.AfterFunc(time.Duration(50+rand.IntN(400))*time.Millisecond, cancel)
+			defer time.AfterFunc(patience, cancel).Stop()
 		}
 		var key string
 		var n int
@@ -136,8 +182,11 @@ func killOnce(t *testing.T, dir string, round int, acknowledged map[string]int) 
 		}
 		acknowledged[key] = n
 	}
-	if err := child.Wait(); err == nil || total == 0 {
+	if err := child.Wait(); err == nil || total == 0 && passes == 0 {
 		t.Fatalf("the child wrote %d times and ended by itself: %v", total, err)
+	}
+	if passes > 0 && ctx.Err() != nil {
+		t.Errorf("the child did not pass %q %d times", at, passes)
 	}
 	return total
 }

@@ -35,7 +35,7 @@ func ReadKnownMap(config Config) (known cairn.KnownMap, err error) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) { // restored, and never served
 		return x.KnownMap()
 	}
-	s, err := openStore(dir, config.SegmentBytes, newWALLogger(config.Logger), newRetention(config, dir))
+	s, err := openStore(config, dir)
 	if err != nil {
 		return known, err
 	}

@@ -42,7 +42,7 @@ const trailingEntries = 64
 // openLog opens the log below dir and lets it drive the machine.
 func openLog(config Config, m *machine, outcome func(error)) (*replicatedLog, error) {
 	dir := filepath.Join(config.Dir, "log")
-	s, err := openStore(dir, config.SegmentBytes, newWALLogger(config.Logger), newRetention(config, dir))
+	s, err := openStore(config, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -98,12 +98,15 @@ func raftConfig(config Config) *raft.Config {
 }
 
 // found makes a group of this replica alone. A log that has any state is left
-// alone.
+// alone, but for one that was being founded when a crash came.
 func found(settings *raft.Config, s *store, snapshots raft.SnapshotStore, transport raft.Transport) error {
+	group := raft.Configuration{Servers: []raft.Server{{Suffrage: raft.Voter, ID: settings.LocalID, Address: transport.LocalAddr()}}}
 	has, err := raft.HasExistingState(s, s, snapshots)
 	if err == nil && !has {
-		group := raft.Configuration{Servers: []raft.Server{{Suffrage: raft.Voter, ID: settings.LocalID, Address: transport.LocalAddr()}}}
 		err = raft.BootstrapCluster(settings, s, s, snapshots, transport, group)
+	}
+	if err == nil && has {
+		err = foundFurther(s, snapshots, group)
 	}
 	if err != nil {
 		if isFull(err) {
@@ -112,6 +115,24 @@ func found(settings *raft.Config, s *store, snapshots raft.SnapshotStore, transp
 		return cairn.Errorf(cairn.KindCorrupt, "LOG_BROKEN", "starting the log: %w", err)
 	}
 	return nil
+}
+
+// foundFurther does the second of the two steps that found a group, if a crash came
+// between them: the term is 1, and the entry that says who the group is is missing.
+// raft would take that for a replica that waits to become part of a group.
+func foundFurther(s *store, snapshots raft.SnapshotStore, group raft.Configuration) error {
+	_, last, err := s.bounds()
+	if err != nil || last > 0 {
+		return err
+	}
+	term, err := s.GetUint64(keyCurrentTerm)
+	if err != nil || term != 1 {
+		return err
+	}
+	if kept, err := snapshots.List(); err != nil || len(kept) > 0 {
+		return err
+	}
+	return s.StoreLog(&raft.Log{Index: 1, Term: 1, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(group)})
 }
 
 // ask runs one question to raft. raft leaves some of those unanswered that it

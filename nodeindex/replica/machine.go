@@ -8,6 +8,7 @@ import (
 
 	"cairn"
 	"cairn/nodeindex"
+	"cairn/nodeindex/durable"
 )
 
 // machine is the index as raft's state machine. It outlives the log that
@@ -15,6 +16,7 @@ import (
 // nothing.
 type machine struct {
 	index *nodeindex.Index
+	disk  durable.Disk
 	// installed, if it is there, is called when the index has gone on from a
 	// snapshot.
 	installed func()
@@ -57,10 +59,15 @@ func (m *machine) driver() *store {
 	return m.store
 }
 
-// Apply applies one command and returns its nodeindex.Result.
+// Apply applies one command and returns its nodeindex.Result. That the log has
+// brought it is noted first: what is applied is never beyond.
 func (m *machine) Apply(entry *raft.Log) any {
-	result := m.index.Apply(entry.Index, entry.Term, entry.Data)
 	m.reach(entry.Index)
+	var result nodeindex.Result
+	_ = m.disk.Do(nodeindex.StepOf(entry.Data), durable.Memory, "", func() error { // which never fails
+		result = m.index.Apply(entry.Index, entry.Term, entry.Data)
+		return nil
+	})
 	m.driver().applied(entry.Index)
 	return result
 }

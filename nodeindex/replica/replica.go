@@ -60,7 +60,7 @@ func Open(config Config) (*Replica, error) {
 		return nil, errors.Join(err, index.Close())
 	}
 	r := &Replica{
-		config: config, index: index, machine: &machine{index: index}, committer: newCommitter(config),
+		config: config, index: index, machine: &machine{index: index, disk: config.Index.Disk}, committer: newCommitter(config),
 		assigning: make(chan struct{}, 1), checkpointDue: make(chan struct{}, 1),
 		checkpointAsked: make(chan chan<- bool),
 	}

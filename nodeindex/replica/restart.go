@@ -10,6 +10,7 @@ import (
 
 	"cairn"
 	"cairn/nodeindex"
+	"cairn/nodeindex/durable"
 )
 
 // Restart makes the index file in config.Dir, which has no log, the beginning of
@@ -52,7 +53,7 @@ func Restart(config Config, index uint64) error {
 // beginLog makes an empty log that knows a term.
 func beginLog(config Config, term uint64) error {
 	dir := filepath.Join(config.Dir, "log")
-	s, err := openStore(dir, config.SegmentBytes, newWALLogger(config.Logger), newRetention(config, dir))
+	s, err := openStore(config, dir)
 	if err != nil {
 		return err
 	}
@@ -101,7 +102,7 @@ func Recover(config Config) (out Recovered, err error) {
 	defer func() { err = errors.Join(err, x.Close()) }()
 	out.Checkpoint = x.Checkpointed().Index
 	dir := filepath.Join(config.Dir, "log")
-	s, err := openStore(dir, config.SegmentBytes, newWALLogger(config.Logger), newRetention(config, dir))
+	s, err := openStore(config, dir)
 	if err != nil {
 		return out, err
 	}
@@ -112,7 +113,12 @@ func Recover(config Config) (out Recovered, err error) {
 	if err := writeAll(x, last); err != nil {
 		return out, err
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	disk := config.Index.Disk
+	err = disk.Do(durable.Recovered, durable.Remove, dir, func() error { return os.RemoveAll(dir) })
+	if err == nil {
+		err = disk.SyncDir(durable.Recovered, config.Dir)
+	}
+	if err != nil {
 		return out, storageFailed(err)
 	}
 	return out, nil

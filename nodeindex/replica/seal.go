@@ -8,40 +8,43 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/hashicorp/raft-wal/fs"
+	"github.com/hashicorp/raft-wal/metadb"
 	"github.com/hashicorp/raft-wal/segment"
 	"github.com/hashicorp/raft-wal/types"
+
+	"cairn/nodeindex"
+	"cairn/nodeindex/durable"
 )
 
-// sealingMeta is raft-wal's metadata, put right when it is loaded after a
-// crash. raft-wal fills a segment, seals it with an index, and starts the next
-// one in the background. After a crash between the two it takes the sealed
-// segment for the one to append to, and refuses every append; after a crash in
-// the middle of writing the seal it does so too, and would read an index that
-// was never written whole. So the first is given its next segment here, and
-// the second its uncommitted rest taken away.
+// sealingMeta is raft-wal's metadata, held against the segments when it is loaded,
+// and put right after a crash. raft-wal fills a segment, seals it with an index, and
+// starts the next one in the background. After a crash between the two it takes the
+// sealed segment for the one to append to, and refuses every append; so that is
+// given its next segment here. What a crash has left of a batch that was not synced
+// is taken away, lest what is written over it has a part of it behind it.
 //
 // And where the end of a log is removed, as of entries that no majority got,
 // raft-wal calls the segment sealed without giving it an index. It can read that
 // until it is opened anew; so the index is written then.
 type sealingMeta struct {
 	types.MetaStore
-	dir string
+	dir   string
+	files *segment.Filer
+	disk  durable.Disk
 }
-
-// frameHeader is the size of raft-wal's frame headers; frames are padded to
-// multiples of it.
-const frameHeader = 8
 
 // CommitState keeps the metadata.
 func (m *sealingMeta) CommitState(state types.PersistentState) error {
-	return m.synced(m.MetaStore.CommitState(state))
+	return m.synced(m.disk.Commit(durable.LogMeta, m.path(), func() error { return m.MetaStore.CommitState(state) }))
 }
 
 // SetStable keeps a value of raft's own.
 func (m *sealingMeta) SetStable(key, value []byte) error {
-	return m.synced(m.MetaStore.SetStable(key, value))
+	return m.synced(m.disk.Commit(durable.Vote, m.path(), func() error { return m.MetaStore.SetStable(key, value) }))
 }
+
+// path is the file of the metadata.
+func (m *sealingMeta) path() string { return filepath.Join(m.dir, metadb.FileName) }
 
 // synced says of a bare error number, which is how bbolt returns that of a
 // sync, what it is.
@@ -54,69 +57,111 @@ func (m *sealingMeta) synced(err error) error {
 	return err
 }
 
-// Load loads the metadata, after it has been put right.
+// Load loads the metadata, after everything has been put right. It fails where a
+// segment is not what was written and synced.
 func (m *sealingMeta) Load(dir string) (types.PersistentState, error) {
-	state, err := m.MetaStore.Load(dir)
-	if err != nil || len(state.Segments) == 0 {
+	state, err := m.load(dir)
+	if err != nil {
 		return state, err
 	}
-	if err := m.indexCut(state); err != nil {
-		return state, err
+	for i := range state.Segments {
+		info := &state.Segments[i]
+		content, err := readWritten(m.segmentPath(*info))
+		if errors.Is(err, os.ErrNotExist) && info.SealTime.IsZero() {
+			return state, nil // made known before it was made; raft-wal makes it
+		}
+		if err != nil {
+			return state, err
+		}
+		found, err := scanSegment(*info, content)
+		if err != nil {
+			return state, err
+		}
+		switch {
+		case info.SealTime.IsZero():
+			return state, m.endTail(&state, found)
+		case info.IndexStart == 0:
+			err = m.indexCut(state, info, found)
+		case found.unfinished || found.last < info.MaxIndex || found.indexStart != info.IndexStart:
+			err = fmt.Errorf("%w: %s does not have the entries up to %d and their index; "+damagedHint, types.ErrCorrupt, segment.FileName(*info), info.MaxIndex)
+		}
+		if err != nil {
+			return state, err
+		}
 	}
+	return state, nil
+}
+
+// load loads what the file says, or makes it, and makes it durable: a former
+// process may not have.
+func (m *sealingMeta) load(dir string) (state types.PersistentState, err error) {
+	err = m.disk.Do(durable.Opened, durable.Sync, m.path(), func() error {
+		if err := nodeindex.CheckPages(m.path()); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err // bbolt would panic, now or later
+		}
+		if state, err = m.MetaStore.Load(dir); err != nil {
+			return err
+		}
+		file, err := os.OpenFile(m.path(), os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(file.Sync(), file.Close())
+	})
+	if err == nil {
+		err = m.disk.SyncDir(durable.Opened, dir)
+	}
+	return state, err
+}
+
+// endTail puts the last segment right.
+func (m *sealingMeta) endTail(state *types.PersistentState, found scannedSegment) error {
 	tail := &state.Segments[len(state.Segments)-1]
-	if !tail.SealTime.IsZero() {
-		return state, nil
+	if found.unfinished {
+		if err := m.cut(*tail, found.end); err != nil {
+			return err
+		}
 	}
-	seal, err := m.readSeal(*tail)
-	if err != nil || !seal.present {
-		return state, err
+	if found.indexStart == 0 {
+		return nil
 	}
-	if !seal.committed {
-		return state, m.cut(*tail, seal.end)
+	// Nothing more is written to it, so nothing else would sync it.
+	if err := m.syncSegment(*tail); err != nil {
+		return err
 	}
 	now := time.Now()
-	tail.SealTime, tail.MaxIndex, tail.IndexStart = now, seal.lastIndex, seal.indexStart
+	tail.SealTime, tail.MaxIndex, tail.IndexStart = now, found.last, found.indexStart
 	state.Segments = append(state.Segments, types.SegmentInfo{
-		ID: state.NextSegmentID, BaseIndex: seal.lastIndex + 1, MinIndex: seal.lastIndex + 1,
+		ID: state.NextSegmentID, BaseIndex: found.last + 1, MinIndex: found.last + 1,
 		Codec: tail.Codec, CreateTime: now, SizeLimit: tail.SizeLimit,
 	})
 	state.NextSegmentID++
-	return state, m.CommitState(state)
+	return m.CommitState(*state)
 }
 
-// indexCut writes what indexes are missing of sealed segments.
-func (m *sealingMeta) indexCut(state types.PersistentState) error {
-	for i := range state.Segments {
-		cut := &state.Segments[i]
-		if cut.SealTime.IsZero() || cut.IndexStart != 0 {
-			continue
+// indexCut writes the index that a sealed segment is missing, behind an entry more
+// that the metadata do not count.
+func (m *sealingMeta) indexCut(state types.PersistentState, cut *types.SegmentInfo, found scannedSegment) error {
+	if found.unfinished {
+		if err := m.cut(*cut, found.end); err != nil {
+			return err
 		}
+	}
+	if found.indexStart == 0 {
 		var err error
-		if cut.IndexStart, err = m.writeIndex(*cut); err != nil {
-			return err
-		}
-		if err := m.CommitState(state); err != nil {
+		if found.indexStart, err = m.writeIndex(*cut); err != nil {
 			return err
 		}
 	}
-	return nil
+	cut.IndexStart = found.indexStart
+	return m.CommitState(state)
 }
 
-// writeIndex writes a segment's index, behind an entry more that the metadata
-// do not count, and returns where it stands.
+// writeIndex appends an entry that fills a segment, and returns where the index
+// stands.
 func (m *sealingMeta) writeIndex(info types.SegmentInfo) (indexStart uint64, err error) {
-	// As one that is written to, and that the next entry fills.
-	info.SealTime, info.MaxIndex, info.SizeLimit = time.Time{}, 0, 0
-	before, err := m.readSeal(info)
-	if err != nil || before.committed {
-		return before.indexStart, err
-	}
-	if before.present {
-		if err := m.cut(info, before.end); err != nil {
-			return 0, err
-		}
-	}
-	writer, err := segment.NewFiler(m.dir, fs.New()).RecoverTail(info)
+	info.SealTime, info.MaxIndex, info.SizeLimit = time.Time{}, 0, 0 // as one that is written to
+	writer, err := m.files.RecoverTail(info)
 	if err != nil {
 		return 0, err
 	}
@@ -127,65 +172,27 @@ func (m *sealingMeta) writeIndex(info types.SegmentInfo) (indexStart uint64, err
 	return indexStart, errors.Join(err, writer.Close())
 }
 
-// seal is what the last segment says of its end.
-type seal struct {
-	present   bool // an index was written, or begun
-	committed bool // and is followed by its commit
-	lastIndex uint64
-	// indexStart is where the index stands, end where the last commit ends.
-	indexStart uint64
-	end        int64
+func (m *sealingMeta) segmentPath(info types.SegmentInfo) string {
+	return filepath.Join(m.dir, segment.FileName(info))
 }
 
-func (m *sealingMeta) readSeal(tail types.SegmentInfo) (seal, error) {
-	recovered, err := segment.NewFiler(m.dir, fs.New()).RecoverTail(tail)
-	if errors.Is(err, os.ErrNotExist) {
-		return seal{}, nil // made known before it was made; raft-wal makes it
-	}
-	if err != nil {
-		return seal{}, err
-	}
-	defer recovered.Close()
-	var s seal
-	if s.present, s.indexStart, err = recovered.Sealed(); err != nil || !s.present {
-		return seal{}, err
-	}
-	s.lastIndex = recovered.LastIndex()
-	if s.lastIndex == 0 {
-		return s, nil
-	}
-	writer, ok := recovered.(*segment.Writer)
-	if !ok {
-		return seal{}, fmt.Errorf("a segment of type %T", recovered)
-	}
-	offset, err := writer.OffsetForFrame(s.lastIndex)
-	if err != nil {
-		return seal{}, err
-	}
-	entry, err := writer.GetLog(s.lastIndex)
-	if err != nil {
-		return seal{}, err
-	}
-	length := int64(len(entry.Bs))
-	if err := entry.Close(); err != nil {
-		return seal{}, err
-	}
-	entryEnd := int64(offset) + frameHeader + (length+frameHeader-1)/frameHeader*frameHeader
-	// A sealing append writes entries, index, commit; any other entries, commit.
-	s.committed = int64(s.indexStart) == entryEnd+frameHeader
-	s.end = entryEnd + frameHeader
-	return s, nil
-}
-
-// cut replaces everything from end on by zeros.
-func (m *sealingMeta) cut(tail types.SegmentInfo, end int64) error {
-	file, err := os.OpenFile(filepath.Join(m.dir, segment.FileName(tail)), os.O_RDWR, 0)
+func (m *sealingMeta) syncSegment(info types.SegmentInfo) error {
+	file, err := os.OpenFile(m.segmentPath(info), os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
-	info, err := file.Stat()
+	return errors.Join(m.disk.Sync(durable.Repair, file), file.Close())
+}
+
+// cut replaces everything from end on by zeros.
+func (m *sealingMeta) cut(info types.SegmentInfo, end int64) error {
+	file, err := os.OpenFile(m.segmentPath(info), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	before, err := file.Stat()
 	if err == nil {
-		err = errors.Join(file.Truncate(end), file.Truncate(info.Size()), file.Sync())
+		err = errors.Join(file.Truncate(end), file.Truncate(before.Size()), m.disk.Sync(durable.Repair, file))
 	}
 	return errors.Join(err, file.Close())
 }

@@ -3,7 +3,6 @@ package replica
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -73,12 +72,22 @@ func encodeEntry(t *testing.T, index uint64) []byte {
 	return out.bytes
 }
 
+// segmented is a Config of a log in a directory, completed.
+func segmented(dir string, bytes int) Config {
+	config, err := configure(dir).completed()
+	if err != nil {
+		panic(err) // there is nothing wrong with it
+	}
+	config.SegmentBytes = bytes
+	return config
+}
+
 // continues opens the log, expects its entries up to last, and appends more
 // than a segment, twice.
 func continues(t *testing.T, dir string, last uint64) {
 	t.Helper()
 	for range 2 {
-		s, err := openStore(dir, 4<<10, newWALLogger(slog.New(slog.DiscardHandler)), newRetention(configure(dir), dir))
+		s, err := openStore(segmented(dir, 4<<10), dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +127,7 @@ func TestCrashWithinTheSeal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := file.WriteAt([]byte{0xff, 0xff, 0xff, 0xff}, int64(indexStart)+8); err != nil {
+	if err := errors.Join(file.Truncate(int64(indexStart+511)/512*512), file.Truncate(4<<10)); err != nil {
 		t.Fatal(err)
 	}
 	if err := file.Close(); err != nil {
@@ -133,7 +142,7 @@ func TestCrashWithinTheSeal(t *testing.T) {
 func TestLogCutAtItsEnd(t *testing.T) {
 	dir := t.TempDir()
 	open := func() *store {
-		s, err := openStore(dir, 1<<20, newWALLogger(slog.New(slog.DiscardHandler)), newRetention(configure(dir), dir))
+		s, err := openStore(segmented(dir, 1<<20), dir)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,9 +12,12 @@ import (
 
 	"github.com/hashicorp/raft"
 	wal "github.com/hashicorp/raft-wal"
+	"github.com/hashicorp/raft-wal/fs"
 	"github.com/hashicorp/raft-wal/metadb"
+	"github.com/hashicorp/raft-wal/segment"
 
 	"cairn"
+	"cairn/nodeindex/durable"
 )
 
 // store is the log on disk, as raft's LogStore and StableStore. It stops at
@@ -51,14 +54,16 @@ type store struct {
 var errOvertaken = errors.New("the log was longer than a snapshot that took its place")
 
 // openStore opens the log in a directory, and makes it if there is none.
-func openStore(dir string, segmentBytes int, logs *walLogger, retention *retention) (*store, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+func openStore(config Config, dir string) (*store, error) {
+	disk := config.Index.Disk
+	if err := disk.MakeDir(durable.Directory, dir, 0o755); err != nil {
 		return nil, cairn.Errorf(cairn.KindUnavailable, "DATA_DIR", "%w", err)
 	}
-	s := &store{meta: &metadb.BoltMetaDB{}, logs: logs, retention: retention, failed: make(chan struct{})}
+	s := &store{meta: &metadb.BoltMetaDB{}, logs: newWALLogger(config.Logger), retention: newRetention(config, dir), failed: make(chan struct{})}
+	files := segment.NewFiler(dir, walFiles{fs.New(), disk})
 	var err error
-	s.WAL, err = wal.Open(dir, wal.WithMetaStore(&sealingMeta{MetaStore: s.meta, dir: dir}),
-		wal.WithSegmentSize(segmentBytes), wal.WithLogger(logs))
+	s.WAL, err = wal.Open(dir, wal.WithMetaStore(&sealingMeta{MetaStore: s.meta, dir: dir, files: files, disk: disk}),
+		wal.WithSegmentFiler(files), wal.WithSegmentSize(config.SegmentBytes), wal.WithLogger(s.logs))
 	if err != nil {
 		_ = s.meta.Close() // nothing was written
 		if isFull(err) {

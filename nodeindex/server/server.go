@@ -23,6 +23,7 @@ type Index interface {
 	Watch(ctx context.Context, req cairn.WatchRequest, deliver func(cairn.WatchBatch) error) error
 	Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, error)
 	Identify() cairn.Identity
+	VerifyShard(ctx context.Context, keyspace cairn.UID, shard cairn.ShardID, revision uint64) (cairn.ShardCheck, error)
 	// Backup delivers pieces that each fit into a message.
 	Backup(ctx context.Context, cluster string, deliver func(data []byte) error) error
 	ViewIndex

@@ -122,7 +122,8 @@ func (s *Server) Status(ctx context.Context, message *indexv1.StatusRequest) (*i
 	for i := range status.Views {
 		response.Views = append(response.Views, viewState(&status.Views[i]))
 	}
-	response.Shards, response.Arriving, response.Withheld = shardEntries(status.Shards), shardEntries(status.Arriving), shardEntries(status.Withheld)
+	response.Shards, response.Arriving = shardEntries(status.Shards), shardEntries(status.Arriving)
+	response.Withheld, response.Kept = shardEntries(status.Withheld), shardEntries(status.Kept)
 	return response, nil
 }
 

@@ -23,6 +23,9 @@ type Store interface {
 	Refresh(ctx context.Context) (*shardmap.Map, error)
 	// Wait returns a Map of at least a revision.
 	Wait(ctx context.Context, revision uint64) (*shardmap.Map, error)
+	// History calls back for the changes of the Map before a revision, all for 0,
+	// the last first, until that returns false.
+	History(ctx context.Context, before uint64, each func(shardmap.Happened) bool) error
 	// Commit makes a change as a whole, or fails with KindConflict.
 	Commit(ctx context.Context, change shardmap.Change) (revision uint64, err error)
 }
@@ -57,6 +60,11 @@ type Config struct {
 	// Staged asks a move's target how many entries it has of the shard; false if
 	// it can't be asked. Without it that is not known.
 	Staged func(ctx context.Context, to *catalog.Cluster, move shardmap.Move) (entries uint64, known bool)
+	// Verify is needed to verify shards.
+	Verify Verify
+	// Moving asks source and target of a move what they have; without it that is not
+	// compared.
+	Moving func(ctx context.Context, m *shardmap.Map, move shardmap.Move) (cairn.FenceState, cairn.Staged, error)
 	// MoveTurn tells whether a move of a Map has its turn. Without it that is not
 	// known.
 	MoveTurn func(m *shardmap.Map, move cairn.UID) bool

@@ -27,9 +27,14 @@ type indexes struct {
 	nodes   map[cairn.NodeID]uint64
 	// views are what each cluster says of a view's version.
 	views map[string]func(cairn.View) cairn.ViewState
+	// withheld are clusters that serve nothing of what is theirs, kept what they keep.
+	withheld map[string]bool
+	kept     map[string][]cairn.ShardStatus
 	// wrong has clusters behind a wrong address.
 	wrong map[string]bool
 	err   error
+	// silent are the clusters that fail with err; nil for all.
+	silent map[string]bool
 	// asked are the epochs that were asked for.
 	asked []uint64
 	// meanwhile runs before an answer.
@@ -58,7 +63,15 @@ func (x *indexes) status(ctx context.Context, cluster *catalog.Cluster, epoch ui
 		if x.wrong[cluster.Name] {
 			shard.Epoch++
 		}
-		status.Shards = append(status.Shards, cairn.ShardStatus{Keyspace: shard.Keyspace, Shard: shard.ID, Epoch: shard.Epoch, Entries: x.entries[shard.ID]})
+		list := &status.Shards
+		if x.withheld[cluster.Name] {
+			list = &status.Withheld
+		}
+		*list = append(*list, cairn.ShardStatus{Keyspace: shard.Keyspace, Shard: shard.ID, Epoch: shard.Epoch, Entries: x.entries[shard.ID]})
+	}
+	status.Kept = x.kept[cluster.Name]
+	if x.silent != nil && !x.silent[cluster.Name] {
+		return status, nil
 	}
 	return status, x.err
 }

@@ -102,7 +102,7 @@ func (a *Admin) decideStep(ctx context.Context, m *shardmap.Map, s *plan.Step, w
 		}
 		var record shardmap.Move
 		change, record, err = shardmap.StartMove(m, shardmap.MoveRequest{
-			Keyspace: k.UID, Shard: s.Shard, To: to.UID, Who: who, Why: s.Reason, MayHaveEntries: true,
+			Keyspace: k.UID, Shard: s.Shard, To: to.UID, Who: who, Why: s.Reason, Keep: shardmap.DefaultKeep, MayHaveEntries: true,
 		}, time.Now())
 		move = record.UID
 	}

@@ -259,7 +259,8 @@ func (f *Flipper) flip(ctx context.Context, m *shardmap.Map, view *catalog.View)
 	}
 	ctx, cancel := context.WithTimeout(ctx, flipTimeout)
 	defer cancel()
-	revision, err := f.config.Store.Commit(ctx, change)
+	author := shardmap.Author{Who: "routers", Why: "every cluster has built the version"}
+	revision, err := f.config.Store.Commit(shardmap.WithAuthor(ctx, author), change)
 	if err != nil {
 		return
 	}

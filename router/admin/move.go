@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"time"
 	"unicode/utf8"
 
@@ -26,16 +27,23 @@ type MoveInfo struct {
 	EntriesKnown, TotalKnown bool
 }
 
-// MoveShard begins to move a shard to another cluster, and returns at once; who
-// and why are kept with the move. The move goes on in whichever router carries
+// MoveOptions are what goes with a move beside its shard and target.
+type MoveOptions struct {
+	// Who asked for it, and Why, are kept with it.
+	Who, Why string
+	// Keep is how long the former owner keeps what it had; not at all for 0.
+	Keep time.Duration
+}
+
+// MoveShard begins to move a shard to another cluster, and returns at once. The move goes on in whichever router carries
 // moves out.
 //
 // KindNotFound if there is no such shard or cluster; else it is refused as
 // shardmap.StartMove says. KindInvalid (field "reason") for a reason that is too
 // long or no text; KindConflict if the shard was changed meanwhile.
-func (a *Admin) MoveShard(ctx context.Context, keyspace string, id cairn.ShardID, to, who, why string) (MoveInfo, error) {
-	if len(why) > maxWhy || !utf8.ValidString(why) {
-		return MoveInfo{}, cairn.Invalid("reason", "REASON_TOO_LONG", "a reason of %d bytes; it is text of at most %d", len(why), maxWhy)
+func (a *Admin) MoveShard(ctx context.Context, keyspace string, id cairn.ShardID, to string, options MoveOptions) (MoveInfo, error) {
+	if err := checkWhy(options.Why); err != nil {
+		return MoveInfo{}, err
 	}
 	m, k, err := a.keyspace(ctx, keyspace)
 	if err != nil {
@@ -47,12 +55,26 @@ func (a *Admin) MoveShard(ctx context.Context, keyspace string, id cairn.ShardID
 		err.Field = "to"
 		return MoveInfo{}, err
 	}
-	request := shardmap.MoveRequest{Keyspace: k.UID, Shard: id, To: target.UID, Who: who, Why: why, MayHaveEntries: k.Mover == "" && a.mayHaveEntries(ctx, m, k, id)}
+	return a.startMove(ctx, m, k, id, target.UID, options)
+}
+
+func (a *Admin) startMove(ctx context.Context, m *shardmap.Map, k *catalog.Keyspace, id cairn.ShardID, to cairn.UID, options MoveOptions) (MoveInfo, error) {
+	request := shardmap.MoveRequest{
+		Keyspace: k.UID, Shard: id, To: to, Who: options.Who, Why: options.Why, Keep: options.Keep,
+		MayHaveEntries: k.Mover == "" && a.mayHaveEntries(ctx, m, k, id),
+	}
 	change, move, err := shardmap.StartMove(m, request, time.Now())
 	if err != nil {
 		return MoveInfo{}, err
 	}
 	return a.commitMove(ctx, change, move.UID)
+}
+
+func checkWhy(why string) error {
+	if len(why) > maxWhy || !utf8.ValidString(why) {
+		return cairn.Invalid("reason", "REASON_TOO_LONG", "a reason of %d bytes; it is text of at most %d", len(why), maxWhy)
+	}
+	return nil
 }
 
 // mayHaveEntries asks a shard's owner whether it holds none.
@@ -185,8 +207,24 @@ func (a *Admin) describeMove(m *shardmap.Map, move shardmap.Move) MoveInfo {
 		info.Waits = "it is paused"
 	case a.config.MoveTurn != nil && !a.config.MoveTurn(m, move.UID):
 		info.Waits = "other moves of its clusters come first"
+	case move.Problem == "":
+		info.Waits = slowedBy(move, time.Now())
 	}
 	return info
+}
+
+// behindAfter is for how long a target catches up before that is worth telling.
+const behindAfter = 10 * time.Second
+
+// slowedBy is what a move that goes on has trouble with, empty for nothing.
+func slowedBy(m shardmap.Move, now time.Time) string {
+	switch {
+	case m.Phase == shardmap.MoveCatchingUp && now.Sub(m.Stepped) > behindAfter:
+		return "the shard is written about as fast as its changes reach the target"
+	case m.Phase <= shardmap.MoveCopying && m.Attempt > 1:
+		return fmt.Sprintf("it is copied again, attempt %d: what had changed since the copy before was not kept, or the target lost that", m.Attempt)
+	}
+	return ""
 }
 
 // Describe is a move with the names that a Map has for what it is about.

@@ -2,9 +2,9 @@ package admin
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"cairn"
 	"cairn/shardmap"
@@ -26,9 +26,12 @@ type RebalanceOptions struct {
 // count as the target's; those of keyspaces without a mover stay. Nothing is
 // changed.
 //
+// A cluster whose index can't be asked is left out, which the plan says: it neither
+// gives nor takes.
+//
 // KindNotFound (field "drain") if there is no cluster of a name; KindInvalid as
-// plan.Make says; the index's own error, naming the cluster, if one can't be
-// asked: a plan by a part of the sizes would be wrong about all of them.
+// plan.Make says; the index's own error, naming the cluster, if one that is to be
+// drained can't be asked, or none can.
 func (a *Admin) PlanRebalance(ctx context.Context, options RebalanceOptions) (*plan.Plan, error) {
 	m, err := a.store.Refresh(ctx)
 	if err != nil {
@@ -50,7 +53,7 @@ func (a *Admin) PlanRebalance(ctx context.Context, options RebalanceOptions) (*p
 		}
 	}
 	in.Arriving, in.Recent = underWay(m)
-	if in.Loads, err = a.sizes(ctx, m); err != nil {
+	if in.Loads, in.Silent, err = a.sizes(ctx, m, in.Drain); err != nil {
 		return nil, err
 	}
 	return plan.Make(in)
@@ -71,12 +74,18 @@ func underWay(m *shardmap.Map) (map[shardmap.ShardRef]cairn.UID, []plan.Moved) {
 	return arriving, recent
 }
 
+// sizesTimeout bounds how long an index is waited for that can be done without.
+const sizesTimeout = 5 * time.Second
+
 // sizes asks every index at the same time how many entries each of its shards
-// has.
-func (a *Admin) sizes(ctx context.Context, m *shardmap.Map) (map[shardmap.ShardRef]plan.Load, error) {
+// has, and returns which clusters could not be asked. Some of the others, and those
+// that are needed, must be.
+func (a *Admin) sizes(ctx context.Context, m *shardmap.Map, needed []cairn.UID) (loads map[shardmap.ShardRef]plan.Load, silent []cairn.UID, err error) {
 	clusters := m.Catalog().Clusters()
 	statuses := make([]cairn.IndexStatus, len(clusters))
-	group, asking := errgroup.WithContext(ctx)
+	errs := make([]error, len(clusters))
+	var asking sync.WaitGroup
+	asked := 0
 	for i, cluster := range clusters {
 		var epoch uint64
 		for _, k := range m.Catalog().Keyspaces() {
@@ -86,17 +95,22 @@ func (a *Admin) sizes(ctx context.Context, m *shardmap.Map) (map[shardmap.ShardR
 		if epoch == 0 {
 			continue
 		}
-		group.Go(func() error {
-			status, err := a.status(asking, cluster, epoch)
-			if err != nil {
-				return cairn.Errorf(cairn.KindOf(err), cairn.ReasonOf(err), "cluster %s can't be asked what it holds: %w", cluster.Name, err)
-			}
-			statuses[i] = status
-			return nil
+		asked++
+		asking.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, sizesTimeout)
+			defer cancel()
+			statuses[i], errs[i] = a.status(ctx, cluster, epoch)
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
+	asking.Wait()
+	for i, cluster := range clusters {
+		if errs[i] == nil {
+			continue
+		}
+		silent = append(silent, cluster.UID)
+		if len(silent) == asked || slices.Contains(needed, cluster.UID) {
+			return nil, nil, cairn.Errorf(cairn.KindOf(errs[i]), cairn.ReasonOf(errs[i]), "cluster %s can't be asked what it holds: %w", cluster.Name, errs[i])
+		}
 	}
 	held := map[shardRef]uint64{}
 	for _, status := range statuses {
@@ -104,15 +118,18 @@ func (a *Admin) sizes(ctx context.Context, m *shardmap.Map) (map[shardmap.ShardR
 			held[shardRef{s.Keyspace, s.Shard, s.Epoch}] = s.Entries
 		}
 	}
-	loads := map[shardmap.ShardRef]plan.Load{}
+	loads = map[shardmap.ShardRef]plan.Load{}
 	for _, k := range m.Catalog().Keyspaces() {
 		for s := range m.Shards(k.UID) {
 			entries, known := held[shardRef{k.UID, s.ID, s.Epoch}]
+			if slices.Contains(silent, s.Cluster) {
+				continue
+			}
 			if !known {
-				return nil, cairn.Errorf(cairn.KindConflict, "MAP_CHANGED", "shard %s/%s has changed, or its owner does not serve it; try again", k.Name, s.ID)
+				return nil, nil, cairn.Errorf(cairn.KindConflict, "MAP_CHANGED", "shard %s/%s has changed, or its owner does not serve it; try again", k.Name, s.ID)
 			}
 			loads[shardmap.ShardRef{Keyspace: k.UID, ID: s.ID}] = plan.Load{Entries: entries}
 		}
 	}
-	return loads, nil
+	return loads, silent, nil
 }

@@ -47,7 +47,7 @@ func TestPlanRebalance(t *testing.T) {
 		t.Errorf("with one move: %v %v", one, err)
 	}
 
-	if _, err := a.MoveShard(ctx, "things", moved[0], "south", "", ""); err != nil {
+	if _, err := a.MoveShard(ctx, "things", moved[0], "south", admin.MoveOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	while, err := a.PlanRebalance(ctx, admin.RebalanceOptions{Share: 1, Drain: []string{"north"}})
@@ -56,8 +56,9 @@ func TestPlanRebalance(t *testing.T) {
 	}
 }
 
-// TestPlanRebalanceNeedsAllSizes holds that there is no plan by a part of them.
-func TestPlanRebalanceNeedsAllSizes(t *testing.T) {
+// TestPlanRebalanceNeedsSizes holds that there is no plan by another map's, or by
+// none, and that a cluster that says nothing is left out, if it is not to be drained.
+func TestPlanRebalanceNeedsSizes(t *testing.T) {
 	a, x := start(t)
 	ctx := bounded(t)
 	apply(t, a, cluster("north", "a"), cluster("south", "a"), moving("things", 4))
@@ -70,7 +71,19 @@ func TestPlanRebalanceNeedsAllSizes(t *testing.T) {
 	}
 	x.wrong, x.err = nil, cairn.Errorf(cairn.KindUnavailable, "INDEX_GONE", "no answer")
 	if _, err := a.PlanRebalance(ctx, admin.RebalanceOptions{}); cairn.KindOf(err) != cairn.KindUnavailable || cairn.ReasonOf(err) != "INDEX_GONE" {
-		t.Errorf("an index that does not answer: %v", err)
+		t.Errorf("no index answers: %v", err)
+	}
+	x.silent = map[string]bool{"south": true}
+	without, err := a.PlanRebalance(ctx, admin.RebalanceOptions{})
+	if err != nil || len(without.Steps) > 0 || len(without.Held) != 1 || without.Held[0].Cluster != "south" || without.Held[0].Why != plan.Silent || !without.Clusters[1].Silent {
+		t.Errorf("one does not answer: %+v, %v", without, err)
+	}
+	if _, err := a.PlanRebalance(ctx, admin.RebalanceOptions{Drain: []string{"south"}}); cairn.ReasonOf(err) != "INDEX_GONE" {
+		t.Errorf("one that is to be drained does not answer: %v", err)
+	}
+	drained, err := a.PlanRebalance(ctx, admin.RebalanceOptions{Drain: []string{"north"}, Share: 1})
+	if err != nil || len(drained.Steps) > 0 || drained.Held[0].Why != plan.NoCluster {
+		t.Errorf("the other one is to be drained: %+v, %v", drained, err)
 	}
 }
 

@@ -28,6 +28,8 @@ const (
 	Ask
 	// Copy hands the target what it lacks of the copy.
 	Copy
+	// Adopt has the target take what it has kept of the shard for the copy.
+	Adopt
 	// Tail hands the target what has changed since what it has.
 	Tail
 	// PutFence has the source put up fence number Fence.
@@ -36,9 +38,11 @@ const (
 	Unfence
 	// Drop has the target forget what it has under a name.
 	Drop
+	// Forget has the source forget what it keeps of the shard.
+	Forget
 )
 
-var kindNames = [...]string{"end", "wait", "read", "swap", "note", "ask", "copy", "tail", "fence", "unfence", "drop"}
+var kindNames = [...]string{"end", "wait", "read", "swap", "note", "ask", "copy", "adopt", "tail", "fence", "unfence", "drop", "forget"}
 
 func (k Kind) String() string { return kindNames[k] }
 

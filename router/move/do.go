@@ -61,7 +61,7 @@ func (c *carrier) try(ctx context.Context, s State, a Action) (State, error) {
 		return s.Saw(record), nil
 	case Swap:
 		return c.swap(ctx, s, a.Next)
-	case PutFence, Unfence, Copy, Tail:
+	case PutFence, Unfence, Copy, Adopt, Tail, Forget:
 		return c.atSource(ctx, s, a)
 	}
 	return c.atTarget(ctx, s, a)
@@ -72,7 +72,11 @@ func (c *carrier) swap(ctx context.Context, s State, next shardmap.Move) (State,
 	if err != nil {
 		return s, err
 	}
-	revision, err := c.driver.config.Store.Commit(ctx, change)
+	why := "move " + s.Move.UID.String()
+	if s.Move.Why != "" {
+		why += ": " + s.Move.Why
+	}
+	revision, err := c.driver.config.Store.Commit(shardmap.WithAuthor(ctx, shardmap.Author{Who: s.Move.Who, Why: why}), change)
 	if err != nil {
 		return s, err
 	}
@@ -125,7 +129,13 @@ func (c *carrier) atSource(ctx context.Context, s State, a Action) (State, error
 		return s, err
 	}
 	defer release()
-	if a.Kind == PutFence || a.Kind == Unfence {
+	switch a.Kind {
+	case Forget:
+		if err := source.DropShard(ctx, Moving(s.Move)); err != nil {
+			return s, err
+		}
+		return s.HasForgotten(), nil
+	case PutFence, Unfence:
 		stands, err := source.FenceShard(ctx, Moving(s.Move), a.Fence, a.Kind == PutFence)
 		switch {
 		case err != nil:
@@ -142,8 +152,11 @@ func (c *carrier) atSource(ctx context.Context, s State, a Action) (State, error
 		return s, err
 	}
 	defer releaseTarget()
-	if a.Kind == Copy {
+	switch a.Kind {
+	case Copy:
 		return c.copy(ctx, s, source, target)
+	case Adopt:
+		return c.adopt(ctx, s, source, target)
 	}
 	return c.tail(ctx, s, source, target)
 }
@@ -197,6 +210,20 @@ func (c *carrier) dropLeftovers(ctx context.Context, m shardmap.Move, target Tar
 	return nil
 }
 
+// adopt has the target take what it has kept for the copy, with the first of what
+// has changed since.
+func (c *carrier) adopt(ctx context.Context, s State, source Source, target Target) (State, error) {
+	part, err := source.TailShard(ctx, Moving(s.Move), 0)
+	if err != nil {
+		return s, err
+	}
+	staged, err := target.StageShard(ctx, Moving(s.Move), part.Data)
+	if err != nil {
+		return s, err
+	}
+	return s.Asked(staged), nil
+}
+
 // tail hands on what has changed since what the target has. It is not slowed down:
 // what it does not keep up with it will never.
 func (c *carrier) tail(ctx context.Context, s State, source Source, target Target) (State, error) {
@@ -215,5 +242,5 @@ func (c *carrier) tail(ctx context.Context, s State, source Source, target Targe
 
 // Moving is the shard of a move, under the name of its present attempt.
 func Moving(m shardmap.Move) cairn.MovingShard {
-	return cairn.MovingShard{Move: m.Staging, Attempt: uint64(m.Attempt), Keyspace: m.Keyspace, Shard: m.Shard, Epoch: m.Epoch, Start: []byte(m.Start), End: []byte(m.End)}
+	return cairn.MovingShard{Move: m.Staging, Attempt: uint64(m.Attempt), Keyspace: m.Keyspace, Shard: m.Shard, Epoch: m.Epoch, Start: []byte(m.Start), End: []byte(m.End), Kept: m.Kept}
 }

@@ -34,7 +34,7 @@ type Config struct {
 	// PerCluster is how many moves a cluster takes part in at once; PerCluster if
 	// 0.
 	PerCluster int
-	// Rate bounds what all moves together copy.
+	// Rate bounds what all moves together copy, unless the settings of the map do.
 	Rate Rate
 	// Events are told what happens; each may be nil. They must not block.
 	Events Events
@@ -64,7 +64,17 @@ func NewDriver(config Config) *Driver {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	return &Driver{config, &limiter{rate: config.Rate, now: config.Now}}
+	return &Driver{config, &limiter{rate: config.rate, now: config.Now}}
+}
+
+// rate is the Rate by now.
+func (c *Config) rate() Rate {
+	if m := c.Store.Map(); m != nil {
+		if limits := m.Settings().Limits; limits != nil {
+			return Rate(*limits)
+		}
+	}
+	return c.Rate
 }
 
 // Run carries out every move that has its turn, until ctx ends. Several may run at
@@ -147,6 +157,8 @@ func factsOf(m *shardmap.Map, record shardmap.Move) Facts {
 	}
 	_, found := m.Catalog().ClusterByUID(record.To)
 	f.TargetGone = !found
+	_, found = m.Catalog().ClusterByUID(record.From)
+	f.SourceGone = !found
 	if _, _, err := m.Planned(record); err != nil && record.Phase < shardmap.MoveCommitted {
 		f.Void = err.Error()
 	}

@@ -2,6 +2,7 @@ package move_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -292,5 +293,72 @@ func TestTurns(t *testing.T) {
 		if turns[uid] != want {
 			t.Errorf("move %d: %t", uid, turns[uid])
 		}
+	}
+}
+
+// TestDriverFollowsTheRate has the rate become another while a part is being paid
+// for that would take hours.
+func TestDriverFollowsTheRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		f.limit(&shardmap.CopyLimits{Entries: 1, Bytes: 1})
+		uid := f.start(1)
+		stop := f.drive(move.Config{Rate: move.Rate{Bytes: 1 << 30}})
+		defer stop()
+		time.Sleep(takeover)
+		if record := f.move(uid); record.Phase != shardmap.MoveCopying {
+			t.Fatalf("at a byte a second it is %s", record)
+		}
+		f.limit(nil)
+		time.Sleep(takeover)
+		f.settled(uid, shardmap.MoveDone)
+	})
+}
+
+func (f *fleet) limit(limits *shardmap.CopyLimits) {
+	f.t.Helper()
+	next := f.Map().Settings()
+	next.Limits = limits
+	change, err := shardmap.Set(f.Map(), next)
+	if err == nil {
+		_, err = f.commit(change)
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// TestDriverGivesUp: a shard that is written faster than it can be copied, or than its
+// changes can be handed on, is not tried for ever, and the record says why.
+func TestDriverGivesUp(t *testing.T) {
+	for name, test := range map[string]struct {
+		prepare func(*fleet)
+		later   time.Duration
+		says    string
+	}{
+		"the changes are not kept": {func(f *fleet) { f.cut = true }, 0, "it was copied 5 times"},
+		"it never catches up":      {func(f *fleet) { f.busy = true }, move.CatchUpFor, "is written faster than its changes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet(t)
+				test.prepare(f)
+				uid := f.start(1)
+				began := time.Now()
+				stop := f.drive(move.Config{Now: func() time.Time {
+					now := time.Now()
+					if now.Sub(began) > takeover {
+						now = now.Add(test.later) // as if it had gone on like that
+					}
+					return now
+				}})
+				defer stop()
+				time.Sleep(2 * takeover)
+				f.settled(uid, shardmap.MoveCancelled)
+				if record := f.move(uid); !strings.Contains(record.Problem, test.says) {
+					t.Errorf("after %d attempts it says %q", record.Attempt, record.Problem)
+				}
+			})
+		})
 	}
 }

@@ -31,6 +31,8 @@ type fleet struct {
 	crash      func()
 	// busy has every call take long, and every look at what has changed find a lot.
 	busy bool
+	// cut has no change be kept for who copies.
+	cut bool
 	// deaf has the target drop nothing.
 	deaf bool
 	// wrong is by how much the source's digest differs from the target's.
@@ -47,6 +49,7 @@ type side struct {
 	staged  map[cairn.UID]cairn.Staged
 	arrives map[cairn.ShardID]cairn.UID // of what is staged, whose
 	served  uint64                      // the map revision noted last
+	kept    map[cairn.UID]bool          // what moves have left, by their names
 }
 
 const (
@@ -61,7 +64,7 @@ func newFleet(t *testing.T) *fleet {
 	var clusters []*catalog.Cluster
 	for uid, name := range map[cairn.UID]string{north: "north", south: "south"} {
 		clusters = append(clusters, &catalog.Cluster{UID: uid, Name: name, Weight: 1, NextNode: 2, Revision: 1, Nodes: []cairn.Node{{ID: 1, Name: "a", Weight: 1, State: cairn.NodeActive}}})
-		f.sides[uid] = &side{f: f, cluster: uid, fences: map[cairn.UID]cairn.FenceState{}, staged: map[cairn.UID]cairn.Staged{}, arrives: map[cairn.ShardID]cairn.UID{}}
+		f.sides[uid] = &side{f: f, cluster: uid, fences: map[cairn.UID]cairn.FenceState{}, staged: map[cairn.UID]cairn.Staged{}, arrives: map[cairn.ShardID]cairn.UID{}, kept: map[cairn.UID]bool{}}
 	}
 	f.sides[north].log, f.sides[north].count = 7, 100
 	k := &catalog.Keyspace{
@@ -85,7 +88,12 @@ func newFleet(t *testing.T) *fleet {
 // start begins to move a shard to the other cluster.
 func (f *fleet) start(shard cairn.ShardID) cairn.UID {
 	f.t.Helper()
-	change, begun, err := shardmap.StartMove(f.Map(), shardmap.MoveRequest{Keyspace: keyspace, Shard: shard, To: south}, time.Now())
+	return f.begin(shardmap.MoveRequest{Keyspace: keyspace, Shard: shard, To: south})
+}
+
+func (f *fleet) begin(request shardmap.MoveRequest) cairn.UID {
+	f.t.Helper()
+	change, begun, err := shardmap.StartMove(f.Map(), request, time.Now())
 	if err == nil {
 		_, err = f.commit(change)
 	}
@@ -244,6 +252,13 @@ func (x *side) TailShard(ctx context.Context, s cairn.MovingShard, after uint64)
 		if fence := x.fences[s.Move]; fence.On {
 			seal = fence.Number
 		}
+		if x.f.cut {
+			return cairn.Errorf(cairn.KindCompacted, "STAMP_COMPACTED", "the changes are not kept")
+		}
+		if after == 0 {
+			part = cairn.TailPart{Through: x.log, Data: fmt.Appendf(nil, "kept %d %d %d", s.Kept, x.log, x.count)}
+			return nil
+		}
 		part = cairn.TailPart{Through: x.log, Data: fmt.Appendf(nil, "tail %d %d %d %d", after, x.log, x.count, seal)}
 		if x.f.busy {
 			part.Data = append(part.Data, make([]byte, 1<<20)...)
@@ -289,6 +304,16 @@ func (x *side) StageShard(_ context.Context, s cairn.MovingShard, part []byte) (
 			return cairn.Errorf(cairn.KindPrecondition, "RANGE_ARRIVING", "another move's entries are there")
 		}
 		x.arrives[s.Shard] = s.Move
+		var kept cairn.UID
+		if _, err := fmt.Sscanf(string(part), "kept %d %d %d", &kept, &staged.Through, &staged.Digest.Sum); err == nil {
+			if !x.kept[kept] {
+				return cairn.Errorf(cairn.KindPrecondition, "NOTHING_KEPT", "nothing is kept")
+			}
+			delete(x.kept, kept)
+			staged.Copied, staged.Complete, staged.Digest.Entries = staged.Through, true, staged.Digest.Sum
+			x.staged[s.Move] = staged
+			return nil
+		}
 		var n int
 		var done bool
 		var from, to, count, seal uint64
@@ -329,6 +354,7 @@ func (x *side) DropShard(_ context.Context, s cairn.MovingShard) error {
 			return cairn.Errorf(cairn.KindUnavailable, "UNREACHABLE", "the target does not answer")
 		}
 		delete(x.staged, s.Move)
+		delete(x.kept, s.Move)
 		if x.arrives[s.Shard] == s.Move {
 			delete(x.arrives, s.Shard)
 		}

@@ -64,6 +64,12 @@ func (s State) HasNoted() State {
 	return s.worked()
 }
 
+// HasForgotten is s after the source has forgotten what it kept.
+func (s State) HasForgotten() State {
+	s.Forgotten = true
+	return s.worked()
+}
+
 // HasDropped is s after the target has dropped what it was to.
 func (s State) HasDropped() State {
 	s.Dropped = true
@@ -96,6 +102,10 @@ const reasonNothing = "NOTHING_STAGED"
 // may have done is found out by doing it again.
 func (s State) Failed(a Action, err error, now time.Time) State {
 	switch kind := cairn.KindOf(err); {
+	case a.Kind == Adopt && kind != cairn.KindUnavailable && kind != cairn.KindDeadline && kind != cairn.KindNotYet:
+		// A copy is always right.
+		s.Unkept, s.Have.Known = true, false
+		return s
 	case kind == cairn.KindCompacted && a.Kind == Tail:
 		s.Broken = err.Error()
 		return s

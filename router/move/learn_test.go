@@ -23,7 +23,7 @@ func TestAsksWhatIsLeft(t *testing.T) {
 		{shardmap.MoveCopying, move.Copy, cairn.Staged{Copied: 5, Last: []byte("cursor")}, move.Copy},
 		{shardmap.MoveCatchingUp, move.Tail, cairn.Staged{Copied: 5, Complete: true, Through: 5}, move.Swap},
 	} {
-		s := move.State{Move: shardmap.Move{UID: 1, Staging: 2, Attempt: 1, Phase: c.phase}}.Asked(c.have)
+		s := move.State{Move: shardmap.Move{UID: 1, Staging: 2, Attempt: 1, Phase: c.phase, Stepped: now}}.Asked(c.have)
 		if a := move.Decide(s, move.Facts{Mover: true}, now); a.Kind != c.failed {
 			t.Fatalf("%s: %s first, wanted %s", c.phase, a, c.failed)
 		}

@@ -12,47 +12,64 @@ type Rate struct {
 	Bytes, Entries int64
 }
 
-// limiter keeps to a Rate. What was copied is paid for with time afterwards, so
-// that a part may be larger than a moment's share.
+// limiter keeps to a Rate, which may become another at any time. What was copied is
+// owed, and paid for with time afterwards, so that a part may be larger than a
+// moment's share.
 type limiter struct {
-	rate Rate
+	rate func() Rate
 	now  func() time.Time
 
-	mu   sync.Mutex
-	paid time.Time // when what was copied is paid for
+	mu             sync.Mutex
+	at             time.Time // up to when what is owed has been paid
+	bytes, entries float64   // that are owed
 }
+
+// limiterLook is how often who waits looks whether the rate is another.
+const limiterLook = 200 * time.Millisecond
 
 // wait returns when everything is paid for, or with ctx's error.
 func (l *limiter) wait(ctx context.Context) error {
-	l.mu.Lock()
-	left := l.paid.Sub(l.now())
-	l.mu.Unlock()
-	if left <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(left)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	for {
+		left := l.left()
+		if left <= 0 {
+			return ctx.Err()
+		}
+		timer := time.NewTimer(min(left, limiterLook))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
 	}
 }
 
 func (l *limiter) pay(bytes, entries int) {
-	price := max(share(bytes, l.rate.Bytes), share(entries, l.rate.Entries))
+	l.left()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now := l.now(); l.paid.Before(now) {
-		l.paid = now
-	}
-	l.paid = l.paid.Add(price)
+	l.bytes, l.entries = l.bytes+float64(bytes), l.entries+float64(entries)
 }
 
-func share(n int, rate int64) time.Duration {
-	if rate == 0 {
-		return 0
+// left is for how long what is owed is still to be paid for, at the present rate.
+func (l *limiter) left() time.Duration {
+	rate := l.rate()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	passed := max(0, now.Sub(l.at)).Seconds()
+	l.at = now
+	var left float64
+	for _, owed := range []struct {
+		amount *float64
+		rate   int64
+	}{{&l.bytes, rate.Bytes}, {&l.entries, rate.Entries}} {
+		if owed.rate == 0 {
+			*owed.amount = 0
+			continue
+		}
+		*owed.amount = max(0, *owed.amount-passed*float64(owed.rate))
+		left = max(left, *owed.amount/float64(owed.rate))
 	}
-	return time.Duration(float64(n) / float64(rate) * float64(time.Second))
+	return time.Duration(left * float64(time.Second))
 }

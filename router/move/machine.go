@@ -2,6 +2,7 @@ package move
 
 import (
 	"cmp"
+	"fmt"
 	"time"
 
 	"cairn"
@@ -21,6 +22,9 @@ type State struct {
 	// Noted tells that the target has noted the map that the move was planned on,
 	// Dropped that it has nothing of what was to be dropped.
 	Noted, Dropped bool
+	// Forgotten tells that the source keeps nothing of the shard any more, Unkept
+	// that the target has kept nothing that could be adopted.
+	Forgotten, Unkept bool
 	// Lifted is the highest fence that the source has said is lifted.
 	Lifted uint64
 	// Fence is what the source said of the fence that stands.
@@ -63,6 +67,8 @@ type Facts struct {
 	Void string
 	// TargetGone tells that there is no target any more.
 	TargetGone bool
+	// SourceGone tells that there is no source any more.
+	SourceGone bool
 	// Fresh is a name that no attempt has had.
 	Fresh cairn.UID
 }
@@ -70,6 +76,15 @@ type Facts struct {
 // FenceFor is how long a fence stands before it is lifted for the time being.
 // Routers hold writes back for longer.
 const FenceFor = 2 * time.Second
+
+const (
+	// MaxAttempts is how often a shard is copied in one move: where its changes since
+	// the copy were not kept any more so often, it is written faster than that can be.
+	MaxAttempts = 5
+	// CatchUpFor is how long the target may be about to catch up before the move is
+	// given up.
+	CatchUpFor = 30 * time.Minute
+)
 
 // Decide is the next thing to do about a move. It is the protocol: whatever other
 // movers do at the same time, and whatever becomes of the answers, at most one
@@ -104,9 +119,9 @@ func Decide(s State, f Facts, now time.Time) Action {
 		if !s.Activated {
 			return Action{Kind: Note, Revision: m.Revision}
 		}
-		done := s.enter(shardmap.MoveDone, now)
-		done.Clean = true
-		return Action{Kind: Swap, Next: done}
+		return Action{Kind: Swap, Next: s.enter(shardmap.MoveDone, now)}
+	case shardmap.MoveDone:
+		return s.forget(f, now)
 	case shardmap.MoveCancelled:
 		return s.cleanUp(f)
 	}
@@ -139,6 +154,8 @@ func (s State) copy(now time.Time) Action {
 		return Action{Kind: Wait}
 	case !s.Have.Known:
 		return Action{Kind: Ask}
+	case s.Have.Copied == 0 && s.Move.Kept != 0 && !s.Unkept:
+		return Action{Kind: Adopt}
 	case !s.Have.Complete:
 		return Action{Kind: Copy}
 	}
@@ -165,6 +182,8 @@ func (s State) catchUp(f Facts, now time.Time) Action {
 		return s.restart(f, now)
 	case now.Before(s.FenceAfter):
 		return Action{Kind: Wait, Until: s.FenceAfter}
+	case !s.Caught && now.Sub(s.Move.Stepped) > CatchUpFor:
+		return s.cancel("the shard is written faster than its changes reach the target; move it when less is written", now)
 	case !s.Caught:
 		return Action{Kind: Tail}
 	}
@@ -210,6 +229,28 @@ func (s State) differs() bool {
 		s.Have.Through >= s.Fence.Index && s.Have.Digest != s.Fence.Digest
 }
 
+// forget has the source forget what it has kept for long enough, by the time at which
+// the target began to serve: a clock that jumps costs a copy at most. The record says
+// so before: who would have the shard given back as it was kept competes for it.
+func (s State) forget(f Facts, now time.Time) Action {
+	until := s.Move.Stepped.Add(s.Move.Keep)
+	switch {
+	case s.Move.Clean:
+		return Action{Kind: End}
+	case s.Move.Keeps() && !f.SourceGone && now.Before(until):
+		return Action{Kind: Wait, Until: until}
+	case s.Move.Keeps() && !f.SourceGone:
+		over := s.Move
+		over.Keep = 0
+		return Action{Kind: Swap, Next: over}
+	case !s.Forgotten && !f.SourceGone:
+		return Action{Kind: Forget}
+	}
+	next := s.Move
+	next.Clean = true
+	return Action{Kind: Swap, Next: next}
+}
+
 func (s State) cleanUp(f Facts) Action {
 	switch {
 	case s.Move.Clean:
@@ -253,8 +294,11 @@ func (s State) giveUp(why string, now time.Time) Action {
 }
 
 // restart begins another copy, under another name: whatever comes late of this
-// one is not taken for it.
+// one is not taken for it. The last one that may be is not begun again.
 func (s State) restart(f Facts, now time.Time) Action {
+	if s.Move.Attempt >= MaxAttempts {
+		return s.cancel(fmt.Sprintf("it was copied %d times, and then could not catch up: %s; move it when less is written, copy faster, or keep more changes (cairn index --changes-mib)", s.Move.Attempt, s.Broken), now)
+	}
 	next := s.enter(shardmap.MovePreparing, now)
 	next.Attempt++
 	next.Stale, next.Staging = s.Move.Staging, f.Fresh

@@ -45,6 +45,11 @@ func (x *tables) carryOut(w *world, msg message) func(*world) {
 	case move.Drop:
 		target.staged[slot(a.Staging)] = staging{}
 		return learn(move.State.HasDropped)
+	case move.Forget:
+		if source.kept.by == uint8(slot(m.Staging))+1 {
+			source.kept = kept{}
+		}
+		return learn(move.State.HasForgotten)
 	case move.PutFence:
 		if !source.owns || uint64(source.epoch) != m.Epoch {
 			return fail(cairn.KindStale)
@@ -70,7 +75,7 @@ func (x *tables) carryOut(w *world, msg message) func(*world) {
 			*f = fence{number: max(f.number, uint8(a.Fence))}
 		}
 		return learn(func(s move.State) move.State { return s.FenceLifted(a.Fence) })
-	case move.Copy, move.Tail:
+	case move.Copy, move.Adopt, move.Tail:
 		return x.stagePart(target, msg, m, learn, fail)
 	}
 	panic(fmt.Sprintf("nobody carries out %s", a))
@@ -79,6 +84,14 @@ func (x *tables) carryOut(w *world, msg message) func(*world) {
 // stagePart takes a part in if it follows on what is there.
 func (x *tables) stagePart(target *index, msg message, m shardmap.Move, learn func(func(move.State) move.State) func(*world), fail func(cairn.Kind) func(*world)) func(*world) {
 	to, p := &target.staged[slot(m.Staging)], msg.part
+	if p.adopts && to.copied == 0 {
+		if target.kept.by != uint8(slot(m.Kept))+1 {
+			return fail(cairn.KindPrecondition)
+		}
+		*to = staging{p.after, p.after, true, 0, target.kept.value, target.kept.requests}
+		p.value, p.requests = to.value+p.value-p.sinceValue, to.requests+p.requests-p.sinceRequests
+		target.kept = kept{}
+	}
 	taken := staging{to.copied, p.through, true, p.seal, p.value, p.requests}
 	switch {
 	case p.copy && (to.copied == 0 || x.flaw.unordered):
@@ -108,13 +121,20 @@ func (w *world) assign(c uint8) bool {
 	at := &w.index[c]
 	switch {
 	case w.owner != c && at.owns:
-		*at = index{log: at.log, compacted: at.compacted, staged: at.staged}
+		left := kept{}
+		for i, f := range at.fences {
+			if f.on {
+				left = kept{uint8(i) + 1, at.value, at.requests}
+			}
+		}
+		*at = index{log: at.log, compacted: at.compacted, staged: at.staged, kept: left}
 	case w.owner == c && !at.owns:
 		from := at.staged[w.by-1]
 		at.owns, at.epoch, at.by = true, w.epoch, w.by
 		at.value, at.requests, at.lost = from.value, from.requests, from.sealed == 0
 		at.staged[w.by-1] = staging{}
 		at.log++
+		at.since, at.sinceValue, at.sinceRequests = at.log, at.value, at.requests
 	case w.owner == c && at.epoch != w.epoch:
 		// It has not noticed that it had lost the shard: its entries stay.
 		at.epoch, at.by, at.fences = w.epoch, w.by, [stagings]fence{}

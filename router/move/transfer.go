@@ -15,7 +15,9 @@ type Source interface {
 	// first for none. It fails with the error of deliver.
 	CopyShard(ctx context.Context, s cairn.MovingShard, after []byte, deliver func(cairn.CopiedPart) error) error
 	// TailShard is what has become of the shard after a log index; where nothing has
-	// it waits a moment. KindCompacted: the log no longer reaches back that far.
+	// it waits a moment. KindCompacted: the log no longer reaches back that far. After
+	// 0 it is that of what the target may have kept of the shard, as s says, and has
+	// it adopted; KindCompacted if that is not of what the shard came from.
 	TailShard(ctx context.Context, s cairn.MovingShard, after uint64) (cairn.TailPart, error)
 	// FenceShard sets the move's fence of a number, or lifts it, and returns how it
 	// is then: a number below the last, or one that was lifted, changes nothing.
@@ -30,7 +32,7 @@ type Target interface {
 	StageShard(ctx context.Context, s cairn.MovingShard, part []byte) (cairn.Staged, error)
 	// StagedShard tells what it has, the zero Staged for nothing.
 	StagedShard(ctx context.Context, s cairn.MovingShard) (cairn.Staged, error)
-	// DropShard forgets what is staged.
+	// DropShard forgets what is staged or, of a source, kept under the move's name.
 	DropShard(ctx context.Context, s cairn.MovingShard) error
 	// NoteRevision returns once its log has noted the map of a revision, and serves
 	// by that.

@@ -57,10 +57,16 @@ type index struct {
 	log             uint8 // its last index
 	compacted       uint8 // the log is gone up to here
 	fences          [stagings]fence
+	// since is the log index at which it got the shard, with what it had then.
+	since, sinceValue, sinceRequests uint8
+	// kept is what it had when a move took the shard away.
+	kept kept
 	// lost: it was given a shard that it had not, or not all of.
 	lost   bool
 	staged [stagings]staging
 }
+
+type kept struct{ by, value, requests uint8 }
 
 type fence struct {
 	number uint8
@@ -99,10 +105,12 @@ type message struct {
 
 // part is what a source hands to a target.
 type part struct {
-	copy            bool
+	copy, adopts    bool
 	after, through  uint8
 	seal            uint8
 	value, requests uint8
+	// Of what is adopted: what the source had when it got that.
+	sinceValue, sinceRequests uint8
 }
 
 // tables number what is large. They are the rules' as well: how to decide, and
@@ -157,8 +165,15 @@ func (x *tables) begin(b budget) world {
 }
 
 func (x *tables) plan(w *world) shardmap.Move {
+	var kept cairn.UID
+	if len(x.records.all) > 0 {
+		if before := x.records.all[w.record]; before.Phase == shardmap.MoveDone && !before.Clean { // it may, or may have forgotten
+			kept = before.Staging
+		}
+	}
 	return shardmap.Move{
-		UID: cairn.UID(0x50) + cairn.UID(w.names), Keyspace: keyspace, Shard: 1, Epoch: uint64(w.epoch), From: cluster(w.owner), To: cluster(1 - w.owner),
+		Kept: kept,
+		UID:  cairn.UID(0x50) + cairn.UID(w.names), Keyspace: keyspace, Shard: 1, Epoch: uint64(w.epoch), From: cluster(w.owner), To: cluster(1 - w.owner),
 		Phase: shardmap.MovePreparing, Attempt: 1, Staging: stageBase + cairn.UID(w.names-1), Revision: uint64(w.revision),
 	}
 }
@@ -207,7 +222,7 @@ func (x *tables) next(w world) (out []step) {
 		x.put(&after, record)
 		add(after, "an operator cancels")
 	}
-	if w.reverses > 0 && record.Phase == shardmap.MoveDone && record.Clean {
+	if w.reverses > 0 && record.Phase == shardmap.MoveDone {
 		after := w
 		after.reverses--
 		after.revision++
@@ -307,7 +322,7 @@ func (x *tables) nextOfMover(w world, i uint8, add func(world, string, ...any)) 
 			continue
 		}
 		msg := message{here: true, live: true, from: i, action: number, move: x.records.put(s.Move)}
-		if a.Kind == move.Copy || a.Kind == move.Tail {
+		if a.Kind == move.Copy || a.Kind == move.Tail || a.Kind == move.Adopt {
 			var err error
 			if msg.part, err = x.readPart(w, s, a); err != nil {
 				x.fail(&after, i, a, cairn.KindOf(err))
@@ -346,10 +361,15 @@ func (x *tables) readPart(w world, s move.State, a move.Action) (part, error) {
 	switch {
 	case !source.owns || uint64(source.epoch) != s.Move.Epoch:
 		return part{}, cairn.Errorf(cairn.KindStale, "FAILED", "not the owner")
+	case a.Kind == move.Adopt && (source.since < source.compacted || source.by != uint8(slot(s.Move.Kept))+1 || source.since == 0):
+		return part{}, cairn.Errorf(cairn.KindCompacted, "FAILED", "nothing is kept")
 	case a.Kind == move.Tail && after < source.compacted:
 		return part{}, cairn.Errorf(cairn.KindCompacted, "FAILED", "the log is cut")
 	}
 	p := part{copy: a.Kind == move.Copy, after: after, through: source.log, value: source.value, requests: source.requests}
+	if a.Kind == move.Adopt {
+		p.adopts, p.after, p.sinceValue, p.sinceRequests = true, source.since, source.sinceValue, source.sinceRequests
+	}
 	if f := source.fences[slot(s.Move.Staging)]; f.on && !p.copy {
 		p.seal = f.number
 	}
@@ -440,18 +460,21 @@ func (w *world) sort() {
 	slices.SortFunc(w.net[:], func(a, b message) int { return compareKeys(a.key(), b.key()) })
 }
 
-func (m message) key() [9]int32 {
+func (m message) key() [10]int32 {
 	if !m.here {
-		return [9]int32{1}
+		return [10]int32{1}
 	}
 	live, copied := int32(0), int32(0)
 	if m.live {
 		live = 1
 	}
-	if m.part.copy {
+	switch {
+	case m.part.copy:
 		copied = 1
+	case m.part.adopts:
+		copied = 2
 	}
-	return [9]int32{0, live, int32(m.from), m.action, m.move, copied, int32(m.part.after)<<16 | int32(m.part.through)<<8 | int32(m.part.seal), int32(m.part.value), int32(m.part.requests)}
+	return [10]int32{0, live, int32(m.from), m.action, m.move, copied, int32(m.part.after)<<16 | int32(m.part.through)<<8 | int32(m.part.seal), int32(m.part.value), int32(m.part.requests), int32(m.part.sinceValue)<<8 | int32(m.part.sinceRequests)}
 }
 
-func compareKeys(a, b [9]int32) int { return slices.Compare(a[:], b[:]) }
+func compareKeys(a, b [10]int32) int { return slices.Compare(a[:], b[:]) }

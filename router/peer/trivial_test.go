@@ -111,6 +111,14 @@ func (x *trivial) Identify() cairn.Identity {
 	}}
 }
 
+// VerifyShard answers what says what it was asked.
+func (x *trivial) VerifyShard(_ context.Context, keyspace cairn.UID, shard cairn.ShardID, revision uint64) (cairn.ShardCheck, error) {
+	return cairn.ShardCheck{
+		Index: uint64(keyspace), Epoch: revision, Start: []byte("a"), End: []byte("b"), Withheld: true,
+		Kept: cairn.Digest{Entries: uint64(shard), Sum: 1}, Counted: cairn.Digest{Entries: 2, Sum: 3},
+	}, nil
+}
+
 func (x *trivial) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, error) {
 	return cairn.IndexStatus{
 		AppliedIndex: 9, CheckpointIndex: 8, CheckpointAge: int64(time.Second), MapRevision: epoch, Entries: 4, FileBytes: 4096,

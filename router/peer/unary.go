@@ -94,7 +94,8 @@ func (p *Peer) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, err
 			Members: view.GetMembers(), Bytes: int64(view.GetBytes()), Refusal: view.GetRefusal(),
 		})
 	}
-	status.Shards, status.Arriving, status.Withheld = shardsOf(response.GetShards()), shardsOf(response.GetArriving()), shardsOf(response.GetWithheld())
+	status.Shards, status.Arriving = shardsOf(response.GetShards()), shardsOf(response.GetArriving())
+	status.Withheld, status.Kept = shardsOf(response.GetWithheld()), shardsOf(response.GetKept())
 	return status, nil
 }
 

@@ -10,8 +10,10 @@ import (
 
 	"cairn"
 	"cairn/proto/rpcerr"
+	"cairn/shardmap"
 )
 
+// adminMethods begin the full names of the methods that change the map.
 const adminMethods = "/cairn.v1.Admin/"
 
 // unary is around every unary call.
@@ -23,7 +25,7 @@ func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 		}
 		s.config.Events.ended(info.FullMethod, began, err)
 	}()
-	if ctx, err = s.identified(ctx); err != nil {
+	if ctx, err = s.identified(ctx, info.FullMethod); err != nil {
 		return nil, asStatus(err)
 	}
 	if message, ok := req.(proto.Message); ok {
@@ -56,7 +58,7 @@ func (s *Server) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServ
 			s.config.Events.ended(info.FullMethod, began, err)
 		}
 	}()
-	if ctx, err = s.identified(ctx); err != nil {
+	if ctx, err = s.identified(ctx, info.FullMethod); err != nil {
 		return asStatus(err)
 	}
 	return asStatus(handle(srv, servedStream{stream, ctx, s}))
@@ -102,10 +104,15 @@ func checkCount(field string, count int) error {
 	return nil
 }
 
-func (s *Server) identified(ctx context.Context) (context.Context, error) {
+// identified is the context of a call to a method, which knows the caller: what is
+// changed with it is remembered as the caller's.
+func (s *Server) identified(ctx context.Context, method string) (context.Context, error) {
 	caller, err := s.config.Authenticator.Authenticate(ctx)
 	if err != nil {
 		return ctx, err
+	}
+	if strings.HasPrefix(method, adminMethods) {
+		ctx = shardmap.WithAuthor(ctx, shardmap.Author{Who: caller.Name(), Why: strings.TrimPrefix(method, adminMethods)})
 	}
 	return context.WithValue(ctx, callerKey{}, caller), nil
 }

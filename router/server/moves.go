@@ -10,6 +10,7 @@ import (
 	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
 	"cairn/router/admin"
+	"cairn/shardmap"
 )
 
 func (a *administration) IsolateKey(ctx context.Context, req *cairnv1.IsolateKeyRequest) (*cairnv1.IsolateKeyResponse, error) {
@@ -45,19 +46,47 @@ func (a *administration) CreateMove(ctx context.Context, req *cairnv1.CreateMove
 	if err != nil {
 		return nil, err
 	}
-	var who string
-	if caller := CallerFrom(ctx); caller != nil {
-		who = caller.Name()
+	options := admin.MoveOptions{Who: callerName(ctx), Why: req.GetReason(), Keep: shardmap.DefaultKeep}
+	if keep := req.GetKeep(); keep != nil {
+		if err := keep.CheckValid(); err != nil {
+			return nil, cairn.Invalid("keep", "KEEP_OUT_OF_RANGE", "%w", err)
+		}
+		options.Keep = keep.AsDuration()
 	}
-	info, err := a.admin.MoveShard(ctx, keyspace, id, to, who, req.GetReason())
+	info, err := a.admin.MoveShard(ctx, keyspace, id, to, options)
 	if err != nil {
 		return nil, inField("shard", err)
 	}
 	return &cairnv1.CreateMoveResponse{Move: moveMessage(info)}, nil
 }
 
+// callerName is who calls, empty where that is not known.
+func callerName(ctx context.Context) string {
+	if caller := CallerFrom(ctx); caller != nil {
+		return caller.Name()
+	}
+	return ""
+}
+
+func (a *administration) ReverseMove(ctx context.Context, req *cairnv1.ReverseMoveRequest) (*cairnv1.ReverseMoveResponse, error) {
+	uid, err := moveUID(req.GetName())
+	if err != nil {
+		return nil, err
+	}
+	var info admin.MoveInfo
+	if req.GetAsKept() {
+		info, err = a.admin.GiveBack(ctx, uid)
+	} else {
+		info, err = a.admin.ReverseMove(ctx, uid, admin.MoveOptions{Who: callerName(ctx), Why: req.GetReason(), Keep: shardmap.DefaultKeep})
+	}
+	if err != nil {
+		return nil, inField("name", err)
+	}
+	return &cairnv1.ReverseMoveResponse{Move: moveMessage(info)}, nil
+}
+
 func (a *administration) GetMove(ctx context.Context, req *cairnv1.GetMoveRequest) (*cairnv1.Move, error) {
-	uid, err := moveUID("name", req.GetName())
+	uid, err := moveUID(req.GetName())
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +114,7 @@ func (a *administration) ResumeMove(ctx context.Context, req *cairnv1.ResumeMove
 }
 
 func (a *administration) pause(ctx context.Context, name string, paused bool) (*cairnv1.Move, error) {
-	uid, err := moveUID("name", name)
+	uid, err := moveUID(name)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +126,7 @@ func (a *administration) pause(ctx context.Context, name string, paused bool) (*
 }
 
 func (a *administration) CancelMove(ctx context.Context, req *cairnv1.CancelMoveRequest) (*cairnv1.CancelMoveResponse, error) {
-	uid, err := moveUID("name", req.GetName())
+	uid, err := moveUID(req.GetName())
 	if err != nil {
 		return nil, err
 	}
@@ -161,14 +190,14 @@ func movesAfter(token string) (admin.MovesAfter, error) {
 
 func moveName(uid cairn.UID) string { return movePrefix + uid.String() }
 
-// moveUID reads "moves/<uid>" from a field.
-func moveUID(field, resource string) (uid cairn.UID, err error) {
-	text, err := resourceName(field, movePrefix, resource)
+// moveUID reads "moves/<uid>" from the field "name".
+func moveUID(resource string) (uid cairn.UID, err error) {
+	text, err := resourceName("name", movePrefix, resource)
 	if err != nil {
 		return 0, err
 	}
 	if err := uid.UnmarshalText([]byte(text)); err != nil || uid.String() != text {
-		return 0, cairn.Invalid(field, "RESOURCE_NAME", "%q is not a move's name; one looks like %q", resource, "moves/00c3a1f09be24d57")
+		return 0, cairn.Invalid("name", "RESOURCE_NAME", "%q is not a move's name; one looks like %q", resource, "moves/00c3a1f09be24d57")
 	}
 	return uid, nil
 }
@@ -179,6 +208,9 @@ func moveMessage(info admin.MoveInfo) *cairnv1.Move {
 		Phase: cairnv1.Move_Phase(info.Phase), Attempt: info.Attempt, Paused: info.Paused, Cancelling: info.Cancel && info.Phase.Active(),
 		Caller: info.Who, Reason: info.Why, Problem: info.Problem, Waits: info.Waits,
 		CreateTime: timestamppb.New(info.Created), PhaseTime: timestamppb.New(info.Stepped),
+	}
+	if info.Keeps() {
+		out.KeptUntil = timestamppb.New(info.Stepped.Add(info.Keep))
 	}
 	if info.EntriesKnown {
 		out.Entries = &info.Entries

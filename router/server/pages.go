@@ -57,6 +57,7 @@ const (
 	shardsPage
 	viewsPage
 	movesPage
+	historyPage
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -36,6 +36,8 @@ type committed struct {
 	Attempt cairn.UID `json:"attempt"`
 	// Time is when, for the sweep, in seconds since 1970.
 	Time int64 `json:"time"`
+	// Sent is when exactly, in microseconds, of a transaction that takes effect.
+	Sent int64 `json:"sent,omitempty"`
 }
 
 // Commit makes a change in etcd, as a whole or not at all, and returns the
@@ -61,7 +63,7 @@ func (s *Store) Commit(ctx context.Context, change shardmap.Change) (revision ui
 	case <-ctx.Done():
 		return 0, cairn.Errorf(cairn.KindDeadline, "COMMIT_TIMEOUT", "another commit is under way, and the time is up")
 	}
-	t, err := s.transaction(change)
+	t, err := s.transaction(ctx, change)
 	if err != nil {
 		return 0, err
 	}
@@ -117,13 +119,14 @@ func (s *Store) attempt(ctx context.Context, t *transaction) (uint64, error) {
 
 func (s *Store) try(ctx context.Context, t *transaction, attempt cairn.UID) (*clientv3.TxnResponse, error) {
 	key := s.config.Prefix + committersFolder + s.committer.name.String()
-	value, err := json.Marshal(committed{attempt, s.config.Now().Unix()})
+	now := s.config.Now()
+	value, err := json.Marshal(committed{attempt, now.Unix(), now.UnixMicro()})
 	if err != nil {
 		return nil, err
 	}
 	put := clientv3.OpPut(key, string(value))
 	// A put without an attempt: this one is over, whatever comes late.
-	over, err := json.Marshal(committed{0, s.config.Now().Unix()})
+	over, err := json.Marshal(committed{Time: now.Unix()})
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,9 @@ type Config struct {
 	RetryEvery time.Duration
 	// SweepEvery is how often leftovers are deleted; never if 0.
 	SweepEvery time.Duration
+	// HistoryKept is how many changes of the Map are kept; 10,000 if 0. There may be
+	// more until the next sweep.
+	HistoryKept int
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
 	// Events are told what happens.
@@ -41,6 +44,9 @@ type Config struct {
 type Events struct {
 	// Published: a new Map is out.
 	Published func(revision uint64)
+	// Learnt: a transaction that some Store committed is in the Map, so long after it
+	// was sent, by the clocks of two machines; never less than 0.
+	Learnt func(after time.Duration)
 	// Loaded: the whole map was read from etcd, with this many shards.
 	Loaded func(revision uint64, shards int, took time.Duration)
 	// Disconnected: etcd does not answer, or the watch broke. The Store goes on
@@ -80,6 +86,9 @@ func (c Config) withDefaults() (Config, error) {
 		if *d.set == 0 {
 			*d.set = d.value
 		}
+	}
+	if c.HistoryKept == 0 {
+		c.HistoryKept = 10_000
 	}
 	if c.Now == nil {
 		c.Now = time.Now

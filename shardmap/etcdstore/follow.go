@@ -2,6 +2,7 @@ package etcdstore
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"strings"
@@ -136,6 +137,7 @@ func (s *Store) watchOnce(ctx context.Context, state *state, pause *backoff) err
 func (s *Store) receive(state *state, response clientv3.WatchResponse) error {
 	revision := uint64(response.Header.Revision)
 	records := make([]record, 0, len(response.Events))
+	var learnt []time.Time
 	for _, event := range response.Events {
 		r := s.record(event.Kv.Key, event.Kv.Value, event.Kv.ModRevision)
 		if event.Type == clientv3.EventTypeDelete {
@@ -143,6 +145,9 @@ func (s *Store) receive(state *state, response clientv3.WatchResponse) error {
 		}
 		if isOfMap(r.key) {
 			records = append(records, r)
+		}
+		if sent, is := sentAt(r); is {
+			learnt = append(learnt, sent)
 		}
 		// The header's revision may be ahead of the events that came.
 		revision = r.modRevision
@@ -155,7 +160,28 @@ func (s *Store) receive(state *state, response clientv3.WatchResponse) error {
 	}
 	// In this order: the journal never claims to be as new as what it lacks.
 	s.journalAppend(state, records)
-	return s.publish(state)
+	if err := s.publish(state); err != nil {
+		return err
+	}
+	if s.config.Events.Learnt != nil {
+		for _, sent := range learnt {
+			s.config.Events.Learnt(max(0, s.config.Now().Sub(sent)))
+		}
+	}
+	return nil
+}
+
+// sentAt is when a transaction was sent that put a record, if it was a committer's
+// and took effect.
+func sentAt(r record) (time.Time, bool) {
+	if !strings.HasPrefix(r.key, committersFolder) || r.value == nil {
+		return time.Time{}, false
+	}
+	var last committed
+	if json.Unmarshal(r.value, &last) != nil || last.Sent == 0 {
+		return time.Time{}, false
+	}
+	return time.UnixMicro(last.Sent), true
 }
 
 // prove keeps proving that the Map is current.

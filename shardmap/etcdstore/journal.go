@@ -266,6 +266,9 @@ func (s *snapshot) write(to io.Writer) (size int64, err error) {
 	for _, move := range s.current.Moves() {
 		add(record{moveKey(move.UID), encodeMove(move), move.Revision})
 	}
+	if settings := s.current.Settings(); settings.Revision > 0 {
+		add(record{settingsKey, encodeSettings(settings), settings.Revision})
+	}
 	for _, k := range s.current.Catalog().Keyspaces() {
 		for shard := range s.current.Shards(k.UID) {
 			add(record{shardKey(generation{k.UID, k.Generation}, shard.ID), encodeShard(shard), shard.Revision})

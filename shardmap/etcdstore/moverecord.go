@@ -36,6 +36,8 @@ type moveRecord struct {
 	Stale    cairn.UID     `json:"stale,omitempty"`
 	Fence    uint64        `json:"fence,omitempty"`
 	Final    uint64        `json:"final,omitempty"`
+	Kept     cairn.UID     `json:"kept,omitempty"`
+	Keep     time.Duration `json:"keep_ns,omitempty"`
 	Cancel   bool          `json:"cancel,omitempty"`
 	Paused   bool          `json:"paused,omitempty"`
 	Clean    bool          `json:"clean,omitempty"`
@@ -52,7 +54,7 @@ func encodeMove(m shardmap.Move) []byte {
 	data, err := json.Marshal(moveRecord{
 		Keyspace: m.Keyspace, Shard: m.Shard, Epoch: m.Epoch, Start: hexadecimal(m.Start), End: hexadecimal(m.End),
 		From: m.From, To: m.To, Phase: m.Phase.String(), Attempt: m.Attempt, Staging: m.Staging, Stale: m.Stale, Fence: m.Fence, Final: m.Final,
-		Cancel: m.Cancel, Paused: m.Paused, Clean: m.Clean, Who: m.Who, Why: m.Why, Problem: m.Problem, Created: m.Created, Stepped: m.Stepped,
+		Kept: m.Kept, Keep: m.Keep, Cancel: m.Cancel, Paused: m.Paused, Clean: m.Clean, Who: m.Who, Why: m.Why, Problem: m.Problem, Created: m.Created, Stepped: m.Stepped,
 	})
 	if err != nil {
 		panic(err) // strings, numbers and times of our years always marshal
@@ -74,13 +76,14 @@ func decodeMove(r record) (shardmap.Move, error) {
 		return broken(err)
 	}
 	phase, known := shardmap.ParseMovePhase(stored.Phase)
-	if !known || uid == 0 || stored.Keyspace == 0 || stored.From == 0 || stored.To == 0 || stored.Staging == 0 || stored.Epoch == 0 || stored.Epoch > r.modRevision {
+	if !known || uid == 0 || stored.Keyspace == 0 || stored.From == 0 || stored.To == 0 || stored.Staging == 0 || stored.Epoch == 0 || stored.Epoch > r.modRevision ||
+		stored.Keep < 0 || stored.Keep > shardmap.MaxKeep {
 		return broken(errors.New("a field out of its range"))
 	}
 	return shardmap.Move{
 		UID: uid, Keyspace: stored.Keyspace, Shard: stored.Shard, Epoch: stored.Epoch, Start: string(stored.Start), End: string(stored.End),
 		From: stored.From, To: stored.To, Phase: phase, Attempt: stored.Attempt, Staging: stored.Staging, Stale: stored.Stale, Fence: stored.Fence, Final: stored.Final,
-		Cancel: stored.Cancel, Paused: stored.Paused, Clean: stored.Clean, Who: stored.Who, Why: stored.Why, Problem: stored.Problem,
+		Kept: stored.Kept, Keep: stored.Keep, Cancel: stored.Cancel, Paused: stored.Paused, Clean: stored.Clean, Who: stored.Who, Why: stored.Why, Problem: stored.Problem,
 		Created: stored.Created.UTC(), Stepped: stored.Stepped.UTC(), Revision: r.modRevision,
 	}, nil
 }

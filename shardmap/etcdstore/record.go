@@ -31,12 +31,13 @@ const (
 	foundersFolder   = "founders/"
 	keyspacesFolder  = "keyspaces/"
 	movesFolder      = "moves/"
+	settingsFolder   = "settings/"
 	shardsFolder     = "shards/"
 	viewsFolder      = "views/"
 )
 
 // mapFolders hold what the Map is made of. What stands elsewhere is another's.
-var mapFolders = []string{clustersFolder, creatingFolder, keyspacesFolder, movesFolder, shardsFolder, viewsFolder}
+var mapFolders = []string{clustersFolder, creatingFolder, keyspacesFolder, movesFolder, settingsFolder, shardsFolder, viewsFolder}
 
 func isOfMap(key string) bool {
 	return slices.ContainsFunc(mapFolders, func(folder string) bool { return strings.HasPrefix(key, folder) })

@@ -79,6 +79,12 @@ func (l *loader) add(r record) error {
 			return err
 		}
 		l.builder.AddMove(move)
+	case r.key == settingsKey:
+		settings, err := decodeSettings(r)
+		if err != nil {
+			return err
+		}
+		l.builder.Settings = settings
 	case strings.HasPrefix(r.key, creatingFolder):
 		uid, err := parseCreatingKey(r.key)
 		if err != nil {
@@ -161,6 +167,13 @@ func (s *state) apply(revision uint64, records []record) error {
 			if err := addMove(&update, r); err != nil {
 				return err
 			}
+		}
+		if key == settingsKey {
+			settings, err := decodeSettings(r)
+			if err != nil {
+				return err
+			}
+			update.Settings = &settings
 		}
 		if !strings.HasPrefix(key, shardsFolder) {
 			continue

@@ -20,6 +20,7 @@ const (
 // Sweep deletes the shards of keyspaces that are neither live nor being
 // created, as of a Map at least as new as the call, and returns how many. It
 // may run anywhere at any time: what it deletes can never become live.
+// Beside that it deletes what the Store keeps beyond its bounds.
 // KindUnavailable if etcd does not answer; what was deleted by then is.
 func (s *Store) Sweep(ctx context.Context) (shards int64, err error) {
 	if _, err := s.Refresh(ctx); err != nil {
@@ -39,6 +40,9 @@ func (s *Store) Sweep(ctx context.Context) (shards int64, err error) {
 		}
 	}
 	if err := s.sweepFounders(ctx); err != nil {
+		return shards, err
+	}
+	if err := s.sweepHistory(ctx); err != nil {
 		return shards, err
 	}
 	return shards, s.sweepCommitters(ctx)

@@ -1,6 +1,8 @@
 package etcdstore
 
 import (
+	"context"
+
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"cairn"
@@ -37,7 +39,7 @@ type look struct {
 
 // transaction translates a change. One with many records is decided against
 // the present Map, which the transaction then compares as a whole.
-func (s *Store) transaction(change shardmap.Change) (*transaction, error) {
+func (s *Store) transaction(ctx context.Context, change shardmap.Change) (*transaction, error) {
 	t := &transaction{staged: map[generation][]shardmap.Shard{}}
 	created, deleted := map[cairn.UID]bool{}, map[cairn.UID]bool{}
 	m := s.Map()
@@ -49,7 +51,7 @@ func (s *Store) transaction(change shardmap.Change) (*transaction, error) {
 			deleted[standing.UID] = true
 		}
 	}
-	const ownOperations = 2 // the committer's and the deletions key
+	const ownOperations = 3 // the committer's, the history's and the deletions key
 	stage := len(created) > 0 && len(change.Keyspaces)+len(change.Clusters)+len(change.Views)+len(change.Shards)+ownOperations > maxOperations
 	deletes := false
 	for _, k := range change.Keyspaces {
@@ -112,6 +114,13 @@ func (s *Store) transaction(change shardmap.Change) (*transaction, error) {
 		case move.Delete:
 			t.ops = append(t.ops, clientv3.OpDelete(s.config.Prefix+key))
 		}
+	}
+	if settings := change.Settings; settings != nil {
+		s.compare(t, settingsKey, "the settings", settings.Expected)
+		t.ops = append(t.ops, clientv3.OpPut(s.config.Prefix+settingsKey, string(encodeSettings(settings.Put))))
+	}
+	if remember := s.remember(ctx, change, m); remember != nil {
+		t.ops = append(t.ops, *remember)
 	}
 	if deletes {
 		t.ops = append(t.ops, clientv3.OpPut(s.config.Prefix+deletionsKey, ""))

@@ -17,6 +17,9 @@ type Input struct {
 	Loads map[shardmap.ShardRef]Load
 	// Drain are clusters to be emptied.
 	Drain []cairn.UID
+	// Silent are clusters of which nothing is known now: they neither give nor take,
+	// and count for nobody.
+	Silent []cairn.UID
 	// Fixed are keyspaces whose shards can't move: nobody would move their
 	// data. Their load counts; their shards are split and merged as others'.
 	Fixed []cairn.UID

@@ -62,7 +62,7 @@ func (r *round) effects() ([]Keyspace, []Cluster) {
 	var clusters []Cluster
 	for i := range r.clusters {
 		h := &r.clusters[i]
-		c := Cluster{Name: h.name, UID: h.uid, Revision: h.revision, Capacity: figure(h.capacity), Draining: h.draining}
+		c := Cluster{Name: h.name, UID: h.uid, Revision: h.revision, Capacity: figure(h.capacity), Draining: h.draining, Silent: h.silent}
 		if h.takes() && r.mean > 0 {
 			c.Before, c.After = figure(float64(h.before)/h.capacity/r.mean), figure(h.fill(0)/r.mean)
 		}
@@ -77,7 +77,7 @@ func (r *round) held() []Held {
 	held := []Held{}
 	for i := range r.clusters {
 		h := &r.clusters[i]
-		if !h.draining && !(h.takes() && h.fill(0) > (1+r.Settings.Tolerance)*r.mean) {
+		if !h.draining && !h.silent && !(h.takes() && h.fill(0) > (1+r.Settings.Tolerance)*r.mean) {
 			continue
 		}
 		by := map[Obstacle]Held{}

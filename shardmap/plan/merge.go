@@ -76,7 +76,9 @@ func (r *round) coldPairs() []int32 {
 // mergeable tells whether a shard's bounds may change: one that was moved a
 // short while ago, or that can't move, may be merged; a pinned one is left
 // alone, and so is one that is on its way.
-func (x *row) mergeable() bool { return !x.touched && x.stays != Pinned && x.stays != Arriving }
+func (x *row) mergeable() bool {
+	return !x.touched && x.stays != Pinned && x.stays != Arriving && x.stays != Silent
+}
 
 // gather decides to move a cold shard to its neighbour's cluster, if it may and
 // that cluster does not get fuller than the tolerance and the fullest are.

@@ -57,6 +57,8 @@ type Cluster struct {
 	// Capacity is what it can carry relative to others.
 	Capacity float64 `json:"capacity"`
 	Draining bool    `json:"draining,omitempty"`
+	// Silent tells that nothing was known of it: the plan is made without it.
+	Silent bool `json:"silent,omitempty"`
 	// Before and After are its cost relative to its fair share; 0 for one that
 	// has none, being drained or without capacity.
 	Before float64 `json:"before"`
@@ -154,6 +156,7 @@ const (
 	Pinned      Obstacle = "pinned"
 	Recent      Obstacle = "recent"
 	Arriving    Obstacle = "arriving"
+	Silent      Obstacle = "silent"
 	Fixed       Obstacle = "fixed"
 	OverBudget  Obstacle = "over-budget"
 	TooLarge    Obstacle = "too-large"
@@ -165,6 +168,7 @@ var obstacles = map[Obstacle]string{
 	Pinned:      "they are pinned",
 	Recent:      "they were moved a short while ago",
 	Arriving:    "a move of them is on its way",
+	Silent:      "its index does not answer, so that the plan is made without it",
 	Fixed:       "nobody would move their keyspace's data",
 	OverBudget:  "the round's budget is spent",
 	TooLarge:    "each is too large to move at once",

@@ -55,6 +55,7 @@ type holder struct {
 	revision uint64
 	capacity float64
 	draining bool
+	silent   bool   // nothing is known of it
 	before   uint64 // what it cost as the round began
 	cost     uint64
 	rows     []int32 // that it owned as the round began
@@ -62,7 +63,7 @@ type holder struct {
 }
 
 // takes tells whether the cluster is to have a share at all.
-func (h *holder) takes() bool { return h.capacity > 0 && !h.draining }
+func (h *holder) takes() bool { return h.capacity > 0 && !h.draining && !h.silent }
 
 // fill is the cluster's cost by its capacity, with what it would take.
 func (h *holder) fill(more uint64) float64 { return float64(h.cost+more) / h.capacity }
@@ -79,6 +80,7 @@ func newRound(in Input) (*round, error) {
 		number[c.UID] = int32(len(r.clusters))
 		r.clusters = append(r.clusters, holder{
 			uid: c.UID, name: c.Name, zone: c.Zone, revision: c.Revision, capacity: capacity(c), draining: slices.Contains(in.Drain, c.UID),
+			silent: slices.Contains(in.Silent, c.UID),
 		})
 	}
 	for _, uid := range in.Drain {
@@ -125,6 +127,8 @@ func (r *round) readShards(k *catalog.Keyspace, number map[cairn.UID]int32) erro
 		case arriving:
 			owner = arrivesAt
 			x.stays = Arriving
+		case slices.Contains(r.Silent, owner):
+			x.stays = Silent
 		case shard.Pinned:
 			x.stays = Pinned
 		case fixed:

@@ -11,6 +11,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -75,6 +76,59 @@ func (ResourceChange_Action) EnumDescriptor() ([]byte, []int) {
 	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{3, 0}
 }
 
+type ShardCheck_Outcome int32
+
+const (
+	ShardCheck_OUTCOME_UNSPECIFIED ShardCheck_Outcome = 0
+	ShardCheck_SAME                ShardCheck_Outcome = 1
+	ShardCheck_DIFFERENT           ShardCheck_Outcome = 2
+	// It could not be made, or not at one moment.
+	ShardCheck_UNKNOWN ShardCheck_Outcome = 3
+)
+
+// Enum value maps for ShardCheck_Outcome.
+var (
+	ShardCheck_Outcome_name = map[int32]string{
+		0: "OUTCOME_UNSPECIFIED",
+		1: "SAME",
+		2: "DIFFERENT",
+		3: "UNKNOWN",
+	}
+	ShardCheck_Outcome_value = map[string]int32{
+		"OUTCOME_UNSPECIFIED": 0,
+		"SAME":                1,
+		"DIFFERENT":           2,
+		"UNKNOWN":             3,
+	}
+)
+
+func (x ShardCheck_Outcome) Enum() *ShardCheck_Outcome {
+	p := new(ShardCheck_Outcome)
+	*p = x
+	return p
+}
+
+func (x ShardCheck_Outcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ShardCheck_Outcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_cairn_v1_admin_proto_enumTypes[1].Descriptor()
+}
+
+func (ShardCheck_Outcome) Type() protoreflect.EnumType {
+	return &file_cairn_v1_admin_proto_enumTypes[1]
+}
+
+func (x ShardCheck_Outcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ShardCheck_Outcome.Descriptor instead.
+func (ShardCheck_Outcome) EnumDescriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{43, 0}
+}
+
 type Replica_Role int32
 
 const (
@@ -118,11 +172,11 @@ func (x Replica_Role) String() string {
 }
 
 func (Replica_Role) Descriptor() protoreflect.EnumDescriptor {
-	return file_cairn_v1_admin_proto_enumTypes[1].Descriptor()
+	return file_cairn_v1_admin_proto_enumTypes[2].Descriptor()
 }
 
 func (Replica_Role) Type() protoreflect.EnumType {
-	return &file_cairn_v1_admin_proto_enumTypes[1]
+	return &file_cairn_v1_admin_proto_enumTypes[2]
 }
 
 func (x Replica_Role) Number() protoreflect.EnumNumber {
@@ -131,7 +185,7 @@ func (x Replica_Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Replica_Role.Descriptor instead.
 func (Replica_Role) EnumDescriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{53, 0}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{72, 0}
 }
 
 type Resource struct {
@@ -1990,6 +2044,599 @@ func (x *PinShardResponse) GetShard() *Shard {
 	return nil
 }
 
+type ListMapChangesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A keyspace, as in "keyspaces/runways", or a shard of one; also such that are gone.
+	// Everything when unset.
+	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	// Only changes from this time on, and before this one, by the clocks of those who
+	// made them.
+	Since *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	Until *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
+	// 1 to 1,000; 100 when unset.
+	PageSize      int32  `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMapChangesRequest) Reset() {
+	*x = ListMapChangesRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMapChangesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMapChangesRequest) ProtoMessage() {}
+
+func (x *ListMapChangesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMapChangesRequest.ProtoReflect.Descriptor instead.
+func (*ListMapChangesRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ListMapChangesRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *ListMapChangesRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *ListMapChangesRequest) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *ListMapChangesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListMapChangesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListMapChangesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Changes       []*MapChange           `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMapChangesResponse) Reset() {
+	*x = ListMapChangesResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMapChangesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMapChangesResponse) ProtoMessage() {}
+
+func (x *ListMapChangesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMapChangesResponse.ProtoReflect.Descriptor instead.
+func (*ListMapChangesResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ListMapChangesResponse) GetChanges() []*MapChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *ListMapChangesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// MapChange is one transaction that changed the map.
+type MapChange struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Revision uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	Time     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
+	// Who made it, and why: a method of Admin, or a move and its reason.
+	Caller        string           `protobuf:"bytes,3,opt,name=caller,proto3" json:"caller,omitempty"`
+	Reason        string           `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Resources     []*ResourceEvent `protobuf:"bytes,5,rep,name=resources,proto3" json:"resources,omitempty"`
+	Shards        []*ShardEvent    `protobuf:"bytes,6,rep,name=shards,proto3" json:"shards,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MapChange) Reset() {
+	*x = MapChange{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MapChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MapChange) ProtoMessage() {}
+
+func (x *MapChange) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MapChange.ProtoReflect.Descriptor instead.
+func (*MapChange) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *MapChange) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *MapChange) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *MapChange) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+func (x *MapChange) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *MapChange) GetResources() []*ResourceEvent {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+func (x *MapChange) GetShards() []*ShardEvent {
+	if x != nil {
+		return x.Shards
+	}
+	return nil
+}
+
+type ResourceEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "keyspaces/runways".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// "created", "changed" or "deleted".
+	What          string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResourceEvent) Reset() {
+	*x = ResourceEvent{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResourceEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResourceEvent) ProtoMessage() {}
+
+func (x *ResourceEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResourceEvent.ProtoReflect.Descriptor instead.
+func (*ResourceEvent) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ResourceEvent) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ResourceEvent) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+type ShardEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "keyspaces/runways/shards/17".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Unset of a shard that came to be.
+	Before *ShardVersion `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
+	// Unset of a shard that is gone.
+	After         *ShardVersion `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShardEvent) Reset() {
+	*x = ShardEvent{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShardEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShardEvent) ProtoMessage() {}
+
+func (x *ShardEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShardEvent.ProtoReflect.Descriptor instead.
+func (*ShardEvent) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ShardEvent) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ShardEvent) GetBefore() *ShardVersion {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+func (x *ShardEvent) GetAfter() *ShardVersion {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+// ShardVersion is a shard as it was once.
+type ShardVersion struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "clusters/north".
+	Cluster string `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	// Placement keys [start, end); an empty end is open.
+	Start         []byte `protobuf:"bytes,2,opt,name=start,proto3" json:"start,omitempty"`
+	End           []byte `protobuf:"bytes,3,opt,name=end,proto3" json:"end,omitempty"`
+	Epoch         uint64 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Pinned        bool   `protobuf:"varint,5,opt,name=pinned,proto3" json:"pinned,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShardVersion) Reset() {
+	*x = ShardVersion{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShardVersion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShardVersion) ProtoMessage() {}
+
+func (x *ShardVersion) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShardVersion.ProtoReflect.Descriptor instead.
+func (*ShardVersion) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *ShardVersion) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+func (x *ShardVersion) GetStart() []byte {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *ShardVersion) GetEnd() []byte {
+	if x != nil {
+		return x.End
+	}
+	return nil
+}
+
+func (x *ShardVersion) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *ShardVersion) GetPinned() bool {
+	if x != nil {
+		return x.Pinned
+	}
+	return false
+}
+
+type VerifyShardRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "keyspaces/runways/shards/17".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyShardRequest) Reset() {
+	*x = VerifyShardRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyShardRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyShardRequest) ProtoMessage() {}
+
+func (x *VerifyShardRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyShardRequest.ProtoReflect.Descriptor instead.
+func (*VerifyShardRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *VerifyShardRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type VerifyShardResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Checks        []*ShardCheck          `protobuf:"bytes,1,rep,name=checks,proto3" json:"checks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyShardResponse) Reset() {
+	*x = VerifyShardResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyShardResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyShardResponse) ProtoMessage() {}
+
+func (x *VerifyShardResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyShardResponse.ProtoReflect.Descriptor instead.
+func (*VerifyShardResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *VerifyShardResponse) GetChecks() []*ShardCheck {
+	if x != nil {
+		return x.Checks
+	}
+	return nil
+}
+
+// ShardCheck is one comparison of what is known of a shard.
+type ShardCheck struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is compared, such as "owner", "replica 10.0.0.1:7711" or "move".
+	What    string             `protobuf:"bytes,1,opt,name=what,proto3" json:"what,omitempty"`
+	Outcome ShardCheck_Outcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=cairn.v1.ShardCheck_Outcome" json:"outcome,omitempty"`
+	// The log index that it is of; 0 for none.
+	Index uint64 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
+	// Entries, and the hash of them all; 0 where there is nothing to count.
+	Entries uint64 `protobuf:"varint,4,opt,name=entries,proto3" json:"entries,omitempty"`
+	Digest  uint64 `protobuf:"fixed64,5,opt,name=digest,proto3" json:"digest,omitempty"`
+	// What is different, or why it is not known; empty if it is the same.
+	Note          string `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShardCheck) Reset() {
+	*x = ShardCheck{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShardCheck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShardCheck) ProtoMessage() {}
+
+func (x *ShardCheck) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShardCheck.ProtoReflect.Descriptor instead.
+func (*ShardCheck) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *ShardCheck) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *ShardCheck) GetOutcome() ShardCheck_Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return ShardCheck_OUTCOME_UNSPECIFIED
+}
+
+func (x *ShardCheck) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *ShardCheck) GetEntries() uint64 {
+	if x != nil {
+		return x.Entries
+	}
+	return 0
+}
+
+func (x *ShardCheck) GetDigest() uint64 {
+	if x != nil {
+		return x.Digest
+	}
+	return 0
+}
+
+func (x *ShardCheck) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
 type CreateMoveRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The shard, as in "keyspaces/runways/shards/17".
@@ -1997,14 +2644,17 @@ type CreateMoveRequest struct {
 	// Where it shall go, as in "clusters/north".
 	To string `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
 	// Why, for those who look at it later; at most 255 bytes.
-	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// How long the former owner keeps what it had after the move, 0s to 24h: a move
+	// back copies nothing then; 15 minutes when unset.
+	Keep          *durationpb.Duration `protobuf:"bytes,4,opt,name=keep,proto3" json:"keep,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateMoveRequest) Reset() {
 	*x = CreateMoveRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[35]
+	mi := &file_cairn_v1_admin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2016,7 +2666,7 @@ func (x *CreateMoveRequest) String() string {
 func (*CreateMoveRequest) ProtoMessage() {}
 
 func (x *CreateMoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[35]
+	mi := &file_cairn_v1_admin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2029,7 +2679,7 @@ func (x *CreateMoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateMoveRequest.ProtoReflect.Descriptor instead.
 func (*CreateMoveRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *CreateMoveRequest) GetShard() string {
@@ -2053,6 +2703,13 @@ func (x *CreateMoveRequest) GetReason() string {
 	return ""
 }
 
+func (x *CreateMoveRequest) GetKeep() *durationpb.Duration {
+	if x != nil {
+		return x.Keep
+	}
+	return nil
+}
+
 type CreateMoveResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Move          *Move                  `protobuf:"bytes,1,opt,name=move,proto3" json:"move,omitempty"`
@@ -2062,7 +2719,7 @@ type CreateMoveResponse struct {
 
 func (x *CreateMoveResponse) Reset() {
 	*x = CreateMoveResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[36]
+	mi := &file_cairn_v1_admin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2074,7 +2731,7 @@ func (x *CreateMoveResponse) String() string {
 func (*CreateMoveResponse) ProtoMessage() {}
 
 func (x *CreateMoveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[36]
+	mi := &file_cairn_v1_admin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2087,7 +2744,7 @@ func (x *CreateMoveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateMoveResponse.ProtoReflect.Descriptor instead.
 func (*CreateMoveResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{36}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *CreateMoveResponse) GetMove() *Move {
@@ -2107,7 +2764,7 @@ type GetMoveRequest struct {
 
 func (x *GetMoveRequest) Reset() {
 	*x = GetMoveRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[37]
+	mi := &file_cairn_v1_admin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2119,7 +2776,7 @@ func (x *GetMoveRequest) String() string {
 func (*GetMoveRequest) ProtoMessage() {}
 
 func (x *GetMoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[37]
+	mi := &file_cairn_v1_admin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2132,7 +2789,7 @@ func (x *GetMoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMoveRequest.ProtoReflect.Descriptor instead.
 func (*GetMoveRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{37}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *GetMoveRequest) GetName() string {
@@ -2153,7 +2810,7 @@ type ListMovesRequest struct {
 
 func (x *ListMovesRequest) Reset() {
 	*x = ListMovesRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[38]
+	mi := &file_cairn_v1_admin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2165,7 +2822,7 @@ func (x *ListMovesRequest) String() string {
 func (*ListMovesRequest) ProtoMessage() {}
 
 func (x *ListMovesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[38]
+	mi := &file_cairn_v1_admin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2178,7 +2835,7 @@ func (x *ListMovesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMovesRequest.ProtoReflect.Descriptor instead.
 func (*ListMovesRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{38}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ListMovesRequest) GetPageSize() int32 {
@@ -2206,7 +2863,7 @@ type ListMovesResponse struct {
 
 func (x *ListMovesResponse) Reset() {
 	*x = ListMovesResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[39]
+	mi := &file_cairn_v1_admin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2218,7 +2875,7 @@ func (x *ListMovesResponse) String() string {
 func (*ListMovesResponse) ProtoMessage() {}
 
 func (x *ListMovesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[39]
+	mi := &file_cairn_v1_admin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2231,7 +2888,7 @@ func (x *ListMovesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMovesResponse.ProtoReflect.Descriptor instead.
 func (*ListMovesResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{39}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ListMovesResponse) GetMoves() []*Move {
@@ -2257,7 +2914,7 @@ type PauseMoveRequest struct {
 
 func (x *PauseMoveRequest) Reset() {
 	*x = PauseMoveRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[40]
+	mi := &file_cairn_v1_admin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2269,7 +2926,7 @@ func (x *PauseMoveRequest) String() string {
 func (*PauseMoveRequest) ProtoMessage() {}
 
 func (x *PauseMoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[40]
+	mi := &file_cairn_v1_admin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2282,7 +2939,7 @@ func (x *PauseMoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseMoveRequest.ProtoReflect.Descriptor instead.
 func (*PauseMoveRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{40}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *PauseMoveRequest) GetName() string {
@@ -2301,7 +2958,7 @@ type PauseMoveResponse struct {
 
 func (x *PauseMoveResponse) Reset() {
 	*x = PauseMoveResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[41]
+	mi := &file_cairn_v1_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2313,7 +2970,7 @@ func (x *PauseMoveResponse) String() string {
 func (*PauseMoveResponse) ProtoMessage() {}
 
 func (x *PauseMoveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[41]
+	mi := &file_cairn_v1_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2326,7 +2983,7 @@ func (x *PauseMoveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseMoveResponse.ProtoReflect.Descriptor instead.
 func (*PauseMoveResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{41}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *PauseMoveResponse) GetMove() *Move {
@@ -2345,7 +3002,7 @@ type ResumeMoveRequest struct {
 
 func (x *ResumeMoveRequest) Reset() {
 	*x = ResumeMoveRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[42]
+	mi := &file_cairn_v1_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2357,7 +3014,7 @@ func (x *ResumeMoveRequest) String() string {
 func (*ResumeMoveRequest) ProtoMessage() {}
 
 func (x *ResumeMoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[42]
+	mi := &file_cairn_v1_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2370,7 +3027,7 @@ func (x *ResumeMoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeMoveRequest.ProtoReflect.Descriptor instead.
 func (*ResumeMoveRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{42}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ResumeMoveRequest) GetName() string {
@@ -2389,7 +3046,7 @@ type ResumeMoveResponse struct {
 
 func (x *ResumeMoveResponse) Reset() {
 	*x = ResumeMoveResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[43]
+	mi := &file_cairn_v1_admin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2401,7 +3058,7 @@ func (x *ResumeMoveResponse) String() string {
 func (*ResumeMoveResponse) ProtoMessage() {}
 
 func (x *ResumeMoveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[43]
+	mi := &file_cairn_v1_admin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2414,7 +3071,7 @@ func (x *ResumeMoveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeMoveResponse.ProtoReflect.Descriptor instead.
 func (*ResumeMoveResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{43}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ResumeMoveResponse) GetMove() *Move {
@@ -2433,7 +3090,7 @@ type CancelMoveRequest struct {
 
 func (x *CancelMoveRequest) Reset() {
 	*x = CancelMoveRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[44]
+	mi := &file_cairn_v1_admin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2445,7 +3102,7 @@ func (x *CancelMoveRequest) String() string {
 func (*CancelMoveRequest) ProtoMessage() {}
 
 func (x *CancelMoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[44]
+	mi := &file_cairn_v1_admin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2458,7 +3115,7 @@ func (x *CancelMoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelMoveRequest.ProtoReflect.Descriptor instead.
 func (*CancelMoveRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{44}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *CancelMoveRequest) GetName() string {
@@ -2477,7 +3134,7 @@ type CancelMoveResponse struct {
 
 func (x *CancelMoveResponse) Reset() {
 	*x = CancelMoveResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[45]
+	mi := &file_cairn_v1_admin_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2489,7 +3146,7 @@ func (x *CancelMoveResponse) String() string {
 func (*CancelMoveResponse) ProtoMessage() {}
 
 func (x *CancelMoveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[45]
+	mi := &file_cairn_v1_admin_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2502,12 +3159,535 @@ func (x *CancelMoveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelMoveResponse.ProtoReflect.Descriptor instead.
 func (*CancelMoveResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{45}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *CancelMoveResponse) GetMove() *Move {
 	if x != nil {
 		return x.Move
+	}
+	return nil
+}
+
+type ReverseMoveRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "moves/00c3a1f09be24d57".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Why, for those who look at it later; at most 255 bytes.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Give the shard back at once, as it was kept: what its present owner took since
+	// is lost. FAILED_PRECONDITION (SHARD_SERVED) unless that owner has lost the shard,
+	// NOTHING_KEPT where it is not kept any more.
+	AsKept        bool `protobuf:"varint,3,opt,name=as_kept,json=asKept,proto3" json:"as_kept,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReverseMoveRequest) Reset() {
+	*x = ReverseMoveRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReverseMoveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReverseMoveRequest) ProtoMessage() {}
+
+func (x *ReverseMoveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReverseMoveRequest.ProtoReflect.Descriptor instead.
+func (*ReverseMoveRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *ReverseMoveRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ReverseMoveRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ReverseMoveRequest) GetAsKept() bool {
+	if x != nil {
+		return x.AsKept
+	}
+	return false
+}
+
+type ReverseMoveResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The move back; the one that was reversed where the shard was given back at
+	// once.
+	Move          *Move `protobuf:"bytes,1,opt,name=move,proto3" json:"move,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReverseMoveResponse) Reset() {
+	*x = ReverseMoveResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReverseMoveResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReverseMoveResponse) ProtoMessage() {}
+
+func (x *ReverseMoveResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReverseMoveResponse.ProtoReflect.Descriptor instead.
+func (*ReverseMoveResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *ReverseMoveResponse) GetMove() *Move {
+	if x != nil {
+		return x.Move
+	}
+	return nil
+}
+
+type GetMoverSettingsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetMoverSettingsRequest) Reset() {
+	*x = GetMoverSettingsRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMoverSettingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMoverSettingsRequest) ProtoMessage() {}
+
+func (x *GetMoverSettingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMoverSettingsRequest.ProtoReflect.Descriptor instead.
+func (*GetMoverSettingsRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{57}
+}
+
+// MoverSettings are how moves are carried out.
+type MoverSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset where the flags of the router that carries them out decide.
+	Limits        *CopyLimits `protobuf:"bytes,1,opt,name=limits,proto3" json:"limits,omitempty"`
+	Balance       *Balance    `protobuf:"bytes,2,opt,name=balance,proto3" json:"balance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MoverSettings) Reset() {
+	*x = MoverSettings{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MoverSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MoverSettings) ProtoMessage() {}
+
+func (x *MoverSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MoverSettings.ProtoReflect.Descriptor instead.
+func (*MoverSettings) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *MoverSettings) GetLimits() *CopyLimits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *MoverSettings) GetBalance() *Balance {
+	if x != nil {
+		return x.Balance
+	}
+	return nil
+}
+
+// CopyLimits bound what is copied in a second; 0 is no bound.
+type CopyLimits struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Bytes         int64                  `protobuf:"varint,1,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Entries       int64                  `protobuf:"varint,2,opt,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CopyLimits) Reset() {
+	*x = CopyLimits{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CopyLimits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CopyLimits) ProtoMessage() {}
+
+func (x *CopyLimits) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CopyLimits.ProtoReflect.Descriptor instead.
+func (*CopyLimits) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *CopyLimits) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *CopyLimits) GetEntries() int64 {
+	if x != nil {
+		return x.Entries
+	}
+	return 0
+}
+
+// Balance is how clusters are evened out without anybody asking each time.
+type Balance struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	On    bool                   `protobuf:"varint,1,opt,name=on,proto3" json:"on,omitempty"`
+	// The most of a keyspace's entries that a round moves, above 0 and at most 1; 0.09
+	// when unset.
+	Share float64 `protobuf:"fixed64,2,opt,name=share,proto3" json:"share,omitempty"`
+	// The most moves of a round; any number when unset.
+	Moves int32 `protobuf:"varint,3,opt,name=moves,proto3" json:"moves,omitempty"`
+	// How long after the beginning of a round the next one is, at least 1s; 10 minutes
+	// when unset.
+	Every *durationpb.Duration `protobuf:"bytes,4,opt,name=every,proto3" json:"every,omitempty"`
+	// When the last round began; unset before the first.
+	RoundTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=round_time,json=roundTime,proto3" json:"round_time,omitempty"`
+	// Why it has stopped by itself; switching it on has it go on.
+	Stopped       string `protobuf:"bytes,6,opt,name=stopped,proto3" json:"stopped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Balance) Reset() {
+	*x = Balance{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Balance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Balance) ProtoMessage() {}
+
+func (x *Balance) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Balance.ProtoReflect.Descriptor instead.
+func (*Balance) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *Balance) GetOn() bool {
+	if x != nil {
+		return x.On
+	}
+	return false
+}
+
+func (x *Balance) GetShare() float64 {
+	if x != nil {
+		return x.Share
+	}
+	return 0
+}
+
+func (x *Balance) GetMoves() int32 {
+	if x != nil {
+		return x.Moves
+	}
+	return 0
+}
+
+func (x *Balance) GetEvery() *durationpb.Duration {
+	if x != nil {
+		return x.Every
+	}
+	return nil
+}
+
+func (x *Balance) GetRoundTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RoundTime
+	}
+	return nil
+}
+
+func (x *Balance) GetStopped() string {
+	if x != nil {
+		return x.Stopped
+	}
+	return ""
+}
+
+type LimitCopiesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset to leave it to the flags of the router that carries moves out.
+	Limits        *CopyLimits `protobuf:"bytes,1,opt,name=limits,proto3" json:"limits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitCopiesRequest) Reset() {
+	*x = LimitCopiesRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitCopiesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitCopiesRequest) ProtoMessage() {}
+
+func (x *LimitCopiesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitCopiesRequest.ProtoReflect.Descriptor instead.
+func (*LimitCopiesRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *LimitCopiesRequest) GetLimits() *CopyLimits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+type LimitCopiesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Settings      *MoverSettings         `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitCopiesResponse) Reset() {
+	*x = LimitCopiesResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitCopiesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitCopiesResponse) ProtoMessage() {}
+
+func (x *LimitCopiesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitCopiesResponse.ProtoReflect.Descriptor instead.
+func (*LimitCopiesResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *LimitCopiesResponse) GetSettings() *MoverSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+type SetBalanceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Balance       *Balance               `protobuf:"bytes,1,opt,name=balance,proto3" json:"balance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetBalanceRequest) Reset() {
+	*x = SetBalanceRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetBalanceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetBalanceRequest) ProtoMessage() {}
+
+func (x *SetBalanceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetBalanceRequest.ProtoReflect.Descriptor instead.
+func (*SetBalanceRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *SetBalanceRequest) GetBalance() *Balance {
+	if x != nil {
+		return x.Balance
+	}
+	return nil
+}
+
+type SetBalanceResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Settings      *MoverSettings         `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetBalanceResponse) Reset() {
+	*x = SetBalanceResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetBalanceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetBalanceResponse) ProtoMessage() {}
+
+func (x *SetBalanceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetBalanceResponse.ProtoReflect.Descriptor instead.
+func (*SetBalanceResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *SetBalanceResponse) GetSettings() *MoverSettings {
+	if x != nil {
+		return x.Settings
 	}
 	return nil
 }
@@ -2527,7 +3707,7 @@ type PlanRebalanceRequest struct {
 
 func (x *PlanRebalanceRequest) Reset() {
 	*x = PlanRebalanceRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[46]
+	mi := &file_cairn_v1_admin_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2539,7 +3719,7 @@ func (x *PlanRebalanceRequest) String() string {
 func (*PlanRebalanceRequest) ProtoMessage() {}
 
 func (x *PlanRebalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[46]
+	mi := &file_cairn_v1_admin_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2552,7 +3732,7 @@ func (x *PlanRebalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRebalanceRequest.ProtoReflect.Descriptor instead.
 func (*PlanRebalanceRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{46}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *PlanRebalanceRequest) GetDrain() []string {
@@ -2586,7 +3766,7 @@ type ApplyRebalanceRequest struct {
 
 func (x *ApplyRebalanceRequest) Reset() {
 	*x = ApplyRebalanceRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	mi := &file_cairn_v1_admin_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2598,7 +3778,7 @@ func (x *ApplyRebalanceRequest) String() string {
 func (*ApplyRebalanceRequest) ProtoMessage() {}
 
 func (x *ApplyRebalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[47]
+	mi := &file_cairn_v1_admin_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2611,7 +3791,7 @@ func (x *ApplyRebalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRebalanceRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRebalanceRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{47}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ApplyRebalanceRequest) GetData() []byte {
@@ -2633,7 +3813,7 @@ type ApplyRebalanceResponse struct {
 
 func (x *ApplyRebalanceResponse) Reset() {
 	*x = ApplyRebalanceResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[48]
+	mi := &file_cairn_v1_admin_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2645,7 +3825,7 @@ func (x *ApplyRebalanceResponse) String() string {
 func (*ApplyRebalanceResponse) ProtoMessage() {}
 
 func (x *ApplyRebalanceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[48]
+	mi := &file_cairn_v1_admin_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2658,7 +3838,7 @@ func (x *ApplyRebalanceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRebalanceResponse.ProtoReflect.Descriptor instead.
 func (*ApplyRebalanceResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{48}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ApplyRebalanceResponse) GetSteps() int32 {
@@ -2685,7 +3865,7 @@ type PlanRebalanceResponse struct {
 
 func (x *PlanRebalanceResponse) Reset() {
 	*x = PlanRebalanceResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[49]
+	mi := &file_cairn_v1_admin_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2697,7 +3877,7 @@ func (x *PlanRebalanceResponse) String() string {
 func (*PlanRebalanceResponse) ProtoMessage() {}
 
 func (x *PlanRebalanceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[49]
+	mi := &file_cairn_v1_admin_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2710,7 +3890,7 @@ func (x *PlanRebalanceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRebalanceResponse.ProtoReflect.Descriptor instead.
 func (*PlanRebalanceResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{49}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *PlanRebalanceResponse) GetData() []byte {
@@ -2730,7 +3910,7 @@ type GetIndexStatusRequest struct {
 
 func (x *GetIndexStatusRequest) Reset() {
 	*x = GetIndexStatusRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[50]
+	mi := &file_cairn_v1_admin_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2742,7 +3922,7 @@ func (x *GetIndexStatusRequest) String() string {
 func (*GetIndexStatusRequest) ProtoMessage() {}
 
 func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[50]
+	mi := &file_cairn_v1_admin_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2755,7 +3935,7 @@ func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIndexStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetIndexStatusRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{50}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *GetIndexStatusRequest) GetCluster() string {
@@ -2775,7 +3955,7 @@ type ListReplicasRequest struct {
 
 func (x *ListReplicasRequest) Reset() {
 	*x = ListReplicasRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[51]
+	mi := &file_cairn_v1_admin_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2787,7 +3967,7 @@ func (x *ListReplicasRequest) String() string {
 func (*ListReplicasRequest) ProtoMessage() {}
 
 func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[51]
+	mi := &file_cairn_v1_admin_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2800,7 +3980,7 @@ func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasRequest.ProtoReflect.Descriptor instead.
 func (*ListReplicasRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{51}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *ListReplicasRequest) GetParent() string {
@@ -2820,7 +4000,7 @@ type ListReplicasResponse struct {
 
 func (x *ListReplicasResponse) Reset() {
 	*x = ListReplicasResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[52]
+	mi := &file_cairn_v1_admin_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2832,7 +4012,7 @@ func (x *ListReplicasResponse) String() string {
 func (*ListReplicasResponse) ProtoMessage() {}
 
 func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[52]
+	mi := &file_cairn_v1_admin_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2845,7 +4025,7 @@ func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasResponse.ProtoReflect.Descriptor instead.
 func (*ListReplicasResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{52}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ListReplicasResponse) GetReplicas() []*Replica {
@@ -2877,7 +4057,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[53]
+	mi := &file_cairn_v1_admin_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2889,7 +4069,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[53]
+	mi := &file_cairn_v1_admin_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2902,7 +4082,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{53}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Replica) GetAddress() string {
@@ -2979,7 +4159,7 @@ type IndexStatus struct {
 
 func (x *IndexStatus) Reset() {
 	*x = IndexStatus{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[54]
+	mi := &file_cairn_v1_admin_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2991,7 +4171,7 @@ func (x *IndexStatus) String() string {
 func (*IndexStatus) ProtoMessage() {}
 
 func (x *IndexStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[54]
+	mi := &file_cairn_v1_admin_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3004,7 +4184,7 @@ func (x *IndexStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IndexStatus.ProtoReflect.Descriptor instead.
 func (*IndexStatus) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{54}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *IndexStatus) GetReplica() string {
@@ -3081,7 +4261,7 @@ var File_cairn_v1_admin_proto protoreflect.FileDescriptor
 
 const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x14cairn/v1/admin.proto\x12\bcairn.v1\x1a\x18cairn/v1/resources.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9d\x01\n" +
+	"\x14cairn/v1/admin.proto\x12\bcairn.v1\x1a\x18cairn/v1/resources.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x01\n" +
 	"\bResource\x120\n" +
 	"\bkeyspace\x18\x01 \x01(\v2\x12.cairn.v1.KeyspaceH\x00R\bkeyspace\x12-\n" +
 	"\acluster\x18\x02 \x01(\v2\x11.cairn.v1.ClusterH\x00R\acluster\x12$\n" +
@@ -3211,13 +4391,63 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\vcairn/ShardR\x04name\x12\x16\n" +
 	"\x06pinned\x18\x02 \x01(\bR\x06pinned\"9\n" +
 	"\x10PinShardResponse\x12%\n" +
-	"\x05shard\x18\x01 \x01(\v2\x0f.cairn.v1.ShardR\x05shard\"}\n" +
+	"\x05shard\x18\x01 \x01(\v2\x0f.cairn.v1.ShardR\x05shard\"\xcf\x01\n" +
+	"\x15ListMapChangesRequest\x12\x16\n" +
+	"\x06parent\x18\x01 \x01(\tR\x06parent\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1b\n" +
+	"\tpage_size\x18\x04 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\"o\n" +
+	"\x16ListMapChangesResponse\x12-\n" +
+	"\achanges\x18\x01 \x03(\v2\x13.cairn.v1.MapChangeR\achanges\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xec\x01\n" +
+	"\tMapChange\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x04R\brevision\x12.\n" +
+	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
+	"\x06caller\x18\x03 \x01(\tR\x06caller\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x125\n" +
+	"\tresources\x18\x05 \x03(\v2\x17.cairn.v1.ResourceEventR\tresources\x12,\n" +
+	"\x06shards\x18\x06 \x03(\v2\x14.cairn.v1.ShardEventR\x06shards\"7\n" +
+	"\rResourceEvent\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04what\x18\x02 \x01(\tR\x04what\"~\n" +
+	"\n" +
+	"ShardEvent\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12.\n" +
+	"\x06before\x18\x02 \x01(\v2\x16.cairn.v1.ShardVersionR\x06before\x12,\n" +
+	"\x05after\x18\x03 \x01(\v2\x16.cairn.v1.ShardVersionR\x05after\"~\n" +
+	"\fShardVersion\x12\x18\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\x12\x14\n" +
+	"\x05start\x18\x02 \x01(\fR\x05start\x12\x10\n" +
+	"\x03end\x18\x03 \x01(\fR\x03end\x12\x14\n" +
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\x12\x16\n" +
+	"\x06pinned\x18\x05 \x01(\bR\x06pinned\"=\n" +
+	"\x12VerifyShardRequest\x12'\n" +
+	"\x04name\x18\x01 \x01(\tB\x13\xe0A\x02\xfaA\r\n" +
+	"\vcairn/ShardR\x04name\"C\n" +
+	"\x13VerifyShardResponse\x12,\n" +
+	"\x06checks\x18\x01 \x03(\v2\x14.cairn.v1.ShardCheckR\x06checks\"\xfe\x01\n" +
+	"\n" +
+	"ShardCheck\x12\x12\n" +
+	"\x04what\x18\x01 \x01(\tR\x04what\x126\n" +
+	"\aoutcome\x18\x02 \x01(\x0e2\x1c.cairn.v1.ShardCheck.OutcomeR\aoutcome\x12\x14\n" +
+	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x18\n" +
+	"\aentries\x18\x04 \x01(\x04R\aentries\x12\x16\n" +
+	"\x06digest\x18\x05 \x01(\x06R\x06digest\x12\x12\n" +
+	"\x04note\x18\x06 \x01(\tR\x04note\"H\n" +
+	"\aOutcome\x12\x17\n" +
+	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\b\n" +
+	"\x04SAME\x10\x01\x12\r\n" +
+	"\tDIFFERENT\x10\x02\x12\v\n" +
+	"\aUNKNOWN\x10\x03\"\xac\x01\n" +
 	"\x11CreateMoveRequest\x12)\n" +
 	"\x05shard\x18\x01 \x01(\tB\x13\xe0A\x02\xfaA\r\n" +
 	"\vcairn/ShardR\x05shard\x12%\n" +
 	"\x02to\x18\x02 \x01(\tB\x15\xe0A\x02\xfaA\x0f\n" +
 	"\rcairn/ClusterR\x02to\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"8\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12-\n" +
+	"\x04keep\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x04keep\"8\n" +
 	"\x12CreateMoveResponse\x12\"\n" +
 	"\x04move\x18\x01 \x01(\v2\x0e.cairn.v1.MoveR\x04move\"8\n" +
 	"\x0eGetMoveRequest\x12&\n" +
@@ -3248,7 +4478,39 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"cairn/MoveR\x04name\"8\n" +
 	"\x12CancelMoveResponse\x12\"\n" +
-	"\x04move\x18\x01 \x01(\v2\x0e.cairn.v1.MoveR\x04move\"l\n" +
+	"\x04move\x18\x01 \x01(\v2\x0e.cairn.v1.MoveR\x04move\"m\n" +
+	"\x12ReverseMoveRequest\x12&\n" +
+	"\x04name\x18\x01 \x01(\tB\x12\xe0A\x02\xfaA\f\n" +
+	"\n" +
+	"cairn/MoveR\x04name\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x17\n" +
+	"\aas_kept\x18\x03 \x01(\bR\x06asKept\"9\n" +
+	"\x13ReverseMoveResponse\x12\"\n" +
+	"\x04move\x18\x01 \x01(\v2\x0e.cairn.v1.MoveR\x04move\"\x19\n" +
+	"\x17GetMoverSettingsRequest\"j\n" +
+	"\rMoverSettings\x12,\n" +
+	"\x06limits\x18\x01 \x01(\v2\x14.cairn.v1.CopyLimitsR\x06limits\x12+\n" +
+	"\abalance\x18\x02 \x01(\v2\x11.cairn.v1.BalanceR\abalance\"<\n" +
+	"\n" +
+	"CopyLimits\x12\x14\n" +
+	"\x05bytes\x18\x01 \x01(\x03R\x05bytes\x12\x18\n" +
+	"\aentries\x18\x02 \x01(\x03R\aentries\"\xd5\x01\n" +
+	"\aBalance\x12\x0e\n" +
+	"\x02on\x18\x01 \x01(\bR\x02on\x12\x14\n" +
+	"\x05share\x18\x02 \x01(\x01R\x05share\x12\x14\n" +
+	"\x05moves\x18\x03 \x01(\x05R\x05moves\x12/\n" +
+	"\x05every\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x05every\x12>\n" +
+	"\n" +
+	"round_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\troundTime\x12\x1d\n" +
+	"\astopped\x18\x06 \x01(\tB\x03\xe0A\x03R\astopped\"B\n" +
+	"\x12LimitCopiesRequest\x12,\n" +
+	"\x06limits\x18\x01 \x01(\v2\x14.cairn.v1.CopyLimitsR\x06limits\"J\n" +
+	"\x13LimitCopiesResponse\x123\n" +
+	"\bsettings\x18\x01 \x01(\v2\x17.cairn.v1.MoverSettingsR\bsettings\"E\n" +
+	"\x11SetBalanceRequest\x120\n" +
+	"\abalance\x18\x01 \x01(\v2\x11.cairn.v1.BalanceB\x03\xe0A\x02R\abalance\"I\n" +
+	"\x12SetBalanceResponse\x123\n" +
+	"\bsettings\x18\x01 \x01(\v2\x17.cairn.v1.MoverSettingsR\bsettings\"l\n" +
 	"\x14PlanRebalanceRequest\x12(\n" +
 	"\x05drain\x18\x01 \x03(\tB\x12\xfaA\x0f\n" +
 	"\rcairn/ClusterR\x05drain\x12\x14\n" +
@@ -3302,7 +4564,7 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	" \x01(\x04R\tviewBytes\x1a>\n" +
 	"\x10NodeEntriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\xb5\x0f\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\x87\x13\n" +
 	"\x05Admin\x128\n" +
 	"\x05Apply\x12\x16.cairn.v1.ApplyRequest\x1a\x17.cairn.v1.ApplyResponse\x12?\n" +
 	"\vGetKeyspace\x12\x1c.cairn.v1.GetKeyspaceRequest\x1a\x12.cairn.v1.Keyspace\x12P\n" +
@@ -3325,7 +4587,9 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\vMergeShards\x12\x1c.cairn.v1.MergeShardsRequest\x1a\x1d.cairn.v1.MergeShardsResponse\x12G\n" +
 	"\n" +
 	"IsolateKey\x12\x1b.cairn.v1.IsolateKeyRequest\x1a\x1c.cairn.v1.IsolateKeyResponse\x12A\n" +
-	"\bPinShard\x12\x19.cairn.v1.PinShardRequest\x1a\x1a.cairn.v1.PinShardResponse\x12G\n" +
+	"\bPinShard\x12\x19.cairn.v1.PinShardRequest\x1a\x1a.cairn.v1.PinShardResponse\x12J\n" +
+	"\vVerifyShard\x12\x1c.cairn.v1.VerifyShardRequest\x1a\x1d.cairn.v1.VerifyShardResponse\x12S\n" +
+	"\x0eListMapChanges\x12\x1f.cairn.v1.ListMapChangesRequest\x1a .cairn.v1.ListMapChangesResponse\x12G\n" +
 	"\n" +
 	"CreateMove\x12\x1b.cairn.v1.CreateMoveRequest\x1a\x1c.cairn.v1.CreateMoveResponse\x123\n" +
 	"\aGetMove\x12\x18.cairn.v1.GetMoveRequest\x1a\x0e.cairn.v1.Move\x12D\n" +
@@ -3334,7 +4598,12 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"ResumeMove\x12\x1b.cairn.v1.ResumeMoveRequest\x1a\x1c.cairn.v1.ResumeMoveResponse\x12G\n" +
 	"\n" +
-	"CancelMove\x12\x1b.cairn.v1.CancelMoveRequest\x1a\x1c.cairn.v1.CancelMoveResponse\x12R\n" +
+	"CancelMove\x12\x1b.cairn.v1.CancelMoveRequest\x1a\x1c.cairn.v1.CancelMoveResponse\x12J\n" +
+	"\vReverseMove\x12\x1c.cairn.v1.ReverseMoveRequest\x1a\x1d.cairn.v1.ReverseMoveResponse\x12N\n" +
+	"\x10GetMoverSettings\x12!.cairn.v1.GetMoverSettingsRequest\x1a\x17.cairn.v1.MoverSettings\x12J\n" +
+	"\vLimitCopies\x12\x1c.cairn.v1.LimitCopiesRequest\x1a\x1d.cairn.v1.LimitCopiesResponse\x12G\n" +
+	"\n" +
+	"SetBalance\x12\x1b.cairn.v1.SetBalanceRequest\x1a\x1c.cairn.v1.SetBalanceResponse\x12R\n" +
 	"\rPlanRebalance\x12\x1e.cairn.v1.PlanRebalanceRequest\x1a\x1f.cairn.v1.PlanRebalanceResponse0\x01\x12U\n" +
 	"\x0eApplyRebalance\x12\x1f.cairn.v1.ApplyRebalanceRequest\x1a .cairn.v1.ApplyRebalanceResponse(\x01\x12M\n" +
 	"\fListReplicas\x12\x1d.cairn.v1.ListReplicasRequest\x1a\x1e.cairn.v1.ListReplicasResponse\x12R\n" +
@@ -3353,160 +4622,213 @@ func file_cairn_v1_admin_proto_rawDescGZIP() []byte {
 	return file_cairn_v1_admin_proto_rawDescData
 }
 
-var file_cairn_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
+var file_cairn_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 75)
 var file_cairn_v1_admin_proto_goTypes = []any{
-	(ResourceChange_Action)(0),     // 0: cairn.v1.ResourceChange.Action
-	(Replica_Role)(0),              // 1: cairn.v1.Replica.Role
-	(*Resource)(nil),               // 2: cairn.v1.Resource
-	(*ApplyRequest)(nil),           // 3: cairn.v1.ApplyRequest
-	(*ApplyResponse)(nil),          // 4: cairn.v1.ApplyResponse
-	(*ResourceChange)(nil),         // 5: cairn.v1.ResourceChange
-	(*MembershipChange)(nil),       // 6: cairn.v1.MembershipChange
-	(*FieldChange)(nil),            // 7: cairn.v1.FieldChange
-	(*GetKeyspaceRequest)(nil),     // 8: cairn.v1.GetKeyspaceRequest
-	(*ListKeyspacesRequest)(nil),   // 9: cairn.v1.ListKeyspacesRequest
-	(*ListKeyspacesResponse)(nil),  // 10: cairn.v1.ListKeyspacesResponse
-	(*DeleteKeyspaceRequest)(nil),  // 11: cairn.v1.DeleteKeyspaceRequest
-	(*DeleteKeyspaceResponse)(nil), // 12: cairn.v1.DeleteKeyspaceResponse
-	(*GetClusterRequest)(nil),      // 13: cairn.v1.GetClusterRequest
-	(*ListClustersRequest)(nil),    // 14: cairn.v1.ListClustersRequest
-	(*ListClustersResponse)(nil),   // 15: cairn.v1.ListClustersResponse
-	(*DeleteClusterRequest)(nil),   // 16: cairn.v1.DeleteClusterRequest
-	(*DeleteClusterResponse)(nil),  // 17: cairn.v1.DeleteClusterResponse
-	(*GetViewRequest)(nil),         // 18: cairn.v1.GetViewRequest
-	(*ListViewsRequest)(nil),       // 19: cairn.v1.ListViewsRequest
-	(*ListViewsResponse)(nil),      // 20: cairn.v1.ListViewsResponse
-	(*DeleteViewRequest)(nil),      // 21: cairn.v1.DeleteViewRequest
-	(*DeleteViewResponse)(nil),     // 22: cairn.v1.DeleteViewResponse
-	(*ExportViewRequest)(nil),      // 23: cairn.v1.ExportViewRequest
-	(*ExportViewResponse)(nil),     // 24: cairn.v1.ExportViewResponse
-	(*BackupClusterRequest)(nil),   // 25: cairn.v1.BackupClusterRequest
-	(*BackupClusterResponse)(nil),  // 26: cairn.v1.BackupClusterResponse
-	(*ListShardsRequest)(nil),      // 27: cairn.v1.ListShardsRequest
-	(*ListShardsResponse)(nil),     // 28: cairn.v1.ListShardsResponse
-	(*SplitShardRequest)(nil),      // 29: cairn.v1.SplitShardRequest
-	(*SplitShardResponse)(nil),     // 30: cairn.v1.SplitShardResponse
-	(*MergeShardsRequest)(nil),     // 31: cairn.v1.MergeShardsRequest
-	(*MergeShardsResponse)(nil),    // 32: cairn.v1.MergeShardsResponse
-	(*IsolateKeyRequest)(nil),      // 33: cairn.v1.IsolateKeyRequest
-	(*IsolateKeyResponse)(nil),     // 34: cairn.v1.IsolateKeyResponse
-	(*PinShardRequest)(nil),        // 35: cairn.v1.PinShardRequest
-	(*PinShardResponse)(nil),       // 36: cairn.v1.PinShardResponse
-	(*CreateMoveRequest)(nil),      // 37: cairn.v1.CreateMoveRequest
-	(*CreateMoveResponse)(nil),     // 38: cairn.v1.CreateMoveResponse
-	(*GetMoveRequest)(nil),         // 39: cairn.v1.GetMoveRequest
-	(*ListMovesRequest)(nil),       // 40: cairn.v1.ListMovesRequest
-	(*ListMovesResponse)(nil),      // 41: cairn.v1.ListMovesResponse
-	(*PauseMoveRequest)(nil),       // 42: cairn.v1.PauseMoveRequest
-	(*PauseMoveResponse)(nil),      // 43: cairn.v1.PauseMoveResponse
-	(*ResumeMoveRequest)(nil),      // 44: cairn.v1.ResumeMoveRequest
-	(*ResumeMoveResponse)(nil),     // 45: cairn.v1.ResumeMoveResponse
-	(*CancelMoveRequest)(nil),      // 46: cairn.v1.CancelMoveRequest
-	(*CancelMoveResponse)(nil),     // 47: cairn.v1.CancelMoveResponse
-	(*PlanRebalanceRequest)(nil),   // 48: cairn.v1.PlanRebalanceRequest
-	(*ApplyRebalanceRequest)(nil),  // 49: cairn.v1.ApplyRebalanceRequest
-	(*ApplyRebalanceResponse)(nil), // 50: cairn.v1.ApplyRebalanceResponse
-	(*PlanRebalanceResponse)(nil),  // 51: cairn.v1.PlanRebalanceResponse
-	(*GetIndexStatusRequest)(nil),  // 52: cairn.v1.GetIndexStatusRequest
-	(*ListReplicasRequest)(nil),    // 53: cairn.v1.ListReplicasRequest
-	(*ListReplicasResponse)(nil),   // 54: cairn.v1.ListReplicasResponse
-	(*Replica)(nil),                // 55: cairn.v1.Replica
-	(*IndexStatus)(nil),            // 56: cairn.v1.IndexStatus
-	nil,                            // 57: cairn.v1.IndexStatus.NodeEntriesEntry
-	(*Keyspace)(nil),               // 58: cairn.v1.Keyspace
-	(*Cluster)(nil),                // 59: cairn.v1.Cluster
-	(*View)(nil),                   // 60: cairn.v1.View
-	(*Shard)(nil),                  // 61: cairn.v1.Shard
-	(*Move)(nil),                   // 62: cairn.v1.Move
-	(*durationpb.Duration)(nil),    // 63: google.protobuf.Duration
+	(ResourceChange_Action)(0),      // 0: cairn.v1.ResourceChange.Action
+	(ShardCheck_Outcome)(0),         // 1: cairn.v1.ShardCheck.Outcome
+	(Replica_Role)(0),               // 2: cairn.v1.Replica.Role
+	(*Resource)(nil),                // 3: cairn.v1.Resource
+	(*ApplyRequest)(nil),            // 4: cairn.v1.ApplyRequest
+	(*ApplyResponse)(nil),           // 5: cairn.v1.ApplyResponse
+	(*ResourceChange)(nil),          // 6: cairn.v1.ResourceChange
+	(*MembershipChange)(nil),        // 7: cairn.v1.MembershipChange
+	(*FieldChange)(nil),             // 8: cairn.v1.FieldChange
+	(*GetKeyspaceRequest)(nil),      // 9: cairn.v1.GetKeyspaceRequest
+	(*ListKeyspacesRequest)(nil),    // 10: cairn.v1.ListKeyspacesRequest
+	(*ListKeyspacesResponse)(nil),   // 11: cairn.v1.ListKeyspacesResponse
+	(*DeleteKeyspaceRequest)(nil),   // 12: cairn.v1.DeleteKeyspaceRequest
+	(*DeleteKeyspaceResponse)(nil),  // 13: cairn.v1.DeleteKeyspaceResponse
+	(*GetClusterRequest)(nil),       // 14: cairn.v1.GetClusterRequest
+	(*ListClustersRequest)(nil),     // 15: cairn.v1.ListClustersRequest
+	(*ListClustersResponse)(nil),    // 16: cairn.v1.ListClustersResponse
+	(*DeleteClusterRequest)(nil),    // 17: cairn.v1.DeleteClusterRequest
+	(*DeleteClusterResponse)(nil),   // 18: cairn.v1.DeleteClusterResponse
+	(*GetViewRequest)(nil),          // 19: cairn.v1.GetViewRequest
+	(*ListViewsRequest)(nil),        // 20: cairn.v1.ListViewsRequest
+	(*ListViewsResponse)(nil),       // 21: cairn.v1.ListViewsResponse
+	(*DeleteViewRequest)(nil),       // 22: cairn.v1.DeleteViewRequest
+	(*DeleteViewResponse)(nil),      // 23: cairn.v1.DeleteViewResponse
+	(*ExportViewRequest)(nil),       // 24: cairn.v1.ExportViewRequest
+	(*ExportViewResponse)(nil),      // 25: cairn.v1.ExportViewResponse
+	(*BackupClusterRequest)(nil),    // 26: cairn.v1.BackupClusterRequest
+	(*BackupClusterResponse)(nil),   // 27: cairn.v1.BackupClusterResponse
+	(*ListShardsRequest)(nil),       // 28: cairn.v1.ListShardsRequest
+	(*ListShardsResponse)(nil),      // 29: cairn.v1.ListShardsResponse
+	(*SplitShardRequest)(nil),       // 30: cairn.v1.SplitShardRequest
+	(*SplitShardResponse)(nil),      // 31: cairn.v1.SplitShardResponse
+	(*MergeShardsRequest)(nil),      // 32: cairn.v1.MergeShardsRequest
+	(*MergeShardsResponse)(nil),     // 33: cairn.v1.MergeShardsResponse
+	(*IsolateKeyRequest)(nil),       // 34: cairn.v1.IsolateKeyRequest
+	(*IsolateKeyResponse)(nil),      // 35: cairn.v1.IsolateKeyResponse
+	(*PinShardRequest)(nil),         // 36: cairn.v1.PinShardRequest
+	(*PinShardResponse)(nil),        // 37: cairn.v1.PinShardResponse
+	(*ListMapChangesRequest)(nil),   // 38: cairn.v1.ListMapChangesRequest
+	(*ListMapChangesResponse)(nil),  // 39: cairn.v1.ListMapChangesResponse
+	(*MapChange)(nil),               // 40: cairn.v1.MapChange
+	(*ResourceEvent)(nil),           // 41: cairn.v1.ResourceEvent
+	(*ShardEvent)(nil),              // 42: cairn.v1.ShardEvent
+	(*ShardVersion)(nil),            // 43: cairn.v1.ShardVersion
+	(*VerifyShardRequest)(nil),      // 44: cairn.v1.VerifyShardRequest
+	(*VerifyShardResponse)(nil),     // 45: cairn.v1.VerifyShardResponse
+	(*ShardCheck)(nil),              // 46: cairn.v1.ShardCheck
+	(*CreateMoveRequest)(nil),       // 47: cairn.v1.CreateMoveRequest
+	(*CreateMoveResponse)(nil),      // 48: cairn.v1.CreateMoveResponse
+	(*GetMoveRequest)(nil),          // 49: cairn.v1.GetMoveRequest
+	(*ListMovesRequest)(nil),        // 50: cairn.v1.ListMovesRequest
+	(*ListMovesResponse)(nil),       // 51: cairn.v1.ListMovesResponse
+	(*PauseMoveRequest)(nil),        // 52: cairn.v1.PauseMoveRequest
+	(*PauseMoveResponse)(nil),       // 53: cairn.v1.PauseMoveResponse
+	(*ResumeMoveRequest)(nil),       // 54: cairn.v1.ResumeMoveRequest
+	(*ResumeMoveResponse)(nil),      // 55: cairn.v1.ResumeMoveResponse
+	(*CancelMoveRequest)(nil),       // 56: cairn.v1.CancelMoveRequest
+	(*CancelMoveResponse)(nil),      // 57: cairn.v1.CancelMoveResponse
+	(*ReverseMoveRequest)(nil),      // 58: cairn.v1.ReverseMoveRequest
+	(*ReverseMoveResponse)(nil),     // 59: cairn.v1.ReverseMoveResponse
+	(*GetMoverSettingsRequest)(nil), // 60: cairn.v1.GetMoverSettingsRequest
+	(*MoverSettings)(nil),           // 61: cairn.v1.MoverSettings
+	(*CopyLimits)(nil),              // 62: cairn.v1.CopyLimits
+	(*Balance)(nil),                 // 63: cairn.v1.Balance
+	(*LimitCopiesRequest)(nil),      // 64: cairn.v1.LimitCopiesRequest
+	(*LimitCopiesResponse)(nil),     // 65: cairn.v1.LimitCopiesResponse
+	(*SetBalanceRequest)(nil),       // 66: cairn.v1.SetBalanceRequest
+	(*SetBalanceResponse)(nil),      // 67: cairn.v1.SetBalanceResponse
+	(*PlanRebalanceRequest)(nil),    // 68: cairn.v1.PlanRebalanceRequest
+	(*ApplyRebalanceRequest)(nil),   // 69: cairn.v1.ApplyRebalanceRequest
+	(*ApplyRebalanceResponse)(nil),  // 70: cairn.v1.ApplyRebalanceResponse
+	(*PlanRebalanceResponse)(nil),   // 71: cairn.v1.PlanRebalanceResponse
+	(*GetIndexStatusRequest)(nil),   // 72: cairn.v1.GetIndexStatusRequest
+	(*ListReplicasRequest)(nil),     // 73: cairn.v1.ListReplicasRequest
+	(*ListReplicasResponse)(nil),    // 74: cairn.v1.ListReplicasResponse
+	(*Replica)(nil),                 // 75: cairn.v1.Replica
+	(*IndexStatus)(nil),             // 76: cairn.v1.IndexStatus
+	nil,                             // 77: cairn.v1.IndexStatus.NodeEntriesEntry
+	(*Keyspace)(nil),                // 78: cairn.v1.Keyspace
+	(*Cluster)(nil),                 // 79: cairn.v1.Cluster
+	(*View)(nil),                    // 80: cairn.v1.View
+	(*Shard)(nil),                   // 81: cairn.v1.Shard
+	(*timestamppb.Timestamp)(nil),   // 82: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),     // 83: google.protobuf.Duration
+	(*Move)(nil),                    // 84: cairn.v1.Move
 }
 var file_cairn_v1_admin_proto_depIdxs = []int32{
-	58, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
-	59, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
-	60, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
-	2,  // 3: cairn.v1.ApplyRequest.resources:type_name -> cairn.v1.Resource
-	5,  // 4: cairn.v1.ApplyResponse.changes:type_name -> cairn.v1.ResourceChange
+	78, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
+	79, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
+	80, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
+	3,  // 3: cairn.v1.ApplyRequest.resources:type_name -> cairn.v1.Resource
+	6,  // 4: cairn.v1.ApplyResponse.changes:type_name -> cairn.v1.ResourceChange
 	0,  // 5: cairn.v1.ResourceChange.action:type_name -> cairn.v1.ResourceChange.Action
-	7,  // 6: cairn.v1.ResourceChange.fields:type_name -> cairn.v1.FieldChange
-	6,  // 7: cairn.v1.ResourceChange.membership:type_name -> cairn.v1.MembershipChange
-	58, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
-	59, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
-	60, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
-	61, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
-	61, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
-	61, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
-	61, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
-	61, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
-	61, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
-	62, // 17: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
-	62, // 18: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
-	62, // 19: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
-	62, // 20: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
-	62, // 21: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
-	55, // 22: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
-	1,  // 23: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
-	63, // 24: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
-	57, // 25: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
-	3,  // 26: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
-	8,  // 27: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
-	9,  // 28: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
-	11, // 29: cairn.v1.Admin.DeleteKeyspace:input_type -> cairn.v1.DeleteKeyspaceRequest
-	13, // 30: cairn.v1.Admin.GetCluster:input_type -> cairn.v1.GetClusterRequest
-	14, // 31: cairn.v1.Admin.ListClusters:input_type -> cairn.v1.ListClustersRequest
-	16, // 32: cairn.v1.Admin.DeleteCluster:input_type -> cairn.v1.DeleteClusterRequest
-	18, // 33: cairn.v1.Admin.GetView:input_type -> cairn.v1.GetViewRequest
-	19, // 34: cairn.v1.Admin.ListViews:input_type -> cairn.v1.ListViewsRequest
-	21, // 35: cairn.v1.Admin.DeleteView:input_type -> cairn.v1.DeleteViewRequest
-	23, // 36: cairn.v1.Admin.ExportView:input_type -> cairn.v1.ExportViewRequest
-	27, // 37: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
-	29, // 38: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
-	31, // 39: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
-	33, // 40: cairn.v1.Admin.IsolateKey:input_type -> cairn.v1.IsolateKeyRequest
-	35, // 41: cairn.v1.Admin.PinShard:input_type -> cairn.v1.PinShardRequest
-	37, // 42: cairn.v1.Admin.CreateMove:input_type -> cairn.v1.CreateMoveRequest
-	39, // 43: cairn.v1.Admin.GetMove:input_type -> cairn.v1.GetMoveRequest
-	40, // 44: cairn.v1.Admin.ListMoves:input_type -> cairn.v1.ListMovesRequest
-	42, // 45: cairn.v1.Admin.PauseMove:input_type -> cairn.v1.PauseMoveRequest
-	44, // 46: cairn.v1.Admin.ResumeMove:input_type -> cairn.v1.ResumeMoveRequest
-	46, // 47: cairn.v1.Admin.CancelMove:input_type -> cairn.v1.CancelMoveRequest
-	48, // 48: cairn.v1.Admin.PlanRebalance:input_type -> cairn.v1.PlanRebalanceRequest
-	49, // 49: cairn.v1.Admin.ApplyRebalance:input_type -> cairn.v1.ApplyRebalanceRequest
-	53, // 50: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
-	25, // 51: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
-	52, // 52: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
-	4,  // 53: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
-	58, // 54: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
-	10, // 55: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
-	12, // 56: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
-	59, // 57: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
-	15, // 58: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
-	17, // 59: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
-	60, // 60: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
-	20, // 61: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
-	22, // 62: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
-	24, // 63: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
-	28, // 64: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
-	30, // 65: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
-	32, // 66: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
-	34, // 67: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
-	36, // 68: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
-	38, // 69: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
-	62, // 70: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
-	41, // 71: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
-	43, // 72: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
-	45, // 73: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
-	47, // 74: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
-	51, // 75: cairn.v1.Admin.PlanRebalance:output_type -> cairn.v1.PlanRebalanceResponse
-	50, // 76: cairn.v1.Admin.ApplyRebalance:output_type -> cairn.v1.ApplyRebalanceResponse
-	54, // 77: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
-	26, // 78: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
-	56, // 79: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
-	53, // [53:80] is the sub-list for method output_type
-	26, // [26:53] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	8,  // 6: cairn.v1.ResourceChange.fields:type_name -> cairn.v1.FieldChange
+	7,  // 7: cairn.v1.ResourceChange.membership:type_name -> cairn.v1.MembershipChange
+	78, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
+	79, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
+	80, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
+	81, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
+	81, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
+	81, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
+	81, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
+	81, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
+	81, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
+	82, // 17: cairn.v1.ListMapChangesRequest.since:type_name -> google.protobuf.Timestamp
+	82, // 18: cairn.v1.ListMapChangesRequest.until:type_name -> google.protobuf.Timestamp
+	40, // 19: cairn.v1.ListMapChangesResponse.changes:type_name -> cairn.v1.MapChange
+	82, // 20: cairn.v1.MapChange.time:type_name -> google.protobuf.Timestamp
+	41, // 21: cairn.v1.MapChange.resources:type_name -> cairn.v1.ResourceEvent
+	42, // 22: cairn.v1.MapChange.shards:type_name -> cairn.v1.ShardEvent
+	43, // 23: cairn.v1.ShardEvent.before:type_name -> cairn.v1.ShardVersion
+	43, // 24: cairn.v1.ShardEvent.after:type_name -> cairn.v1.ShardVersion
+	46, // 25: cairn.v1.VerifyShardResponse.checks:type_name -> cairn.v1.ShardCheck
+	1,  // 26: cairn.v1.ShardCheck.outcome:type_name -> cairn.v1.ShardCheck.Outcome
+	83, // 27: cairn.v1.CreateMoveRequest.keep:type_name -> google.protobuf.Duration
+	84, // 28: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
+	84, // 29: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
+	84, // 30: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
+	84, // 31: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
+	84, // 32: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
+	84, // 33: cairn.v1.ReverseMoveResponse.move:type_name -> cairn.v1.Move
+	62, // 34: cairn.v1.MoverSettings.limits:type_name -> cairn.v1.CopyLimits
+	63, // 35: cairn.v1.MoverSettings.balance:type_name -> cairn.v1.Balance
+	83, // 36: cairn.v1.Balance.every:type_name -> google.protobuf.Duration
+	82, // 37: cairn.v1.Balance.round_time:type_name -> google.protobuf.Timestamp
+	62, // 38: cairn.v1.LimitCopiesRequest.limits:type_name -> cairn.v1.CopyLimits
+	61, // 39: cairn.v1.LimitCopiesResponse.settings:type_name -> cairn.v1.MoverSettings
+	63, // 40: cairn.v1.SetBalanceRequest.balance:type_name -> cairn.v1.Balance
+	61, // 41: cairn.v1.SetBalanceResponse.settings:type_name -> cairn.v1.MoverSettings
+	75, // 42: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
+	2,  // 43: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
+	83, // 44: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
+	77, // 45: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
+	4,  // 46: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
+	9,  // 47: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
+	10, // 48: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
+	12, // 49: cairn.v1.Admin.DeleteKeyspace:input_type -> cairn.v1.DeleteKeyspaceRequest
+	14, // 50: cairn.v1.Admin.GetCluster:input_type -> cairn.v1.GetClusterRequest
+	15, // 51: cairn.v1.Admin.ListClusters:input_type -> cairn.v1.ListClustersRequest
+	17, // 52: cairn.v1.Admin.DeleteCluster:input_type -> cairn.v1.DeleteClusterRequest
+	19, // 53: cairn.v1.Admin.GetView:input_type -> cairn.v1.GetViewRequest
+	20, // 54: cairn.v1.Admin.ListViews:input_type -> cairn.v1.ListViewsRequest
+	22, // 55: cairn.v1.Admin.DeleteView:input_type -> cairn.v1.DeleteViewRequest
+	24, // 56: cairn.v1.Admin.ExportView:input_type -> cairn.v1.ExportViewRequest
+	28, // 57: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
+	30, // 58: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
+	32, // 59: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
+	34, // 60: cairn.v1.Admin.IsolateKey:input_type -> cairn.v1.IsolateKeyRequest
+	36, // 61: cairn.v1.Admin.PinShard:input_type -> cairn.v1.PinShardRequest
+	44, // 62: cairn.v1.Admin.VerifyShard:input_type -> cairn.v1.VerifyShardRequest
+	38, // 63: cairn.v1.Admin.ListMapChanges:input_type -> cairn.v1.ListMapChangesRequest
+	47, // 64: cairn.v1.Admin.CreateMove:input_type -> cairn.v1.CreateMoveRequest
+	49, // 65: cairn.v1.Admin.GetMove:input_type -> cairn.v1.GetMoveRequest
+	50, // 66: cairn.v1.Admin.ListMoves:input_type -> cairn.v1.ListMovesRequest
+	52, // 67: cairn.v1.Admin.PauseMove:input_type -> cairn.v1.PauseMoveRequest
+	54, // 68: cairn.v1.Admin.ResumeMove:input_type -> cairn.v1.ResumeMoveRequest
+	56, // 69: cairn.v1.Admin.CancelMove:input_type -> cairn.v1.CancelMoveRequest
+	58, // 70: cairn.v1.Admin.ReverseMove:input_type -> cairn.v1.ReverseMoveRequest
+	60, // 71: cairn.v1.Admin.GetMoverSettings:input_type -> cairn.v1.GetMoverSettingsRequest
+	64, // 72: cairn.v1.Admin.LimitCopies:input_type -> cairn.v1.LimitCopiesRequest
+	66, // 73: cairn.v1.Admin.SetBalance:input_type -> cairn.v1.SetBalanceRequest
+	68, // 74: cairn.v1.Admin.PlanRebalance:input_type -> cairn.v1.PlanRebalanceRequest
+	69, // 75: cairn.v1.Admin.ApplyRebalance:input_type -> cairn.v1.ApplyRebalanceRequest
+	73, // 76: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
+	26, // 77: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
+	72, // 78: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
+	5,  // 79: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
+	78, // 80: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
+	11, // 81: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
+	13, // 82: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
+	79, // 83: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
+	16, // 84: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
+	18, // 85: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
+	80, // 86: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
+	21, // 87: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
+	23, // 88: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
+	25, // 89: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
+	29, // 90: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
+	31, // 91: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
+	33, // 92: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
+	35, // 93: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
+	37, // 94: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
+	45, // 95: cairn.v1.Admin.VerifyShard:output_type -> cairn.v1.VerifyShardResponse
+	39, // 96: cairn.v1.Admin.ListMapChanges:output_type -> cairn.v1.ListMapChangesResponse
+	48, // 97: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
+	84, // 98: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
+	51, // 99: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
+	53, // 100: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
+	55, // 101: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
+	57, // 102: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
+	59, // 103: cairn.v1.Admin.ReverseMove:output_type -> cairn.v1.ReverseMoveResponse
+	61, // 104: cairn.v1.Admin.GetMoverSettings:output_type -> cairn.v1.MoverSettings
+	65, // 105: cairn.v1.Admin.LimitCopies:output_type -> cairn.v1.LimitCopiesResponse
+	67, // 106: cairn.v1.Admin.SetBalance:output_type -> cairn.v1.SetBalanceResponse
+	71, // 107: cairn.v1.Admin.PlanRebalance:output_type -> cairn.v1.PlanRebalanceResponse
+	70, // 108: cairn.v1.Admin.ApplyRebalance:output_type -> cairn.v1.ApplyRebalanceResponse
+	74, // 109: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
+	27, // 110: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
+	76, // 111: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
+	79, // [79:112] is the sub-list for method output_type
+	46, // [46:79] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_admin_proto_init() }
@@ -3529,8 +4851,8 @@ func file_cairn_v1_admin_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_admin_proto_rawDesc), len(file_cairn_v1_admin_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   56,
+			NumEnums:      3,
+			NumMessages:   75,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

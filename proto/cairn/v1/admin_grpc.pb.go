@@ -19,33 +19,39 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Admin_Apply_FullMethodName          = "/cairn.v1.Admin/Apply"
-	Admin_GetKeyspace_FullMethodName    = "/cairn.v1.Admin/GetKeyspace"
-	Admin_ListKeyspaces_FullMethodName  = "/cairn.v1.Admin/ListKeyspaces"
-	Admin_DeleteKeyspace_FullMethodName = "/cairn.v1.Admin/DeleteKeyspace"
-	Admin_GetCluster_FullMethodName     = "/cairn.v1.Admin/GetCluster"
-	Admin_ListClusters_FullMethodName   = "/cairn.v1.Admin/ListClusters"
-	Admin_DeleteCluster_FullMethodName  = "/cairn.v1.Admin/DeleteCluster"
-	Admin_GetView_FullMethodName        = "/cairn.v1.Admin/GetView"
-	Admin_ListViews_FullMethodName      = "/cairn.v1.Admin/ListViews"
-	Admin_DeleteView_FullMethodName     = "/cairn.v1.Admin/DeleteView"
-	Admin_ExportView_FullMethodName     = "/cairn.v1.Admin/ExportView"
-	Admin_ListShards_FullMethodName     = "/cairn.v1.Admin/ListShards"
-	Admin_SplitShard_FullMethodName     = "/cairn.v1.Admin/SplitShard"
-	Admin_MergeShards_FullMethodName    = "/cairn.v1.Admin/MergeShards"
-	Admin_IsolateKey_FullMethodName     = "/cairn.v1.Admin/IsolateKey"
-	Admin_PinShard_FullMethodName       = "/cairn.v1.Admin/PinShard"
-	Admin_CreateMove_FullMethodName     = "/cairn.v1.Admin/CreateMove"
-	Admin_GetMove_FullMethodName        = "/cairn.v1.Admin/GetMove"
-	Admin_ListMoves_FullMethodName      = "/cairn.v1.Admin/ListMoves"
-	Admin_PauseMove_FullMethodName      = "/cairn.v1.Admin/PauseMove"
-	Admin_ResumeMove_FullMethodName     = "/cairn.v1.Admin/ResumeMove"
-	Admin_CancelMove_FullMethodName     = "/cairn.v1.Admin/CancelMove"
-	Admin_PlanRebalance_FullMethodName  = "/cairn.v1.Admin/PlanRebalance"
-	Admin_ApplyRebalance_FullMethodName = "/cairn.v1.Admin/ApplyRebalance"
-	Admin_ListReplicas_FullMethodName   = "/cairn.v1.Admin/ListReplicas"
-	Admin_BackupCluster_FullMethodName  = "/cairn.v1.Admin/BackupCluster"
-	Admin_GetIndexStatus_FullMethodName = "/cairn.v1.Admin/GetIndexStatus"
+	Admin_Apply_FullMethodName            = "/cairn.v1.Admin/Apply"
+	Admin_GetKeyspace_FullMethodName      = "/cairn.v1.Admin/GetKeyspace"
+	Admin_ListKeyspaces_FullMethodName    = "/cairn.v1.Admin/ListKeyspaces"
+	Admin_DeleteKeyspace_FullMethodName   = "/cairn.v1.Admin/DeleteKeyspace"
+	Admin_GetCluster_FullMethodName       = "/cairn.v1.Admin/GetCluster"
+	Admin_ListClusters_FullMethodName     = "/cairn.v1.Admin/ListClusters"
+	Admin_DeleteCluster_FullMethodName    = "/cairn.v1.Admin/DeleteCluster"
+	Admin_GetView_FullMethodName          = "/cairn.v1.Admin/GetView"
+	Admin_ListViews_FullMethodName        = "/cairn.v1.Admin/ListViews"
+	Admin_DeleteView_FullMethodName       = "/cairn.v1.Admin/DeleteView"
+	Admin_ExportView_FullMethodName       = "/cairn.v1.Admin/ExportView"
+	Admin_ListShards_FullMethodName       = "/cairn.v1.Admin/ListShards"
+	Admin_SplitShard_FullMethodName       = "/cairn.v1.Admin/SplitShard"
+	Admin_MergeShards_FullMethodName      = "/cairn.v1.Admin/MergeShards"
+	Admin_IsolateKey_FullMethodName       = "/cairn.v1.Admin/IsolateKey"
+	Admin_PinShard_FullMethodName         = "/cairn.v1.Admin/PinShard"
+	Admin_VerifyShard_FullMethodName      = "/cairn.v1.Admin/VerifyShard"
+	Admin_ListMapChanges_FullMethodName   = "/cairn.v1.Admin/ListMapChanges"
+	Admin_CreateMove_FullMethodName       = "/cairn.v1.Admin/CreateMove"
+	Admin_GetMove_FullMethodName          = "/cairn.v1.Admin/GetMove"
+	Admin_ListMoves_FullMethodName        = "/cairn.v1.Admin/ListMoves"
+	Admin_PauseMove_FullMethodName        = "/cairn.v1.Admin/PauseMove"
+	Admin_ResumeMove_FullMethodName       = "/cairn.v1.Admin/ResumeMove"
+	Admin_CancelMove_FullMethodName       = "/cairn.v1.Admin/CancelMove"
+	Admin_ReverseMove_FullMethodName      = "/cairn.v1.Admin/ReverseMove"
+	Admin_GetMoverSettings_FullMethodName = "/cairn.v1.Admin/GetMoverSettings"
+	Admin_LimitCopies_FullMethodName      = "/cairn.v1.Admin/LimitCopies"
+	Admin_SetBalance_FullMethodName       = "/cairn.v1.Admin/SetBalance"
+	Admin_PlanRebalance_FullMethodName    = "/cairn.v1.Admin/PlanRebalance"
+	Admin_ApplyRebalance_FullMethodName   = "/cairn.v1.Admin/ApplyRebalance"
+	Admin_ListReplicas_FullMethodName     = "/cairn.v1.Admin/ListReplicas"
+	Admin_BackupCluster_FullMethodName    = "/cairn.v1.Admin/BackupCluster"
+	Admin_GetIndexStatus_FullMethodName   = "/cairn.v1.Admin/GetIndexStatus"
 )
 
 // AdminClient is the client API for Admin service.
@@ -84,6 +90,13 @@ type AdminClient interface {
 	IsolateKey(ctx context.Context, in *IsolateKeyRequest, opts ...grpc.CallOption) (*IsolateKeyResponse, error)
 	// PinShard has plans leave a shard where it is, or not any more.
 	PinShard(ctx context.Context, in *PinShardRequest, opts ...grpc.CallOption) (*PinShardResponse, error)
+	// VerifyShard compares all that is known of a shard: the map with its owner's
+	// index, what each replica's file has with the digest that was kept with every
+	// write, the replicas with one another and, while it moves, source and target.
+	VerifyShard(ctx context.Context, in *VerifyShardRequest, opts ...grpc.CallOption) (*VerifyShardResponse, error)
+	// ListMapChanges lists what has happened to keyspaces, clusters, views and shards,
+	// the last first, as far as it is kept.
+	ListMapChanges(ctx context.Context, in *ListMapChangesRequest, opts ...grpc.CallOption) (*ListMapChangesResponse, error)
 	// CreateMove begins to move a shard to another cluster, and returns at once.
 	// FAILED_PRECONDITION (SHARD_MOVING, SHARD_PINNED, MOVER_MISSING) if it can't
 	// be.
@@ -99,8 +112,19 @@ type AdminClient interface {
 	// CancelMove ends a move; the shard stays where it was. FAILED_PRECONDITION
 	// (MOVE_COMMITTED, MOVE_FINISHED) once it can't.
 	CancelMove(ctx context.Context, in *CancelMoveRequest, opts ...grpc.CallOption) (*CancelMoveResponse, error)
+	// ReverseMove begins to move a shard back to where a move took it from, and
+	// returns at once. FAILED_PRECONDITION (MOVE_NOT_DONE, MOVE_OVERTAKEN) if the
+	// shard is not what that move made of it.
+	ReverseMove(ctx context.Context, in *ReverseMoveRequest, opts ...grpc.CallOption) (*ReverseMoveResponse, error)
+	// GetMoverSettings shows how moves are carried out.
+	GetMoverSettings(ctx context.Context, in *GetMoverSettingsRequest, opts ...grpc.CallOption) (*MoverSettings, error)
+	// LimitCopies bounds what all moves together copy, from now on.
+	LimitCopies(ctx context.Context, in *LimitCopiesRequest, opts ...grpc.CallOption) (*LimitCopiesResponse, error)
+	// SetBalance switches on or off that clusters are evened out by themselves.
+	SetBalance(ctx context.Context, in *SetBalanceRequest, opts ...grpc.CallOption) (*SetBalanceResponse, error)
 	// PlanRebalance decides which splits, merges and moves would even out what the
-	// clusters hold, and changes nothing. UNAVAILABLE if an index can't be asked.
+	// clusters hold, and changes nothing. Clusters whose indexes can't be asked are left
+	// out, which the plan says; UNAVAILABLE if one of them is to be drained.
 	PlanRebalance(ctx context.Context, in *PlanRebalanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PlanRebalanceResponse], error)
 	// ApplyRebalance carries a plan out: splits and merges at once, moves as those
 	// of CreateMove. ABORTED (PLAN_STALE) if anything that a step touches has
@@ -294,6 +318,26 @@ func (c *adminClient) PinShard(ctx context.Context, in *PinShardRequest, opts ..
 	return out, nil
 }
 
+func (c *adminClient) VerifyShard(ctx context.Context, in *VerifyShardRequest, opts ...grpc.CallOption) (*VerifyShardResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VerifyShardResponse)
+	err := c.cc.Invoke(ctx, Admin_VerifyShard_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) ListMapChanges(ctx context.Context, in *ListMapChangesRequest, opts ...grpc.CallOption) (*ListMapChangesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListMapChangesResponse)
+	err := c.cc.Invoke(ctx, Admin_ListMapChanges_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminClient) CreateMove(ctx context.Context, in *CreateMoveRequest, opts ...grpc.CallOption) (*CreateMoveResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CreateMoveResponse)
@@ -348,6 +392,46 @@ func (c *adminClient) CancelMove(ctx context.Context, in *CancelMoveRequest, opt
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CancelMoveResponse)
 	err := c.cc.Invoke(ctx, Admin_CancelMove_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) ReverseMove(ctx context.Context, in *ReverseMoveRequest, opts ...grpc.CallOption) (*ReverseMoveResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReverseMoveResponse)
+	err := c.cc.Invoke(ctx, Admin_ReverseMove_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) GetMoverSettings(ctx context.Context, in *GetMoverSettingsRequest, opts ...grpc.CallOption) (*MoverSettings, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(MoverSettings)
+	err := c.cc.Invoke(ctx, Admin_GetMoverSettings_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) LimitCopies(ctx context.Context, in *LimitCopiesRequest, opts ...grpc.CallOption) (*LimitCopiesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LimitCopiesResponse)
+	err := c.cc.Invoke(ctx, Admin_LimitCopies_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) SetBalance(ctx context.Context, in *SetBalanceRequest, opts ...grpc.CallOption) (*SetBalanceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetBalanceResponse)
+	err := c.cc.Invoke(ctx, Admin_SetBalance_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -461,6 +545,13 @@ type AdminServer interface {
 	IsolateKey(context.Context, *IsolateKeyRequest) (*IsolateKeyResponse, error)
 	// PinShard has plans leave a shard where it is, or not any more.
 	PinShard(context.Context, *PinShardRequest) (*PinShardResponse, error)
+	// VerifyShard compares all that is known of a shard: the map with its owner's
+	// index, what each replica's file has with the digest that was kept with every
+	// write, the replicas with one another and, while it moves, source and target.
+	VerifyShard(context.Context, *VerifyShardRequest) (*VerifyShardResponse, error)
+	// ListMapChanges lists what has happened to keyspaces, clusters, views and shards,
+	// the last first, as far as it is kept.
+	ListMapChanges(context.Context, *ListMapChangesRequest) (*ListMapChangesResponse, error)
 	// CreateMove begins to move a shard to another cluster, and returns at once.
 	// FAILED_PRECONDITION (SHARD_MOVING, SHARD_PINNED, MOVER_MISSING) if it can't
 	// be.
@@ -476,8 +567,19 @@ type AdminServer interface {
 	// CancelMove ends a move; the shard stays where it was. FAILED_PRECONDITION
 	// (MOVE_COMMITTED, MOVE_FINISHED) once it can't.
 	CancelMove(context.Context, *CancelMoveRequest) (*CancelMoveResponse, error)
+	// ReverseMove begins to move a shard back to where a move took it from, and
+	// returns at once. FAILED_PRECONDITION (MOVE_NOT_DONE, MOVE_OVERTAKEN) if the
+	// shard is not what that move made of it.
+	ReverseMove(context.Context, *ReverseMoveRequest) (*ReverseMoveResponse, error)
+	// GetMoverSettings shows how moves are carried out.
+	GetMoverSettings(context.Context, *GetMoverSettingsRequest) (*MoverSettings, error)
+	// LimitCopies bounds what all moves together copy, from now on.
+	LimitCopies(context.Context, *LimitCopiesRequest) (*LimitCopiesResponse, error)
+	// SetBalance switches on or off that clusters are evened out by themselves.
+	SetBalance(context.Context, *SetBalanceRequest) (*SetBalanceResponse, error)
 	// PlanRebalance decides which splits, merges and moves would even out what the
-	// clusters hold, and changes nothing. UNAVAILABLE if an index can't be asked.
+	// clusters hold, and changes nothing. Clusters whose indexes can't be asked are left
+	// out, which the plan says; UNAVAILABLE if one of them is to be drained.
 	PlanRebalance(*PlanRebalanceRequest, grpc.ServerStreamingServer[PlanRebalanceResponse]) error
 	// ApplyRebalance carries a plan out: splits and merges at once, moves as those
 	// of CreateMove. ABORTED (PLAN_STALE) if anything that a step touches has
@@ -550,6 +652,12 @@ func (UnimplementedAdminServer) IsolateKey(context.Context, *IsolateKeyRequest) 
 func (UnimplementedAdminServer) PinShard(context.Context, *PinShardRequest) (*PinShardResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PinShard not implemented")
 }
+func (UnimplementedAdminServer) VerifyShard(context.Context, *VerifyShardRequest) (*VerifyShardResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method VerifyShard not implemented")
+}
+func (UnimplementedAdminServer) ListMapChanges(context.Context, *ListMapChangesRequest) (*ListMapChangesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListMapChanges not implemented")
+}
 func (UnimplementedAdminServer) CreateMove(context.Context, *CreateMoveRequest) (*CreateMoveResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateMove not implemented")
 }
@@ -567,6 +675,18 @@ func (UnimplementedAdminServer) ResumeMove(context.Context, *ResumeMoveRequest) 
 }
 func (UnimplementedAdminServer) CancelMove(context.Context, *CancelMoveRequest) (*CancelMoveResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CancelMove not implemented")
+}
+func (UnimplementedAdminServer) ReverseMove(context.Context, *ReverseMoveRequest) (*ReverseMoveResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReverseMove not implemented")
+}
+func (UnimplementedAdminServer) GetMoverSettings(context.Context, *GetMoverSettingsRequest) (*MoverSettings, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetMoverSettings not implemented")
+}
+func (UnimplementedAdminServer) LimitCopies(context.Context, *LimitCopiesRequest) (*LimitCopiesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method LimitCopies not implemented")
+}
+func (UnimplementedAdminServer) SetBalance(context.Context, *SetBalanceRequest) (*SetBalanceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetBalance not implemented")
 }
 func (UnimplementedAdminServer) PlanRebalance(*PlanRebalanceRequest, grpc.ServerStreamingServer[PlanRebalanceResponse]) error {
 	return status.Error(codes.Unimplemented, "method PlanRebalance not implemented")
@@ -885,6 +1005,42 @@ func _Admin_PinShard_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Admin_VerifyShard_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VerifyShardRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).VerifyShard(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_VerifyShard_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).VerifyShard(ctx, req.(*VerifyShardRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_ListMapChanges_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListMapChangesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).ListMapChanges(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_ListMapChanges_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).ListMapChanges(ctx, req.(*ListMapChangesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Admin_CreateMove_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CreateMoveRequest)
 	if err := dec(in); err != nil {
@@ -989,6 +1145,78 @@ func _Admin_CancelMove_Handler(srv interface{}, ctx context.Context, dec func(in
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(AdminServer).CancelMove(ctx, req.(*CancelMoveRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_ReverseMove_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReverseMoveRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).ReverseMove(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_ReverseMove_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).ReverseMove(ctx, req.(*ReverseMoveRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_GetMoverSettings_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetMoverSettingsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).GetMoverSettings(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_GetMoverSettings_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).GetMoverSettings(ctx, req.(*GetMoverSettingsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_LimitCopies_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LimitCopiesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).LimitCopies(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_LimitCopies_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).LimitCopies(ctx, req.(*LimitCopiesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_SetBalance_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetBalanceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).SetBalance(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Admin_SetBalance_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).SetBalance(ctx, req.(*SetBalanceRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1126,6 +1354,14 @@ var Admin_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Admin_PinShard_Handler,
 		},
 		{
+			MethodName: "VerifyShard",
+			Handler:    _Admin_VerifyShard_Handler,
+		},
+		{
+			MethodName: "ListMapChanges",
+			Handler:    _Admin_ListMapChanges_Handler,
+		},
+		{
 			MethodName: "CreateMove",
 			Handler:    _Admin_CreateMove_Handler,
 		},
@@ -1148,6 +1384,22 @@ var Admin_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CancelMove",
 			Handler:    _Admin_CancelMove_Handler,
+		},
+		{
+			MethodName: "ReverseMove",
+			Handler:    _Admin_ReverseMove_Handler,
+		},
+		{
+			MethodName: "GetMoverSettings",
+			Handler:    _Admin_GetMoverSettings_Handler,
+		},
+		{
+			MethodName: "LimitCopies",
+			Handler:    _Admin_LimitCopies_Handler,
+		},
+		{
+			MethodName: "SetBalance",
+			Handler:    _Admin_SetBalance_Handler,
 		},
 		{
 			MethodName: "ListReplicas",

@@ -875,8 +875,10 @@ type Move struct {
 	PhaseTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=phase_time,json=phaseTime,proto3" json:"phase_time,omitempty"`
 	// How many entries the target has, of how many; unset where an index could not
 	// be asked.
-	Entries       *uint64 `protobuf:"varint,14,opt,name=entries,proto3,oneof" json:"entries,omitempty"`
-	EntriesTotal  *uint64 `protobuf:"varint,15,opt,name=entries_total,json=entriesTotal,proto3,oneof" json:"entries_total,omitempty"`
+	Entries      *uint64 `protobuf:"varint,14,opt,name=entries,proto3,oneof" json:"entries,omitempty"`
+	EntriesTotal *uint64 `protobuf:"varint,15,opt,name=entries_total,json=entriesTotal,proto3,oneof" json:"entries_total,omitempty"`
+	// Until when the former owner keeps what it had; unset where it does not.
+	KeptUntil     *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=kept_until,json=keptUntil,proto3" json:"kept_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1021,6 +1023,13 @@ func (x *Move) GetEntriesTotal() uint64 {
 		return *x.EntriesTotal
 	}
 	return 0
+}
+
+func (x *Move) GetKeptUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.KeptUntil
+	}
+	return nil
 }
 
 // View is a declared filter and sort over a keyspace's entries.
@@ -1272,7 +1281,7 @@ const file_cairn_v1_resources_proto_rawDesc = "" +
 	"cairn/MoveR\x04move:D\xeaAA\n" +
 	"\vcairn/Shard\x12#keyspaces/{keyspace}/shards/{shard}*\x06shards2\x05shardB\n" +
 	"\n" +
-	"\b_entries\"\x82\x06\n" +
+	"\b_entries\"\xc2\x06\n" +
 	"\x04Move\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12&\n" +
 	"\x05shard\x18\x02 \x01(\tB\x10\xfaA\r\n" +
@@ -1297,7 +1306,9 @@ const file_cairn_v1_resources_proto_rawDesc = "" +
 	"\n" +
 	"phase_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\tphaseTime\x12\x1d\n" +
 	"\aentries\x18\x0e \x01(\x04H\x00R\aentries\x88\x01\x01\x12(\n" +
-	"\rentries_total\x18\x0f \x01(\x04H\x01R\fentriesTotal\x88\x01\x01\"\x7f\n" +
+	"\rentries_total\x18\x0f \x01(\x04H\x01R\fentriesTotal\x88\x01\x01\x12>\n" +
+	"\n" +
+	"kept_until\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\tkeptUntil\"\x7f\n" +
 	"\x05Phase\x12\x15\n" +
 	"\x11PHASE_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tPREPARING\x10\x01\x12\v\n" +
@@ -1380,13 +1391,14 @@ var file_cairn_v1_resources_proto_depIdxs = []int32{
 	3,  // 6: cairn.v1.Move.phase:type_name -> cairn.v1.Move.Phase
 	14, // 7: cairn.v1.Move.create_time:type_name -> google.protobuf.Timestamp
 	14, // 8: cairn.v1.Move.phase_time:type_name -> google.protobuf.Timestamp
-	4,  // 9: cairn.v1.View.state:type_name -> cairn.v1.View.State
-	7,  // 10: cairn.v1.Keyspace.AttributesEntry.value:type_name -> cairn.v1.Attribute
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	14, // 9: cairn.v1.Move.kept_until:type_name -> google.protobuf.Timestamp
+	4,  // 10: cairn.v1.View.state:type_name -> cairn.v1.View.State
+	7,  // 11: cairn.v1.Keyspace.AttributesEntry.value:type_name -> cairn.v1.Attribute
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_resources_proto_init() }

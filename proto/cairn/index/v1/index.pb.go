@@ -2137,8 +2137,10 @@ type StatusResponse struct {
 	ViewBytes           uint64                 `protobuf:"varint,11,opt,name=view_bytes,json=viewBytes,proto3" json:"view_bytes,omitempty"`
 	// Shards of which entries are staged, and shards that are the cluster's and not
 	// served.
-	Arriving      []*ShardEntries `protobuf:"bytes,12,rep,name=arriving,proto3" json:"arriving,omitempty"`
-	Withheld      []*ShardEntries `protobuf:"bytes,13,rep,name=withheld,proto3" json:"withheld,omitempty"`
+	Arriving []*ShardEntries `protobuf:"bytes,12,rep,name=arriving,proto3" json:"arriving,omitempty"`
+	Withheld []*ShardEntries `protobuf:"bytes,13,rep,name=withheld,proto3" json:"withheld,omitempty"`
+	// Shards that moves took away, as they were then.
+	Kept          []*ShardEntries `protobuf:"bytes,14,rep,name=kept,proto3" json:"kept,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2260,6 +2262,13 @@ func (x *StatusResponse) GetArriving() []*ShardEntries {
 func (x *StatusResponse) GetWithheld() []*ShardEntries {
 	if x != nil {
 		return x.Withheld
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetKept() []*ShardEntries {
+	if x != nil {
+		return x.Kept
 	}
 	return nil
 }
@@ -2629,9 +2638,11 @@ type MovingShard struct {
 	Shard    uint64                 `protobuf:"varint,3,opt,name=shard,proto3" json:"shard,omitempty"`
 	Epoch    uint64                 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Placement keys [start, end); an empty end is open.
-	Start         []byte `protobuf:"bytes,5,opt,name=start,proto3" json:"start,omitempty"`
-	End           []byte `protobuf:"bytes,6,opt,name=end,proto3" json:"end,omitempty"`
-	Attempt       uint64 `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Start   []byte `protobuf:"bytes,5,opt,name=start,proto3" json:"start,omitempty"`
+	End     []byte `protobuf:"bytes,6,opt,name=end,proto3" json:"end,omitempty"`
+	Attempt uint64 `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// The move by which the shard left where it goes now; 0 if that kept nothing.
+	Kept          uint64 `protobuf:"fixed64,8,opt,name=kept,proto3" json:"kept,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2715,6 +2726,13 @@ func (x *MovingShard) GetAttempt() uint64 {
 	return 0
 }
 
+func (x *MovingShard) GetKept() uint64 {
+	if x != nil {
+		return x.Kept
+	}
+	return 0
+}
+
 type ShardDigest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Entries       uint64                 `protobuf:"varint,1,opt,name=entries,proto3" json:"entries,omitempty"`
@@ -2767,6 +2785,161 @@ func (x *ShardDigest) GetSum() uint64 {
 	return 0
 }
 
+type VerifyShardRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Keyspace uint64                 `protobuf:"fixed64,1,opt,name=keyspace,proto3" json:"keyspace,omitempty"`
+	Shard    uint64                 `protobuf:"varint,2,opt,name=shard,proto3" json:"shard,omitempty"`
+	// Wait for this map revision.
+	Epoch         uint64 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyShardRequest) Reset() {
+	*x = VerifyShardRequest{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyShardRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyShardRequest) ProtoMessage() {}
+
+func (x *VerifyShardRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyShardRequest.ProtoReflect.Descriptor instead.
+func (*VerifyShardRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *VerifyShardRequest) GetKeyspace() uint64 {
+	if x != nil {
+		return x.Keyspace
+	}
+	return 0
+}
+
+func (x *VerifyShardRequest) GetShard() uint64 {
+	if x != nil {
+		return x.Shard
+	}
+	return 0
+}
+
+func (x *VerifyShardRequest) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+type VerifyShardResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The log index that the file is of.
+	Index    uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Epoch    uint64 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Start    []byte `protobuf:"bytes,3,opt,name=start,proto3" json:"start,omitempty"`
+	End      []byte `protobuf:"bytes,4,opt,name=end,proto3" json:"end,omitempty"`
+	Withheld bool   `protobuf:"varint,5,opt,name=withheld,proto3" json:"withheld,omitempty"`
+	// What was kept with every write, and what the entries are.
+	Kept          *ShardDigest `protobuf:"bytes,6,opt,name=kept,proto3" json:"kept,omitempty"`
+	Counted       *ShardDigest `protobuf:"bytes,7,opt,name=counted,proto3" json:"counted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyShardResponse) Reset() {
+	*x = VerifyShardResponse{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyShardResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyShardResponse) ProtoMessage() {}
+
+func (x *VerifyShardResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyShardResponse.ProtoReflect.Descriptor instead.
+func (*VerifyShardResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *VerifyShardResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *VerifyShardResponse) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *VerifyShardResponse) GetStart() []byte {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *VerifyShardResponse) GetEnd() []byte {
+	if x != nil {
+		return x.End
+	}
+	return nil
+}
+
+func (x *VerifyShardResponse) GetWithheld() bool {
+	if x != nil {
+		return x.Withheld
+	}
+	return false
+}
+
+func (x *VerifyShardResponse) GetKept() *ShardDigest {
+	if x != nil {
+		return x.Kept
+	}
+	return nil
+}
+
+func (x *VerifyShardResponse) GetCounted() *ShardDigest {
+	if x != nil {
+		return x.Counted
+	}
+	return nil
+}
+
 type CopyShardRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Shard *MovingShard           `protobuf:"bytes,1,opt,name=shard,proto3" json:"shard,omitempty"`
@@ -2778,7 +2951,7 @@ type CopyShardRequest struct {
 
 func (x *CopyShardRequest) Reset() {
 	*x = CopyShardRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[36]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2790,7 +2963,7 @@ func (x *CopyShardRequest) String() string {
 func (*CopyShardRequest) ProtoMessage() {}
 
 func (x *CopyShardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[36]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2803,7 +2976,7 @@ func (x *CopyShardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyShardRequest.ProtoReflect.Descriptor instead.
 func (*CopyShardRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{36}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CopyShardRequest) GetShard() *MovingShard {
@@ -2833,7 +3006,7 @@ type CopyShardResponse struct {
 
 func (x *CopyShardResponse) Reset() {
 	*x = CopyShardResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[37]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2845,7 +3018,7 @@ func (x *CopyShardResponse) String() string {
 func (*CopyShardResponse) ProtoMessage() {}
 
 func (x *CopyShardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[37]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2858,7 +3031,7 @@ func (x *CopyShardResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyShardResponse.ProtoReflect.Descriptor instead.
 func (*CopyShardResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{37}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CopyShardResponse) GetPart() []byte {
@@ -2899,7 +3072,7 @@ type TailShardRequest struct {
 
 func (x *TailShardRequest) Reset() {
 	*x = TailShardRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[38]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2911,7 +3084,7 @@ func (x *TailShardRequest) String() string {
 func (*TailShardRequest) ProtoMessage() {}
 
 func (x *TailShardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[38]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2924,7 +3097,7 @@ func (x *TailShardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TailShardRequest.ProtoReflect.Descriptor instead.
 func (*TailShardRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{38}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *TailShardRequest) GetShard() *MovingShard {
@@ -2951,7 +3124,7 @@ type TailShardResponse struct {
 
 func (x *TailShardResponse) Reset() {
 	*x = TailShardResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[39]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2963,7 +3136,7 @@ func (x *TailShardResponse) String() string {
 func (*TailShardResponse) ProtoMessage() {}
 
 func (x *TailShardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[39]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2976,7 +3149,7 @@ func (x *TailShardResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TailShardResponse.ProtoReflect.Descriptor instead.
 func (*TailShardResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{39}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *TailShardResponse) GetPart() []byte {
@@ -3004,7 +3177,7 @@ type FenceShardRequest struct {
 
 func (x *FenceShardRequest) Reset() {
 	*x = FenceShardRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[40]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3016,7 +3189,7 @@ func (x *FenceShardRequest) String() string {
 func (*FenceShardRequest) ProtoMessage() {}
 
 func (x *FenceShardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[40]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3029,7 +3202,7 @@ func (x *FenceShardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceShardRequest.ProtoReflect.Descriptor instead.
 func (*FenceShardRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{40}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *FenceShardRequest) GetShard() *MovingShard {
@@ -3062,7 +3235,7 @@ type FenceShardResponse struct {
 
 func (x *FenceShardResponse) Reset() {
 	*x = FenceShardResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[41]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3074,7 +3247,7 @@ func (x *FenceShardResponse) String() string {
 func (*FenceShardResponse) ProtoMessage() {}
 
 func (x *FenceShardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[41]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3087,7 +3260,7 @@ func (x *FenceShardResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceShardResponse.ProtoReflect.Descriptor instead.
 func (*FenceShardResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{41}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *FenceShardResponse) GetFence() *FenceState {
@@ -3106,7 +3279,7 @@ type ShardFenceRequest struct {
 
 func (x *ShardFenceRequest) Reset() {
 	*x = ShardFenceRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[42]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3118,7 +3291,7 @@ func (x *ShardFenceRequest) String() string {
 func (*ShardFenceRequest) ProtoMessage() {}
 
 func (x *ShardFenceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[42]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3131,7 +3304,7 @@ func (x *ShardFenceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShardFenceRequest.ProtoReflect.Descriptor instead.
 func (*ShardFenceRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{42}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ShardFenceRequest) GetShard() *MovingShard {
@@ -3150,7 +3323,7 @@ type ShardFenceResponse struct {
 
 func (x *ShardFenceResponse) Reset() {
 	*x = ShardFenceResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[43]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3162,7 +3335,7 @@ func (x *ShardFenceResponse) String() string {
 func (*ShardFenceResponse) ProtoMessage() {}
 
 func (x *ShardFenceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[43]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3175,7 +3348,7 @@ func (x *ShardFenceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShardFenceResponse.ProtoReflect.Descriptor instead.
 func (*ShardFenceResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{43}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ShardFenceResponse) GetFence() *FenceState {
@@ -3197,7 +3370,7 @@ type FenceState struct {
 
 func (x *FenceState) Reset() {
 	*x = FenceState{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[44]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3209,7 +3382,7 @@ func (x *FenceState) String() string {
 func (*FenceState) ProtoMessage() {}
 
 func (x *FenceState) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[44]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3222,7 +3395,7 @@ func (x *FenceState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceState.ProtoReflect.Descriptor instead.
 func (*FenceState) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{44}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *FenceState) GetNumber() uint64 {
@@ -3263,7 +3436,7 @@ type StageShardRequest struct {
 
 func (x *StageShardRequest) Reset() {
 	*x = StageShardRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[45]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3275,7 +3448,7 @@ func (x *StageShardRequest) String() string {
 func (*StageShardRequest) ProtoMessage() {}
 
 func (x *StageShardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[45]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3288,7 +3461,7 @@ func (x *StageShardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageShardRequest.ProtoReflect.Descriptor instead.
 func (*StageShardRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{45}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *StageShardRequest) GetShard() *MovingShard {
@@ -3314,7 +3487,7 @@ type StageShardResponse struct {
 
 func (x *StageShardResponse) Reset() {
 	*x = StageShardResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[46]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3326,7 +3499,7 @@ func (x *StageShardResponse) String() string {
 func (*StageShardResponse) ProtoMessage() {}
 
 func (x *StageShardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[46]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3339,7 +3512,7 @@ func (x *StageShardResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageShardResponse.ProtoReflect.Descriptor instead.
 func (*StageShardResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{46}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *StageShardResponse) GetStaged() *Staged {
@@ -3358,7 +3531,7 @@ type StagedShardRequest struct {
 
 func (x *StagedShardRequest) Reset() {
 	*x = StagedShardRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[47]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3370,7 +3543,7 @@ func (x *StagedShardRequest) String() string {
 func (*StagedShardRequest) ProtoMessage() {}
 
 func (x *StagedShardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[47]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3383,7 +3556,7 @@ func (x *StagedShardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StagedShardRequest.ProtoReflect.Descriptor instead.
 func (*StagedShardRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{47}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *StagedShardRequest) GetShard() *MovingShard {
@@ -3402,7 +3575,7 @@ type StagedShardResponse struct {
 
 func (x *StagedShardResponse) Reset() {
 	*x = StagedShardResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[48]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3414,7 +3587,7 @@ func (x *StagedShardResponse) String() string {
 func (*StagedShardResponse) ProtoMessage() {}
 
 func (x *StagedShardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[48]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3427,7 +3600,7 @@ func (x *StagedShardResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StagedShardResponse.ProtoReflect.Descriptor instead.
 func (*StagedShardResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{48}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *StagedShardResponse) GetStaged() *Staged {
@@ -3451,7 +3624,7 @@ type Staged struct {
 
 func (x *Staged) Reset() {
 	*x = Staged{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[49]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3463,7 +3636,7 @@ func (x *Staged) String() string {
 func (*Staged) ProtoMessage() {}
 
 func (x *Staged) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[49]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3476,7 +3649,7 @@ func (x *Staged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Staged.ProtoReflect.Descriptor instead.
 func (*Staged) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{49}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Staged) GetCopied() uint64 {
@@ -3530,7 +3703,7 @@ type DropShardRequest struct {
 
 func (x *DropShardRequest) Reset() {
 	*x = DropShardRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[50]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3542,7 +3715,7 @@ func (x *DropShardRequest) String() string {
 func (*DropShardRequest) ProtoMessage() {}
 
 func (x *DropShardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[50]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3555,7 +3728,7 @@ func (x *DropShardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropShardRequest.ProtoReflect.Descriptor instead.
 func (*DropShardRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{50}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *DropShardRequest) GetShard() *MovingShard {
@@ -3573,7 +3746,7 @@ type DropShardResponse struct {
 
 func (x *DropShardResponse) Reset() {
 	*x = DropShardResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[51]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3585,7 +3758,7 @@ func (x *DropShardResponse) String() string {
 func (*DropShardResponse) ProtoMessage() {}
 
 func (x *DropShardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[51]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3598,7 +3771,7 @@ func (x *DropShardResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropShardResponse.ProtoReflect.Descriptor instead.
 func (*DropShardResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{51}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{53}
 }
 
 type NoteRevisionRequest struct {
@@ -3610,7 +3783,7 @@ type NoteRevisionRequest struct {
 
 func (x *NoteRevisionRequest) Reset() {
 	*x = NoteRevisionRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[52]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3622,7 +3795,7 @@ func (x *NoteRevisionRequest) String() string {
 func (*NoteRevisionRequest) ProtoMessage() {}
 
 func (x *NoteRevisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[52]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3635,7 +3808,7 @@ func (x *NoteRevisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoteRevisionRequest.ProtoReflect.Descriptor instead.
 func (*NoteRevisionRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{52}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *NoteRevisionRequest) GetRevision() uint64 {
@@ -3653,7 +3826,7 @@ type NoteRevisionResponse struct {
 
 func (x *NoteRevisionResponse) Reset() {
 	*x = NoteRevisionResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[53]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3665,7 +3838,7 @@ func (x *NoteRevisionResponse) String() string {
 func (*NoteRevisionResponse) ProtoMessage() {}
 
 func (x *NoteRevisionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[53]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3678,7 +3851,7 @@ func (x *NoteRevisionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoteRevisionResponse.ProtoReflect.Descriptor instead.
 func (*NoteRevisionResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{53}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{55}
 }
 
 var File_cairn_index_v1_index_proto protoreflect.FileDescriptor
@@ -3841,7 +4014,7 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x18\n" +
 	"\achanges\x18\x03 \x01(\fR\achanges\"%\n" +
 	"\rStatusRequest\x12\x14\n" +
-	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\"\x9c\x05\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\"\xce\x05\n" +
 	"\x0eStatusResponse\x12#\n" +
 	"\rapplied_index\x18\x01 \x01(\x04R\fappliedIndex\x12)\n" +
 	"\x10checkpoint_index\x18\x02 \x01(\x04R\x0fcheckpointIndex\x122\n" +
@@ -3858,7 +4031,8 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\n" +
 	"view_bytes\x18\v \x01(\x04R\tviewBytes\x128\n" +
 	"\barriving\x18\f \x03(\v2\x1c.cairn.index.v1.ShardEntriesR\barriving\x128\n" +
-	"\bwithheld\x18\r \x03(\v2\x1c.cairn.index.v1.ShardEntriesR\bwithheld\x1a>\n" +
+	"\bwithheld\x18\r \x03(\v2\x1c.cairn.index.v1.ShardEntriesR\bwithheld\x120\n" +
+	"\x04kept\x18\x0e \x03(\v2\x1c.cairn.index.v1.ShardEntriesR\x04kept\x1a>\n" +
 	"\x10NodeEntriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\x11\n" +
@@ -3889,7 +4063,7 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\bkeyspace\x18\x01 \x01(\x06R\bkeyspace\x12\x14\n" +
 	"\x05shard\x18\x02 \x01(\x04R\x05shard\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x18\n" +
-	"\aentries\x18\x04 \x01(\x04R\aentries\"\xab\x01\n" +
+	"\aentries\x18\x04 \x01(\x04R\aentries\"\xbf\x01\n" +
 	"\vMovingShard\x12\x12\n" +
 	"\x04move\x18\x01 \x01(\x06R\x04move\x12\x1a\n" +
 	"\bkeyspace\x18\x02 \x01(\x06R\bkeyspace\x12\x14\n" +
@@ -3897,10 +4071,23 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05start\x18\x05 \x01(\fR\x05start\x12\x10\n" +
 	"\x03end\x18\x06 \x01(\fR\x03end\x12\x18\n" +
-	"\aattempt\x18\a \x01(\x04R\aattempt\"9\n" +
+	"\aattempt\x18\a \x01(\x04R\aattempt\x12\x12\n" +
+	"\x04kept\x18\b \x01(\x06R\x04kept\"9\n" +
 	"\vShardDigest\x12\x18\n" +
 	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x10\n" +
-	"\x03sum\x18\x02 \x01(\x06R\x03sum\"[\n" +
+	"\x03sum\x18\x02 \x01(\x06R\x03sum\"\\\n" +
+	"\x12VerifyShardRequest\x12\x1a\n" +
+	"\bkeyspace\x18\x01 \x01(\x06R\bkeyspace\x12\x14\n" +
+	"\x05shard\x18\x02 \x01(\x04R\x05shard\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\"\xed\x01\n" +
+	"\x13VerifyShardResponse\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x14\n" +
+	"\x05start\x18\x03 \x01(\fR\x05start\x12\x10\n" +
+	"\x03end\x18\x04 \x01(\fR\x03end\x12\x1a\n" +
+	"\bwithheld\x18\x05 \x01(\bR\bwithheld\x12/\n" +
+	"\x04kept\x18\x06 \x01(\v2\x1b.cairn.index.v1.ShardDigestR\x04kept\x125\n" +
+	"\acounted\x18\a \x01(\v2\x1b.cairn.index.v1.ShardDigestR\acounted\"[\n" +
 	"\x10CopyShardRequest\x121\n" +
 	"\x05shard\x18\x01 \x01(\v2\x1b.cairn.index.v1.MovingShardR\x05shard\x12\x14\n" +
 	"\x05after\x18\x02 \x01(\fR\x05after\"e\n" +
@@ -3957,8 +4144,7 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x11LEVEL_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eLEVEL_EVENTUAL\x10\x01\x12\x12\n" +
 	"\x0eLEVEL_AT_LEAST\x10\x02\x12\x16\n" +
-	"\x12LEVEL_LINEARIZABLE\x10\x032\xdd\n" +
-	"\n" +
+	"\x12LEVEL_LINEARIZABLE\x10\x032\xb5\v\n" +
 	"\x05Index\x12K\n" +
 	"\x06Locate\x12\x1d.cairn.index.v1.LocateRequest\x1a\x1e.cairn.index.v1.LocateResponse(\x010\x01\x12H\n" +
 	"\x05Write\x12\x1c.cairn.index.v1.WriteRequest\x1a\x1d.cairn.index.v1.WriteResponse(\x010\x01\x12N\n" +
@@ -3975,7 +4161,8 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\n" +
 	"FenceShard\x12!.cairn.index.v1.FenceShardRequest\x1a\".cairn.index.v1.FenceShardResponse\x12S\n" +
 	"\n" +
-	"ShardFence\x12!.cairn.index.v1.ShardFenceRequest\x1a\".cairn.index.v1.ShardFenceResponse\x12S\n" +
+	"ShardFence\x12!.cairn.index.v1.ShardFenceRequest\x1a\".cairn.index.v1.ShardFenceResponse\x12V\n" +
+	"\vVerifyShard\x12\".cairn.index.v1.VerifyShardRequest\x1a#.cairn.index.v1.VerifyShardResponse\x12S\n" +
 	"\n" +
 	"StageShard\x12!.cairn.index.v1.StageShardRequest\x1a\".cairn.index.v1.StageShardResponse\x12V\n" +
 	"\vStagedShard\x12\".cairn.index.v1.StagedShardRequest\x1a#.cairn.index.v1.StagedShardResponse\x12P\n" +
@@ -3995,7 +4182,7 @@ func file_cairn_index_v1_index_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_index_v1_index_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
 var file_cairn_index_v1_index_proto_goTypes = []any{
 	(Level)(0),                   // 0: cairn.index.v1.Level
 	(*Read)(nil),                 // 1: cairn.index.v1.Read
@@ -4034,35 +4221,37 @@ var file_cairn_index_v1_index_proto_goTypes = []any{
 	(*ShardEntries)(nil),         // 34: cairn.index.v1.ShardEntries
 	(*MovingShard)(nil),          // 35: cairn.index.v1.MovingShard
 	(*ShardDigest)(nil),          // 36: cairn.index.v1.ShardDigest
-	(*CopyShardRequest)(nil),     // 37: cairn.index.v1.CopyShardRequest
-	(*CopyShardResponse)(nil),    // 38: cairn.index.v1.CopyShardResponse
-	(*TailShardRequest)(nil),     // 39: cairn.index.v1.TailShardRequest
-	(*TailShardResponse)(nil),    // 40: cairn.index.v1.TailShardResponse
-	(*FenceShardRequest)(nil),    // 41: cairn.index.v1.FenceShardRequest
-	(*FenceShardResponse)(nil),   // 42: cairn.index.v1.FenceShardResponse
-	(*ShardFenceRequest)(nil),    // 43: cairn.index.v1.ShardFenceRequest
-	(*ShardFenceResponse)(nil),   // 44: cairn.index.v1.ShardFenceResponse
-	(*FenceState)(nil),           // 45: cairn.index.v1.FenceState
-	(*StageShardRequest)(nil),    // 46: cairn.index.v1.StageShardRequest
-	(*StageShardResponse)(nil),   // 47: cairn.index.v1.StageShardResponse
-	(*StagedShardRequest)(nil),   // 48: cairn.index.v1.StagedShardRequest
-	(*StagedShardResponse)(nil),  // 49: cairn.index.v1.StagedShardResponse
-	(*Staged)(nil),               // 50: cairn.index.v1.Staged
-	(*DropShardRequest)(nil),     // 51: cairn.index.v1.DropShardRequest
-	(*DropShardResponse)(nil),    // 52: cairn.index.v1.DropShardResponse
-	(*NoteRevisionRequest)(nil),  // 53: cairn.index.v1.NoteRevisionRequest
-	(*NoteRevisionResponse)(nil), // 54: cairn.index.v1.NoteRevisionResponse
-	nil,                          // 55: cairn.index.v1.StatusResponse.NodeEntriesEntry
-	(*status.Status)(nil),        // 56: google.rpc.Status
+	(*VerifyShardRequest)(nil),   // 37: cairn.index.v1.VerifyShardRequest
+	(*VerifyShardResponse)(nil),  // 38: cairn.index.v1.VerifyShardResponse
+	(*CopyShardRequest)(nil),     // 39: cairn.index.v1.CopyShardRequest
+	(*CopyShardResponse)(nil),    // 40: cairn.index.v1.CopyShardResponse
+	(*TailShardRequest)(nil),     // 41: cairn.index.v1.TailShardRequest
+	(*TailShardResponse)(nil),    // 42: cairn.index.v1.TailShardResponse
+	(*FenceShardRequest)(nil),    // 43: cairn.index.v1.FenceShardRequest
+	(*FenceShardResponse)(nil),   // 44: cairn.index.v1.FenceShardResponse
+	(*ShardFenceRequest)(nil),    // 45: cairn.index.v1.ShardFenceRequest
+	(*ShardFenceResponse)(nil),   // 46: cairn.index.v1.ShardFenceResponse
+	(*FenceState)(nil),           // 47: cairn.index.v1.FenceState
+	(*StageShardRequest)(nil),    // 48: cairn.index.v1.StageShardRequest
+	(*StageShardResponse)(nil),   // 49: cairn.index.v1.StageShardResponse
+	(*StagedShardRequest)(nil),   // 50: cairn.index.v1.StagedShardRequest
+	(*StagedShardResponse)(nil),  // 51: cairn.index.v1.StagedShardResponse
+	(*Staged)(nil),               // 52: cairn.index.v1.Staged
+	(*DropShardRequest)(nil),     // 53: cairn.index.v1.DropShardRequest
+	(*DropShardResponse)(nil),    // 54: cairn.index.v1.DropShardResponse
+	(*NoteRevisionRequest)(nil),  // 55: cairn.index.v1.NoteRevisionRequest
+	(*NoteRevisionResponse)(nil), // 56: cairn.index.v1.NoteRevisionResponse
+	nil,                          // 57: cairn.index.v1.StatusResponse.NodeEntriesEntry
+	(*status.Status)(nil),        // 58: google.rpc.Status
 }
 var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	0,  // 0: cairn.index.v1.Read.level:type_name -> cairn.index.v1.Level
 	1,  // 1: cairn.index.v1.LocateRequest.read:type_name -> cairn.index.v1.Read
 	2,  // 2: cairn.index.v1.LocateRequest.joined:type_name -> cairn.index.v1.LocateRequest
-	56, // 3: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
+	58, // 3: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
 	3,  // 4: cairn.index.v1.LocateResponse.joined:type_name -> cairn.index.v1.LocateResponse
 	4,  // 5: cairn.index.v1.WriteRequest.joined:type_name -> cairn.index.v1.WriteRequest
-	56, // 6: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
+	58, // 6: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
 	5,  // 7: cairn.index.v1.WriteResponse.joined:type_name -> cairn.index.v1.WriteResponse
 	1,  // 8: cairn.index.v1.AskViewRequest.read:type_name -> cairn.index.v1.Read
 	7,  // 9: cairn.index.v1.AskViewRequest.page:type_name -> cairn.index.v1.PageQuestion
@@ -4074,7 +4263,7 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	6,  // 15: cairn.index.v1.AskViewRequest.joined:type_name -> cairn.index.v1.AskViewRequest
 	8,  // 16: cairn.index.v1.PageQuestion.order_by:type_name -> cairn.index.v1.SortField
 	8,  // 17: cairn.index.v1.RankQuestion.order_by:type_name -> cairn.index.v1.SortField
-	56, // 18: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
+	58, // 18: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
 	15, // 19: cairn.index.v1.AskViewResponse.page:type_name -> cairn.index.v1.PageAnswer
 	16, // 20: cairn.index.v1.AskViewResponse.groups:type_name -> cairn.index.v1.GroupsAnswer
 	17, // 21: cairn.index.v1.AskViewResponse.aggregate:type_name -> cairn.index.v1.AggregateAnswer
@@ -4083,64 +4272,69 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	19, // 24: cairn.index.v1.MembershipAnswer.decisions:type_name -> cairn.index.v1.Decision
 	1,  // 25: cairn.index.v1.ExportViewRequest.read:type_name -> cairn.index.v1.Read
 	1,  // 26: cairn.index.v1.ListRequest.read:type_name -> cairn.index.v1.Read
-	55, // 27: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
+	57, // 27: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
 	34, // 28: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
 	33, // 29: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
 	34, // 30: cairn.index.v1.StatusResponse.arriving:type_name -> cairn.index.v1.ShardEntries
 	34, // 31: cairn.index.v1.StatusResponse.withheld:type_name -> cairn.index.v1.ShardEntries
-	32, // 32: cairn.index.v1.IdentifyResponse.members:type_name -> cairn.index.v1.Member
-	35, // 33: cairn.index.v1.CopyShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	35, // 34: cairn.index.v1.TailShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	35, // 35: cairn.index.v1.FenceShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	45, // 36: cairn.index.v1.FenceShardResponse.fence:type_name -> cairn.index.v1.FenceState
-	35, // 37: cairn.index.v1.ShardFenceRequest.shard:type_name -> cairn.index.v1.MovingShard
-	45, // 38: cairn.index.v1.ShardFenceResponse.fence:type_name -> cairn.index.v1.FenceState
-	36, // 39: cairn.index.v1.FenceState.digest:type_name -> cairn.index.v1.ShardDigest
-	35, // 40: cairn.index.v1.StageShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	50, // 41: cairn.index.v1.StageShardResponse.staged:type_name -> cairn.index.v1.Staged
-	35, // 42: cairn.index.v1.StagedShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	50, // 43: cairn.index.v1.StagedShardResponse.staged:type_name -> cairn.index.v1.Staged
-	36, // 44: cairn.index.v1.Staged.digest:type_name -> cairn.index.v1.ShardDigest
-	35, // 45: cairn.index.v1.DropShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	2,  // 46: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
-	4,  // 47: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
-	6,  // 48: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
-	20, // 49: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
-	22, // 50: cairn.index.v1.Index.Backup:input_type -> cairn.index.v1.BackupRequest
-	24, // 51: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
-	26, // 52: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
-	28, // 53: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
-	30, // 54: cairn.index.v1.Index.Identify:input_type -> cairn.index.v1.IdentifyRequest
-	37, // 55: cairn.index.v1.Index.CopyShard:input_type -> cairn.index.v1.CopyShardRequest
-	39, // 56: cairn.index.v1.Index.TailShard:input_type -> cairn.index.v1.TailShardRequest
-	41, // 57: cairn.index.v1.Index.FenceShard:input_type -> cairn.index.v1.FenceShardRequest
-	43, // 58: cairn.index.v1.Index.ShardFence:input_type -> cairn.index.v1.ShardFenceRequest
-	46, // 59: cairn.index.v1.Index.StageShard:input_type -> cairn.index.v1.StageShardRequest
-	48, // 60: cairn.index.v1.Index.StagedShard:input_type -> cairn.index.v1.StagedShardRequest
-	51, // 61: cairn.index.v1.Index.DropShard:input_type -> cairn.index.v1.DropShardRequest
-	53, // 62: cairn.index.v1.Index.NoteRevision:input_type -> cairn.index.v1.NoteRevisionRequest
-	3,  // 63: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
-	5,  // 64: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
-	14, // 65: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
-	21, // 66: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
-	23, // 67: cairn.index.v1.Index.Backup:output_type -> cairn.index.v1.BackupResponse
-	25, // 68: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
-	27, // 69: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
-	29, // 70: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
-	31, // 71: cairn.index.v1.Index.Identify:output_type -> cairn.index.v1.IdentifyResponse
-	38, // 72: cairn.index.v1.Index.CopyShard:output_type -> cairn.index.v1.CopyShardResponse
-	40, // 73: cairn.index.v1.Index.TailShard:output_type -> cairn.index.v1.TailShardResponse
-	42, // 74: cairn.index.v1.Index.FenceShard:output_type -> cairn.index.v1.FenceShardResponse
-	44, // 75: cairn.index.v1.Index.ShardFence:output_type -> cairn.index.v1.ShardFenceResponse
-	47, // 76: cairn.index.v1.Index.StageShard:output_type -> cairn.index.v1.StageShardResponse
-	49, // 77: cairn.index.v1.Index.StagedShard:output_type -> cairn.index.v1.StagedShardResponse
-	52, // 78: cairn.index.v1.Index.DropShard:output_type -> cairn.index.v1.DropShardResponse
-	54, // 79: cairn.index.v1.Index.NoteRevision:output_type -> cairn.index.v1.NoteRevisionResponse
-	63, // [63:80] is the sub-list for method output_type
-	46, // [46:63] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	34, // 32: cairn.index.v1.StatusResponse.kept:type_name -> cairn.index.v1.ShardEntries
+	32, // 33: cairn.index.v1.IdentifyResponse.members:type_name -> cairn.index.v1.Member
+	36, // 34: cairn.index.v1.VerifyShardResponse.kept:type_name -> cairn.index.v1.ShardDigest
+	36, // 35: cairn.index.v1.VerifyShardResponse.counted:type_name -> cairn.index.v1.ShardDigest
+	35, // 36: cairn.index.v1.CopyShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	35, // 37: cairn.index.v1.TailShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	35, // 38: cairn.index.v1.FenceShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	47, // 39: cairn.index.v1.FenceShardResponse.fence:type_name -> cairn.index.v1.FenceState
+	35, // 40: cairn.index.v1.ShardFenceRequest.shard:type_name -> cairn.index.v1.MovingShard
+	47, // 41: cairn.index.v1.ShardFenceResponse.fence:type_name -> cairn.index.v1.FenceState
+	36, // 42: cairn.index.v1.FenceState.digest:type_name -> cairn.index.v1.ShardDigest
+	35, // 43: cairn.index.v1.StageShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	52, // 44: cairn.index.v1.StageShardResponse.staged:type_name -> cairn.index.v1.Staged
+	35, // 45: cairn.index.v1.StagedShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	52, // 46: cairn.index.v1.StagedShardResponse.staged:type_name -> cairn.index.v1.Staged
+	36, // 47: cairn.index.v1.Staged.digest:type_name -> cairn.index.v1.ShardDigest
+	35, // 48: cairn.index.v1.DropShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	2,  // 49: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
+	4,  // 50: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
+	6,  // 51: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
+	20, // 52: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
+	22, // 53: cairn.index.v1.Index.Backup:input_type -> cairn.index.v1.BackupRequest
+	24, // 54: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
+	26, // 55: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
+	28, // 56: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
+	30, // 57: cairn.index.v1.Index.Identify:input_type -> cairn.index.v1.IdentifyRequest
+	39, // 58: cairn.index.v1.Index.CopyShard:input_type -> cairn.index.v1.CopyShardRequest
+	41, // 59: cairn.index.v1.Index.TailShard:input_type -> cairn.index.v1.TailShardRequest
+	43, // 60: cairn.index.v1.Index.FenceShard:input_type -> cairn.index.v1.FenceShardRequest
+	45, // 61: cairn.index.v1.Index.ShardFence:input_type -> cairn.index.v1.ShardFenceRequest
+	37, // 62: cairn.index.v1.Index.VerifyShard:input_type -> cairn.index.v1.VerifyShardRequest
+	48, // 63: cairn.index.v1.Index.StageShard:input_type -> cairn.index.v1.StageShardRequest
+	50, // 64: cairn.index.v1.Index.StagedShard:input_type -> cairn.index.v1.StagedShardRequest
+	53, // 65: cairn.index.v1.Index.DropShard:input_type -> cairn.index.v1.DropShardRequest
+	55, // 66: cairn.index.v1.Index.NoteRevision:input_type -> cairn.index.v1.NoteRevisionRequest
+	3,  // 67: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
+	5,  // 68: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
+	14, // 69: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
+	21, // 70: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
+	23, // 71: cairn.index.v1.Index.Backup:output_type -> cairn.index.v1.BackupResponse
+	25, // 72: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
+	27, // 73: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
+	29, // 74: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
+	31, // 75: cairn.index.v1.Index.Identify:output_type -> cairn.index.v1.IdentifyResponse
+	40, // 76: cairn.index.v1.Index.CopyShard:output_type -> cairn.index.v1.CopyShardResponse
+	42, // 77: cairn.index.v1.Index.TailShard:output_type -> cairn.index.v1.TailShardResponse
+	44, // 78: cairn.index.v1.Index.FenceShard:output_type -> cairn.index.v1.FenceShardResponse
+	46, // 79: cairn.index.v1.Index.ShardFence:output_type -> cairn.index.v1.ShardFenceResponse
+	38, // 80: cairn.index.v1.Index.VerifyShard:output_type -> cairn.index.v1.VerifyShardResponse
+	49, // 81: cairn.index.v1.Index.StageShard:output_type -> cairn.index.v1.StageShardResponse
+	51, // 82: cairn.index.v1.Index.StagedShard:output_type -> cairn.index.v1.StagedShardResponse
+	54, // 83: cairn.index.v1.Index.DropShard:output_type -> cairn.index.v1.DropShardResponse
+	56, // 84: cairn.index.v1.Index.NoteRevision:output_type -> cairn.index.v1.NoteRevisionResponse
+	67, // [67:85] is the sub-list for method output_type
+	49, // [49:67] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_cairn_index_v1_index_proto_init() }
@@ -4169,7 +4363,7 @@ func file_cairn_index_v1_index_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_index_v1_index_proto_rawDesc), len(file_cairn_index_v1_index_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   55,
+			NumMessages:   57,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -32,6 +32,7 @@ const (
 	Index_TailShard_FullMethodName    = "/cairn.index.v1.Index/TailShard"
 	Index_FenceShard_FullMethodName   = "/cairn.index.v1.Index/FenceShard"
 	Index_ShardFence_FullMethodName   = "/cairn.index.v1.Index/ShardFence"
+	Index_VerifyShard_FullMethodName  = "/cairn.index.v1.Index/VerifyShard"
 	Index_StageShard_FullMethodName   = "/cairn.index.v1.Index/StageShard"
 	Index_StagedShard_FullMethodName  = "/cairn.index.v1.Index/StagedShard"
 	Index_DropShard_FullMethodName    = "/cairn.index.v1.Index/DropShard"
@@ -72,6 +73,8 @@ type IndexClient interface {
 	// FenceShard sets a fence or lifts it; ShardFence says how it is.
 	FenceShard(ctx context.Context, in *FenceShardRequest, opts ...grpc.CallOption) (*FenceShardResponse, error)
 	ShardFence(ctx context.Context, in *ShardFenceRequest, opts ...grpc.CallOption) (*ShardFenceResponse, error)
+	// VerifyShard counts a shard again, out of the replica's file.
+	VerifyShard(ctx context.Context, in *VerifyShardRequest, opts ...grpc.CallOption) (*VerifyShardResponse, error)
 	// Of a shard that moves here. StageShard takes a part in, StagedShard says what
 	// is staged, DropShard forgets it.
 	StageShard(ctx context.Context, in *StageShardRequest, opts ...grpc.CallOption) (*StageShardResponse, error)
@@ -264,6 +267,16 @@ func (c *indexClient) ShardFence(ctx context.Context, in *ShardFenceRequest, opt
 	return out, nil
 }
 
+func (c *indexClient) VerifyShard(ctx context.Context, in *VerifyShardRequest, opts ...grpc.CallOption) (*VerifyShardResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VerifyShardResponse)
+	err := c.cc.Invoke(ctx, Index_VerifyShard_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *indexClient) StageShard(ctx context.Context, in *StageShardRequest, opts ...grpc.CallOption) (*StageShardResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StageShardResponse)
@@ -338,6 +351,8 @@ type IndexServer interface {
 	// FenceShard sets a fence or lifts it; ShardFence says how it is.
 	FenceShard(context.Context, *FenceShardRequest) (*FenceShardResponse, error)
 	ShardFence(context.Context, *ShardFenceRequest) (*ShardFenceResponse, error)
+	// VerifyShard counts a shard again, out of the replica's file.
+	VerifyShard(context.Context, *VerifyShardRequest) (*VerifyShardResponse, error)
 	// Of a shard that moves here. StageShard takes a part in, StagedShard says what
 	// is staged, DropShard forgets it.
 	StageShard(context.Context, *StageShardRequest) (*StageShardResponse, error)
@@ -393,6 +408,9 @@ func (UnimplementedIndexServer) FenceShard(context.Context, *FenceShardRequest) 
 }
 func (UnimplementedIndexServer) ShardFence(context.Context, *ShardFenceRequest) (*ShardFenceResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ShardFence not implemented")
+}
+func (UnimplementedIndexServer) VerifyShard(context.Context, *VerifyShardRequest) (*VerifyShardResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method VerifyShard not implemented")
 }
 func (UnimplementedIndexServer) StageShard(context.Context, *StageShardRequest) (*StageShardResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method StageShard not implemented")
@@ -600,6 +618,24 @@ func _Index_ShardFence_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Index_VerifyShard_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VerifyShardRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IndexServer).VerifyShard(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Index_VerifyShard_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IndexServer).VerifyShard(ctx, req.(*VerifyShardRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Index_StageShard_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(StageShardRequest)
 	if err := dec(in); err != nil {
@@ -702,6 +738,10 @@ var Index_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ShardFence",
 			Handler:    _Index_ShardFence_Handler,
+		},
+		{
+			MethodName: "VerifyShard",
+			Handler:    _Index_VerifyShard_Handler,
 		},
 		{
 			MethodName: "StageShard",

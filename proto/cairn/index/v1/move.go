@@ -7,14 +7,14 @@ import "cairn"
 func (m *MovingShard) Decode() cairn.MovingShard {
 	return cairn.MovingShard{
 		Move: cairn.UID(m.GetMove()), Keyspace: cairn.UID(m.GetKeyspace()), Shard: cairn.ShardID(m.GetShard()),
-		Epoch: m.GetEpoch(), Attempt: m.GetAttempt(), Start: m.GetStart(), End: m.GetEnd(),
+		Epoch: m.GetEpoch(), Attempt: m.GetAttempt(), Start: m.GetStart(), End: m.GetEnd(), Kept: cairn.UID(m.GetKept()),
 	}
 }
 
 // EncodeMoving is the opposite of MovingShard.Decode.
 func EncodeMoving(m cairn.MovingShard) *MovingShard {
 	return &MovingShard{
-		Move: uint64(m.Move), Keyspace: uint64(m.Keyspace), Shard: uint64(m.Shard), Epoch: m.Epoch, Start: m.Start, End: m.End, Attempt: m.Attempt,
+		Move: uint64(m.Move), Keyspace: uint64(m.Keyspace), Shard: uint64(m.Shard), Epoch: m.Epoch, Start: m.Start, End: m.End, Attempt: m.Attempt, Kept: uint64(m.Kept),
 	}
 }
 
