@@ -19,6 +19,8 @@ type assignment struct {
 	revision  uint64
 	keyspaces map[cairn.UID]*keyspace
 	nodes     []cairn.Node // ascending by id
+	// records are kept for whoever makes the map again; ascending by name.
+	records []cairn.Record
 }
 
 func (a *assignment) node(id cairn.NodeID) *cairn.Node {
