@@ -176,6 +176,12 @@ type IndexStatus struct {
 	// where the index was asked over the wire.
 	RequestBytes  int64
 	RequestWindow int64
+	// ChangeBytes is what the log of changes takes on disk, ChangeFloor the log index
+	// after which it has every change, ChangeReach how far back it reaches, in
+	// nanoseconds. 0 where the index was asked over the wire.
+	ChangeBytes int64
+	ChangeFloor uint64
+	ChangeReach int64
 	// WideAttributes are attributes of so many different strings that they have
 	// no bitmap a value in the views: conditions on them read every entry. Empty
 	// where the index was asked over the wire.

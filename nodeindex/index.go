@@ -265,6 +265,11 @@ func (x *Index) status() (status cairn.IndexStatus, views []*projection.Snapshot
 	_, status.OverlayBytes = x.Pending()
 	status.RequestBytes, status.RequestWindow = x.requests.bytes, x.requests.reach()
 	status.KeyBytes = s.readers.keys.bytes()
+	kept := x.feeds.log.Usage()
+	status.ChangeBytes, status.ChangeFloor = kept.Bytes, kept.Floor
+	if kept.Since > 0 {
+		status.ChangeReach = int64(x.options.Now().Sub(time.UnixMicro(kept.Since)))
+	}
 	for _, n := range s.nodes {
 		status.NodeEntries[n.ID] = 0
 	}

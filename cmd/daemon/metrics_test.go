@@ -59,7 +59,7 @@ func TestIndexMetrics(t *testing.T) {
 	m.watchIndexes(func() []localIndex {
 		return []localIndex{
 			{"north", func(context.Context, uint64) (cairn.IndexStatus, error) {
-				return cairn.IndexStatus{AppliedIndex: 9, CheckpointAge: int64(1500 * time.Millisecond), WriteRefusal: "the disk is full"}, nil
+				return cairn.IndexStatus{AppliedIndex: 9, CheckpointAge: int64(1500 * time.Millisecond), ChangeReach: int64(2 * time.Second), WriteRefusal: "the disk is full"}, nil
 			}},
 			{"south", func(context.Context, uint64) (cairn.IndexStatus, error) {
 				return cairn.IndexStatus{}, cairn.Errorf(cairn.KindUnavailable, "CLOSED", "closed")
@@ -69,6 +69,7 @@ func TestIndexMetrics(t *testing.T) {
 	expectMetrics(t, m,
 		`cairn_index_applied_index{cluster="north"} 9`,
 		`cairn_index_checkpoint_age_seconds{cluster="north"} 1.5`,
+		`cairn_index_change_reach_seconds{cluster="north"} 2`,
 		`cairn_index_up{cluster="north"} 1`,
 		`cairn_index_up{cluster="south"} 0`,
 		`cairn_index_writes_refused{cluster="north"} 1`,

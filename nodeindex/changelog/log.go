@@ -318,6 +318,27 @@ func (l *Log) Floor() uint64 {
 	return l.segments[0].base
 }
 
+// Usage is what the log takes, and how far back it reaches.
+type Usage struct {
+	Bytes int64  // of all segments, without what waits
+	Floor uint64 // as Floor
+	Since int64  // log time of the oldest record, as Record.Time; 0 if there is none, or it is not known
+}
+
+// Usage tells what the log takes.
+func (l *Log) Usage() (u Usage) {
+	u.Floor = l.Floor()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.segments {
+		u.Bytes += s.size
+	}
+	if len(l.segments) > 0 {
+		u.Since = l.segments[0].time
+	}
+	return u
+}
+
 // Close drops what waits: no Sync has covered it, so the index's log brings it
 // again.
 func (l *Log) Close() error {
