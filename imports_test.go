@@ -51,6 +51,8 @@ var importTable = map[string]may{
 		packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/plan"},
 		modules:  []string{"github.com/cespare/xxhash/v2"},
 	},
+	// The map out of what indexes know of it.
+	"shardmap/rebuild": {packages: []string{".", "shardmap", "shardmap/catalog"}},
 	"shardmap/etcdstore": {
 		packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/placement"},
 		modules:  []string{etcdClient, etcdAPI, grpcModule, "golang.org/x/sync"}, // the codes and statuses of etcd's errors

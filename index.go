@@ -225,6 +225,9 @@ type ShardStatus struct {
 	Shard    ShardID
 	Epoch    uint64
 	Entries  uint64
+	// Reads and Writes are how many keys a second are read and written, by the
+	// answering replica's count, averaged over about a minute; 0 but in Shards.
+	Reads, Writes float64
 }
 
 // Fingerprint names a set of shards and their epochs, in any order. A scatter

@@ -103,4 +103,35 @@ type Assignment struct {
 	Shards    []Shard
 	// Views are every version to be kept of the views of Keyspaces.
 	Views []View
+	// Records are what else the map's store has of all that, ascending by name. An
+	// index keeps them, and reads none.
+	Records []Record
+}
+
+// Record is what the map's store has of one thing, as it stands there.
+type Record struct {
+	Name  string
+	Value []byte
+}
+
+// KnownMap is what one replica of a node index knows of the map. Those of all
+// clusters are what the map is made of again where its store is lost.
+type KnownMap struct {
+	// Assignment is what its log has noted last. Shards that it withholds are among
+	// its Shards.
+	Assignment
+	// Applied is up to where it has applied its log.
+	Applied uint64
+	// Staged are shards that were moving to its cluster.
+	Staged []StagedShard
+}
+
+// StagedShard is a shard of which entries are staged for a move.
+type StagedShard struct {
+	// Shard is as it was planned, with its owner's epoch. Its Move is what the
+	// move's attempt is called, Attempt its number.
+	Shard
+	Attempt uint64
+	// Whole tells that all is there: what is sealed could be activated.
+	Whole bool
 }

@@ -28,6 +28,7 @@ func TestWorkloads(t *testing.T) {
 		{"unary", "ratio Locate / two-hop unary echo: "},
 		{"stream", "ratio StreamLocate / two-hop stream echo: "},
 		{"import", "BenchmarkImport-"},
+		{"bulk -bulk 20000", "ratio Locate/writes="},
 		{"views", "BenchmarkViews/GroupWhere-"},
 		{"map -followers 5 -changes 10", "since etcd had answered: p50"},
 		{"balance -clusters 20 -rounds 12", "# growth: "},

@@ -31,6 +31,7 @@ type settings struct {
 	clusters    int
 	rounds      int
 	moves       int
+	bulk        int
 	followers   int
 	changes     int
 	svg         string
@@ -53,6 +54,7 @@ func workloads() []workload {
 		{"unary", unary},
 		{"import", importFile},
 		{"puts", puts},
+		{"bulk", bulk},
 		{"moves", moves},
 		{"map", mapChange},
 		{"views", viewQuestions},
@@ -126,6 +128,7 @@ func parse(args []string) (s settings, done func() error, err error) {
 	flags.IntVar(&s.moves, "moves", 1000, "moves: how often a shard of 10,000 entries moves; larger ones move less often")
 	flags.IntVar(&s.followers, "followers", 100, "map: who follows the map as a router does")
 	flags.IntVar(&s.changes, "changes", 1000, "map: how often it is changed")
+	flags.IntVar(&s.bulk, "bulk", 20_000_000, "bulk: entries that are written one after the other")
 	flags.StringVar(&s.svg, "svg", "", "balance: a `FILE` for a drawing; its folder is made if it is not there")
 	flags.DurationVar(&s.warmup, "warmup", time.Second, "how long each run goes on before it counts")
 	flags.DurationVar(&s.length, "length", 3*time.Second, "how long each run counts")
@@ -151,7 +154,7 @@ func parse(args []string) (s settings, done func() error, err error) {
 		return s, nil, fmt.Errorf("-rounds is %d; the first is only the beginning, so it is at least 2", s.rounds)
 	}
 	if *quick {
-		s.pairs, s.warmup, s.length, s.moves = 3, 200*time.Millisecond, time.Second, 60
+		s.pairs, s.warmup, s.length, s.moves, s.bulk = 3, 200*time.Millisecond, time.Second, 60, 2_000_000
 	}
 	s.out = os.Stdout
 	if *out == "" {

@@ -319,6 +319,9 @@ func (a *applier) keep(k *keyspace, of *population, before *cairn.Entry, i item)
 	a.items = append(a.items, i) // within its capacity: its elements stay in place
 	kept := &a.items[len(a.items)-1]
 	of.changed = a.x.generation
+	if !i.staged { // what comes with a shard is no load of its
+		of.load.writes++
+	}
 	var now *cairn.Entry
 	if !kept.deleted {
 		now = &kept.entry

@@ -50,6 +50,9 @@ func (a *arrival) staged() cairn.Staged {
 	}
 }
 
+// whole tells that all of it is there: it can be activated.
+func (a *arrival) whole() bool { return a.complete && a.sealed > 0 }
+
 // arrival is what is staged for a move, nil for nothing.
 func (a *assignment) arrival(keyspace, move cairn.UID) *arrival {
 	if k := a.keyspaces[keyspace]; k != nil {

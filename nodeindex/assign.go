@@ -65,6 +65,7 @@ func diff(from *assignment, to cairn.Assignment) *assignCommand {
 	if !slices.Equal(nodes, from.nodes) {
 		c.nodesChanged, c.nodes = true, nodes
 	}
+	c.records = diffRecords(from.records, to.Records)
 	return c
 }
 
@@ -160,7 +161,7 @@ func (c *assignCommand) touched() []cairn.UID {
 // Shards of a keyspace that is not declared, and such that overlap, are
 // KindInvalid.
 func (a *assignment) assign(c *assignCommand) (*assignment, *cairn.Error) {
-	next := &assignment{revision: c.to, keyspaces: maps.Clone(a.keyspaces), nodes: a.nodes}
+	next := &assignment{revision: c.to, keyspaces: maps.Clone(a.keyspaces), nodes: a.nodes, records: withRecords(a.records, c.records)}
 	if c.nodesChanged {
 		next.nodes = sortedNodes(c.nodes)
 	}

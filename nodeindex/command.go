@@ -261,7 +261,7 @@ func (d *decoder) mutation(nodes []cairn.NodeID) (mutation, []cairn.NodeID) {
 //
 // Encoded: the kind; both revisions; the changed keyspaces; the uids of the
 // removed ones; the views of keyspaces in which they changed; whether the nodes changed, and them; the shards that are new
-// or changed; those removed.
+// or changed; those removed; the changed records.
 type assignCommand struct {
 	from, to         uint64
 	keyspaces        []cairn.Keyspace
@@ -273,6 +273,8 @@ type assignCommand struct {
 	nodes         []cairn.Node
 	shards        []cairn.Shard
 	removedShards []shardName
+	// records are those that have changed; one that is gone has no value.
+	records []cairn.Record
 }
 
 // shardName names a shard in an index.
@@ -308,7 +310,7 @@ func (c *assignCommand) encode() []byte {
 		out = binary.BigEndian.AppendUint64(out, uint64(s.keyspace))
 		out = binary.AppendUvarint(out, uint64(s.id))
 	}
-	return out
+	return appendRecords(out, c.records)
 }
 
 // decode reads what encode writes, copying what it keeps, and is false for
@@ -339,6 +341,9 @@ func (c *assignCommand) decode(command []byte) bool {
 	}
 	for range d.count(8) {
 		c.removedShards = append(c.removedShards, shardName{cairn.UID(d.uint64()), cairn.ShardID(d.uvarint())})
+	}
+	if len(d.rest) > 0 { // commands of before have none
+		c.records = d.records()
 	}
 	return d.done()
 }

@@ -53,15 +53,17 @@ type Index struct {
 	running      *Checkpoint
 	checkpointed CheckpointMeta
 	checkpointAt time.Time
-	effects      effects                          // of what was applied
-	command      writeCommand                     // reused from Apply to Apply
-	hasher       entryHasher                      // likewise
-	pending      pendingPuts                      // likewise
-	requests     *requests                        // those that are remembered
-	populations  projection.Shard                 // how many have got a number
-	numbered     map[projection.Shard]*population // those that are shards'
-	savedImages  map[cairn.UID]projection.Image   // of views, that the file names
-	work         chan struct{}                    // holds a value when there may be Work
+	// measuredAt is when loads were measured last; zero before the first time.
+	measuredAt  time.Time
+	effects     effects                          // of what was applied
+	command     writeCommand                     // reused from Apply to Apply
+	hasher      entryHasher                      // likewise
+	pending     pendingPuts                      // likewise
+	requests    *requests                        // those that are remembered
+	populations projection.Shard                 // how many have got a number
+	numbered    map[projection.Shard]*population // those that are shards'
+	savedImages map[cairn.UID]projection.Image   // of views, that the file names
+	work        chan struct{}                    // holds a value when there may be Work
 }
 
 // state is what readers see: immutable, replaced as a whole.
@@ -269,7 +271,9 @@ func (x *Index) status() (status cairn.IndexStatus, views []*projection.Snapshot
 	for _, uid := range sortedUIDs(s.keyspaces) {
 		for _, each := range s.keyspaces[uid].shards {
 			status.Entries += each.entries()
-			status.Shards = append(status.Shards, cairn.ShardStatus{Keyspace: uid, Shard: each.ID, Epoch: each.Epoch, Entries: each.entries()})
+			status.Shards = append(status.Shards, cairn.ShardStatus{
+				Keyspace: uid, Shard: each.ID, Epoch: each.Epoch, Entries: each.entries(), Reads: each.load.readRate, Writes: each.load.writeRate,
+			})
 			for _, n := range each.nodes {
 				if n.entries > 0 {
 					status.NodeEntries[n.node] += n.entries

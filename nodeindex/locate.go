@@ -48,6 +48,9 @@ func (x *Index) locate(req *cairn.LocateRequest, reply *cairn.LocateReply) (err 
 	}
 	l := locator{view: s.view(k, r), attributes: req.WithAttributes, applied: applied, keys: len(req.Keys)}
 	r.warm(req.Keyspace, req.Keys)
+	if sampled() {
+		k.countReads(req.Keys, r.placement[:0])
+	}
 	for i, key := range req.Keys {
 		results[i], err = l.locate(key)
 		if err != nil {

@@ -25,7 +25,7 @@ var (
 // The format of the file: a name that no other program uses, and a version.
 const (
 	formatName    = "cairn node index"
-	formatVersion = 5
+	formatVersion = 6
 	oldestVersion = 4 // that is read; the next checkpoint makes it the present one
 )
 
@@ -78,6 +78,7 @@ func putMeta(tx *bbolt.Tx, meta CheckpointMeta, a *assignment, digest digested) 
 		out = appendFlag(out, a.keyspaces[uid].guest)
 		out = appendViews(out, a.keyspaces[uid].views)
 	}
+	out = appendRecords(out, a.records)
 	return bucket.Put(metaAssignment, seal(out))
 }
 
@@ -122,6 +123,9 @@ func loadImage(tx *bbolt.Tx) (i *image, err error) {
 		k := &keyspace{Keyspace: d.keyspace(), guest: d.flag()}
 		k.views = d.views(k.UID)
 		i.assignment.keyspaces[k.UID] = k
+	}
+	if len(d.rest) > 0 { // formats before 6 have none
+		i.assignment.records = d.records()
 	}
 	if !ok || !d.done() {
 		return nil, corrupt("META_DAMAGED", "the assignment is not what was written")

@@ -66,11 +66,12 @@ func (p *placing) place(old *keyspace, before *shard, definition *cairn.Shard) {
 		// again, unheard of.
 		s.population = before.population
 	case definition.Move == 0:
-	case !stays && old.covers(definition): // split or merged here
+	case !stays && old.holdsBy(definition.Move) && old.covers(definition): // split here
 	case a != nil:
 		s.population = a.population
 	default:
-		// With bounds that stay, it has left and come back unheard of.
+		// If there are entries of its range, it has left and come back unheard of,
+		// whatever its bounds are by now.
 		p.withheld = append(p.withheld, s)
 		return
 	}
@@ -81,7 +82,7 @@ func (p *placing) place(old *keyspace, before *shard, definition *cairn.Shard) {
 // of it is.
 func (k *keyspace) sealed(s *cairn.Shard) *arrival {
 	for _, a := range k.arriving {
-		if a.Move == s.Move && a.ID == s.ID && sameBounds(&a.Shard, s) && a.complete && a.sealed > 0 {
+		if a.Move == s.Move && a.ID == s.ID && sameBounds(&a.Shard, s) && a.whole() {
 			return a
 		}
 	}

@@ -33,3 +33,26 @@ func TestPlaceMergedAndSplit(t *testing.T) {
 		t.Errorf("%d withheld; wanted the shard that left and came back", len(placed.withheld))
 	}
 }
+
+// TestPlaceReturnedAndSplit: an index that was restored from before a shard left, and
+// hears that it came back by another move and was split, has nothing of either half:
+// what it holds of their range is from before.
+func TestPlaceReturnedAndSplit(t *testing.T) {
+	before := &shard{Shard: cairn.Shard{Keyspace: testKeyspace, ID: 1, Epoch: 5, Move: 17}, population: newPopulation()}
+	old := newKeyspace(cairn.Keyspace{UID: testKeyspace}, nil, []*shard{before})
+	halves := func(move cairn.UID) map[cairn.ShardID]*cairn.Shard {
+		return map[cairn.ShardID]*cairn.Shard{
+			1: {Keyspace: testKeyspace, ID: 1, End: []byte("m"), Epoch: 9, Move: move},
+			2: {Keyspace: testKeyspace, ID: 2, Start: []byte("m"), Epoch: 9, Move: move},
+		}
+	}
+	for move, withheld := range map[cairn.UID]int{17: 0, 18: 2, 0: 0} {
+		placed, err := placeShards(old, halves(move))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(placed.withheld) != withheld || len(placed.shards) != 2-withheld {
+			t.Errorf("by move %d: %d shards, %d withheld; want %d withheld", move, len(placed.shards), len(placed.withheld), withheld)
+		}
+	}
+}

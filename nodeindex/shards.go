@@ -19,6 +19,8 @@ type assignment struct {
 	revision  uint64
 	keyspaces map[cairn.UID]*keyspace
 	nodes     []cairn.Node // ascending by id
+	// records are kept for whoever makes the map again; ascending by name.
+	records []cairn.Record
 }
 
 func (a *assignment) node(id cairn.NodeID) *cairn.Node {
@@ -114,6 +116,7 @@ type population struct {
 	// sum is that of the digest.
 	sum    uint64
 	fences fences
+	load   shardLoad
 	// since is the log index at which all of it became the cluster's, by the move that
 	// the shard names; 0 if it did not come as a whole.
 	since uint64
@@ -192,6 +195,7 @@ func (p *population) absorb(other *population) {
 		p.countNode(n.node, n.entries)
 	}
 	p.blocks = append(p.blocks, other.blocks...)
+	p.load.takePart(&other.load, 1)
 }
 
 // shardKey is where a shard stands in bucketShards.

@@ -161,6 +161,9 @@ func (t *transfer) partition(from *shard, targets []*shard) {
 		return
 	}
 	most.blocks = append(most.blocks, from.blocks...)
+	for s, entries := range got {
+		s.load.takePart(&from.load, float64(entries)/float64(max(1, from.entries())))
+	}
 }
 
 // shareSum divides the sum of a gone shard's digest.

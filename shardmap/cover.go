@@ -43,7 +43,7 @@ func checkRecord(keyspace *catalog.Keyspace, s Shard, revision uint64) error {
 func checkCover(keyspace *catalog.Keyspace, shards []Shard) error {
 	hole := func(from, to []byte, where string) error {
 		return cairn.Errorf(cairn.KindCorrupt, "SHARDS_HOLE", "keyspace %s: no shard owns %s%s; restore the missing record",
-			keyspace.Name, interval(keyspace.Placement.Scheme, from, to), where)
+			keyspace.Name, Interval(keyspace.Placement.Scheme, from, to), where)
 	}
 	if len(shards) == 0 {
 		return hole(nil, nil, ", which is all of it")

@@ -34,7 +34,7 @@ func Isolate(m *Map, keyspace cairn.UID, from, to []byte) (change Change, id cai
 	}
 	if len(shard.End) > 0 && (len(to) == 0 || bytes.Compare(shard.End, to) < 0) {
 		return Change{}, 0, cairn.Errorf(cairn.KindPrecondition, "ISOLATE_DIVIDED", "shard %s ends before %s; merge it with the one after it first",
-			shard.ID, interval(k.Placement.Scheme, from, to))
+			shard.ID, Interval(k.Placement.Scheme, from, to))
 	}
 	next := *k
 	pieces := []Shard{shard}

@@ -89,14 +89,16 @@ func (m *Map) Owner(keyspace, cluster cairn.UID) (Owner, bool) {
 
 // Assignment is what a cluster's node index needs to know at the Map's
 // revision: its nodes, and of each keyspace in which it owns shards the
-// keyspace, its views and those shards, ascending by keyspace, in placement order. A
-// cluster that the catalog does not have has no nodes. It reads every shard of
+// keyspace, its views and those shards, ascending by keyspace, in placement order;
+// and the records of all that. A cluster that the catalog does not have has no nodes. It reads every shard of
 // these keyspaces, some milliseconds for a million.
 func (m *Map) Assignment(cluster cairn.UID) cairn.Assignment {
 	a := cairn.Assignment{Revision: m.revision}
-	if c, found := m.catalog.ClusterByUID(cluster); found {
+	c, found := m.catalog.ClusterByUID(cluster)
+	if found {
 		a.Nodes = c.Nodes
 	}
+	pinned := map[cairn.UID][]cairn.ShardID{}
 	for _, t := range m.tables {
 		owner, owns := t.owners.get(cluster)
 		if !owns {
@@ -111,10 +113,14 @@ func (m *Map) Assignment(cluster cairn.UID) cairn.Assignment {
 		t.root.each(t.keyspace, nil, func(s Shard) bool {
 			if s.Cluster == cluster {
 				a.Shards = append(a.Shards, s.Shard)
+				if s.Pinned {
+					pinned[t.keyspace] = append(pinned[t.keyspace], s.ID)
+				}
 			}
 			return true
 		})
 	}
+	a.Records = m.records(c, &a, pinned)
 	return a
 }
 

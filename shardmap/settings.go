@@ -27,6 +27,8 @@ type Balance struct {
 	// moves; both as in plan.Settings, 0 for its default.
 	Share float64
 	Moves int
+	// By is what is evened out: "entries", as an empty one, or "load".
+	By string
 	// Every is how long after the beginning of a round the next one is.
 	Every time.Duration
 	// Since is when it was switched on: moves of before don't count.
@@ -63,6 +65,8 @@ func Set(m *Map, next Settings) (Change, error) {
 		return refuse("balance.share", b.Share, "it is a part, above 0 and at most 1")
 	case b.Moves < 0:
 		return refuse("balance.moves", b.Moves, "it is at least 1, or 0 for any number")
+	case b.By != "" && b.By != "entries" && b.By != "load":
+		return refuse("balance.by", b.By, "it is entries or load")
 	case b.On && b.Every < LeastBalanceEvery:
 		return refuse("balance.every", b.Every, "it is at least "+LeastBalanceEvery.String())
 	}

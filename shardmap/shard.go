@@ -35,10 +35,10 @@ func (s Shard) String() string {
 	return fmt.Sprintf("shard %s %s of cluster %s, epoch %d%s", s.ID, s.bounds(cairn.SchemeRange), s.Cluster, s.Epoch, pinned)
 }
 
-func (s Shard) bounds(scheme cairn.Scheme) string { return interval(scheme, s.Start, s.End) }
+func (s Shard) bounds(scheme cairn.Scheme) string { return Interval(scheme, s.Start, s.End) }
 
-// interval is the placement keys from start up to end as a person reads them.
-func interval(scheme cairn.Scheme, start, end []byte) string {
+// Interval is the placement keys from start up to end as a person reads them.
+func Interval(scheme cairn.Scheme, start, end []byte) string {
 	from, to := "first", "end"
 	if len(start) > 0 {
 		from = placement.Text(scheme, start)

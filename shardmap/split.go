@@ -2,7 +2,6 @@ package shardmap
 
 import (
 	"bytes"
-	"cmp"
 
 	"cairn"
 	"cairn/shardmap/catalog"
@@ -53,7 +52,10 @@ func Split(m *Map, keyspace cairn.UID, id cairn.ShardID, at []byte) (Change, err
 }
 
 // Merge decides how a shard takes in the one after it. It keeps its id and
-// owner; it is pinned if either was.
+// owner; it is pinned if either was. It is no move's any more: its owner's index
+// takes it for its own whatever it holds. So where a move brought either of the
+// two (Shard.Move), the caller has made sure that the index serves both, by the
+// epochs of the Map.
 //
 // Refused: a keyspace or shard that the Map does not have (KindNotFound,
 // KEYSPACE_NOT_FOUND, SHARD_NOT_FOUND), the keyspace's last shard and
@@ -83,7 +85,7 @@ func Merge(m *Map, keyspace cairn.UID, id cairn.ShardID) (Change, error) {
 	merged.End = right.End
 	merged.Epoch = 0
 	merged.Pinned = left.Pinned || right.Pinned
-	merged.Move = cmp.Or(left.Move, right.Move)
+	merged.Move = 0
 	return Change{
 		Keyspaces: []KeyspaceChange{{Name: k.Name, Expected: k.ModRevision}},
 		Shards: []ShardChange{

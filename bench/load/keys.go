@@ -49,10 +49,18 @@ func Shuffled(seed uint64, entries int) []int {
 type NewKeys struct{ next atomic.Uint64 }
 
 // Next is the next key.
-func (k *NewKeys) Next() []byte {
-	// A bijection of the numbers: what an odd factor and a shift that can be
-	// undone make of them.
-	n := k.next.Add(1) * 0x9e3779b97f4a7c15
+func (k *NewKeys) Next() []byte { return scattered(k.next.Add(1)) }
+
+// Had is one of the keys that were taken, for n below how many there were.
+func (k *NewKeys) Had(n uint64) []byte { return scattered(n + 1) }
+
+// Taken is how many keys were taken.
+func (k *NewKeys) Taken() uint64 { return k.next.Load() }
+
+// scattered is a bijection of the numbers: what an odd factor and a shift that
+// can be undone make of them.
+func scattered(n uint64) []byte {
+	n *= 0x9e3779b97f4a7c15
 	n ^= n >> 32
 	n *= 0xd6e8feb86659fd93
 	return fmt.Appendf(nil, "key-%016x", n)

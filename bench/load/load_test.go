@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -111,5 +112,42 @@ func TestPipelinedEndsWithAFailure(t *testing.T) {
 	stream := &pipe{sent: make(chan int, 100), failAt: 3}
 	if _, err := load.Pipelined(t.Context(), []load.Stream{stream}, 8, 0, time.Minute); err == nil {
 		t.Error("no error; want the stream's")
+	}
+}
+
+func TestExactly(t *testing.T) {
+	call := func(context.Context) (int, error) { return 3, nil }
+	result, err := load.Exactly(t.Context(), []load.Call{call, call}, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Items < 100 || result.Items > 100+2*3 || result.Items != 3*result.Calls {
+		t.Errorf("%d items in %d calls; want 100, and what was under way", result.Items, result.Calls)
+	}
+	failing := func(context.Context) (int, error) { return 0, errors.New("no") }
+	if _, err := load.Exactly(t.Context(), []load.Call{call, failing}, 1<<40); err == nil {
+		t.Error("no error; want the call's")
+	}
+}
+
+func TestPacedGoesNoFaster(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	var done atomic.Int64
+	call := func(context.Context) (int, error) {
+		done.Add(1)
+		return 10, nil
+	}
+	began := time.Now()
+	if err := load.Paced(ctx, []load.Call{call, call}, 1000); err != nil {
+		t.Fatal(err)
+	}
+	// Each caller may be one call ahead.
+	if most := int64(time.Since(began).Seconds()*1000/10) + 2; done.Load() == 0 || done.Load() > most {
+		t.Errorf("%d calls of 10 items; want some, and at most %d", done.Load(), most)
+	}
+	failing := func(context.Context) (int, error) { return 0, errors.New("no") }
+	if err := load.Paced(t.Context(), []load.Call{failing}, 1000); err == nil {
+		t.Error("no error; want the call's")
 	}
 }

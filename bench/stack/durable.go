@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 
 	"cairn"
 	"cairn/bench/load"
+	"cairn/bench/spawn"
 	cairnv1 "cairn/proto/cairn/v1"
 	"cairn/router"
 	"cairn/router/client"
@@ -31,6 +33,7 @@ type Durable struct {
 	router     *router.Router
 	client     *client.Client
 	deployment *Deployment
+	index      *spawn.Process
 	etcd       *clientv3.Client
 	store      *etcdstore.Store
 }
@@ -68,9 +71,13 @@ func (s *Durable) start(ctx context.Context, replicas int) error {
 		if i > 0 {
 			join = "join"
 		}
-		if _, err := s.deployment.spawn(ctx, partIndex, clusterName, address, filepath.Join(s.deployment.folder, fmt.Sprint("index-", i)), etcd,
-			strconv.Itoa(runtime.GOMAXPROCS(0)), join); err != nil {
+		process, err := s.deployment.spawn(ctx, partIndex, clusterName, address, filepath.Join(s.deployment.folder, fmt.Sprint("index-", i)), etcd,
+			strconv.Itoa(runtime.GOMAXPROCS(0)), join)
+		if err != nil {
 			return err
+		}
+		if i == 0 {
+			s.index = process
 		}
 	}
 	process, err := s.deployment.spawn(ctx, partRouter, filepath.Join(s.deployment.folder, "router"), etcd)
@@ -183,6 +190,60 @@ func (s *Durable) Puts(keys *load.NewKeys, callers int, embedded, coalesced bool
 	}
 	return calls
 }
+
+// Batches are callers that each put batches of so many new keys, one batch after
+// the other, through the router of this process.
+func (s *Durable) Batches(keys *load.NewKeys, callers, size int) []load.Call {
+	calls := make([]load.Call, callers)
+	for i := range calls {
+		writes := make([]cairn.Write, size)
+		calls[i] = func(ctx context.Context) (int, error) {
+			for j := range writes {
+				writes[j] = cairn.Write{Operation: cairn.Put, Key: keys.Next()}
+			}
+			outcomes, _, err := s.router.BatchWrite(ctx, Keyspace, writes, cairn.RequestID{})
+			if err != nil {
+				return 0, err
+			}
+			for _, outcome := range outcomes {
+				if outcome.Err != nil {
+					return 0, outcome.Err
+				}
+			}
+			return size, nil
+		}
+	}
+	return calls
+}
+
+// Locates are callers that each locate, at eventual, batches of so many of the
+// first keys, chosen at random, through the router of this process.
+func (s *Durable) Locates(keys *load.NewKeys, first uint64, callers, size int) []load.Call {
+	calls := make([]load.Call, callers)
+	for i := range calls {
+		random := rand.New(rand.NewPCG(uint64(i), first))
+		asked := make([]cairn.Key, size)
+		calls[i] = func(ctx context.Context) (int, error) {
+			for j := range asked {
+				asked[j] = keys.Had(random.Uint64N(first))
+			}
+			locations, _, err := s.router.BatchLocate(ctx, Keyspace, asked, cairn.Reading{})
+			if err != nil {
+				return 0, err
+			}
+			for j := range locations {
+				if locations[j].State != cairn.Found {
+					return 0, fmt.Errorf("key %s is not found", asked[j])
+				}
+			}
+			return size, nil
+		}
+	}
+	return calls
+}
+
+// Index is the process of the first replica.
+func (s *Durable) Index() *spawn.Process { return s.index }
 
 // Close ends the routers and the processes, and removes their data.
 func (s *Durable) Close() error {

@@ -19,6 +19,7 @@ type balanceDocument struct {
 	On    bool       `json:"on"`
 	Share float64    `json:"share,omitempty"`
 	Moves int32      `json:"moves,omitempty"`
+	By    string     `json:"by,omitempty"`
 	Every string     `json:"every,omitempty"`
 	Round *time.Time `json:"last_round,omitempty"`
 	// Stopped is why it has stopped by itself.
@@ -60,6 +61,7 @@ func newBalanceOn(o *options) *cobra.Command {
 	clientFlags(cmd, o)
 	cmd.Flags().Float64Var(&balance.Share, "share", 0.09, "the most of a keyspace's entries that a round moves")
 	cmd.Flags().Int32Var(&balance.Moves, "moves", 0, "the most moves of a round (default any number)")
+	cmd.Flags().StringVar(&balance.By, "by", "entries", "what is evened out: entries, or load, which is reads and writes a second")
 	cmd.Flags().DurationVar(&every, "every", 10*time.Minute, "how long after the beginning of a round the next one is")
 	return cmd
 }
@@ -111,7 +113,7 @@ func (o *options) setBalance(cmd *cobra.Command, balance *cairnv1.Balance) error
 func (o *options) printBalance(cmd *cobra.Command, b *cairnv1.Balance) error {
 	d := balanceDocument{On: b.GetOn(), Stopped: b.GetStopped()}
 	if d.On {
-		d.Share, d.Moves, d.Every = b.GetShare(), b.GetMoves(), b.GetEvery().AsDuration().String()
+		d.By, d.Share, d.Moves, d.Every = b.GetBy(), b.GetShare(), b.GetMoves(), b.GetEvery().AsDuration().String()
 	}
 	if at := b.GetRoundTime(); at != nil {
 		round := at.AsTime()
@@ -128,6 +130,7 @@ func (o *options) printBalance(cmd *cobra.Command, b *cairnv1.Balance) error {
 			grid.Row("balance", "off")
 		}
 		if d.On {
+			grid.Row("by", d.By)
 			grid.Row("every", d.Every)
 			grid.Row("share", strconv.FormatFloat(d.Share, 'g', -1, 64)+" of a keyspace")
 			if d.Moves > 0 {

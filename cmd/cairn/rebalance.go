@@ -26,10 +26,11 @@ func newRebalance(o *options) *cobra.Command {
 	request := &cairnv1.PlanRebalanceRequest{}
 	cmd := &cobra.Command{
 		Use:   "rebalance --plan | --apply PLANFILE",
-		Short: "Give every cluster its fair share of entries, by a plan",
-		Long: `With --plan, plan which splits, merges and moves of shards would even out the entries of all
-clusters by their capacity: a cluster's weight, less what its nodes that are not
-active would have carried. Nothing is changed.
+		Short: "Give every cluster its fair share of entries or load, by a plan",
+		Long: `With --plan, plan which splits, merges and moves of shards would even out the
+entries of all clusters, or with --by load their reads and writes, by their
+capacity: a cluster's weight, less what its nodes that are not active would have
+carried. Nothing is changed. A cluster whose index does not answer is left out.
 
 Each step has its reason and what it does to the imbalance, which is the fullest
 cluster's share relative to a fair one. Pinned shards, those that were moved in
@@ -71,8 +72,9 @@ their end, one after the other.`,
 	cmd.Flags().StringVar(&out, "out", "", "a `FILE` to keep the plan in")
 	cmd.Flags().StringSliceVar(&drain, "drain", nil, "a `CLUSTER` to be emptied; may be repeated")
 	cmd.Flags().Float64Var(&request.Share, "share", 0.09, "the most of a keyspace's entries to be moved")
+	cmd.Flags().StringVar(&request.By, "by", "entries", "what is evened out: entries, or load, which is reads and writes a second")
 	cmd.Flags().Int32Var(&moves, "moves", 0, "the most moves (default any number)")
-	for _, planning := range []string{"out", "drain", "share", "moves"} {
+	for _, planning := range []string{"out", "drain", "share", "moves", "by"} {
 		cmd.MarkFlagsMutuallyExclusive("apply", planning)
 	}
 	cmd.MarkFlagsMutuallyExclusive("plan", "wait")

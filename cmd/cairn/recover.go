@@ -5,9 +5,9 @@ import "github.com/spf13/cobra"
 func newRecover(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "recover",
-		Short: "Bring back what has lost the majority of its replicas",
+		Short: "Bring back an index or the map after a loss",
 		Args:  arguments(0, 0),
 	}
-	cmd.AddCommand(newRecoverIndex(o))
+	cmd.AddCommand(newRecoverIndex(o), newRecoverMap(o))
 	return cmd
 }

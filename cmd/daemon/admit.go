@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"cairn"
@@ -32,7 +33,11 @@ func (h *host) admit(ctx context.Context, store *mapStore, founding etcdstore.Fo
 	if err := superseded(status.AppliedIndex, founding); err != nil {
 		return err
 	}
-	if err := knowsMore(status, m); err != nil {
+	known, err := h.replica.KnownMap()
+	if err != nil {
+		return err
+	}
+	if err := knowsMore(&known.Assignment, m); err != nil {
 		return err
 	}
 	if founding.Generation == 0 || founding.Replica != self {
@@ -43,21 +48,39 @@ func (h *host) admit(ctx context.Context, store *mapStore, founding etcdstore.Fo
 
 // knowsMore refuses a map that is older than what an index has noted of it: etcd
 // was restored from a backup, or is another. Going on with it would hand the same
-// epochs out again.
-func knowsMore(status cairn.IndexStatus, m *shardmap.Map) error {
-	if status.MapRevision > m.Revision() {
+// epochs out again, and the index let go of what it has by later ones.
+func knowsMore(noted *cairn.Assignment, m *shardmap.Map) error {
+	if noted.Revision > m.Revision() {
 		return cairn.Errorf(cairn.KindPrecondition, "MAP_OLDER",
-			"the index has noted map revision %d, and etcd is at %d: etcd was restored from a backup older than the index, or is another one. Restore a later one of etcd, or the index from one that is no later",
-			status.MapRevision, m.Revision())
+			"the index has noted map revision %d, and etcd is at %d: etcd was restored from a backup older than the index, or is another one. Restore a later one of etcd, or the index from one that is no later, or see cairn recover map",
+			noted.Revision, m.Revision())
 	}
-	for _, has := range status.Shards {
-		if shard, found := m.Shard(has.Keyspace, has.Shard); found && shard.Epoch < has.Epoch {
+	for i := range noted.Shards {
+		has := &noted.Shards[i]
+		// Epochs of a key only grow, whatever is split, merged or moved.
+		if shard, found := m.Lookup(has.Keyspace, has.Start); found && shard.Epoch < has.Epoch {
 			return cairn.Errorf(cairn.KindPrecondition, "MAP_OLDER",
-				"the index knows shard %s of keyspace %s with epoch %d, and etcd with %d: etcd was restored from a backup older than the index. Restore a later one of etcd, or the index from one that is no later",
-				has.Shard, has.Keyspace, has.Epoch, shard.Epoch)
+				"the index knows shard %s of keyspace %s with epoch %d, and in etcd its keys have %d: etcd was restored from a backup older than the index. Restore a later one of etcd, or the index from one that is no later, or see cairn recover map",
+				has.ID, has.Keyspace, has.Epoch, shard.Epoch)
 		}
 	}
 	return nil
+}
+
+// mapLost refuses a map without the cluster of an index that owns shards, if these
+// have not become others': a cluster that owns any is not deleted, so etcd has lost
+// what it held, and what it gets by and by is not to be taken for the whole.
+func mapLost(noted *cairn.Assignment, cluster cairn.UID, m *shardmap.Map) error {
+	_, applied := m.Catalog().ClusterByUID(cluster)
+	stands := func(has cairn.Shard) bool {
+		shard, found := m.Lookup(has.Keyspace, has.Start)
+		return !found || shard.Cluster == cluster || shard.Epoch <= has.Epoch
+	}
+	if applied || !slices.ContainsFunc(noted.Shards, stands) {
+		return nil
+	}
+	return cairn.Errorf(cairn.KindPrecondition, "MAP_LOST",
+		"etcd at revision %d does not have the cluster of this index, which owns %d shards: it has lost what it held, or is another one. The index keeps what it has; see cairn recover map", m.Revision(), len(noted.Shards))
 }
 
 // renewEpochs gives every shard of the cluster an epoch from after the restore,

@@ -184,7 +184,9 @@ func (h *host) follow(ctx context.Context, store *mapStore) {
 // assignment is what the cluster owns by a map, for the log to note. An index
 // whose place another has taken must not: the other's shards have new epochs, and
 // by noting them it would answer for them. The other claimed the place before
-// it renewed them, so that whoever sees these in a map sees the claim after.
+// it renewed them, so that whoever sees these in a map sees the claim after. Nor is a
+// map noted that etcd has from before, or in which it has lost the cluster: the index
+// would let go of its shards. KindPrecondition: INDEX_SUPERSEDED, MAP_LOST, MAP_OLDER.
 func (h *host) assignment(ctx context.Context, store *mapStore, m *shardmap.Map) (cairn.Assignment, error) {
 	if h.failed != nil {
 		founding, err := store.FoundingOf(ctx, h.cluster.UID)
@@ -200,6 +202,11 @@ func (h *host) assignment(ctx context.Context, store *mapStore, m *shardmap.Map)
 			h.failed(err)
 			return cairn.Assignment{}, err
 		}
+	}
+	if known, err := h.replica.KnownMap(); err != nil || known.Revision >= m.Revision() {
+		return m.Assignment(h.cluster.UID), err // of no effect, if it is older
+	} else if err := errors.Join(mapLost(&known.Assignment, h.cluster.UID, m), knowsMore(&known.Assignment, m)); err != nil {
+		return cairn.Assignment{}, err
 	}
 	return m.Assignment(h.cluster.UID), nil
 }

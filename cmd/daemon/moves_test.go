@@ -187,7 +187,12 @@ func (m *moving) move(meanwhile func()) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	shard := page.Shards[m.random.IntN(len(page.Shards))]
+	m.moveShard(page.Shards[m.random.IntN(len(page.Shards))], meanwhile)
+}
+
+// moveShard moves a shard to the other cluster, and waits until it is there.
+func (m *moving) moveShard(shard *cairnv1.Shard, meanwhile func()) {
+	m.t.Helper()
 	to := "clusters/north"
 	if shard.Cluster == to {
 		to = "clusters/south"

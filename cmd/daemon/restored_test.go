@@ -350,20 +350,32 @@ func files(t *testing.T, dir string) (out []string) {
 
 // TestIndexRefusesAnOlderMap has etcd lose what an index has noted.
 func TestIndexRefusesAnOlderMap(t *testing.T) {
-	shard := cairn.ShardStatus{Keyspace: 5, Shard: 1, Epoch: 10}
+	shard := cairn.Shard{Keyspace: 5, ID: 1, Epoch: 10}
+	half := cairn.Shard{Keyspace: 5, ID: 2, Start: []byte("m"), Epoch: 10} // split since
 	m := mapOf(t, 20, 9)
-	for name, status := range map[string]cairn.IndexStatus{
-		"by revision": {MapRevision: 21},
-		"by epoch":    {MapRevision: 20, Shards: []cairn.ShardStatus{shard}},
+	for name, noted := range map[string]cairn.Assignment{
+		"by revision":          {Revision: 21},
+		"by epoch":             {Revision: 20, Shards: []cairn.Shard{shard}},
+		"by the epoch of keys": {Revision: 20, Shards: []cairn.Shard{half}},
 	} {
-		if err := knowsMore(status, m); cairn.ReasonOf(err) != "MAP_OLDER" {
+		if err := knowsMore(&noted, m); cairn.ReasonOf(err) != "MAP_OLDER" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	shard.Epoch = 9
-	gone := cairn.ShardStatus{Keyspace: 5, Shard: 2, Epoch: 20}
-	if err := knowsMore(cairn.IndexStatus{MapRevision: 20, Shards: []cairn.ShardStatus{shard, gone}}, m); err != nil {
+	gone := cairn.Shard{Keyspace: 6, ID: 2, Epoch: 20}
+	if err := knowsMore(&cairn.Assignment{Revision: 20, Shards: []cairn.Shard{shard, gone}}, m); err != nil {
 		t.Errorf("as it should be: %v", err)
+	}
+	// Without its cluster the map is lost, unless its shards became others'.
+	shard.Epoch = 5
+	noted := cairn.Assignment{Revision: 15, Shards: []cairn.Shard{shard}}
+	if err := mapLost(&noted, 99, m); err != nil {
+		t.Errorf("a cluster that gave its shards away: %v", err)
+	}
+	noted.Shards = append(noted.Shards, gone)
+	if err := mapLost(&noted, 99, m); cairn.ReasonOf(err) != "MAP_LOST" {
+		t.Errorf("a map without the index's cluster: %v", err)
 	}
 }
 

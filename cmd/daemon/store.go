@@ -43,20 +43,9 @@ type storeConfig struct {
 // etcd does not answer soon. With neither it goes on trying, saying so in the
 // log, until ctx ends.
 func openStore(ctx context.Context, config storeConfig) (*mapStore, error) {
-	client, err := clientv3.New(clientv3.Config{
-		Endpoints: config.etcd,
-		// A connection whose peer vanished is noticed within these two
-		// together, well before a watch is missed by its silence.
-		DialKeepAliveTime:    5 * time.Second,
-		DialKeepAliveTimeout: 3 * time.Second,
-		// The largest answer is a page of the map; the default of 4 MiB would
-		// bound what etcd may hold in one transaction.
-		MaxCallRecvMsgSize: 32 << 20,
-		// The store tells what happens; the client's own log would repeat it.
-		Logger: zap.NewNop(),
-	})
+	client, err := newEtcdClient(config.etcd)
 	if err != nil {
-		return nil, cairn.Invalid("etcd", "ETCD_MALFORMED", "%s can't be used (%w); one looks like http://127.0.0.1:2379", strings.Join(config.etcd, ","), err)
+		return nil, err
 	}
 	learnt := prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "cairn_map_change_seconds",
@@ -75,6 +64,26 @@ func openStore(ctx context.Context, config storeConfig) (*mapStore, error) {
 		return nil, err
 	}
 	return &mapStore{Store: store, client: client, log: config.log, learnt: learnt}, nil
+}
+
+// newEtcdClient makes a client of etcd. Nothing is connected to yet.
+func newEtcdClient(urls []string) (*clientv3.Client, error) {
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints: urls,
+		// A connection whose peer vanished is noticed within these two
+		// together, well before a watch is missed by its silence.
+		DialKeepAliveTime:    5 * time.Second,
+		DialKeepAliveTimeout: 3 * time.Second,
+		// The largest answer is a page of the map; the default of 4 MiB would
+		// bound what etcd may hold in one transaction.
+		MaxCallRecvMsgSize: 32 << 20,
+		// The store tells what happens; the client's own log would repeat it.
+		Logger: zap.NewNop(),
+	})
+	if err != nil {
+		return nil, cairn.Invalid("etcd", "ETCD_MALFORMED", "%s can't be used (%w); one looks like http://127.0.0.1:2379", strings.Join(urls, ","), err)
+	}
+	return client, nil
 }
 
 // awaitStore is openStore with an etcd that others run. Where that can't be

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 
 	"cairn"
@@ -80,6 +82,9 @@ func TestFilesOfEarlierVersions(t *testing.T) {
 				if want := fixtureValue(i); n != want || found != (want != 0) {
 					t.Errorf("key-%d has %d, %v; want %d", i, n, found, want)
 				}
+			}
+			if known, err := r.KnownMap(); err != nil || strings.HasPrefix(filepath.Base(path), "format-6") && !reflect.DeepEqual(known.Records, assignment(t, 10).Records) {
+				t.Errorf("known of the map: %+v, %v", known, err)
 			}
 			staged, err := r.StagedShard(t.Context(), fixtureMove)
 			if err != nil || !staged.Complete || staged.Digest.Entries != fixtureKeys || staged.Sealed != 0 {

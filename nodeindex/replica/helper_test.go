@@ -37,7 +37,8 @@ func assignment(t testing.TB, revision uint64) cairn.Assignment {
 			{ID: 1, Name: "a", Address: "10.0.0.1:1", Weight: 1, State: cairn.NodeActive},
 			{ID: 2, Name: "b", Address: "10.0.0.2:1", Weight: 1, State: cairn.NodeActive},
 		},
-		Shards: []cairn.Shard{{Keyspace: keyspace, ID: 1, Epoch: 5}},
+		Shards:  []cairn.Shard{{Keyspace: keyspace, ID: 1, Epoch: 5}},
+		Records: []cairn.Record{{Name: "cluster", Value: []byte("{}")}},
 	}
 }
 

@@ -56,7 +56,7 @@ func openLog(config Config, m *machine, outcome func(error)) (*replicatedLog, er
 	}
 	m.drivenBy(s)
 	settings := raftConfig(config)
-	transport, err := openTransport(config, settings.Logger, s.retention)
+	transport, err := openTransport(config, settings.Logger, s)
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}

@@ -6,7 +6,7 @@ import (
 	"cairn"
 )
 
-// marks has the leader mark its log now and then, and says so when this replica
+// marks measures loads and has the leader mark its log now and then, and says so when this replica
 // turns out to differ from the one that led, or does not serve what it should.
 func (r *Replica) marks() {
 	tick := time.NewTicker(r.config.MarkInterval)
@@ -25,6 +25,7 @@ func (r *Replica) marks() {
 		for _, shard := range r.index.Withheld() {
 			r.config.Logger.Error("A SHARD IS NOT SERVED: the map says that it is here, and what it holds did not arrive as a whole", "keyspace", shard.Keyspace, "shard", shard.Shard, "epoch", shard.Epoch)
 		}
+		r.index.MeasureLoads()
 		log := r.log.Load()
 		if _, leads := log.leads(); !leads || r.refusals.get() != nil {
 			continue

@@ -21,7 +21,7 @@ func TestPipelineEndsWithARefusal(t *testing.T) {
 	network := newTestNetwork(t)
 	config := leader.config
 	config.Address, config.Network = network.address, network
-	other, err := openTransport(config, raftConfig(config).Logger, newRetention(config, t.TempDir()))
+	other, err := openTransport(config, raftConfig(config).Logger, &store{retention: newRetention(config, t.TempDir())})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -154,6 +154,7 @@ func (r *Replica) tend() {
 	tick := time.NewTicker(diskInterval)
 	defer tick.Stop()
 	failed := r.log.Load().store.failed
+	var overtaken <-chan time.Time
 	var aside time.Time
 	for {
 		select {
@@ -166,7 +167,14 @@ func (r *Replica) tend() {
 			}
 		case <-failed:
 			failed = nil
-			r.stop(stopReason(r.log.Load().store.err()))
+			if err := r.log.Load().store.err(); !errors.Is(err, errOvertaken) {
+				r.stop(stopReason(err))
+				continue
+			}
+			// First the leader is told that the snapshot is here: it would send another.
+			overtaken = time.After(diskInterval)
+		case <-overtaken:
+			r.stop(stopReason(errOvertaken))
 		case <-r.ctx.Done():
 			return
 		}

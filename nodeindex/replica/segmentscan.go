@@ -48,8 +48,8 @@ type scannedSegment struct {
 	unfinished bool
 }
 
-// scanSegment reads what is written of a segment. It fails where something is not what was
-// written and synced.
+// scanSegment reads what is written of a segment. It fails where something is not
+// what was written and synced.
 func scanSegment(info types.SegmentInfo, content []byte) (scannedSegment, error) {
 	var s scannedSegment
 	content = append(content, make([]byte, -len(content)&(frameHeader-1))...) // a frame may end with zeros

@@ -38,7 +38,9 @@ type transport struct {
 	consumed  chan raft.RPC
 	closing   chan struct{}
 	close     func() error
-	running   sync.WaitGroup
+	// stopped tells whether the log that raft writes has stopped.
+	stopped func() bool
+	running sync.WaitGroup
 	// silent makes everything that this replica would send fail, so that the
 	// others, which then hear nothing of it, elect another leader.
 	silent atomic.Bool
@@ -55,8 +57,8 @@ var errSilent = errors.New("this replica is silent: its disk does not answer")
 
 // openTransport makes the transport of a group; without a network that of a
 // group of one.
-func openTransport(config Config, logger hclog.Logger, followers *retention) (*transport, error) {
-	t := &transport{followers: followers, address: raft.ServerAddress(config.Address), consumed: make(chan raft.RPC), closing: make(chan struct{})}
+func openTransport(config Config, logger hclog.Logger, s *store) (*transport, error) {
+	t := &transport{followers: s.retention, stopped: func() bool { return s.err() != nil }, address: raft.ServerAddress(config.Address), consumed: make(chan raft.RPC), closing: make(chan struct{})}
 	if config.Network == nil {
 		_, t.inner = raft.NewInmemTransport(t.address)
 	} else {
@@ -78,19 +80,43 @@ func openTransport(config Config, logger hclog.Logger, followers *retention) (*t
 	return t, nil
 }
 
-// forward hands on what other replicas ask.
+// forward hands on what other replicas ask. A snapshot may stop the log (see
+// errOvertaken): then nothing is answered any more. For each entry that a stopped
+// log refuses the leader would go back by one, to before the snapshot, and have to
+// send another.
 func (t *transport) forward() {
 	for {
 		select {
 		case rpc := <-t.inner.Consumer():
-			select {
-			case t.consumed <- rpc:
-			case <-t.closing:
-				return
+			if _, is := rpc.Command.(*raft.InstallSnapshotRequest); !is {
+				t.handOn(rpc)
+			} else if t.handOnSnapshot(rpc); t.stopped() {
+				<-t.closing
 			}
 		case <-t.closing:
 			return
 		}
+	}
+}
+
+// handOn hands one request on.
+func (t *transport) handOn(rpc raft.RPC) {
+	select {
+	case t.consumed <- rpc:
+	case <-t.closing:
+	}
+}
+
+// handOnSnapshot hands a snapshot on, and its answer back. raft takes nothing else
+// in the meantime.
+func (t *transport) handOnSnapshot(rpc raft.RPC) {
+	asked, answered := rpc.RespChan, make(chan raft.RPCResponse, 1)
+	rpc.RespChan = answered
+	t.handOn(rpc)
+	select {
+	case answer := <-answered:
+		asked <- answer
+	case <-t.closing:
 	}
 }
 
@@ -162,6 +188,8 @@ func (t *transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress,
 type streams struct {
 	net.Listener
 	network Network
+	// patience is how long the rest of a message may take to go on.
+	patience time.Duration
 
 	mu     sync.Mutex // guards what follows
 	closed bool
@@ -173,7 +201,7 @@ func newStreams(network Network) (*streams, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &streams{Listener: listener, network: network, open: make(map[*stream]bool)}, nil
+	return &streams{Listener: listener, network: network, patience: transportTimeout, open: make(map[*stream]bool)}, nil
 }
 
 func (s *streams) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
@@ -189,7 +217,7 @@ func (s *streams) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.keep(conn)
+	return s.keep(&askedConn{Conn: conn, patience: s.patience})
 }
 
 func (s *streams) keep(conn net.Conn) (net.Conn, error) {

@@ -132,6 +132,7 @@ func shardEntries(shards []cairn.ShardStatus) []*indexv1.ShardEntries {
 	for i, shard := range shards {
 		out[i] = &indexv1.ShardEntries{
 			Keyspace: uint64(shard.Keyspace), Shard: uint64(shard.Shard), Epoch: shard.Epoch, Entries: shard.Entries,
+			Reads: shard.Reads, Writes: shard.Writes,
 		}
 	}
 	return out

@@ -74,7 +74,7 @@ func (a *Admin) tryStep(ctx context.Context, p *plan.Plan, i int, who string) (m
 	}
 	var change shardmap.Change
 	if err == nil {
-		change, move, err = decideStep(m, &p.Steps[i], who)
+		change, move, err = a.decideStep(ctx, m, &p.Steps[i], who)
 	}
 	if err != nil {
 		return 0, false, err
@@ -88,13 +88,13 @@ func (a *Admin) tryStep(ctx context.Context, p *plan.Plan, i int, who string) (m
 }
 
 // decideStep decides a step that has been checked against a Map.
-func decideStep(m *shardmap.Map, s *plan.Step, who string) (change shardmap.Change, move cairn.UID, err error) {
+func (a *Admin) decideStep(ctx context.Context, m *shardmap.Map, s *plan.Step, who string) (change shardmap.Change, move cairn.UID, err error) {
 	k, _ := m.Catalog().KeyspaceByName(s.Keyspace)
 	switch s.Kind {
 	case plan.Split:
 		change, err = shardmap.Split(m, k.UID, s.Shard, s.At)
 	case plan.Merge:
-		change, err = shardmap.Merge(m, k.UID, s.Shard)
+		change, err = a.merge(ctx, m, k.UID, s.Shard)
 	case plan.Move:
 		to, found := m.Catalog().ClusterByName(s.To)
 		if !found {

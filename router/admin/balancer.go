@@ -123,7 +123,7 @@ func (a *Admin) balance(ctx context.Context, events BalanceEvents) {
 		pauseUnlessDone(ctx, time.Second)
 		return
 	}
-	p, err := a.PlanRebalance(ctx, RebalanceOptions{Share: claimed.Balance.Share, Moves: claimed.Balance.Moves})
+	p, err := a.PlanRebalance(ctx, RebalanceOptions{Share: claimed.Balance.Share, Moves: claimed.Balance.Moves, By: claimed.Balance.By})
 	if err != nil {
 		failed(err)
 		return

@@ -19,17 +19,19 @@ type RebalanceOptions struct {
 	// moves; both as in plan.Settings, 0 for its default.
 	Share float64
 	Moves int
+	// By is what is evened out: "entries", as an empty one, or "load".
+	By string
 }
 
-// PlanRebalance decides what would even out the entries that the clusters hold,
-// as the present Map has them and every index says. Shards that a move holds
+// PlanRebalance decides what would even out what the clusters hold, or are asked, as
+// the present Map has them and every index says. Shards that a move holds
 // count as the target's; those of keyspaces without a mover stay. Nothing is
 // changed.
 //
 // A cluster whose index can't be asked is left out, which the plan says: it neither
 // gives nor takes.
 //
-// KindNotFound (field "drain") if there is no cluster of a name; KindInvalid as
+// KindInvalid (field "by") for what can't be evened out; KindNotFound (field "drain") if there is no cluster of a name; KindInvalid as
 // plan.Make says; the index's own error, naming the cluster, if one that is to be
 // drained can't be asked, or none can.
 func (a *Admin) PlanRebalance(ctx context.Context, options RebalanceOptions) (*plan.Plan, error) {
@@ -37,7 +39,11 @@ func (a *Admin) PlanRebalance(ctx context.Context, options RebalanceOptions) (*p
 	if err != nil {
 		return nil, err
 	}
-	in := plan.Input{Map: m, Now: time.Now(), Settings: plan.Settings{Share: options.Share, Moves: options.Moves}}
+	measure, err := measureOf(options.By)
+	if err != nil {
+		return nil, err
+	}
+	in := plan.Input{Map: m, Now: time.Now(), Settings: plan.Settings{Measure: measure, Share: options.Share, Moves: options.Moves}}
 	for _, name := range options.Drain {
 		cluster, found := m.Catalog().ClusterByName(name)
 		if !found {
@@ -74,11 +80,22 @@ func underWay(m *shardmap.Map) (map[shardmap.ShardRef]cairn.UID, []plan.Moved) {
 	return arriving, recent
 }
 
+// measureOf is the measure of a name.
+func measureOf(by string) (plan.Measure, error) {
+	switch by {
+	case "", "entries":
+		return plan.ByEntries(), nil
+	case "load":
+		return plan.ByLoad(), nil
+	}
+	return plan.Measure{}, cairn.Invalid("by", "MEASURE_UNKNOWN", "%q; clusters are evened out by entries or by load", by)
+}
+
 // sizesTimeout bounds how long an index is waited for that can be done without.
 const sizesTimeout = 5 * time.Second
 
-// sizes asks every index at the same time how many entries each of its shards
-// has, and returns which clusters could not be asked. Some of the others, and those
+// sizes asks every index at the same time how many entries each of its shards has and
+// how much it is asked, and returns which clusters could not be asked. Some of the others, and those
 // that are needed, must be.
 func (a *Admin) sizes(ctx context.Context, m *shardmap.Map, needed []cairn.UID) (loads map[shardmap.ShardRef]plan.Load, silent []cairn.UID, err error) {
 	clusters := m.Catalog().Clusters()
@@ -112,23 +129,23 @@ func (a *Admin) sizes(ctx context.Context, m *shardmap.Map, needed []cairn.UID) 
 			return nil, nil, cairn.Errorf(cairn.KindOf(errs[i]), cairn.ReasonOf(errs[i]), "cluster %s can't be asked what it holds: %w", cluster.Name, errs[i])
 		}
 	}
-	held := map[shardRef]uint64{}
+	held := map[shardRef]plan.Load{}
 	for _, status := range statuses {
 		for _, s := range status.Shards {
-			held[shardRef{s.Keyspace, s.Shard, s.Epoch}] = s.Entries
+			held[shardRef{s.Keyspace, s.Shard, s.Epoch}] = plan.Load{Entries: s.Entries, Reads: s.Reads, Writes: s.Writes}
 		}
 	}
 	loads = map[shardmap.ShardRef]plan.Load{}
 	for _, k := range m.Catalog().Keyspaces() {
 		for s := range m.Shards(k.UID) {
-			entries, known := held[shardRef{k.UID, s.ID, s.Epoch}]
+			load, known := held[shardRef{k.UID, s.ID, s.Epoch}]
 			if slices.Contains(silent, s.Cluster) {
 				continue
 			}
 			if !known {
 				return nil, nil, cairn.Errorf(cairn.KindConflict, "MAP_CHANGED", "shard %s/%s has changed, or its owner does not serve it; try again", k.Name, s.ID)
 			}
-			loads[shardmap.ShardRef{Keyspace: k.UID, ID: s.ID}] = plan.Load{Entries: entries}
+			loads[shardmap.ShardRef{Keyspace: k.UID, ID: s.ID}] = load
 		}
 	}
 	return loads, silent, nil

@@ -56,6 +56,36 @@ func TestPlanRebalance(t *testing.T) {
 	}
 }
 
+// TestPlanRebalanceByLoad evens out what shards are asked, and refuses what it does not
+// know.
+func TestPlanRebalanceByLoad(t *testing.T) {
+	a, x := start(t)
+	ctx := bounded(t)
+	apply(t, a, cluster("north", "a"), cluster("south", "a"), moving("things", 8))
+	for id := cairn.ShardID(1); id <= 8; id++ {
+		x.entries[id] = 100
+	}
+	x.reads = map[cairn.ShardID]float64{}
+	m := x.store.Map()
+	north, _ := m.Catalog().ClusterByName("north")
+	for s := range m.Shards(m.Catalog().Keyspaces()[0].UID) {
+		if s.Cluster == north.UID {
+			x.reads[s.ID] = 1000
+		}
+	}
+	byEntries, err := a.PlanRebalance(ctx, admin.RebalanceOptions{Share: 1, By: "entries"})
+	if err != nil || len(byEntries.Steps) > 0 {
+		t.Errorf("by entries: %v, %v", byEntries, err)
+	}
+	byLoad, err := a.PlanRebalance(ctx, admin.RebalanceOptions{Share: 1, By: "load"})
+	if err != nil || len(byLoad.Steps) == 0 || byLoad.Steps[0].From != "north" || byLoad.After.Imbalance >= byLoad.Before.Imbalance {
+		t.Errorf("by load: %v, %v", byLoad, err)
+	}
+	if _, err := a.PlanRebalance(ctx, admin.RebalanceOptions{By: "mood"}); cairn.ReasonOf(err) != "MEASURE_UNKNOWN" {
+		t.Errorf("by what is not measured: %v", err)
+	}
+}
+
 // TestPlanRebalanceNeedsSizes holds that there is no plan by another map's, or by
 // none, and that a cluster that says nothing is left out, if it is not to be drained.
 func TestPlanRebalanceNeedsSizes(t *testing.T) {

@@ -3,6 +3,7 @@ package admin
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -110,18 +111,56 @@ func (s SplitAt) resolve(k *catalog.Keyspace, shard shardmap.Shard) ([]byte, err
 
 // MergeShards joins a shard with the one after it; the first one's id stays.
 // KindNotFound if there is no such shard; KindPrecondition if it is the last,
-// or the one after it is of another cluster, or either moves; KindConflict if either was
-// changed meanwhile.
+// or the one after it is of another cluster, or either moves or is withheld
+// (SHARD_WITHHELD); KindConflict if either was changed meanwhile. Where a move
+// brought either, their owner's index has to answer.
 func (a *Admin) MergeShards(ctx context.Context, keyspace string, id cairn.ShardID) (ShardInfo, error) {
 	m, k, err := a.keyspace(ctx, keyspace)
 	if err != nil {
 		return ShardInfo{}, err
 	}
-	change, err := shardmap.Merge(m, k.UID, id)
+	change, err := a.merge(ctx, m, k.UID, id)
 	if err != nil {
 		return ShardInfo{}, err
 	}
 	return a.commitShard(ctx, k, change, id)
+}
+
+// merge decides a merge, of shards that their owner's index serves: one that it
+// withholds has nothing to bring along, and would pass for empty.
+func (a *Admin) merge(ctx context.Context, m *shardmap.Map, keyspace cairn.UID, id cairn.ShardID) (shardmap.Change, error) {
+	change, err := shardmap.Merge(m, keyspace, id)
+	if err != nil {
+		return shardmap.Change{}, err
+	}
+	var brought []shardmap.Shard // at least one of them by a move
+	var epoch uint64
+	byMove := false
+	for _, each := range change.Shards {
+		shard, _ := m.Shard(keyspace, each.ID) // it was decided on this Map
+		brought, epoch, byMove = append(brought, shard), max(epoch, shard.Epoch), byMove || shard.Move != 0
+	}
+	if !byMove {
+		return change, nil
+	}
+	cluster, found := m.Catalog().ClusterByUID(brought[0].Cluster)
+	if !found {
+		return shardmap.Change{}, cairn.Errorf(cairn.KindPrecondition, "CLUSTER_GONE", "there is no cluster %s any more", brought[0].Cluster)
+	}
+	status, err := a.status(ctx, cluster, epoch)
+	if err != nil {
+		return shardmap.Change{}, askIndex(cluster, err)
+	}
+	for _, shard := range brought {
+		serves := slices.ContainsFunc(status.Shards, func(s cairn.ShardStatus) bool {
+			return s.Keyspace == keyspace && s.Shard == shard.ID && s.Epoch == shard.Epoch
+		})
+		if !serves {
+			return shardmap.Change{}, cairn.Errorf(cairn.KindPrecondition, "SHARD_WITHHELD",
+				"the index of cluster %s does not serve shard %s in epoch %d, since what it holds did not arrive as a whole; merged, it would pass for empty", cluster.Name, shard.ID, shard.Epoch)
+		}
+	}
+	return change, nil
 }
 
 // IsolateKey gives the keys that are placed where a key is a shard of their own,

@@ -261,7 +261,7 @@ func (x *side) TailShard(ctx context.Context, s cairn.MovingShard, after uint64)
 		}
 		part = cairn.TailPart{Through: x.log, Data: fmt.Appendf(nil, "tail %d %d %d %d", after, x.log, x.count, seal)}
 		if x.f.busy {
-			part.Data = append(part.Data, make([]byte, 1<<20)...)
+			part.Data = append(part.Data, make([]byte, 65<<10)...)
 		}
 		return nil
 	})

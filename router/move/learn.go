@@ -50,7 +50,11 @@ func (s State) Asked(staged cairn.Staged) State {
 // caught tells whether that was little.
 func (s State) Followed(staged cairn.Staged, caught bool) State {
 	s = s.Asked(staged)
-	s.Caught = caught
+	if s.Caught = caught; caught {
+		s.Behind = 0
+	} else {
+		s.Behind++
+	}
 	return s
 }
 

@@ -23,7 +23,7 @@ func TestAsksWhatIsLeft(t *testing.T) {
 		{shardmap.MoveCopying, move.Copy, cairn.Staged{Copied: 5, Last: []byte("cursor")}, move.Copy},
 		{shardmap.MoveCatchingUp, move.Tail, cairn.Staged{Copied: 5, Complete: true, Through: 5}, move.Swap},
 	} {
-		s := move.State{Move: shardmap.Move{UID: 1, Staging: 2, Attempt: 1, Phase: c.phase, Stepped: now}}.Asked(c.have)
+		s := move.State{Move: shardmap.Move{UID: 1, Staging: 2, Attempt: 1, Phase: c.phase}}.Asked(c.have)
 		if a := move.Decide(s, move.Facts{Mover: true}, now); a.Kind != c.failed {
 			t.Fatalf("%s: %s first, wanted %s", c.phase, a, c.failed)
 		}
@@ -35,5 +35,24 @@ func TestAsksWhatIsLeft(t *testing.T) {
 		if a := move.Decide(s, move.Facts{Mover: true, Fresh: 3}, now); a.Kind != c.then || len(s.Have.Last) > 0 {
 			t.Errorf("%s: %s behind %q then, wanted %s", c.phase, a, s.Have.Last, c.then)
 		}
+	}
+}
+
+// TestGivesUpWhatIsWrittenFaster: where one look after the other finds much that has
+// changed, the move is given up in the end; one that finds little counts anew.
+func TestGivesUpWhatIsWrittenFaster(t *testing.T) {
+	now := time.Unix(1_000, 0)
+	staged := cairn.Staged{Copied: 5, Complete: true, Through: 5}
+	s := move.State{Move: shardmap.Move{UID: 1, Staging: 2, Attempt: 1, Phase: shardmap.MoveCatchingUp}}.Asked(staged)
+	s.Behind = move.MaxBehind - 1
+	if a := move.Decide(s, move.Facts{Mover: true}, now); a.Kind != move.Tail {
+		t.Errorf("once before: %s", a)
+	}
+	a := move.Decide(s.Followed(staged, false), move.Facts{Mover: true}, now)
+	if a.Kind != move.Swap || a.Next.Phase != shardmap.MoveCancelled || a.Next.Problem == "" {
+		t.Errorf("at last: %s, because %q", a, a.Next.Problem)
+	}
+	if caught := s.Followed(staged, true); caught.Behind != 0 {
+		t.Errorf("%d looks are counted behind one that found little", caught.Behind)
 	}
 }

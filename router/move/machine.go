@@ -19,6 +19,8 @@ type State struct {
 	Have Have
 	// Caught tells that little was missing at the last look.
 	Caught bool
+	// Behind counts the looks that found much since one that did not.
+	Behind int
 	// Noted tells that the target has noted the map that the move was planned on,
 	// Dropped that it has nothing of what was to be dropped.
 	Noted, Dropped bool
@@ -81,9 +83,9 @@ const (
 	// MaxAttempts is how often a shard is copied in one move: where its changes since
 	// the copy were not kept any more so often, it is written faster than that can be.
 	MaxAttempts = 5
-	// CatchUpFor is how long the target may be about to catch up before the move is
-	// given up.
-	CatchUpFor = 30 * time.Minute
+	// MaxBehind is how many looks at what has changed, one after the other, may each
+	// find much before the move is given up.
+	MaxBehind = 10_000
 )
 
 // Decide is the next thing to do about a move. It is the protocol: whatever other
@@ -182,7 +184,7 @@ func (s State) catchUp(f Facts, now time.Time) Action {
 		return s.restart(f, now)
 	case now.Before(s.FenceAfter):
 		return Action{Kind: Wait, Until: s.FenceAfter}
-	case !s.Caught && now.Sub(s.Move.Stepped) > CatchUpFor:
+	case s.Behind >= MaxBehind:
 		return s.cancel("the shard is written faster than its changes reach the target; move it when less is written", now)
 	case !s.Caught:
 		return Action{Kind: Tail}

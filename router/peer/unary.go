@@ -103,6 +103,7 @@ func shardsOf(shards []*indexv1.ShardEntries) (out []cairn.ShardStatus) {
 	for _, shard := range shards {
 		out = append(out, cairn.ShardStatus{
 			Keyspace: cairn.UID(shard.GetKeyspace()), Shard: cairn.ShardID(shard.GetShard()), Epoch: shard.GetEpoch(), Entries: shard.GetEntries(),
+			Reads: shard.GetReads(), Writes: shard.GetWrites(),
 		})
 	}
 	return out

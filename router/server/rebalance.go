@@ -17,7 +17,7 @@ import (
 
 // PlanRebalance streams a plan as the file that it is kept in.
 func (a *administration) PlanRebalance(req *cairnv1.PlanRebalanceRequest, stream grpc.ServerStreamingServer[cairnv1.PlanRebalanceResponse]) error {
-	options := admin.RebalanceOptions{Share: req.GetShare(), Moves: int(req.GetMoves())}
+	options := admin.RebalanceOptions{Share: req.GetShare(), Moves: int(req.GetMoves()), By: req.GetBy()}
 	for i, resource := range req.GetDrain() {
 		name, err := clusterName("drain["+strconv.Itoa(i)+"]", resource)
 		if err != nil {

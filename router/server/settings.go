@@ -36,7 +36,7 @@ func (a *administration) SetBalance(ctx context.Context, req *cairnv1.SetBalance
 	if b == nil {
 		return nil, cairn.Invalid("balance", "BALANCE_MISSING", "say what the balance is to be like")
 	}
-	balance := shardmap.Balance{On: b.GetOn(), Share: b.GetShare(), Moves: int(b.GetMoves()), Every: shardmap.DefaultBalanceEvery}
+	balance := shardmap.Balance{On: b.GetOn(), Share: b.GetShare(), Moves: int(b.GetMoves()), By: b.GetBy(), Every: shardmap.DefaultBalanceEvery}
 	if b.GetEvery() != nil {
 		balance.Every = b.GetEvery().AsDuration()
 	}
@@ -49,7 +49,7 @@ func (a *administration) SetBalance(ctx context.Context, req *cairnv1.SetBalance
 
 func settingsMessage(s shardmap.Settings) *cairnv1.MoverSettings {
 	b := s.Balance
-	out := &cairnv1.MoverSettings{Balance: &cairnv1.Balance{On: b.On, Share: b.Share, Moves: int32(b.Moves), Stopped: b.Stopped}}
+	out := &cairnv1.MoverSettings{Balance: &cairnv1.Balance{On: b.On, Share: b.Share, Moves: int32(b.Moves), By: b.By, Stopped: b.Stopped}}
 	if s.Limits != nil {
 		out.Limits = &cairnv1.CopyLimits{Bytes: s.Limits.Bytes, Entries: s.Limits.Entries}
 	}

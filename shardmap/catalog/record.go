@@ -86,7 +86,7 @@ func EncodeKeyspace(k *Keyspace) []byte {
 // Anything that EncodeKeyspace does not write is refused as KindCorrupt.
 func DecodeKeyspace(data []byte, modRevision uint64) (*Keyspace, error) {
 	var record keyspaceRecord
-	if err := decode(data, &record); err != nil {
+	if err := DecodeStrictly(data, &record); err != nil {
 		return nil, corrupt("keyspace", err)
 	}
 	k := &Keyspace{
@@ -154,7 +154,7 @@ func EncodeCluster(c *Cluster) []byte {
 // Anything that EncodeCluster does not write is refused as KindCorrupt.
 func DecodeCluster(data []byte, modRevision uint64) (*Cluster, error) {
 	var record clusterRecord
-	if err := decode(data, &record); err != nil {
+	if err := DecodeStrictly(data, &record); err != nil {
 		return nil, corrupt("cluster", err)
 	}
 	if record.UID == 0 || ValidateName(record.Name) != nil || len(record.Nodes) == 0 {
@@ -207,9 +207,11 @@ func encode(record any) []byte {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
 }
 
-// decode is strict: a field that this version does not know may say something
-// that it must not ignore.
-func decode(data []byte, record any) error {
+// DecodeStrictly reads the JSON of a record of the map's store, whatever it is of.
+// A field that this version does not know is refused: it may say something that
+// must not be ignored, and who rewrites the record would lose it. So a version
+// that adds a field leaves it out wherever it says nothing new.
+func DecodeStrictly(data []byte, record any) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(record); err != nil {

@@ -54,7 +54,7 @@ func (v *ViewVersion) record() *versionRecord {
 // that EncodeView does not write is refused as KindCorrupt.
 func DecodeView(data []byte, modRevision uint64) (*View, error) {
 	var record viewRecord
-	if err := decode(data, &record); err != nil {
+	if err := DecodeStrictly(data, &record); err != nil {
 		return nil, corrupt("view", err)
 	}
 	v := &View{

@@ -1,7 +1,6 @@
 package etcdstore
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -9,6 +8,7 @@ import (
 
 	"cairn"
 	"cairn/shardmap"
+	"cairn/shardmap/catalog"
 )
 
 func moveKey(uid cairn.UID) string { return movesFolder + uid.String() }
@@ -63,8 +63,7 @@ func encodeMove(m shardmap.Move) []byte {
 	return data
 }
 
-// decodeMove reads the record of a move. It is strict: a field that this version
-// does not know may say something that a mover must not ignore.
+// decodeMove reads the record of a move.
 func decodeMove(r record) (shardmap.Move, error) {
 	broken := func(err error) (shardmap.Move, error) {
 		return shardmap.Move{}, cairn.Errorf(cairn.KindCorrupt, "RECORD_BROKEN", "the record of %s is broken: %w", r.key, err)
@@ -73,10 +72,8 @@ func decodeMove(r record) (shardmap.Move, error) {
 	if err != nil {
 		return shardmap.Move{}, err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(r.value))
-	decoder.DisallowUnknownFields()
 	var stored moveRecord
-	if err := decoder.Decode(&stored); err != nil {
+	if err := catalog.DecodeStrictly(r.value, &stored); err != nil {
 		return broken(err)
 	}
 	phase, known := shardmap.ParseMovePhase(stored.Phase)

@@ -10,6 +10,7 @@ import (
 
 	"cairn"
 	"cairn/shardmap"
+	"cairn/shardmap/catalog"
 )
 
 // record is one key as etcd holds it, its prefix cut off. A nil value is a
@@ -112,7 +113,7 @@ func decodeShard(g generation, id cairn.ShardID, r record) (shardmap.Shard, erro
 		return shardmap.Shard{}, cairn.Errorf(cairn.KindCorrupt, "RECORD_BROKEN", "the record of %s is broken: %w", r.key, err)
 	}
 	var stored shardRecord
-	if err := json.Unmarshal(r.value, &stored); err != nil {
+	if err := catalog.DecodeStrictly(r.value, &stored); err != nil {
 		return broken(err)
 	}
 	if stored.Cluster == 0 || stored.Epoch > r.modRevision || len(stored.Start) > cairn.MaxKeyLength || len(stored.End) > cairn.MaxKeyLength {

@@ -22,7 +22,7 @@ func TestSettingsAreStored(t *testing.T) {
 	at := time.Date(2026, 7, 1, 12, 0, 0, 1000, time.UTC)
 	want := shardmap.Settings{
 		Limits:  &shardmap.CopyLimits{Bytes: 5, Entries: 6},
-		Balance: shardmap.Balance{On: true, Share: 0.5, Moves: 3, Every: time.Minute, Since: at, Round: at, Stopped: "a move failed"},
+		Balance: shardmap.Balance{On: true, Share: 0.5, Moves: 3, By: "load", Every: time.Minute, Since: at, Round: at, Stopped: "a move failed"},
 	}
 	change, err := shardmap.Set(s.Map(), want)
 	if err != nil {

@@ -26,6 +26,7 @@ type balanceRecord struct {
 	On      bool          `json:"on,omitempty"`
 	Share   float64       `json:"share,omitempty"`
 	Moves   int           `json:"moves,omitempty"`
+	By      string        `json:"by,omitempty"`
 	Every   time.Duration `json:"every_ns,omitempty"`
 	Since   time.Time     `json:"since,omitzero"`
 	Round   time.Time     `json:"round,omitzero"`

@@ -3449,7 +3449,9 @@ type Balance struct {
 	// When the last round began; unset before the first.
 	RoundTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=round_time,json=roundTime,proto3" json:"round_time,omitempty"`
 	// Why it has stopped by itself; switching it on has it go on.
-	Stopped       string `protobuf:"bytes,6,opt,name=stopped,proto3" json:"stopped,omitempty"`
+	Stopped string `protobuf:"bytes,6,opt,name=stopped,proto3" json:"stopped,omitempty"`
+	// As in PlanRebalanceRequest.
+	By            string `protobuf:"bytes,7,opt,name=by,proto3" json:"by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3522,6 +3524,13 @@ func (x *Balance) GetRoundTime() *timestamppb.Timestamp {
 func (x *Balance) GetStopped() string {
 	if x != nil {
 		return x.Stopped
+	}
+	return ""
+}
+
+func (x *Balance) GetBy() string {
+	if x != nil {
+		return x.By
 	}
 	return ""
 }
@@ -3711,7 +3720,10 @@ type PlanRebalanceRequest struct {
 	// when unset.
 	Share float64 `protobuf:"fixed64,2,opt,name=share,proto3" json:"share,omitempty"`
 	// The most moves; any number when unset.
-	Moves         int32 `protobuf:"varint,3,opt,name=moves,proto3" json:"moves,omitempty"`
+	Moves int32 `protobuf:"varint,3,opt,name=moves,proto3" json:"moves,omitempty"`
+	// What is evened out: "entries", also when unset, or "load", which is how many keys
+	// are read and written in a second.
+	By            string `protobuf:"bytes,4,opt,name=by,proto3" json:"by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3765,6 +3777,13 @@ func (x *PlanRebalanceRequest) GetMoves() int32 {
 		return x.Moves
 	}
 	return 0
+}
+
+func (x *PlanRebalanceRequest) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
 }
 
 type ApplyRebalanceRequest struct {
@@ -4509,7 +4528,7 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"CopyLimits\x12\x14\n" +
 	"\x05bytes\x18\x01 \x01(\x03R\x05bytes\x12\x18\n" +
-	"\aentries\x18\x02 \x01(\x03R\aentries\"\xd5\x01\n" +
+	"\aentries\x18\x02 \x01(\x03R\aentries\"\xe5\x01\n" +
 	"\aBalance\x12\x0e\n" +
 	"\x02on\x18\x01 \x01(\bR\x02on\x12\x14\n" +
 	"\x05share\x18\x02 \x01(\x01R\x05share\x12\x14\n" +
@@ -4517,7 +4536,8 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\x05every\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x05every\x12>\n" +
 	"\n" +
 	"round_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\troundTime\x12\x1d\n" +
-	"\astopped\x18\x06 \x01(\tB\x03\xe0A\x03R\astopped\"B\n" +
+	"\astopped\x18\x06 \x01(\tB\x03\xe0A\x03R\astopped\x12\x0e\n" +
+	"\x02by\x18\a \x01(\tR\x02by\"B\n" +
 	"\x12LimitCopiesRequest\x12,\n" +
 	"\x06limits\x18\x01 \x01(\v2\x14.cairn.v1.CopyLimitsR\x06limits\"J\n" +
 	"\x13LimitCopiesResponse\x123\n" +
@@ -4525,12 +4545,13 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\x11SetBalanceRequest\x120\n" +
 	"\abalance\x18\x01 \x01(\v2\x11.cairn.v1.BalanceB\x03\xe0A\x02R\abalance\"I\n" +
 	"\x12SetBalanceResponse\x123\n" +
-	"\bsettings\x18\x01 \x01(\v2\x17.cairn.v1.MoverSettingsR\bsettings\"l\n" +
+	"\bsettings\x18\x01 \x01(\v2\x17.cairn.v1.MoverSettingsR\bsettings\"|\n" +
 	"\x14PlanRebalanceRequest\x12(\n" +
 	"\x05drain\x18\x01 \x03(\tB\x12\xfaA\x0f\n" +
 	"\rcairn/ClusterR\x05drain\x12\x14\n" +
 	"\x05share\x18\x02 \x01(\x01R\x05share\x12\x14\n" +
-	"\x05moves\x18\x03 \x01(\x05R\x05moves\"+\n" +
+	"\x05moves\x18\x03 \x01(\x05R\x05moves\x12\x0e\n" +
+	"\x02by\x18\x04 \x01(\tR\x02by\"+\n" +
 	"\x15ApplyRebalanceRequest\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\"U\n" +
 	"\x16ApplyRebalanceResponse\x12\x14\n" +

@@ -2563,11 +2563,14 @@ func (x *ViewState) GetRefusal() string {
 }
 
 type ShardEntries struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Keyspace      uint64                 `protobuf:"fixed64,1,opt,name=keyspace,proto3" json:"keyspace,omitempty"`
-	Shard         uint64                 `protobuf:"varint,2,opt,name=shard,proto3" json:"shard,omitempty"`
-	Epoch         uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Entries       uint64                 `protobuf:"varint,4,opt,name=entries,proto3" json:"entries,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Keyspace uint64                 `protobuf:"fixed64,1,opt,name=keyspace,proto3" json:"keyspace,omitempty"`
+	Shard    uint64                 `protobuf:"varint,2,opt,name=shard,proto3" json:"shard,omitempty"`
+	Epoch    uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Entries  uint64                 `protobuf:"varint,4,opt,name=entries,proto3" json:"entries,omitempty"`
+	// Keys a second, averaged.
+	Reads         float64 `protobuf:"fixed64,5,opt,name=reads,proto3" json:"reads,omitempty"`
+	Writes        float64 `protobuf:"fixed64,6,opt,name=writes,proto3" json:"writes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2626,6 +2629,20 @@ func (x *ShardEntries) GetEpoch() uint64 {
 func (x *ShardEntries) GetEntries() uint64 {
 	if x != nil {
 		return x.Entries
+	}
+	return 0
+}
+
+func (x *ShardEntries) GetReads() float64 {
+	if x != nil {
+		return x.Reads
+	}
+	return 0
+}
+
+func (x *ShardEntries) GetWrites() float64 {
+	if x != nil {
+		return x.Writes
 	}
 	return 0
 }
@@ -4067,12 +4084,14 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x05total\x18\x05 \x01(\x04R\x05total\x12\x18\n" +
 	"\amembers\x18\x06 \x01(\x04R\amembers\x12\x14\n" +
 	"\x05bytes\x18\a \x01(\x04R\x05bytes\x12\x18\n" +
-	"\arefusal\x18\b \x01(\tR\arefusal\"p\n" +
+	"\arefusal\x18\b \x01(\tR\arefusal\"\x9e\x01\n" +
 	"\fShardEntries\x12\x1a\n" +
 	"\bkeyspace\x18\x01 \x01(\x06R\bkeyspace\x12\x14\n" +
 	"\x05shard\x18\x02 \x01(\x04R\x05shard\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x18\n" +
-	"\aentries\x18\x04 \x01(\x04R\aentries\"\xb7\x02\n" +
+	"\aentries\x18\x04 \x01(\x04R\aentries\x12\x14\n" +
+	"\x05reads\x18\x05 \x01(\x01R\x05reads\x12\x16\n" +
+	"\x06writes\x18\x06 \x01(\x01R\x06writes\"\xb7\x02\n" +
 	"\vMovingShard\x12\x12\n" +
 	"\x04move\x18\x01 \x01(\x06R\x04move\x12\x1a\n" +
 	"\bkeyspace\x18\x02 \x01(\x06R\bkeyspace\x12\x14\n" +
