@@ -68,7 +68,8 @@ const (
 	NodeActive NodeState = iota + 1
 	// NodeDraining nodes keep their entries and get no new ones.
 	NodeDraining
-	// NodeDown nodes can't be reached and get no new entries.
+	// NodeDown nodes can't be reached: they get no new entries, and readers are
+	// sent to the other nodes of an entry.
 	NodeDown
 )
 

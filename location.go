@@ -27,8 +27,9 @@ type Location struct {
 	// tells it with Found only.
 	Cluster string
 	// Primary is the node that holds the key's data, Replicas are the further
-	// ones. Only with Found. They are shared: do not modify them. A remote
-	// router tells a node's name, address and zone only.
+	// ones. Only with Found. A node that is down is left out where another is not:
+	// the first of those is the Primary then. They are shared: do not modify them.
+	// A remote router tells a node's name, address and zone only.
 	Primary  *Node
 	Replicas []*Node
 	// Version and Attributes only with Found and WithAttributes.

@@ -47,6 +47,9 @@ type MovingShard struct {
 	// Kept names the move by which the shard left the cluster that it goes to now,
 	// where that may have kept it; 0 if not.
 	Kept UID
+	// Nodes are the target's nodes that take the place of the source's. Entries of
+	// nodes that are not among them get nodes by the target's placement policy.
+	Nodes map[NodeID]NodeID
 }
 
 // CopiedPart is a part of the copy of a shard.

@@ -62,7 +62,7 @@ func (x *Index) Apply(index, term uint64, command []byte) Result {
 		result.Err = x.applyMark(index, command)
 	case command[0] == commandFence:
 		result.Fence, result.Err = x.applyFence(s, index, command)
-	case command[0] == commandStage:
+	case command[0] == commandStage, command[0] == commandPlace:
 		result.Staged, result.Err = x.applyStage(s, r, index, command)
 	case command[0] == commandDrop:
 		result.Err = x.applyDrop(s, index, command)

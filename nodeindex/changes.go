@@ -71,10 +71,5 @@ func decodeChanges(r *changelog.Record) (changes []cairn.Change, ok bool) {
 }
 
 func (d *decoder) changedEntry(key cairn.Key, e *cairn.Entry) {
-	e.Key, e.Version = key, d.version()
-	e.Nodes = make([]cairn.NodeID, d.number(cairn.MaxReplicas))
-	for i := range e.Nodes {
-		e.Nodes[i] = cairn.NodeID(d.number(1<<32 - 1))
-	}
-	e.Attributes = d.bytes()
+	e.Key, e.Version, e.Nodes, e.Attributes = key, d.version(), d.nodes(), d.bytes()
 }

@@ -18,6 +18,9 @@ const (
 	commandFence byte = 5
 	commandStage byte = 6
 	commandDrop  byte = 7
+	// commandPlace is commandStage with nodes that stand, whichever ones an entry
+	// had before.
+	commandPlace byte = 8
 )
 
 // writeCommand is write requests joined into one log entry.

@@ -209,5 +209,9 @@ func (c *copier) entry(records *recordWalk, ordinal uint32) (cairn.Entry, bool, 
 	if !ok {
 		return cairn.Entry{}, false, corrupt("RECORD_CHECKSUM", "the record of ordinal %d is not what was written", ordinal)
 	}
-	return cairn.Entry{Key: checked.key, Version: checked.version, Attributes: checked.attributes}, true, nil
+	_, nodes, ok := decodeEntryValue(held, nil)
+	if !ok {
+		return cairn.Entry{}, false, corrupt("ENTRY_MALFORMED", "the entry of ordinal %d is not what was written", ordinal)
+	}
+	return cairn.Entry{Key: checked.key, Version: checked.version, Nodes: nodes, Attributes: checked.attributes}, true, nil
 }

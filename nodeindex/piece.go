@@ -19,11 +19,14 @@ const (
 	partBytes = 1 << 20
 )
 
-// The kinds of pieces. The kind is a piece's first byte and its format.
+// The kinds of pieces. The kind is a piece's first byte and its format. Logs may
+// have pieces of before nodes were told; those are read as if they told none.
 const (
-	pieceCopy byte = 1
-	pieceTail byte = 2
-	pieceKept byte = 3
+	pieceCopyBare byte = 1
+	pieceTailBare byte = 2
+	pieceKept     byte = 3
+	pieceCopy     byte = 4
+	pieceTail     byte = 5
 )
 
 // piece is a piece of the copy or the tail, or takes the place of a copy: what is
@@ -33,7 +36,8 @@ const (
 // for done; of a tail both indexes and, behind a flag, the seal; behind a flag
 // the definition; the times of requests; their number and the requests, each the
 // second that it was issued in and its record; then, to the end, what entries
-// have become: a flag for deleted, the key, and else version and attributes.
+// have become: a flag for deleted, the key, and else version, nodes with their
+// number in front, and attributes.
 type piece struct {
 	kind byte
 	// kept is under what name the target kept it.
@@ -62,7 +66,7 @@ type pieceSeal struct {
 
 // movedEntry is what an entry has become.
 type movedEntry struct {
-	cairn.Entry // without nodes; of a deleted one only the key
+	cairn.Entry // with the nodes it had where it came from; of a deleted one only the key
 	deleted     bool
 }
 
@@ -110,7 +114,8 @@ func (p *piece) encode() []byte {
 		out = appendFlag(out, c.deleted)
 		out = appendBytes(out, c.Key)
 		if !c.deleted {
-			out = appendBytes(appendVersion(out, c.Version), c.Attributes)
+			out = binary.AppendUvarint(appendVersion(out, c.Version), uint64(len(c.Nodes)))
+			out = appendBytes(appendNodes(out, c.Nodes), c.Attributes)
 		}
 	}
 	return out
@@ -127,6 +132,13 @@ func appendFlag(out []byte, flag bool) []byte {
 // attributes are not copied.
 func (d *decoder) piece() piece {
 	p := piece{kind: d.byte()}
+	bare := p.kind == pieceCopyBare || p.kind == pieceTailBare
+	switch p.kind {
+	case pieceCopyBare:
+		p.kind = pieceCopy
+	case pieceTailBare:
+		p.kind = pieceTail
+	}
 	switch p.kind {
 	case pieceKept:
 		p.kept, p.index = cairn.UID(d.uint64()), d.uvarint()
@@ -162,7 +174,10 @@ func (d *decoder) piece() piece {
 		c := movedEntry{deleted: d.flag()}
 		c.Key = d.bytes()
 		if !c.deleted {
-			c.Version, c.Attributes = d.version(), d.bytes()
+			if c.Version = d.version(); !bare {
+				c.Nodes = d.nodes()
+			}
+			c.Attributes = d.bytes()
 		}
 		p.changes = append(p.changes, c)
 	}
@@ -171,6 +186,15 @@ func (d *decoder) piece() piece {
 
 // isFirst tells whether a copy begins with the piece: it has the definition then.
 func (p *piece) isFirst() bool { return p.kind == pieceCopy && len(p.after) == 0 }
+
+// nodes reads the nodes of an entry with their number in front.
+func (d *decoder) nodes() []cairn.NodeID {
+	nodes := make([]cairn.NodeID, d.number(cairn.MaxReplicas))
+	for i := range nodes {
+		nodes[i] = cairn.NodeID(d.number(1<<32 - 1))
+	}
+	return nodes
+}
 
 func (d *decoder) flag() bool { return d.number(1) == 1 }
 

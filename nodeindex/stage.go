@@ -28,8 +28,8 @@ var (
 
 // PrepareStage makes the commands that stage a part of a shard that moves here,
 // in order, as the leader: with the nodes to use for its entries. Any goroutine
-// may call it. KindInvalid (PART_MALFORMED), KindPrecondition (NO_ACTIVE_NODE),
-// KindUnavailable (CLOSED).
+// may call it. KindInvalid (PART_MALFORMED), KindPrecondition (NO_ACTIVE_NODE,
+// NODE_NOT_ACTIVE), KindUnavailable (CLOSED).
 func (x *Index) PrepareStage(m cairn.MovingShard, part []byte) ([][]byte, error) {
 	s := x.state.Load()
 	if s == nil {
@@ -53,11 +53,15 @@ func (x *Index) PrepareStage(m cairn.MovingShard, part []byte) ([][]byte, error)
 		if k == nil {
 			return nil, errNothingStaged
 		}
-		choice, err := s.chooseFor(k, &p)
+		choice, err := s.chooseFor(k, &p, m.Nodes)
 		if err != nil {
 			return nil, err
 		}
-		command := appendMoving([]byte{commandStage}, m)
+		kind := commandStage
+		if len(m.Nodes) > 0 {
+			kind = commandPlace
+		}
+		command := appendMoving([]byte{kind}, m)
 		command = binary.AppendUvarint(command, uint64(x.options.RequestBytes))
 		commands = append(commands, append(choice.append(command), each...))
 	}
@@ -65,23 +69,23 @@ func (x *Index) PrepareStage(m cairn.MovingShard, part []byte) ([][]byte, error)
 }
 
 // choice is the nodes for the entries of a piece: few lists, and which of them
-// each entry gets if it is new.
+// each entry gets, if it is new or the nodes are given.
 type choice struct {
 	lists [][]cairn.NodeID
 	of    []int
 }
 
-func (a *assignment) chooseFor(k *keyspace, p *piece) (choice, error) {
+// chooseFor chooses nodes for a piece's entries: those given in place of the nodes
+// that they had, and for the rest by the placement policy.
+func (a *assignment) chooseFor(k *keyspace, p *piece, given map[cairn.NodeID]cairn.NodeID) (choice, error) {
 	var c choice
-	var buffer [placement.HashLength]byte
-	replicas := min(max(k.Replicas, 1), cairn.MaxReplicas)
 	for i := range p.changes {
 		if p.changes[i].deleted {
 			continue
 		}
-		nodes := ChooseNodes(a.nodes, nodeHash(k, p.changes[i].Key, buffer[:0]), replicas)
-		if len(nodes) == 0 {
-			return c, errNoNode
+		nodes, err := a.stagedNodes(k, &p.changes[i].Entry, given)
+		if err != nil {
+			return c, err
 		}
 		at := slices.IndexFunc(c.lists, func(list []cairn.NodeID) bool { return slices.Equal(list, nodes) })
 		if at < 0 {
@@ -91,6 +95,38 @@ func (a *assignment) chooseFor(k *keyspace, p *piece) (choice, error) {
 		c.of = append(c.of, at)
 	}
 	return c, nil
+}
+
+// stagedNodes are the nodes for one entry: each given one in the place of the one
+// that it had, and the policy's in the places that are left.
+func (a *assignment) stagedNodes(k *keyspace, e *cairn.Entry, given map[cairn.NodeID]cairn.NodeID) ([]cairn.NodeID, error) {
+	count := min(max(k.Replicas, 1), cairn.MaxReplicas)
+	var buffer [placement.HashLength]byte
+	hash := nodeHash(k, e.Key, buffer[:0])
+	if !slices.ContainsFunc(e.Nodes, func(id cairn.NodeID) bool { return given[id] != 0 }) {
+		nodes := ChooseNodes(a.nodes, hash, count)
+		if len(nodes) == 0 {
+			return nil, errNoNode
+		}
+		return nodes, nil
+	}
+	nodes := make([]cairn.NodeID, len(e.Nodes)) // 0 is a place that is left
+	for at, id := range e.Nodes {
+		next := given[id]
+		if next == 0 || slices.Contains(nodes, next) {
+			continue
+		}
+		if n := a.node(next); n == nil || n.State != cairn.NodeActive {
+			return nil, cairn.Errorf(cairn.KindPrecondition, "NODE_NOT_ACTIVE", "node %d is to take the place of %d, and is not active", next, id)
+		}
+		nodes[at] = next
+	}
+	for _, id := range ChooseNodes(a.nodes, hash, cairn.MaxReplicas) {
+		if left := slices.Index(nodes, 0); left >= 0 && !slices.Contains(nodes, id) {
+			nodes[left] = id
+		}
+	}
+	return slices.DeleteFunc(nodes, func(id cairn.NodeID) bool { return id == 0 }), nil
 }
 
 func (c *choice) append(out []byte) []byte {
@@ -123,8 +159,10 @@ func (d *decoder) choice() (c choice) {
 	return c
 }
 
-// stageCommand is a piece with the leader's choice of nodes.
+// stageCommand is a piece with the leader's choice of nodes, which is given where
+// entries take it whatever nodes they had here.
 type stageCommand struct {
+	given  bool
 	moving cairn.MovingShard
 	limit  int64 // of the requests that are remembered, in bytes
 	choice choice
@@ -133,6 +171,7 @@ type stageCommand struct {
 
 func (c *stageCommand) decode(command []byte) bool {
 	d := decoder{rest: command[1:]}
+	c.given = command[0] == commandPlace
 	c.moving = d.moving()
 	c.limit = int64(d.number(mostBound))
 	c.choice = d.choice()
@@ -343,10 +382,13 @@ func (x *Index) stage(s *state, r *reader, index uint64, to *arrival, c *stageCo
 		entry := each.Entry
 		entry.Nodes = c.choice.lists[c.choice.of[put]]
 		put++
-		if before != nil {
+		if before != nil && !c.given {
 			entry.Nodes = before.Nodes
-		} else if ordinal, refusal = a.newOrdinal(to.population, entry.Nodes); refusal != nil {
-			break
+		}
+		if before == nil {
+			if ordinal, refusal = a.newOrdinal(to.population, entry.Nodes); refusal != nil {
+				break
+			}
 		}
 		a.keep(k, to.population, before, item{entry: entry, ordinal: ordinal, staged: true})
 	}

@@ -125,7 +125,7 @@ func (t *tailer) changes(changes []cairn.Change) {
 		}
 		moved := movedEntry{deleted: c.After == nil}
 		if moved.Key = c.Key; !moved.deleted {
-			moved.Version, moved.Attributes = c.After.Version, c.After.Attributes
+			moved.Version, moved.Nodes, moved.Attributes = c.After.Version, c.After.Nodes, c.After.Attributes
 		}
 		t.piece.changes = append(t.piece.changes, moved)
 		t.size += len(c.Key) + len(moved.Attributes) + 16

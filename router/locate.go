@@ -122,7 +122,7 @@ func (n *naming) location(result *cairn.Located) (cairn.Location, bool) {
 		return location, true
 	}
 	var nodesKnown, valuesKnown bool
-	location.Primary, location.Replicas, nodesKnown = n.placed(result.Nodes)
+	location.Primary, location.Replicas, nodesKnown = n.answering(result.Nodes)
 	location.Attributes, valuesKnown = n.attributes(result.Attributes)
 	location.Version = result.Version
 	return location, nodesKnown && valuesKnown

@@ -55,6 +55,25 @@ func (n *naming) placed(ids []cairn.NodeID) (primary *cairn.Node, replicas []*ca
 	return primary, n.nodes[start:len(n.nodes):len(n.nodes)], true
 }
 
+// answering are the nodes of ids that a reader is sent to: without those that are
+// down, the first of the others as the primary. Where all are down none is better,
+// and they are as they were placed. false as placed says.
+func (n *naming) answering(ids []cairn.NodeID) (primary *cairn.Node, replicas []*cairn.Node, known bool) {
+	primary, replicas, known = n.placed(ids)
+	if !known || len(replicas) == 0 {
+		return primary, replicas, known
+	}
+	down := func(node *cairn.Node) bool { return node.State == cairn.NodeDown }
+	if !down(primary) && !slices.ContainsFunc(replicas, down) {
+		return primary, replicas, true
+	}
+	up := slices.DeleteFunc(append([]*cairn.Node{primary}, replicas...), down)
+	if len(up) == 0 {
+		return primary, replicas, true
+	}
+	return up[0], up[1:], true
+}
+
 // attributes is values by name, ascending; false if the schema lacks one of
 // them. Those are left out: their attribute has been removed from the
 // keyspace, or the map that declares it is still to come.

@@ -54,7 +54,7 @@ func (p *paging) label(d *directory, keyspace *catalog.Keyspace) (rows []cairn.N
 			row.part.cluster = p.clusterBy(d, row.part)
 		}
 		names.cluster = row.part.cluster
-		primary, replicas, nodesKnown := names.placed(row.Nodes)
+		primary, replicas, nodesKnown := names.answering(row.Nodes)
 		values, valuesKnown := names.attributesOf(row.Attributes, text[:len(row.Attributes)])
 		text = text[len(row.Attributes):]
 		known = known && nodesKnown && valuesKnown

@@ -32,6 +32,8 @@ type Move struct {
 	// Final is the log index of From at that fence, once the move is committed: the
 	// last write of the shard there is not after it.
 	Final uint64
+	// Nodes are To's nodes that take the place of From's; with some, Kept is 0.
+	Nodes NodeMap
 	// Kept names the move that took the shard from To, if To still kept what it had
 	// when this move began; 0 if not.
 	Kept cairn.UID
@@ -127,6 +129,9 @@ type MoveRequest struct {
 	Who, Why string
 	// Keep is how long the former owner keeps what it had; not at all for 0.
 	Keep time.Duration
+	// Nodes are names of the target's nodes by those of the owner's that they take
+	// the place of. Entries of other nodes get nodes by the placement policy.
+	Nodes map[string]string
 	// MayHaveEntries is false only where the shard's owner has said that it holds
 	// none: without entries no data has to move.
 	MayHaveEntries bool
@@ -139,7 +144,9 @@ type MoveRequest struct {
 // Refused: a keyspace or shard that the Map does not have (KindNotFound,
 // KEYSPACE_NOT_FOUND, SHARD_NOT_FOUND); a target that it does not have or that
 // is the owner (field "to", KindNotFound CLUSTER_NOT_FOUND, KindInvalid
-// MOVE_TO_OWNER); a Keep out of its range (field "keep", KindInvalid); as KindPrecondition a shard that is held (SHARD_MOVING) or
+// MOVE_TO_OWNER); names of nodes that the clusters don't have, or of such as are
+// not active at the target (field "node_map", KindInvalid NODE_UNKNOWN,
+// NODE_NOT_ACTIVE); a Keep out of its range (field "keep", KindInvalid); as KindPrecondition a shard that is held (SHARD_MOVING) or
 // pinned (SHARD_PINNED), a keyspace that is being deleted (KEYSPACE_DELETING),
 // and one that does not say who moves the data, unless the shard has no entries
 // (MOVER_MISSING).
@@ -171,11 +178,18 @@ func StartMove(m *Map, request MoveRequest, now time.Time) (Change, Move, error)
 		return refuse(cairn.KindPrecondition, "mover", "MOVER_MISSING",
 			"keyspace %s does not say who moves the data behind its entries, and shard %s may have some; declare 'mover: external' if you move them", k.Name, shard.ID)
 	}
+	nodes, err := m.nodeMap(shard.Cluster, to, request.Nodes)
+	if err != nil {
+		return Change{}, Move{}, err
+	}
 	now = now.UTC().Round(time.Microsecond)
 	move := Move{
 		UID: cairn.NewUID(), Keyspace: k.UID, Shard: shard.ID, Epoch: shard.Epoch, Start: string(shard.Start), End: string(shard.End),
 		From: shard.Cluster, To: to.UID, Phase: MovePreparing, Attempt: 1, Staging: cairn.NewUID(),
-		Kept: m.keptAt(shard, to.UID), Keep: request.Keep, Who: request.Who, Why: request.Why, Created: now, Stepped: now,
+		Nodes: nodes, Kept: m.keptAt(shard, to.UID), Keep: request.Keep, Who: request.Who, Why: request.Why, Created: now, Stepped: now,
+	}
+	if nodes != "" {
+		move.Kept = 0 // what is kept has the nodes of before
 	}
 	change := Change{
 		Keyspaces: []KeyspaceChange{{Name: k.Name, Expected: k.ModRevision}},

@@ -15,6 +15,7 @@ import (
 func newMove(o *options) *cobra.Command {
 	var to, reason string
 	var wait bool
+	var nodes map[string]string
 	var keep time.Duration
 	cmd := &cobra.Command{
 		Use:   "move KEYSPACE/ID --to CLUSTER",
@@ -31,7 +32,8 @@ moves.
 For a while the former owner keeps what it had, in as much memory and disk as
 before: 'cairn moves reverse' then copies only what has changed since.`,
 		Example: `  cairn move runways/17 --to south
-  cairn move runways/17 --to south --wait --reason "north is full"`,
+  cairn move runways/17 --to south --wait --reason "north is full"
+  cairn move runways/17 --to south --node-map north-a=south-a,north-b=south-b`,
 		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, name, err := shardName(args[0])
@@ -40,7 +42,7 @@ before: 'cairn moves reverse' then copies only what has changed since.`,
 			}
 			var move *cairnv1.Move
 			err = o.asking(cmd, func(ctx context.Context, c *client.Client) error {
-				response, err := c.Admin().CreateMove(ctx, &cairnv1.CreateMoveRequest{Shard: name, To: clusterName(to), Reason: reason, Keep: durationpb.New(keep)})
+				response, err := c.Admin().CreateMove(ctx, &cairnv1.CreateMoveRequest{Shard: name, To: clusterName(to), Reason: reason, Keep: durationpb.New(keep), NodeMap: nodes})
 				move = response.GetMove()
 				return err
 			})
@@ -57,6 +59,7 @@ before: 'cairn moves reverse' then copies only what has changed since.`,
 	cmd.Flags().StringVar(&to, "to", "", "the `CLUSTER` that the shard goes to")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for those who look at the move later")
 	cmd.Flags().DurationVar(&keep, "keep", shardmap.DefaultKeep, "how long the former owner keeps what it had, at most 24h")
+	cmd.Flags().StringToStringVar(&nodes, "node-map", nil, "`OLD=NEW`,...: entries of node OLD go to node NEW of the target, which else chooses nodes as for new keys")
 	cmd.Flags().BoolVar(&wait, "wait", false, "watch the move to its end")
 	must(cmd.MarkFlagRequired("to"))
 	return cmd

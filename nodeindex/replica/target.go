@@ -18,7 +18,7 @@ import (
 //   - KindConflict: COPY_BEHIND, TAIL_GAP: hand over what goes on from what is
 //     staged
 //   - KindPrecondition: NOTHING_STAGED, RANGE_OWNED, RANGE_ARRIVING, MOVE_DIFFERS,
-//     NO_ACTIVE_NODE
+//     NO_ACTIVE_NODE, NODE_NOT_ACTIVE
 //   - KindInvalid: PART_MALFORMED, KEY_OUTSIDE
 //
 // and else as Write is as a whole. After KindUnknown, ask what is staged.

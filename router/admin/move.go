@@ -33,6 +33,8 @@ type MoveOptions struct {
 	Who, Why string
 	// Keep is how long the former owner keeps what it had; not at all for 0.
 	Keep time.Duration
+	// Nodes are as in shardmap.MoveRequest.
+	Nodes map[string]string
 }
 
 // MoveShard begins to move a shard to another cluster, and returns at once. The move goes on in whichever router carries
@@ -60,7 +62,7 @@ func (a *Admin) MoveShard(ctx context.Context, keyspace string, id cairn.ShardID
 
 func (a *Admin) startMove(ctx context.Context, m *shardmap.Map, k *catalog.Keyspace, id cairn.ShardID, to cairn.UID, options MoveOptions) (MoveInfo, error) {
 	request := shardmap.MoveRequest{
-		Keyspace: k.UID, Shard: id, To: to, Who: options.Who, Why: options.Why, Keep: options.Keep,
+		Keyspace: k.UID, Shard: id, To: to, Who: options.Who, Why: options.Why, Keep: options.Keep, Nodes: options.Nodes,
 		MayHaveEntries: k.Mover == "" && a.mayHaveEntries(ctx, m, k, id),
 	}
 	change, move, err := shardmap.StartMove(m, request, time.Now())

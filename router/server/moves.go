@@ -46,7 +46,7 @@ func (a *administration) CreateMove(ctx context.Context, req *cairnv1.CreateMove
 	if err != nil {
 		return nil, err
 	}
-	options := admin.MoveOptions{Who: callerName(ctx), Why: req.GetReason(), Keep: shardmap.DefaultKeep}
+	options := admin.MoveOptions{Who: callerName(ctx), Why: req.GetReason(), Keep: shardmap.DefaultKeep, Nodes: req.GetNodeMap()}
 	if keep := req.GetKeep(); keep != nil {
 		if err := keep.CheckValid(); err != nil {
 			return nil, cairn.Invalid("keep", "KEEP_OUT_OF_RANGE", "%w", err)

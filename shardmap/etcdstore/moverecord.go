@@ -36,6 +36,7 @@ type moveRecord struct {
 	Stale    cairn.UID     `json:"stale,omitempty"`
 	Fence    uint64        `json:"fence,omitempty"`
 	Final    uint64        `json:"final,omitempty"`
+	Nodes    string        `json:"nodes,omitempty"`
 	Kept     cairn.UID     `json:"kept,omitempty"`
 	Keep     time.Duration `json:"keep_ns,omitempty"`
 	Cancel   bool          `json:"cancel,omitempty"`
@@ -54,7 +55,7 @@ func encodeMove(m shardmap.Move) []byte {
 	data, err := json.Marshal(moveRecord{
 		Keyspace: m.Keyspace, Shard: m.Shard, Epoch: m.Epoch, Start: hexadecimal(m.Start), End: hexadecimal(m.End),
 		From: m.From, To: m.To, Phase: m.Phase.String(), Attempt: m.Attempt, Staging: m.Staging, Stale: m.Stale, Fence: m.Fence, Final: m.Final,
-		Kept: m.Kept, Keep: m.Keep, Cancel: m.Cancel, Paused: m.Paused, Clean: m.Clean, Who: m.Who, Why: m.Why, Problem: m.Problem, Created: m.Created, Stepped: m.Stepped,
+		Nodes: string(m.Nodes), Kept: m.Kept, Keep: m.Keep, Cancel: m.Cancel, Paused: m.Paused, Clean: m.Clean, Who: m.Who, Why: m.Why, Problem: m.Problem, Created: m.Created, Stepped: m.Stepped,
 	})
 	if err != nil {
 		panic(err) // strings, numbers and times of our years always marshal
@@ -80,10 +81,14 @@ func decodeMove(r record) (shardmap.Move, error) {
 		stored.Keep < 0 || stored.Keep > shardmap.MaxKeep {
 		return broken(errors.New("a field out of its range"))
 	}
+	nodes := shardmap.NodeMap(stored.Nodes)
+	if !nodes.Valid() {
+		return broken(errors.New("a map of nodes that is none"))
+	}
 	return shardmap.Move{
 		UID: uid, Keyspace: stored.Keyspace, Shard: stored.Shard, Epoch: stored.Epoch, Start: string(stored.Start), End: string(stored.End),
 		From: stored.From, To: stored.To, Phase: phase, Attempt: stored.Attempt, Staging: stored.Staging, Stale: stored.Stale, Fence: stored.Fence, Final: stored.Final,
-		Kept: stored.Kept, Keep: stored.Keep, Cancel: stored.Cancel, Paused: stored.Paused, Clean: stored.Clean, Who: stored.Who, Why: stored.Why, Problem: stored.Problem,
+		Nodes: nodes, Kept: stored.Kept, Keep: stored.Keep, Cancel: stored.Cancel, Paused: stored.Paused, Clean: stored.Clean, Who: stored.Who, Why: stored.Why, Problem: stored.Problem,
 		Created: stored.Created.UTC(), Stepped: stored.Stepped.UTC(), Revision: r.modRevision,
 	}, nil
 }

@@ -55,7 +55,7 @@ func TestMovesAreStored(t *testing.T) {
 	journal := filepath.Join(t.TempDir(), "map.journal")
 	watching := open(t, etcdstore.Config{Client: server.Client(t), Journal: journal})
 	move = stepped(t, s, move, func(m *shardmap.Move) {
-		m.Phase, m.Fence, m.Stale, m.Cancel, m.Paused, m.Problem, m.Attempt = shardmap.MoveFenced, 7, 8, true, true, "\"slow\"", 3
+		m.Phase, m.Fence, m.Stale, m.Cancel, m.Paused, m.Problem, m.Attempt, m.Nodes = shardmap.MoveFenced, 7, 8, true, true, "\"slow\"", 3, "1=2,3=1"
 	})
 	if _, err := watching.Wait(bounded(t), move.Revision); err != nil {
 		t.Fatal(err)

@@ -2647,7 +2647,11 @@ type CreateMoveRequest struct {
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// How long the former owner keeps what it had after the move, 0s to 24h: a move
 	// back copies nothing then; 15 minutes when unset.
-	Keep          *durationpb.Duration `protobuf:"bytes,4,opt,name=keep,proto3" json:"keep,omitempty"`
+	Keep *durationpb.Duration `protobuf:"bytes,4,opt,name=keep,proto3" json:"keep,omitempty"`
+	// Names of the target's nodes by those of the owner's that they take the place of,
+	// as in {"north-a": "south-b"}. Entries of other nodes get nodes by the target's
+	// placement policy.
+	NodeMap       map[string]string `protobuf:"bytes,5,rep,name=node_map,json=nodeMap,proto3" json:"node_map,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2706,6 +2710,13 @@ func (x *CreateMoveRequest) GetReason() string {
 func (x *CreateMoveRequest) GetKeep() *durationpb.Duration {
 	if x != nil {
 		return x.Keep
+	}
+	return nil
+}
+
+func (x *CreateMoveRequest) GetNodeMap() map[string]string {
+	if x != nil {
+		return x.NodeMap
 	}
 	return nil
 }
@@ -4459,14 +4470,18 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\b\n" +
 	"\x04SAME\x10\x01\x12\r\n" +
 	"\tDIFFERENT\x10\x02\x12\v\n" +
-	"\aUNKNOWN\x10\x03\"\xac\x01\n" +
+	"\aUNKNOWN\x10\x03\"\xad\x02\n" +
 	"\x11CreateMoveRequest\x12)\n" +
 	"\x05shard\x18\x01 \x01(\tB\x13\xe0A\x02\xfaA\r\n" +
 	"\vcairn/ShardR\x05shard\x12%\n" +
 	"\x02to\x18\x02 \x01(\tB\x15\xe0A\x02\xfaA\x0f\n" +
 	"\rcairn/ClusterR\x02to\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12-\n" +
-	"\x04keep\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x04keep\"8\n" +
+	"\x04keep\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x04keep\x12C\n" +
+	"\bnode_map\x18\x05 \x03(\v2(.cairn.v1.CreateMoveRequest.NodeMapEntryR\anodeMap\x1a:\n" +
+	"\fNodeMapEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"8\n" +
 	"\x12CreateMoveResponse\x12\"\n" +
 	"\x04move\x18\x01 \x01(\v2\x0e.cairn.v1.MoveR\x04move\"8\n" +
 	"\x0eGetMoveRequest\x12&\n" +
@@ -4644,7 +4659,7 @@ func file_cairn_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 75)
+var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 76)
 var file_cairn_v1_admin_proto_goTypes = []any{
 	(ResourceChange_Action)(0),      // 0: cairn.v1.ResourceChange.Action
 	(ShardCheck_Outcome)(0),         // 1: cairn.v1.ShardCheck.Outcome
@@ -4723,133 +4738,135 @@ var file_cairn_v1_admin_proto_goTypes = []any{
 	(*ListReplicasResponse)(nil),    // 74: cairn.v1.ListReplicasResponse
 	(*Replica)(nil),                 // 75: cairn.v1.Replica
 	(*IndexStatus)(nil),             // 76: cairn.v1.IndexStatus
-	nil,                             // 77: cairn.v1.IndexStatus.NodeEntriesEntry
-	(*Keyspace)(nil),                // 78: cairn.v1.Keyspace
-	(*Cluster)(nil),                 // 79: cairn.v1.Cluster
-	(*View)(nil),                    // 80: cairn.v1.View
-	(*Shard)(nil),                   // 81: cairn.v1.Shard
-	(*timestamppb.Timestamp)(nil),   // 82: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),     // 83: google.protobuf.Duration
-	(*Move)(nil),                    // 84: cairn.v1.Move
+	nil,                             // 77: cairn.v1.CreateMoveRequest.NodeMapEntry
+	nil,                             // 78: cairn.v1.IndexStatus.NodeEntriesEntry
+	(*Keyspace)(nil),                // 79: cairn.v1.Keyspace
+	(*Cluster)(nil),                 // 80: cairn.v1.Cluster
+	(*View)(nil),                    // 81: cairn.v1.View
+	(*Shard)(nil),                   // 82: cairn.v1.Shard
+	(*timestamppb.Timestamp)(nil),   // 83: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),     // 84: google.protobuf.Duration
+	(*Move)(nil),                    // 85: cairn.v1.Move
 }
 var file_cairn_v1_admin_proto_depIdxs = []int32{
-	78, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
-	79, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
-	80, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
+	79, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
+	80, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
+	81, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
 	3,  // 3: cairn.v1.ApplyRequest.resources:type_name -> cairn.v1.Resource
 	6,  // 4: cairn.v1.ApplyResponse.changes:type_name -> cairn.v1.ResourceChange
 	0,  // 5: cairn.v1.ResourceChange.action:type_name -> cairn.v1.ResourceChange.Action
 	8,  // 6: cairn.v1.ResourceChange.fields:type_name -> cairn.v1.FieldChange
 	7,  // 7: cairn.v1.ResourceChange.membership:type_name -> cairn.v1.MembershipChange
-	78, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
-	79, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
-	80, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
-	81, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
-	81, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
-	81, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
-	81, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
-	81, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
-	81, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
-	82, // 17: cairn.v1.ListMapChangesRequest.since:type_name -> google.protobuf.Timestamp
-	82, // 18: cairn.v1.ListMapChangesRequest.until:type_name -> google.protobuf.Timestamp
+	79, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
+	80, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
+	81, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
+	82, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
+	82, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
+	82, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
+	82, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
+	82, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
+	82, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
+	83, // 17: cairn.v1.ListMapChangesRequest.since:type_name -> google.protobuf.Timestamp
+	83, // 18: cairn.v1.ListMapChangesRequest.until:type_name -> google.protobuf.Timestamp
 	40, // 19: cairn.v1.ListMapChangesResponse.changes:type_name -> cairn.v1.MapChange
-	82, // 20: cairn.v1.MapChange.time:type_name -> google.protobuf.Timestamp
+	83, // 20: cairn.v1.MapChange.time:type_name -> google.protobuf.Timestamp
 	41, // 21: cairn.v1.MapChange.resources:type_name -> cairn.v1.ResourceEvent
 	42, // 22: cairn.v1.MapChange.shards:type_name -> cairn.v1.ShardEvent
 	43, // 23: cairn.v1.ShardEvent.before:type_name -> cairn.v1.ShardVersion
 	43, // 24: cairn.v1.ShardEvent.after:type_name -> cairn.v1.ShardVersion
 	46, // 25: cairn.v1.VerifyShardResponse.checks:type_name -> cairn.v1.ShardCheck
 	1,  // 26: cairn.v1.ShardCheck.outcome:type_name -> cairn.v1.ShardCheck.Outcome
-	83, // 27: cairn.v1.CreateMoveRequest.keep:type_name -> google.protobuf.Duration
-	84, // 28: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
-	84, // 29: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
-	84, // 30: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
-	84, // 31: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
-	84, // 32: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
-	84, // 33: cairn.v1.ReverseMoveResponse.move:type_name -> cairn.v1.Move
-	62, // 34: cairn.v1.MoverSettings.limits:type_name -> cairn.v1.CopyLimits
-	63, // 35: cairn.v1.MoverSettings.balance:type_name -> cairn.v1.Balance
-	83, // 36: cairn.v1.Balance.every:type_name -> google.protobuf.Duration
-	82, // 37: cairn.v1.Balance.round_time:type_name -> google.protobuf.Timestamp
-	62, // 38: cairn.v1.LimitCopiesRequest.limits:type_name -> cairn.v1.CopyLimits
-	61, // 39: cairn.v1.LimitCopiesResponse.settings:type_name -> cairn.v1.MoverSettings
-	63, // 40: cairn.v1.SetBalanceRequest.balance:type_name -> cairn.v1.Balance
-	61, // 41: cairn.v1.SetBalanceResponse.settings:type_name -> cairn.v1.MoverSettings
-	75, // 42: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
-	2,  // 43: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
-	83, // 44: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
-	77, // 45: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
-	4,  // 46: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
-	9,  // 47: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
-	10, // 48: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
-	12, // 49: cairn.v1.Admin.DeleteKeyspace:input_type -> cairn.v1.DeleteKeyspaceRequest
-	14, // 50: cairn.v1.Admin.GetCluster:input_type -> cairn.v1.GetClusterRequest
-	15, // 51: cairn.v1.Admin.ListClusters:input_type -> cairn.v1.ListClustersRequest
-	17, // 52: cairn.v1.Admin.DeleteCluster:input_type -> cairn.v1.DeleteClusterRequest
-	19, // 53: cairn.v1.Admin.GetView:input_type -> cairn.v1.GetViewRequest
-	20, // 54: cairn.v1.Admin.ListViews:input_type -> cairn.v1.ListViewsRequest
-	22, // 55: cairn.v1.Admin.DeleteView:input_type -> cairn.v1.DeleteViewRequest
-	24, // 56: cairn.v1.Admin.ExportView:input_type -> cairn.v1.ExportViewRequest
-	28, // 57: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
-	30, // 58: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
-	32, // 59: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
-	34, // 60: cairn.v1.Admin.IsolateKey:input_type -> cairn.v1.IsolateKeyRequest
-	36, // 61: cairn.v1.Admin.PinShard:input_type -> cairn.v1.PinShardRequest
-	44, // 62: cairn.v1.Admin.VerifyShard:input_type -> cairn.v1.VerifyShardRequest
-	38, // 63: cairn.v1.Admin.ListMapChanges:input_type -> cairn.v1.ListMapChangesRequest
-	47, // 64: cairn.v1.Admin.CreateMove:input_type -> cairn.v1.CreateMoveRequest
-	49, // 65: cairn.v1.Admin.GetMove:input_type -> cairn.v1.GetMoveRequest
-	50, // 66: cairn.v1.Admin.ListMoves:input_type -> cairn.v1.ListMovesRequest
-	52, // 67: cairn.v1.Admin.PauseMove:input_type -> cairn.v1.PauseMoveRequest
-	54, // 68: cairn.v1.Admin.ResumeMove:input_type -> cairn.v1.ResumeMoveRequest
-	56, // 69: cairn.v1.Admin.CancelMove:input_type -> cairn.v1.CancelMoveRequest
-	58, // 70: cairn.v1.Admin.ReverseMove:input_type -> cairn.v1.ReverseMoveRequest
-	60, // 71: cairn.v1.Admin.GetMoverSettings:input_type -> cairn.v1.GetMoverSettingsRequest
-	64, // 72: cairn.v1.Admin.LimitCopies:input_type -> cairn.v1.LimitCopiesRequest
-	66, // 73: cairn.v1.Admin.SetBalance:input_type -> cairn.v1.SetBalanceRequest
-	68, // 74: cairn.v1.Admin.PlanRebalance:input_type -> cairn.v1.PlanRebalanceRequest
-	69, // 75: cairn.v1.Admin.ApplyRebalance:input_type -> cairn.v1.ApplyRebalanceRequest
-	73, // 76: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
-	26, // 77: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
-	72, // 78: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
-	5,  // 79: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
-	78, // 80: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
-	11, // 81: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
-	13, // 82: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
-	79, // 83: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
-	16, // 84: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
-	18, // 85: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
-	80, // 86: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
-	21, // 87: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
-	23, // 88: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
-	25, // 89: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
-	29, // 90: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
-	31, // 91: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
-	33, // 92: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
-	35, // 93: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
-	37, // 94: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
-	45, // 95: cairn.v1.Admin.VerifyShard:output_type -> cairn.v1.VerifyShardResponse
-	39, // 96: cairn.v1.Admin.ListMapChanges:output_type -> cairn.v1.ListMapChangesResponse
-	48, // 97: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
-	84, // 98: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
-	51, // 99: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
-	53, // 100: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
-	55, // 101: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
-	57, // 102: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
-	59, // 103: cairn.v1.Admin.ReverseMove:output_type -> cairn.v1.ReverseMoveResponse
-	61, // 104: cairn.v1.Admin.GetMoverSettings:output_type -> cairn.v1.MoverSettings
-	65, // 105: cairn.v1.Admin.LimitCopies:output_type -> cairn.v1.LimitCopiesResponse
-	67, // 106: cairn.v1.Admin.SetBalance:output_type -> cairn.v1.SetBalanceResponse
-	71, // 107: cairn.v1.Admin.PlanRebalance:output_type -> cairn.v1.PlanRebalanceResponse
-	70, // 108: cairn.v1.Admin.ApplyRebalance:output_type -> cairn.v1.ApplyRebalanceResponse
-	74, // 109: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
-	27, // 110: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
-	76, // 111: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
-	79, // [79:112] is the sub-list for method output_type
-	46, // [46:79] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	84, // 27: cairn.v1.CreateMoveRequest.keep:type_name -> google.protobuf.Duration
+	77, // 28: cairn.v1.CreateMoveRequest.node_map:type_name -> cairn.v1.CreateMoveRequest.NodeMapEntry
+	85, // 29: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
+	85, // 30: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
+	85, // 31: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
+	85, // 32: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
+	85, // 33: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
+	85, // 34: cairn.v1.ReverseMoveResponse.move:type_name -> cairn.v1.Move
+	62, // 35: cairn.v1.MoverSettings.limits:type_name -> cairn.v1.CopyLimits
+	63, // 36: cairn.v1.MoverSettings.balance:type_name -> cairn.v1.Balance
+	84, // 37: cairn.v1.Balance.every:type_name -> google.protobuf.Duration
+	83, // 38: cairn.v1.Balance.round_time:type_name -> google.protobuf.Timestamp
+	62, // 39: cairn.v1.LimitCopiesRequest.limits:type_name -> cairn.v1.CopyLimits
+	61, // 40: cairn.v1.LimitCopiesResponse.settings:type_name -> cairn.v1.MoverSettings
+	63, // 41: cairn.v1.SetBalanceRequest.balance:type_name -> cairn.v1.Balance
+	61, // 42: cairn.v1.SetBalanceResponse.settings:type_name -> cairn.v1.MoverSettings
+	75, // 43: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
+	2,  // 44: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
+	84, // 45: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
+	78, // 46: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
+	4,  // 47: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
+	9,  // 48: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
+	10, // 49: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
+	12, // 50: cairn.v1.Admin.DeleteKeyspace:input_type -> cairn.v1.DeleteKeyspaceRequest
+	14, // 51: cairn.v1.Admin.GetCluster:input_type -> cairn.v1.GetClusterRequest
+	15, // 52: cairn.v1.Admin.ListClusters:input_type -> cairn.v1.ListClustersRequest
+	17, // 53: cairn.v1.Admin.DeleteCluster:input_type -> cairn.v1.DeleteClusterRequest
+	19, // 54: cairn.v1.Admin.GetView:input_type -> cairn.v1.GetViewRequest
+	20, // 55: cairn.v1.Admin.ListViews:input_type -> cairn.v1.ListViewsRequest
+	22, // 56: cairn.v1.Admin.DeleteView:input_type -> cairn.v1.DeleteViewRequest
+	24, // 57: cairn.v1.Admin.ExportView:input_type -> cairn.v1.ExportViewRequest
+	28, // 58: cairn.v1.Admin.ListShards:input_type -> cairn.v1.ListShardsRequest
+	30, // 59: cairn.v1.Admin.SplitShard:input_type -> cairn.v1.SplitShardRequest
+	32, // 60: cairn.v1.Admin.MergeShards:input_type -> cairn.v1.MergeShardsRequest
+	34, // 61: cairn.v1.Admin.IsolateKey:input_type -> cairn.v1.IsolateKeyRequest
+	36, // 62: cairn.v1.Admin.PinShard:input_type -> cairn.v1.PinShardRequest
+	44, // 63: cairn.v1.Admin.VerifyShard:input_type -> cairn.v1.VerifyShardRequest
+	38, // 64: cairn.v1.Admin.ListMapChanges:input_type -> cairn.v1.ListMapChangesRequest
+	47, // 65: cairn.v1.Admin.CreateMove:input_type -> cairn.v1.CreateMoveRequest
+	49, // 66: cairn.v1.Admin.GetMove:input_type -> cairn.v1.GetMoveRequest
+	50, // 67: cairn.v1.Admin.ListMoves:input_type -> cairn.v1.ListMovesRequest
+	52, // 68: cairn.v1.Admin.PauseMove:input_type -> cairn.v1.PauseMoveRequest
+	54, // 69: cairn.v1.Admin.ResumeMove:input_type -> cairn.v1.ResumeMoveRequest
+	56, // 70: cairn.v1.Admin.CancelMove:input_type -> cairn.v1.CancelMoveRequest
+	58, // 71: cairn.v1.Admin.ReverseMove:input_type -> cairn.v1.ReverseMoveRequest
+	60, // 72: cairn.v1.Admin.GetMoverSettings:input_type -> cairn.v1.GetMoverSettingsRequest
+	64, // 73: cairn.v1.Admin.LimitCopies:input_type -> cairn.v1.LimitCopiesRequest
+	66, // 74: cairn.v1.Admin.SetBalance:input_type -> cairn.v1.SetBalanceRequest
+	68, // 75: cairn.v1.Admin.PlanRebalance:input_type -> cairn.v1.PlanRebalanceRequest
+	69, // 76: cairn.v1.Admin.ApplyRebalance:input_type -> cairn.v1.ApplyRebalanceRequest
+	73, // 77: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
+	26, // 78: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
+	72, // 79: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
+	5,  // 80: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
+	79, // 81: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
+	11, // 82: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
+	13, // 83: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
+	80, // 84: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
+	16, // 85: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
+	18, // 86: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
+	81, // 87: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
+	21, // 88: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
+	23, // 89: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
+	25, // 90: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
+	29, // 91: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
+	31, // 92: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
+	33, // 93: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
+	35, // 94: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
+	37, // 95: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
+	45, // 96: cairn.v1.Admin.VerifyShard:output_type -> cairn.v1.VerifyShardResponse
+	39, // 97: cairn.v1.Admin.ListMapChanges:output_type -> cairn.v1.ListMapChangesResponse
+	48, // 98: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
+	85, // 99: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
+	51, // 100: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
+	53, // 101: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
+	55, // 102: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
+	57, // 103: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
+	59, // 104: cairn.v1.Admin.ReverseMove:output_type -> cairn.v1.ReverseMoveResponse
+	61, // 105: cairn.v1.Admin.GetMoverSettings:output_type -> cairn.v1.MoverSettings
+	65, // 106: cairn.v1.Admin.LimitCopies:output_type -> cairn.v1.LimitCopiesResponse
+	67, // 107: cairn.v1.Admin.SetBalance:output_type -> cairn.v1.SetBalanceResponse
+	71, // 108: cairn.v1.Admin.PlanRebalance:output_type -> cairn.v1.PlanRebalanceResponse
+	70, // 109: cairn.v1.Admin.ApplyRebalance:output_type -> cairn.v1.ApplyRebalanceResponse
+	74, // 110: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
+	27, // 111: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
+	76, // 112: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
+	80, // [80:113] is the sub-list for method output_type
+	47, // [47:80] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_admin_proto_init() }
@@ -4873,7 +4890,7 @@ func file_cairn_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_admin_proto_rawDesc), len(file_cairn_v1_admin_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   75,
+			NumMessages:   76,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -545,7 +545,8 @@ func (*StreamLocateResponse_Error) isStreamLocateResponse_Result() {}
 type Location struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	State Location_State         `protobuf:"varint,1,opt,name=state,proto3,enum=cairn.v1.Location_State" json:"state,omitempty"`
-	// FOUND: the position in `nodes` of the node that holds the key.
+	// FOUND: the position in `nodes` of the node that holds the key. Nodes that are
+	// down are left out where the entry has others: the first of those is here then.
 	Primary uint32 `protobuf:"varint,2,opt,name=primary,proto3" json:"primary,omitempty"`
 	// FOUND: the positions in `nodes` of the replicas, if any.
 	Replicas []uint32 `protobuf:"varint,3,rep,packed,name=replicas,proto3" json:"replicas,omitempty"`

@@ -139,7 +139,8 @@ const (
 	Node_ACTIVE            Node_State = 1
 	// Keeps its entries, gets no new ones.
 	Node_DRAINING Node_State = 2
-	// Not reachable; gets no new entries.
+	// Not reachable: gets no new entries, and is not told to who locates a key or
+	// asks a view, where an entry has other nodes.
 	Node_DOWN Node_State = 3
 )
 

@@ -2659,7 +2659,9 @@ type MovingShard struct {
 	End     []byte `protobuf:"bytes,6,opt,name=end,proto3" json:"end,omitempty"`
 	Attempt uint64 `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	// The move by which the shard left where it goes now; 0 if that kept nothing.
-	Kept          uint64 `protobuf:"fixed64,8,opt,name=kept,proto3" json:"kept,omitempty"`
+	Kept uint64 `protobuf:"fixed64,8,opt,name=kept,proto3" json:"kept,omitempty"`
+	// The target's nodes that take the place of the source's.
+	Nodes         map[uint32]uint32 `protobuf:"bytes,9,rep,name=nodes,proto3" json:"nodes,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2748,6 +2750,13 @@ func (x *MovingShard) GetKept() uint64 {
 		return x.Kept
 	}
 	return 0
+}
+
+func (x *MovingShard) GetNodes() map[uint32]uint32 {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
 }
 
 type ShardDigest struct {
@@ -4082,7 +4091,7 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x18\n" +
 	"\aentries\x18\x04 \x01(\x04R\aentries\x12\x14\n" +
 	"\x05reads\x18\x05 \x01(\x01R\x05reads\x12\x16\n" +
-	"\x06writes\x18\x06 \x01(\x01R\x06writes\"\xbf\x01\n" +
+	"\x06writes\x18\x06 \x01(\x01R\x06writes\"\xb7\x02\n" +
 	"\vMovingShard\x12\x12\n" +
 	"\x04move\x18\x01 \x01(\x06R\x04move\x12\x1a\n" +
 	"\bkeyspace\x18\x02 \x01(\x06R\bkeyspace\x12\x14\n" +
@@ -4091,7 +4100,12 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x05start\x18\x05 \x01(\fR\x05start\x12\x10\n" +
 	"\x03end\x18\x06 \x01(\fR\x03end\x12\x18\n" +
 	"\aattempt\x18\a \x01(\x04R\aattempt\x12\x12\n" +
-	"\x04kept\x18\b \x01(\x06R\x04kept\"9\n" +
+	"\x04kept\x18\b \x01(\x06R\x04kept\x12<\n" +
+	"\x05nodes\x18\t \x03(\v2&.cairn.index.v1.MovingShard.NodesEntryR\x05nodes\x1a8\n" +
+	"\n" +
+	"NodesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"9\n" +
 	"\vShardDigest\x12\x18\n" +
 	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x10\n" +
 	"\x03sum\x18\x02 \x01(\x06R\x03sum\"\\\n" +
@@ -4201,7 +4215,7 @@ func file_cairn_index_v1_index_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_index_v1_index_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_cairn_index_v1_index_proto_goTypes = []any{
 	(Level)(0),                   // 0: cairn.index.v1.Level
 	(*Read)(nil),                 // 1: cairn.index.v1.Read
@@ -4261,16 +4275,17 @@ var file_cairn_index_v1_index_proto_goTypes = []any{
 	(*NoteRevisionRequest)(nil),  // 55: cairn.index.v1.NoteRevisionRequest
 	(*NoteRevisionResponse)(nil), // 56: cairn.index.v1.NoteRevisionResponse
 	nil,                          // 57: cairn.index.v1.StatusResponse.NodeEntriesEntry
-	(*status.Status)(nil),        // 58: google.rpc.Status
+	nil,                          // 58: cairn.index.v1.MovingShard.NodesEntry
+	(*status.Status)(nil),        // 59: google.rpc.Status
 }
 var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	0,  // 0: cairn.index.v1.Read.level:type_name -> cairn.index.v1.Level
 	1,  // 1: cairn.index.v1.LocateRequest.read:type_name -> cairn.index.v1.Read
 	2,  // 2: cairn.index.v1.LocateRequest.joined:type_name -> cairn.index.v1.LocateRequest
-	58, // 3: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
+	59, // 3: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
 	3,  // 4: cairn.index.v1.LocateResponse.joined:type_name -> cairn.index.v1.LocateResponse
 	4,  // 5: cairn.index.v1.WriteRequest.joined:type_name -> cairn.index.v1.WriteRequest
-	58, // 6: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
+	59, // 6: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
 	5,  // 7: cairn.index.v1.WriteResponse.joined:type_name -> cairn.index.v1.WriteResponse
 	1,  // 8: cairn.index.v1.AskViewRequest.read:type_name -> cairn.index.v1.Read
 	7,  // 9: cairn.index.v1.AskViewRequest.page:type_name -> cairn.index.v1.PageQuestion
@@ -4282,7 +4297,7 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	6,  // 15: cairn.index.v1.AskViewRequest.joined:type_name -> cairn.index.v1.AskViewRequest
 	8,  // 16: cairn.index.v1.PageQuestion.order_by:type_name -> cairn.index.v1.SortField
 	8,  // 17: cairn.index.v1.RankQuestion.order_by:type_name -> cairn.index.v1.SortField
-	58, // 18: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
+	59, // 18: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
 	15, // 19: cairn.index.v1.AskViewResponse.page:type_name -> cairn.index.v1.PageAnswer
 	16, // 20: cairn.index.v1.AskViewResponse.groups:type_name -> cairn.index.v1.GroupsAnswer
 	17, // 21: cairn.index.v1.AskViewResponse.aggregate:type_name -> cairn.index.v1.AggregateAnswer
@@ -4298,62 +4313,63 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	34, // 31: cairn.index.v1.StatusResponse.withheld:type_name -> cairn.index.v1.ShardEntries
 	34, // 32: cairn.index.v1.StatusResponse.kept:type_name -> cairn.index.v1.ShardEntries
 	32, // 33: cairn.index.v1.IdentifyResponse.members:type_name -> cairn.index.v1.Member
-	36, // 34: cairn.index.v1.VerifyShardResponse.kept:type_name -> cairn.index.v1.ShardDigest
-	36, // 35: cairn.index.v1.VerifyShardResponse.counted:type_name -> cairn.index.v1.ShardDigest
-	35, // 36: cairn.index.v1.CopyShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	35, // 37: cairn.index.v1.TailShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	35, // 38: cairn.index.v1.FenceShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	47, // 39: cairn.index.v1.FenceShardResponse.fence:type_name -> cairn.index.v1.FenceState
-	35, // 40: cairn.index.v1.ShardFenceRequest.shard:type_name -> cairn.index.v1.MovingShard
-	47, // 41: cairn.index.v1.ShardFenceResponse.fence:type_name -> cairn.index.v1.FenceState
-	36, // 42: cairn.index.v1.FenceState.digest:type_name -> cairn.index.v1.ShardDigest
-	35, // 43: cairn.index.v1.StageShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	52, // 44: cairn.index.v1.StageShardResponse.staged:type_name -> cairn.index.v1.Staged
-	35, // 45: cairn.index.v1.StagedShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	52, // 46: cairn.index.v1.StagedShardResponse.staged:type_name -> cairn.index.v1.Staged
-	36, // 47: cairn.index.v1.Staged.digest:type_name -> cairn.index.v1.ShardDigest
-	35, // 48: cairn.index.v1.DropShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	2,  // 49: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
-	4,  // 50: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
-	6,  // 51: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
-	20, // 52: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
-	22, // 53: cairn.index.v1.Index.Backup:input_type -> cairn.index.v1.BackupRequest
-	24, // 54: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
-	26, // 55: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
-	28, // 56: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
-	30, // 57: cairn.index.v1.Index.Identify:input_type -> cairn.index.v1.IdentifyRequest
-	39, // 58: cairn.index.v1.Index.CopyShard:input_type -> cairn.index.v1.CopyShardRequest
-	41, // 59: cairn.index.v1.Index.TailShard:input_type -> cairn.index.v1.TailShardRequest
-	43, // 60: cairn.index.v1.Index.FenceShard:input_type -> cairn.index.v1.FenceShardRequest
-	45, // 61: cairn.index.v1.Index.ShardFence:input_type -> cairn.index.v1.ShardFenceRequest
-	37, // 62: cairn.index.v1.Index.VerifyShard:input_type -> cairn.index.v1.VerifyShardRequest
-	48, // 63: cairn.index.v1.Index.StageShard:input_type -> cairn.index.v1.StageShardRequest
-	50, // 64: cairn.index.v1.Index.StagedShard:input_type -> cairn.index.v1.StagedShardRequest
-	53, // 65: cairn.index.v1.Index.DropShard:input_type -> cairn.index.v1.DropShardRequest
-	55, // 66: cairn.index.v1.Index.NoteRevision:input_type -> cairn.index.v1.NoteRevisionRequest
-	3,  // 67: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
-	5,  // 68: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
-	14, // 69: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
-	21, // 70: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
-	23, // 71: cairn.index.v1.Index.Backup:output_type -> cairn.index.v1.BackupResponse
-	25, // 72: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
-	27, // 73: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
-	29, // 74: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
-	31, // 75: cairn.index.v1.Index.Identify:output_type -> cairn.index.v1.IdentifyResponse
-	40, // 76: cairn.index.v1.Index.CopyShard:output_type -> cairn.index.v1.CopyShardResponse
-	42, // 77: cairn.index.v1.Index.TailShard:output_type -> cairn.index.v1.TailShardResponse
-	44, // 78: cairn.index.v1.Index.FenceShard:output_type -> cairn.index.v1.FenceShardResponse
-	46, // 79: cairn.index.v1.Index.ShardFence:output_type -> cairn.index.v1.ShardFenceResponse
-	38, // 80: cairn.index.v1.Index.VerifyShard:output_type -> cairn.index.v1.VerifyShardResponse
-	49, // 81: cairn.index.v1.Index.StageShard:output_type -> cairn.index.v1.StageShardResponse
-	51, // 82: cairn.index.v1.Index.StagedShard:output_type -> cairn.index.v1.StagedShardResponse
-	54, // 83: cairn.index.v1.Index.DropShard:output_type -> cairn.index.v1.DropShardResponse
-	56, // 84: cairn.index.v1.Index.NoteRevision:output_type -> cairn.index.v1.NoteRevisionResponse
-	67, // [67:85] is the sub-list for method output_type
-	49, // [49:67] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	58, // 34: cairn.index.v1.MovingShard.nodes:type_name -> cairn.index.v1.MovingShard.NodesEntry
+	36, // 35: cairn.index.v1.VerifyShardResponse.kept:type_name -> cairn.index.v1.ShardDigest
+	36, // 36: cairn.index.v1.VerifyShardResponse.counted:type_name -> cairn.index.v1.ShardDigest
+	35, // 37: cairn.index.v1.CopyShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	35, // 38: cairn.index.v1.TailShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	35, // 39: cairn.index.v1.FenceShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	47, // 40: cairn.index.v1.FenceShardResponse.fence:type_name -> cairn.index.v1.FenceState
+	35, // 41: cairn.index.v1.ShardFenceRequest.shard:type_name -> cairn.index.v1.MovingShard
+	47, // 42: cairn.index.v1.ShardFenceResponse.fence:type_name -> cairn.index.v1.FenceState
+	36, // 43: cairn.index.v1.FenceState.digest:type_name -> cairn.index.v1.ShardDigest
+	35, // 44: cairn.index.v1.StageShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	52, // 45: cairn.index.v1.StageShardResponse.staged:type_name -> cairn.index.v1.Staged
+	35, // 46: cairn.index.v1.StagedShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	52, // 47: cairn.index.v1.StagedShardResponse.staged:type_name -> cairn.index.v1.Staged
+	36, // 48: cairn.index.v1.Staged.digest:type_name -> cairn.index.v1.ShardDigest
+	35, // 49: cairn.index.v1.DropShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	2,  // 50: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
+	4,  // 51: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
+	6,  // 52: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
+	20, // 53: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
+	22, // 54: cairn.index.v1.Index.Backup:input_type -> cairn.index.v1.BackupRequest
+	24, // 55: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
+	26, // 56: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
+	28, // 57: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
+	30, // 58: cairn.index.v1.Index.Identify:input_type -> cairn.index.v1.IdentifyRequest
+	39, // 59: cairn.index.v1.Index.CopyShard:input_type -> cairn.index.v1.CopyShardRequest
+	41, // 60: cairn.index.v1.Index.TailShard:input_type -> cairn.index.v1.TailShardRequest
+	43, // 61: cairn.index.v1.Index.FenceShard:input_type -> cairn.index.v1.FenceShardRequest
+	45, // 62: cairn.index.v1.Index.ShardFence:input_type -> cairn.index.v1.ShardFenceRequest
+	37, // 63: cairn.index.v1.Index.VerifyShard:input_type -> cairn.index.v1.VerifyShardRequest
+	48, // 64: cairn.index.v1.Index.StageShard:input_type -> cairn.index.v1.StageShardRequest
+	50, // 65: cairn.index.v1.Index.StagedShard:input_type -> cairn.index.v1.StagedShardRequest
+	53, // 66: cairn.index.v1.Index.DropShard:input_type -> cairn.index.v1.DropShardRequest
+	55, // 67: cairn.index.v1.Index.NoteRevision:input_type -> cairn.index.v1.NoteRevisionRequest
+	3,  // 68: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
+	5,  // 69: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
+	14, // 70: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
+	21, // 71: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
+	23, // 72: cairn.index.v1.Index.Backup:output_type -> cairn.index.v1.BackupResponse
+	25, // 73: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
+	27, // 74: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
+	29, // 75: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
+	31, // 76: cairn.index.v1.Index.Identify:output_type -> cairn.index.v1.IdentifyResponse
+	40, // 77: cairn.index.v1.Index.CopyShard:output_type -> cairn.index.v1.CopyShardResponse
+	42, // 78: cairn.index.v1.Index.TailShard:output_type -> cairn.index.v1.TailShardResponse
+	44, // 79: cairn.index.v1.Index.FenceShard:output_type -> cairn.index.v1.FenceShardResponse
+	46, // 80: cairn.index.v1.Index.ShardFence:output_type -> cairn.index.v1.ShardFenceResponse
+	38, // 81: cairn.index.v1.Index.VerifyShard:output_type -> cairn.index.v1.VerifyShardResponse
+	49, // 82: cairn.index.v1.Index.StageShard:output_type -> cairn.index.v1.StageShardResponse
+	51, // 83: cairn.index.v1.Index.StagedShard:output_type -> cairn.index.v1.StagedShardResponse
+	54, // 84: cairn.index.v1.Index.DropShard:output_type -> cairn.index.v1.DropShardResponse
+	56, // 85: cairn.index.v1.Index.NoteRevision:output_type -> cairn.index.v1.NoteRevisionResponse
+	68, // [68:86] is the sub-list for method output_type
+	50, // [50:68] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_cairn_index_v1_index_proto_init() }
@@ -4382,7 +4398,7 @@ func file_cairn_index_v1_index_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_index_v1_index_proto_rawDesc), len(file_cairn_index_v1_index_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   57,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -5,17 +5,31 @@ import "cairn"
 // Decode is the shard that a request is about, the zero one if it names none:
 // no index has that.
 func (m *MovingShard) Decode() cairn.MovingShard {
-	return cairn.MovingShard{
+	out := cairn.MovingShard{
 		Move: cairn.UID(m.GetMove()), Keyspace: cairn.UID(m.GetKeyspace()), Shard: cairn.ShardID(m.GetShard()),
 		Epoch: m.GetEpoch(), Attempt: m.GetAttempt(), Start: m.GetStart(), End: m.GetEnd(), Kept: cairn.UID(m.GetKept()),
 	}
+	for from, to := range m.GetNodes() {
+		if out.Nodes == nil {
+			out.Nodes = make(map[cairn.NodeID]cairn.NodeID, len(m.GetNodes()))
+		}
+		out.Nodes[cairn.NodeID(from)] = cairn.NodeID(to)
+	}
+	return out
 }
 
 // EncodeMoving is the opposite of MovingShard.Decode.
 func EncodeMoving(m cairn.MovingShard) *MovingShard {
-	return &MovingShard{
+	out := &MovingShard{
 		Move: uint64(m.Move), Keyspace: uint64(m.Keyspace), Shard: uint64(m.Shard), Epoch: m.Epoch, Start: m.Start, End: m.End, Attempt: m.Attempt, Kept: uint64(m.Kept),
 	}
+	for from, to := range m.Nodes {
+		if out.Nodes == nil {
+			out.Nodes = make(map[uint32]uint32, len(m.Nodes))
+		}
+		out.Nodes[uint32(from)] = uint32(to)
+	}
+	return out
 }
 
 // EncodeFence and FenceState.Decode are opposites.
