@@ -49,12 +49,13 @@ type Config struct {
 	QueueBytes int
 
 	// CheckpointBytes is how much memory of changes makes a checkpoint due,
-	// CheckpointAge how old the oldest of them may get. Defaults 256 MiB and
+	// CheckpointAge how old the oldest of them may get. Defaults 128 MiB and
 	// 30 s.
 	CheckpointBytes int64
 	CheckpointAge   time.Duration
 	// OverlayBytes is the bound above which writes wait for a checkpoint.
-	// Default 768 MiB, or three times CheckpointBytes.
+	// Default twice CheckpointBytes. From half way to it on writes
+	// are slowed down.
 	OverlayBytes int64
 
 	// SegmentBytes is the size of a file of the log, allocated ahead. Default
@@ -102,9 +103,9 @@ func (c Config) completed() (Config, error) {
 	setDefault(&c.CommandRequests, 4096)
 	setDefault(&c.CommandBytes, 4<<20)
 	setDefault(&c.QueueBytes, 64<<20)
-	setDefault(&c.CheckpointBytes, 256<<20)
+	setDefault(&c.CheckpointBytes, 128<<20)
 	setDefault(&c.CheckpointAge, 30*time.Second)
-	setDefault(&c.OverlayBytes, 3*c.CheckpointBytes)
+	setDefault(&c.OverlayBytes, 2*c.CheckpointBytes)
 	// Else writes would wait for a checkpoint that is not due.
 	c.CheckpointBytes = min(c.CheckpointBytes, c.OverlayBytes)
 	setDefault(&c.SegmentBytes, 64<<20)

@@ -131,8 +131,23 @@ func (r *Replica) readyLog() (*replicatedLog, error) {
 	return log, nil
 }
 
-// awaitRelief waits while there is too much that no checkpoint holds.
+// slowest is how long a command waits that comes when there is nearly too much that
+// no checkpoint holds.
+const slowest = 100 * time.Millisecond
+
+// awaitRelief waits while there is too much that no checkpoint holds. Half way to
+// there it begins to wait a little, so that writes come as fast as checkpoints bring
+// relief instead of standing still until one is over.
 func (r *Replica) awaitRelief() error {
+	_, bytes := r.index.Pending()
+	if slow := (r.config.CheckpointBytes + r.config.OverlayBytes) / 2; bytes > slow && bytes < r.config.OverlayBytes {
+		part := float64(bytes-slow) / float64(r.config.OverlayBytes-slow)
+		select {
+		case <-time.After(time.Duration(part * float64(slowest))):
+		case <-r.ctx.Done():
+			return errClosed()
+		}
+	}
 	for {
 		if _, bytes := r.index.Pending(); bytes < r.config.OverlayBytes {
 			return nil
