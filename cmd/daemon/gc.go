@@ -53,7 +53,7 @@ func tuneGC(ctx context.Context) {
 // that it seldom changes.
 func gcPercentFor(live uint64) int {
 	const step = 25
-	percent := mostGarbage / (live/100 + 1) / step * step
+	percent := 100 * mostGarbage / max(live, 1) / step * step
 	return int(min(max(percent, leastGCPercent), gcPercent))
 }
 

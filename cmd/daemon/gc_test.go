@@ -24,7 +24,7 @@ func TestGCPercent(t *testing.T) {
 	for _, c := range []struct {
 		live uint64
 		want int
-	}{{0, 400}, {100 << 20, 400}, {256 << 20, 400}, {512 << 20, 200}, {1 << 30, 75}, {1<<30 - 1<<20, 100}, {8 << 30, 50}} {
+	}{{0, 400}, {100 << 20, 400}, {256 << 20, 400}, {512 << 20, 200}, {1 << 30, 100}, {1<<30 + 1, 75}, {8 << 30, 50}} {
 		if got := gcPercentFor(c.live); got != c.want {
 			t.Errorf("with %d MiB alive the heap may grow by %d%%; want %d", c.live>>20, got, c.want)
 		}
