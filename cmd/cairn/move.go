@@ -40,19 +40,10 @@ before: 'cairn moves reverse' then copies only what has changed since.`,
 			if err != nil {
 				return err
 			}
-			var move *cairnv1.Move
-			err = o.asking(cmd, func(ctx context.Context, c *client.Client) error {
+			return o.changeMove(cmd, wait, func(ctx context.Context, c *client.Client) (*cairnv1.Move, error) {
 				response, err := c.Admin().CreateMove(ctx, &cairnv1.CreateMoveRequest{Shard: name, To: clusterName(to), Reason: reason, Keep: durationpb.New(keep), NodeMap: nodes})
-				move = response.GetMove()
-				return err
+				return response.GetMove(), err
 			})
-			if err != nil {
-				return err
-			}
-			if wait {
-				return o.watchMove(cmd, move.GetName())
-			}
-			return o.printMoves(cmd, newMoveDocument(move), move)
 		},
 	}
 	clientFlags(cmd, o)

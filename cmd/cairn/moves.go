@@ -275,15 +275,27 @@ func newMovesChange(o *options, verb, does string, change func(ctx context.Conte
 			if err != nil {
 				return err
 			}
-			return o.asking(cmd, func(ctx context.Context, c *client.Client) error {
-				move, err := change(ctx, c, name)
-				if err != nil {
-					return err
-				}
-				return o.printMoves(cmd, newMoveDocument(move), move)
+			return o.changeMove(cmd, false, func(ctx context.Context, c *client.Client) (*cairnv1.Move, error) {
+				return change(ctx, c, name)
 			})
 		},
 	}
 	clientFlags(cmd, o)
 	return cmd
+}
+
+// changeMove begins or changes a move, and prints it or watches it to its end.
+func (o *options) changeMove(cmd *cobra.Command, watch bool, change func(ctx context.Context, c *client.Client) (*cairnv1.Move, error)) error {
+	var move *cairnv1.Move
+	err := o.asking(cmd, func(ctx context.Context, c *client.Client) (err error) {
+		move, err = change(ctx, c)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if watch {
+		return o.watchMove(cmd, move.GetName())
+	}
+	return o.printMoves(cmd, newMoveDocument(move), move)
 }

@@ -31,19 +31,10 @@ while the owner serves the shard.`,
 			if err != nil {
 				return err
 			}
-			var move *cairnv1.Move
-			err = o.asking(cmd, func(ctx context.Context, c *client.Client) error {
+			return o.changeMove(cmd, wait, func(ctx context.Context, c *client.Client) (*cairnv1.Move, error) {
 				response, err := c.Admin().ReverseMove(ctx, &cairnv1.ReverseMoveRequest{Name: name, Reason: reason, AsKept: asKept})
-				move = response.GetMove()
-				return err
+				return response.GetMove(), err
 			})
-			if err != nil {
-				return err
-			}
-			if wait {
-				return o.watchMove(cmd, move.GetName())
-			}
-			return o.printMoves(cmd, newMoveDocument(move), move)
 		},
 	}
 	clientFlags(cmd, o)

@@ -10,6 +10,27 @@ import (
 	"cairn"
 )
 
+// TestSlowdown: writes are slowed down half way from a checkpoint that is due to the
+// bound, more and more.
+func TestSlowdown(t *testing.T) {
+	config, err := Config{Dir: t.TempDir(), CheckpointBytes: 100, OverlayBytes: 300}.completed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		bytes int64
+		want  time.Duration
+	}{{0, 0}, {100, 0}, {200, 0}, {225, 25 * time.Millisecond}, {250, 50 * time.Millisecond}, {299, 99 * time.Millisecond}, {300, 0}} {
+		if got := config.slowdown(c.bytes); got != c.want {
+			t.Errorf("with %d bytes in no checkpoint a command waits %v; want %v", c.bytes, got, c.want)
+		}
+	}
+	config.CheckpointBytes = config.OverlayBytes
+	if got := config.slowdown(299); got != 0 {
+		t.Errorf("below a bound that is the checkpoint's own it waits %v", got)
+	}
+}
+
 // TestCheckpointsUnderLoad takes checkpoints one after the other, the log in
 // small segments, under writers that meet the overlay's bound and readers of
 // every level.

@@ -135,15 +135,24 @@ func (r *Replica) readyLog() (*replicatedLog, error) {
 // no checkpoint holds.
 const slowest = 100 * time.Millisecond
 
+// slowdown is how long a command waits that comes when so many bytes are in no
+// checkpoint.
+func (c *Config) slowdown(bytes int64) time.Duration {
+	slow := (c.CheckpointBytes + c.OverlayBytes) / 2
+	if bytes <= slow || bytes >= c.OverlayBytes { // from there on it waits for the checkpoint
+		return 0
+	}
+	return time.Duration(float64(bytes-slow) / float64(c.OverlayBytes-slow) * float64(slowest))
+}
+
 // awaitRelief waits while there is too much that no checkpoint holds. Half way to
 // there it begins to wait a little, so that writes come as fast as checkpoints bring
 // relief instead of standing still until one is over.
 func (r *Replica) awaitRelief() error {
 	_, bytes := r.index.Pending()
-	if slow := (r.config.CheckpointBytes + r.config.OverlayBytes) / 2; bytes > slow && bytes < r.config.OverlayBytes {
-		part := float64(bytes-slow) / float64(r.config.OverlayBytes-slow)
+	if pause := r.config.slowdown(bytes); pause > 0 {
 		select {
-		case <-time.After(time.Duration(part * float64(slowest))):
+		case <-time.After(pause):
 		case <-r.ctx.Done():
 			return errClosed()
 		}
