@@ -74,25 +74,6 @@ func FuzzAssignCommand(f *testing.F) {
 	})
 }
 
-func FuzzKnownMap(f *testing.F) {
-	known := cairn.KnownMap{Assignment: testAssignment(f, cairn.SchemeHash, 3), Applied: 9}
-	known.Records = []cairn.Record{{Name: "cluster", Value: []byte("{}")}}
-	known.Staged = []cairn.StagedShard{{Shard: cairn.Shard{Keyspace: testKeyspace, ID: 3, Start: []byte("a"), Move: 7}, Attempt: 2, Whole: true}}
-	f.Add(AppendKnownMap(nil, &known))
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, encoded []byte) {
-		known, err := DecodeKnownMap(encoded)
-		if err != nil {
-			return
-		}
-		out := AppendKnownMap(nil, &known)
-		again, err := DecodeKnownMap(out)
-		if err != nil || !bytes.Equal(AppendKnownMap(nil, &again), out) {
-			t.Fatalf("%+v became %+v, %v", known, again, err)
-		}
-	})
-}
-
 func FuzzRecord(f *testing.F) {
 	entry := cairn.Entry{Key: cairn.Key("key"), Nodes: []cairn.NodeID{1, 300}, Attributes: attributes(size(5)), Version: cairn.Version{Epoch: 1, Index: 2, Position: 3}}
 	value := appendEntryValue(nil, 77, entry.Nodes)

@@ -50,44 +50,6 @@ func (a *assignment) noted() cairn.Assignment {
 	return out
 }
 
-// AppendKnownMap appends what is known of the map, for DecodeKnownMap.
-func AppendKnownMap(out []byte, known *cairn.KnownMap) []byte {
-	noted := diff(&assignment{}, known.Assignment).encode()
-	out = appendBytes(binary.AppendUvarint(out, known.Applied), noted)
-	out = binary.AppendUvarint(out, uint64(len(known.Staged)))
-	for i := range known.Staged {
-		s := &known.Staged[i]
-		out = binary.AppendUvarint(appendShard(out, &s.Shard), s.Attempt)
-		out = appendFlag(out, s.Whole)
-	}
-	return out
-}
-
-// DecodeKnownMap reads what AppendKnownMap has written. KindInvalid
-// (KNOWN_MAP_MALFORMED) for anything else.
-func DecodeKnownMap(encoded []byte) (cairn.KnownMap, error) {
-	malformed := cairn.Invalid("known_map", "KNOWN_MAP_MALFORMED", "what an index knows of the map can't be read; is it of another version?")
-	d := decoder{rest: encoded}
-	known := cairn.KnownMap{Applied: d.uvarint()}
-	var noted assignCommand
-	if !noted.decode(d.bytes()) {
-		return known, malformed
-	}
-	for range d.count(8) {
-		known.Staged = append(known.Staged, cairn.StagedShard{Shard: d.shard(), Attempt: d.uvarint(), Whole: d.flag()})
-	}
-	if !d.done() {
-		return known, malformed
-	}
-	known.Assignment = cairn.Assignment{
-		Revision: noted.to, Keyspaces: noted.keyspaces, Nodes: noted.nodes, Shards: noted.shards, Records: noted.records,
-	}
-	for i := range noted.views {
-		known.Views = append(known.Views, noted.views[i].views...)
-	}
-	return known, nil
-}
-
 // diffRecords are the records that have changed; one that is gone has no value.
 func diffRecords(from, to []cairn.Record) (changed []cairn.Record) {
 	for len(from)+len(to) > 0 {

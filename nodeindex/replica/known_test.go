@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"cairn"
-	"cairn/nodeindex"
 )
 
 // TestReadKnownMap: a directory as a kill leaves it knows all that its log has noted
@@ -50,10 +49,6 @@ func TestReadKnownMap(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("the directory knows\n%+v, %v, want\n%+v", got, err, want)
 		}
-	}
-	decoded, err := nodeindex.DecodeKnownMap(nodeindex.AppendKnownMap(nil, &want))
-	if err != nil || !reflect.DeepEqual(decoded, want) {
-		t.Errorf("decoded\n%+v, %v, want\n%+v", decoded, err, want)
 	}
 	again, err := Open(config)
 	if err != nil {
