@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -15,6 +16,9 @@ import (
 
 // adminMethods begin the full names of the methods that change the map.
 const adminMethods = "/cairn.v1.Admin/"
+
+// longestReturn bounds the time that is kept for an answer's way back.
+const longestReturn = 100 * time.Millisecond
 
 // unary is around every unary call.
 func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (resp any, err error) {
@@ -33,17 +37,27 @@ func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 			return nil, asStatus(err)
 		}
 	}
-	// A router bounds its requests by itself, and without a timer for each.
-	if _, has := ctx.Deadline(); !has && strings.HasPrefix(info.FullMethod, adminMethods) {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.config.Timeout)
-		defer cancel()
-	}
+	ctx, cancel := s.bound(ctx, info.FullMethod)
+	defer cancel()
 	resp, err = handle(ctx, req)
 	if err != nil {
 		return nil, asStatus(err)
 	}
 	return resp, nil
+}
+
+// bound is the time that a call has here: less than its caller's by what an
+// answer takes to get back, so that the caller is told what was waited for and
+// does not have to guess it.
+func (s *Server) bound(ctx context.Context, method string) (context.Context, context.CancelFunc) {
+	if deadline, has := ctx.Deadline(); has {
+		return context.WithDeadline(ctx, deadline.Add(-min(time.Until(deadline)/10, longestReturn)))
+	}
+	// A router bounds its requests by itself, and without a timer for each.
+	if strings.HasPrefix(method, adminMethods) {
+		return context.WithTimeout(ctx, s.config.Timeout)
+	}
+	return ctx, func() {}
 }
 
 // stream is around every streaming call.
