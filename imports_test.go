@@ -91,6 +91,8 @@ var importTable = map[string]may{
 		packages: []string{".", "router", "shardmap/catalog", "proto/cairn/index/v1", "proto/rpcerr"},
 		modules:  []string{grpcModule, protobufModule, genproto},
 	},
+	// Which replica is asked: decided, not done.
+	"router/balance":  {},
 	"router/move":     {packages: []string{".", "shardmap", "shardmap/catalog"}},
 	"router/coalesce": {packages: []string{"."}},
 	"router/admin": {
