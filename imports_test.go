@@ -88,7 +88,7 @@ var importTable = map[string]may{
 	// Simulated clusters for tests.
 	"router/internal/bed": {packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/placement", "views/filter", "views/page"}},
 	"router/peer": {
-		packages: []string{".", "router", "shardmap/catalog", "proto/cairn/index/v1", "proto/rpcerr"},
+		packages: []string{".", "router", "router/balance", "shardmap/catalog", "proto/cairn/index/v1", "proto/rpcerr"},
 		modules:  []string{grpcModule, protobufModule, genproto},
 	},
 	// Which replica is asked: decided, not done.

@@ -149,7 +149,7 @@ func dialGroup(cluster *catalog.Cluster) (router.Index, error) {
 		}
 		d.peers = append(d.peers, p)
 	}
-	d.Group = peer.NewGroup(d.peers)
+	d.Group = peer.NewGroup(d.peers, nil)
 	return d, nil
 }
 

@@ -61,7 +61,7 @@ func (d *dialer) dial(cluster *catalog.Cluster) (router.Index, error) {
 		group.members = append(group.members, shared)
 		peers = append(peers, shared.Peer)
 	}
-	group.Group = peer.NewGroup(peers)
+	group.Group = peer.NewGroup(peers, nil)
 	return group, nil
 }
 

@@ -231,6 +231,27 @@ func TestSlowClassesDoNotCount(t *testing.T) {
 	}
 }
 
+// TestOnePauseDoesNotCount: a process that pauses once is asked as often as before.
+func TestOnePauseDoesNotCount(t *testing.T) {
+	r := balance.New(make([]bool, 2))
+	now := time.Duration(0)
+	asked := [2]int{}
+	for i := range 1000 {
+		now += time.Millisecond
+		at, _ := r.Choose(now, rand.Uint64(), 0)
+		took := time.Millisecond
+		if i == 100 {
+			at, took = 0, time.Second
+		}
+		r.Asked(at)
+		r.Answered(at, class, took, now)
+		asked[at]++
+	}
+	if asked[0] < 400 {
+		t.Errorf("asked %v", asked)
+	}
+}
+
 func TestEjectionsGetLonger(t *testing.T) {
 	r := balance.New(make([]bool, 3))
 	now := time.Duration(0)
@@ -246,10 +267,9 @@ func TestEjectionsGetLonger(t *testing.T) {
 		}
 		lengths = append(lengths, (now - began).Round(100*time.Millisecond))
 	}
-	want := []time.Duration{1, 2, 4, 8, 16, 30, 30, 30}
-	for i := range want {
-		if lengths[i] != want[i]*time.Second {
-			t.Fatalf("ejected for %v; want %v seconds", lengths, want)
+	for i, seconds := range []float64{1, 2, 4, 8, 16, 30, 30, 30} {
+		if lengths[i].Seconds() != seconds {
+			t.Fatalf("ejected for %v; want 1s, then twice as long each time, and at most 30s", lengths)
 		}
 	}
 	r.Asked(0)

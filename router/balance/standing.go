@@ -3,10 +3,13 @@ package balance
 import "time"
 
 const (
-	// smoothing is the weight of a new observation in what was observed before.
-	smoothing = 1.0 / 8
-	// worstRatio bounds what a single observation says.
-	worstRatio = 16
+	// smoothing is the weight of a new observation in what was observed before; of
+	// one on probation, of which nothing is known that counts, more is believed.
+	smoothing          = 1.0 / 32
+	probationSmoothing = 1.0 / 4
+	// worstRatio bounds what a single observation says: one pause of a process must
+	// not exceed tolerance.
+	worstRatio = 10
 	// forgetting is after what time without an answer half of what made a replica
 	// slow is forgotten, so that it is tried again.
 	forgetting = 5 * time.Second
@@ -38,7 +41,7 @@ type standing struct {
 	// slowness is the smoothed ratio of the time of its answers to what is usual;
 	// 1 is as usual.
 	slowness float64
-	answers  int           // that slowness is made of
+	answers  int           // since it was last ejected
 	heard    time.Duration // when it answered last
 	// slowSince is since when it is an outlier; 0 if it is none.
 	slowSince time.Duration
@@ -121,7 +124,11 @@ func (r *Replicas) observe(at int, ratio float64, now time.Duration) {
 	}
 	s.slowness = s.slownessAt(now)
 	s.answers++
-	s.slowness += max(smoothing, 1/float64(s.answers)) * (min(ratio, worstRatio) - s.slowness)
+	weight := smoothing
+	if s.onProbation(now) {
+		weight = probationSmoothing
+	}
+	s.slowness += weight * (min(ratio, worstRatio) - s.slowness)
 	s.heard = now
 	if !r.isOutlier(at, now) {
 		s.slowSince = 0

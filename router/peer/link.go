@@ -36,13 +36,14 @@ type link[Req, Resp any] struct {
 // call is one request that waits for its response.
 type call[Req, Resp any] struct {
 	id       uint64
+	session  *session[Req, Resp]
 	request  *Req
 	response *Resp
 	err      *cairn.Error
 	// sent tells whether the request may have reached the server.
 	sent bool
-	// done has room for the one signal that response or err are set.
-	done chan struct{}
+	// done has room for the call, which it gets once response or err is set.
+	done chan<- *call[Req, Resp]
 }
 
 // roundTrip sends a request and waits for its response, or for ctx's end. The
@@ -52,24 +53,26 @@ func (l *link[Req, Resp]) roundTrip(ctx context.Context, request *Req) (response
 	if err := ctx.Err(); err != nil {
 		return nil, false, l.deadline(err)
 	}
-	c := &call[Req, Resp]{request: request, done: make(chan struct{}, 1)}
-	s, err := l.enqueue(c)
+	done := make(chan *call[Req, Resp], 1)
+	c, err := l.start(request, done)
 	if err != nil {
 		return nil, false, err
 	}
 	select {
-	case <-c.done:
+	case <-done:
 	case <-ctx.Done():
-		if sent, gone := s.abandon(c); gone {
+		if sent, gone := c.abandon(); gone {
 			return nil, sent, l.deadline(ctx.Err())
 		}
-		<-c.done // its answer is being handed over right now
+		<-done // its answer is being handed over right now
 	}
 	return c.response, c.sent, c.err
 }
 
-// enqueue queues a call on the present session, or on a new one.
-func (l *link[Req, Resp]) enqueue(c *call[Req, Resp]) (*session[Req, Resp], *cairn.Error) {
+// start queues a request on the present session, or on a new one. done gets the
+// call, unless that is abandoned before.
+func (l *link[Req, Resp]) start(request *Req, done chan<- *call[Req, Resp]) (*call[Req, Resp], *cairn.Error) {
+	c := &call[Req, Resp]{request: request, done: done}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -79,13 +82,13 @@ func (l *link[Req, Resp]) enqueue(c *call[Req, Resp]) (*session[Req, Resp], *cai
 	c.id = l.lastID
 	l.setID(c.request, c.id)
 	if l.current != nil && l.current.add(c) {
-		return l.current, nil
+		return c, nil
 	}
 	s := &session[Req, Resp]{link: l, wake: make(chan struct{}, 1), pending: make(map[uint64]*call[Req, Resp])}
 	s.add(c)
 	l.current = s
 	l.running.Go(s.run)
-	return s, nil
+	return c, nil
 }
 
 // close refuses further calls. Sessions end with the Peer's context.

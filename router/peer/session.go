@@ -36,6 +36,7 @@ func (s *session[Req, Resp]) add(c *call[Req, Resp]) bool {
 	if s.ended {
 		return false
 	}
+	c.session = s
 	s.queue = append(s.queue, c)
 	s.pending[c.id] = c
 	s.signal()
@@ -51,7 +52,8 @@ func (s *session[Req, Resp]) signal() {
 
 // abandon takes back a call that nobody waits for any more. gone is false if
 // it has been answered meanwhile.
-func (s *session[Req, Resp]) abandon(c *call[Req, Resp]) (sent, gone bool) {
+func (c *call[Req, Resp]) abandon() (sent, gone bool) {
+	s := c.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, waits := s.pending[c.id]; !waits {
@@ -176,7 +178,7 @@ func (s *session[Req, Resp]) deliver(response *Resp) {
 	s.mu.Unlock()
 	if waits {
 		c.response, c.err = response, rpcerr.FromProto(failure)
-		c.done <- struct{}{}
+		c.done <- c
 	}
 }
 
@@ -208,6 +210,6 @@ func (s *session[Req, Resp]) fail(err error) {
 	s.mu.Unlock()
 	for _, c := range failed {
 		c.err = failure
-		c.done <- struct{}{}
+		c.done <- c
 	}
 }
