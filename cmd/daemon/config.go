@@ -57,6 +57,9 @@ type RouterConfig struct {
 	// Data is the directory of the map's journal, from which the router
 	// serves while etcd is down at its start; empty: it then waits for etcd.
 	Data string
+	// Zone is where the router runs, as manifests spell it: replicas there are
+	// asked first. Empty: all are as good.
+	Zone string
 	// Moves is how this router carries moves out, when it is the one to.
 	Moves Moves
 }

@@ -55,7 +55,7 @@ func RunDev(ctx context.Context, config DevConfig) error {
 	defer runner.close()
 	metrics.watchIndexes(runner.hosts.local)
 
-	routing, err := openRouting(store, runner.hosts, Moves{}, metrics, config.Log)
+	routing, err := openRouting(store, runner.hosts, "", Moves{}, metrics, config.Log)
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func RunRouter(ctx context.Context, config RouterConfig) error {
 	defer store.close()
 	metrics.watchMap(store)
 
-	routing, err := openRouting(store, &hosts{}, config.Moves, metrics, config.Log)
+	routing, err := openRouting(store, &hosts{}, config.Zone, config.Moves, metrics, config.Log)
 	if err != nil {
 		return err
 	}

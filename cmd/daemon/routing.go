@@ -29,9 +29,10 @@ type routing struct {
 }
 
 // openRouting makes a router that finds indexes in local and behind the
-// addresses that clusters name.
-func openRouting(store *mapStore, local *hosts, moves Moves, metrics *metrics, log *slog.Logger) (*routing, error) {
-	dialer := newDialer(local, log)
+// addresses that clusters name. zone is where this process runs, if that is known.
+func openRouting(store *mapStore, local *hosts, zone string, moves Moves, metrics *metrics, log *slog.Logger) (*routing, error) {
+	dialer := newDialer(local, zone, log)
+	metrics.watchReplicas(dialer.asked)
 	known := func(keyspace string) bool {
 		_, exists := store.Map().Catalog().KeyspaceByName(keyspace)
 		return exists
