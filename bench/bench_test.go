@@ -29,6 +29,7 @@ func TestWorkloads(t *testing.T) {
 		{"stream", "ratio StreamLocate / two-hop stream echo: "},
 		{"import", "BenchmarkImport-"},
 		{"bulk -bulk 20000", "ratio Locate/writes="},
+		{"replicas", "Replicas/killed: none of "},
 		{"views", "BenchmarkViews/GroupWhere-"},
 		{"map -followers 5 -changes 10", "since etcd had answered: p50"},
 		{"balance -clusters 20 -rounds 12", "# growth: "},

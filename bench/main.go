@@ -55,6 +55,7 @@ func workloads() []workload {
 		{"import", importFile},
 		{"puts", puts},
 		{"bulk", bulk},
+		{"replicas", replicas},
 		{"moves", moves},
 		{"map", mapChange},
 		{"views", viewQuestions},
