@@ -3,6 +3,9 @@ package daemon
 import (
 	"context"
 	"path/filepath"
+	"time"
+
+	"cairn/router/server"
 )
 
 // RunRouter serves the public API over the map in etcd and the index servers
@@ -48,6 +51,7 @@ func RunRouter(ctx context.Context, config RouterConfig) error {
 		return err
 	}
 	defer routing.close()
+	routing.admission = server.NewAdmission(config.Callers, time.Now)
 	if err := edge.serve(routing.services, nil, ""); err != nil {
 		return err
 	}

@@ -26,6 +26,8 @@ type routing struct {
 	// stopFlipper ends the goroutine that has built views serve, stopMover the one
 	// that carries moves out.
 	stopFlipper, stopMover func()
+	// admission bounds what callers may ask; nil: nothing does.
+	admission *server.Admission
 }
 
 // openRouting makes a router that finds indexes in local and behind the
@@ -54,14 +56,14 @@ func openRouting(store *mapStore, local *hosts, zone string, moves Moves, metric
 		Staged: dialer.staged, MoveTurn: moves.moveTurn, Verify: dialer.verify, Moving: dialer.moving,
 	})
 	return &routing{
-		made, administrator, metrics, log,
-		startFlipper(store, made.Status, log), startMover(store, dialer, administrator, moves, metrics, log),
+		router: made, admin: administrator, metrics: metrics, log: log,
+		stopFlipper: startFlipper(store, made.Status, log), stopMover: startMover(store, dialer, administrator, moves, metrics, log),
 	}, nil
 }
 
 // services is for edge.serve.
 func (r *routing) services() (*grpc.Server, error) {
-	edge, err := server.New(server.Config{Router: r.router, Admin: r.admin, Log: r.log, Events: r.metrics.edgeEvents()})
+	edge, err := server.New(server.Config{Router: r.router, Admin: r.admin, Log: r.log, Admission: r.admission, Events: r.metrics.edgeEvents()})
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,13 @@ func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 			return nil, asStatus(err)
 		}
 	}
+	if isLimited(info.FullMethod) {
+		leave, err := s.config.Admission.enter(limitedAs(CallerFrom(ctx)), thingsIn(req))
+		if err != nil {
+			return nil, asStatus(err)
+		}
+		defer leave()
+	}
 	ctx, cancel := s.bound(ctx, info.FullMethod)
 	defer cancel()
 	resp, err = handle(ctx, req)

@@ -36,6 +36,8 @@ type Config struct {
 	// Timeout bounds a call of Admin that has no deadline; 0 for
 	// router.DefaultTimeout. The others are bounded by the Router.
 	Timeout time.Duration
+	// Admission bounds what callers may ask; with nil nothing does.
+	Admission *Admission
 	// Events are told what happens; the zero Events are not.
 	Events Events
 }

@@ -123,6 +123,11 @@ func (a *answering) locate(request *streamRequest, response *streamResponse) (er
 	if err := checkCount("keys", request.count); err != nil {
 		return err
 	}
+	leave, err := a.locator.server.config.Admission.enter(limitedAs(CallerFrom(a.ctx)), request.count)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	locations, token, err := a.locator.router.BatchLocate(a.ctx, keyspace, request.keys, request.read)
 	if err != nil {
 		return err
