@@ -60,10 +60,10 @@ func (e *events) Pop() any {
 func newWorld(seed uint64, callers int, near ...bool) *world {
 	w := &world{
 		random: rand.New(rand.NewPCG(seed, 1)), replicas: balance.New(near), callers: callers,
-		servers: make([]server, len(near)), asked: make([]int, len(near)), pause: 100 * time.Microsecond,
+		servers: make([]server, len(near)), asked: make([]int, len(near)), pause: 500 * time.Microsecond,
 	}
 	for i := range w.servers {
-		w.servers[i] = server{service: time.Millisecond, workers: make([]time.Duration, 64)}
+		w.servers[i] = server{service: time.Millisecond, workers: make([]time.Duration, 32)}
 	}
 	for range callers {
 		w.after(w.about(w.pause), w.put)

@@ -171,7 +171,14 @@ func (r *race[Req, Resp]) late() {
 	hedge := r.hedges
 	r.hedges = false
 	r.waitHalf()
-	if at, more := r.group.next(r.read, nil, r.asked); more && (!hedge || r.group.takeHedge()) {
+	var at int
+	var more bool
+	if hedge {
+		at, more = r.group.second(r.read, r.asked)
+	} else {
+		at, more = r.group.next(r.read, nil, r.asked)
+	}
+	if more {
 		// Whoever can't be asked, others are still waited for.
 		_, _, _, _ = r.put(at, hedge)
 	}

@@ -111,10 +111,15 @@ func (g *Group) gaveUp(at int, class balance.Class, began time.Duration, cancell
 	g.balance.GivenUp(at, class, now-began, now)
 }
 
-func (g *Group) takeHedge() bool {
+// second is whom to hedge a read to: one that is likely to answer at once, if there
+// is one and the budget allows it.
+func (g *Group) second(read cairn.Read, asked balance.Set) (at int, ok bool) {
+	except := asked | g.behind(read)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.balance.TakeHedge()
+	now := g.now()
+	at, ok = g.balance.Choose(now, rand.Uint64(), except)
+	return at, ok && !g.balance.Ejected(at, now) && g.balance.TakeHedge()
 }
 
 // Standing is how a replica stands with those who ask it through a Group.
