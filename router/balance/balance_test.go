@@ -10,7 +10,7 @@ import (
 )
 
 // crowds are how many callers there are at once.
-var crowds = []int{1, 8, 32}
+var crowds = []int{1, 24}
 
 func each(t *testing.T, run func(t *testing.T, callers int)) {
 	for _, callers := range crowds {
@@ -50,7 +50,7 @@ func TestASlowReplicaIsAvoided(t *testing.T) {
 		w.servers[1].service /= 10
 		usual := w.pause
 		w.pause = 20 * time.Millisecond
-		w.run(45 * time.Second)
+		w.run(15 * time.Second)
 		w.pause = usual
 		w.run(time.Second)
 		w.run(2 * time.Second)
@@ -150,6 +150,25 @@ func TestFarReplicasAreNotEjectedForBeingFar(t *testing.T) {
 	}
 	if s := r.Standing(2, now); s.Ejections == 0 {
 		t.Errorf("one that is ten times slower than another as far: %+v", s)
+	}
+}
+
+// TestAtMostHalfAreEjectedForBeingSlow: the others would have everything to carry.
+func TestAtMostHalfAreEjectedForBeingSlow(t *testing.T) {
+	r := balance.New(make([]bool, 3))
+	now := time.Duration(0)
+	for range 500 {
+		for at, took := range []time.Duration{time.Millisecond, 10 * time.Millisecond, 10 * time.Millisecond} {
+			now += time.Millisecond
+			r.Asked(at)
+			r.Answered(at, class, took, now)
+			if r.Ejected(1, now) && r.Ejected(2, now) {
+				t.Fatal("two of three are ejected")
+			}
+		}
+	}
+	if r.Standing(1, now).Ejections+r.Standing(2, now).Ejections == 0 {
+		t.Error("none was ever ejected")
 	}
 }
 
