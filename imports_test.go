@@ -92,6 +92,7 @@ var importTable = map[string]may{
 		modules:  []string{grpcModule, protobufModule, genproto},
 	},
 	"router/move":     {packages: []string{".", "shardmap", "shardmap/catalog"}},
+	"router/health":   {packages: []string{"."}, modules: []string{grpcModule}},
 	"router/coalesce": {packages: []string{"."}},
 	"router/admin": {
 		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/plan", "shardmap/placement"},

@@ -29,7 +29,7 @@ func (r *Router) BatchLocate(ctx context.Context, keyspace string, keys []cairn.
 }
 
 func (r *Router) batchLocate(ctx context.Context, keyspace string, keys []cairn.Key, read cairn.Reading) (*locating, error) {
-	work := &locating{keyspace: keyspace, keys: keys, read: read, token: floorOf(read.Freshness)}
+	work := &locating{keyspace: keyspace, keys: keys, read: read, down: r.config.Down, token: floorOf(read.Freshness)}
 	if err := checkCount("keys", len(keys)); err != nil {
 		return work, err
 	}
@@ -78,6 +78,7 @@ type locating struct {
 	keyspace  string
 	keys      []cairn.Key
 	read      cairn.Reading
+	down      func(cairn.UID, cairn.NodeID) bool // see Config
 	locations []cairn.Location
 
 	mu     sync.Mutex // guards what the groups add up to
@@ -114,7 +115,7 @@ func (l *locating) ask(ctx context.Context, index Index, e *errand) ([]int32, ve
 // take fills in the locations that a reply answers. The positions that it does
 // not answer are gathered at the front of the group's own slice.
 func (l *locating) take(cluster *catalog.Cluster, e *errand, reply *cairn.LocateReply) (refused []int32, learnt verdict) {
-	names := naming{cluster: cluster, keyspace: e.keyspace}
+	names := naming{cluster: cluster, keyspace: e.keyspace, down: l.down}
 	refused = e.group.positions[:0]
 	var stamp cairn.Stamp
 	for i := range reply.Results {

@@ -45,7 +45,7 @@ func (p *paging) label(d *directory, keyspace *catalog.Keyspace) (rows []cairn.N
 	for _, row := range p.rows {
 		row.part.cluster = nil
 	}
-	names := naming{keyspace: keyspace, values: make(cairn.NamedValues, 0, len(p.rows)*len(p.request.Fields))}
+	names := naming{keyspace: keyspace, down: p.router.config.Down, values: make(cairn.NamedValues, 0, len(p.rows)*len(p.request.Fields))}
 	rows, known = make([]cairn.NamedRow, len(p.rows)), true
 	// One text of all rows' attributes, which their strings are parts of.
 	text := p.attributes()

@@ -43,7 +43,9 @@ func RunRouter(ctx context.Context, config RouterConfig) error {
 	defer store.close()
 	metrics.watchMap(store)
 
-	routing, err := openRouting(store, &hosts{}, config.Moves, metrics, config.Log)
+	nodes := startHealth(store, everyCluster, metrics, config.Log)
+	defer nodes.stop()
+	routing, err := openRouting(store, &hosts{}, nodes, config.Moves, metrics, config.Log)
 	if err != nil {
 		return err
 	}

@@ -29,8 +29,8 @@ type routing struct {
 }
 
 // openRouting makes a router that finds indexes in local and behind the
-// addresses that clusters name.
-func openRouting(store *mapStore, local *hosts, moves Moves, metrics *metrics, log *slog.Logger) (*routing, error) {
+// addresses that clusters name, and sends nobody to nodes that are down.
+func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, moves Moves, metrics *metrics, log *slog.Logger) (*routing, error) {
 	dialer := newDialer(local, log)
 	known := func(keyspace string) bool {
 		_, exists := store.Map().Catalog().KeyspaceByName(keyspace)
@@ -40,6 +40,7 @@ func openRouting(store *mapStore, local *hosts, moves Moves, metrics *metrics, l
 		Topology: store,
 		Dial:     dialer.dial,
 		Release:  dialer.release,
+		Down:     nodes.Down,
 		Events:   metrics.events(known),
 	})
 	if err != nil {

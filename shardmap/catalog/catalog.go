@@ -41,6 +41,8 @@ type Cluster struct {
 	// IndexReplicas are the addresses of the node index's replicas; with none,
 	// the development stack runs the index.
 	IndexReplicas []string
+	// Health is how its nodes are checked.
+	Health cairn.HealthCheck
 	// Nodes are in ascending order of id; never empty.
 	Nodes    []cairn.Node
 	NextNode cairn.NodeID

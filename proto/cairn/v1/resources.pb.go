@@ -132,6 +132,58 @@ func (Attribute_Type) EnumDescriptor() ([]byte, []int) {
 	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{2, 0}
 }
 
+type Cluster_Health int32
+
+const (
+	// Nobody checks.
+	Cluster_HEALTH_UNSPECIFIED Cluster_Health = 0
+	// Whether a node takes a connection.
+	Cluster_TCP Cluster_Health = 1
+	// Whether it says that it serves, by grpc.health.v1.
+	Cluster_GRPC Cluster_Health = 2
+)
+
+// Enum value maps for Cluster_Health.
+var (
+	Cluster_Health_name = map[int32]string{
+		0: "HEALTH_UNSPECIFIED",
+		1: "TCP",
+		2: "GRPC",
+	}
+	Cluster_Health_value = map[string]int32{
+		"HEALTH_UNSPECIFIED": 0,
+		"TCP":                1,
+		"GRPC":               2,
+	}
+)
+
+func (x Cluster_Health) Enum() *Cluster_Health {
+	p := new(Cluster_Health)
+	*p = x
+	return p
+}
+
+func (x Cluster_Health) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Cluster_Health) Descriptor() protoreflect.EnumDescriptor {
+	return file_cairn_v1_resources_proto_enumTypes[2].Descriptor()
+}
+
+func (Cluster_Health) Type() protoreflect.EnumType {
+	return &file_cairn_v1_resources_proto_enumTypes[2]
+}
+
+func (x Cluster_Health) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Cluster_Health.Descriptor instead.
+func (Cluster_Health) EnumDescriptor() ([]byte, []int) {
+	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{3, 0}
+}
+
 type Node_State int32
 
 const (
@@ -171,11 +223,11 @@ func (x Node_State) String() string {
 }
 
 func (Node_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_cairn_v1_resources_proto_enumTypes[2].Descriptor()
+	return file_cairn_v1_resources_proto_enumTypes[3].Descriptor()
 }
 
 func (Node_State) Type() protoreflect.EnumType {
-	return &file_cairn_v1_resources_proto_enumTypes[2]
+	return &file_cairn_v1_resources_proto_enumTypes[3]
 }
 
 func (x Node_State) Number() protoreflect.EnumNumber {
@@ -242,11 +294,11 @@ func (x Move_Phase) String() string {
 }
 
 func (Move_Phase) Descriptor() protoreflect.EnumDescriptor {
-	return file_cairn_v1_resources_proto_enumTypes[3].Descriptor()
+	return file_cairn_v1_resources_proto_enumTypes[4].Descriptor()
 }
 
 func (Move_Phase) Type() protoreflect.EnumType {
-	return &file_cairn_v1_resources_proto_enumTypes[3]
+	return &file_cairn_v1_resources_proto_enumTypes[4]
 }
 
 func (x Move_Phase) Number() protoreflect.EnumNumber {
@@ -297,11 +349,11 @@ func (x View_State) String() string {
 }
 
 func (View_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_cairn_v1_resources_proto_enumTypes[4].Descriptor()
+	return file_cairn_v1_resources_proto_enumTypes[5].Descriptor()
 }
 
 func (View_State) Type() protoreflect.EnumType {
-	return &file_cairn_v1_resources_proto_enumTypes[4]
+	return &file_cairn_v1_resources_proto_enumTypes[5]
 }
 
 func (x View_State) Number() protoreflect.EnumNumber {
@@ -561,10 +613,13 @@ type Cluster struct {
 	// Empty: the development stack runs the index.
 	IndexReplicas []string `protobuf:"bytes,4,rep,name=index_replicas,json=indexReplicas,proto3" json:"index_replicas,omitempty"`
 	// At least one.
-	Nodes         []*Node `protobuf:"bytes,5,rep,name=nodes,proto3" json:"nodes,omitempty"`
-	Uid           string  `protobuf:"bytes,6,opt,name=uid,proto3" json:"uid,omitempty"`
-	Revision      uint64  `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`
-	ShardCount    uint64  `protobuf:"varint,8,opt,name=shard_count,json=shardCount,proto3" json:"shard_count,omitempty"`
+	Nodes      []*Node `protobuf:"bytes,5,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	Uid        string  `protobuf:"bytes,6,opt,name=uid,proto3" json:"uid,omitempty"`
+	Revision   uint64  `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`
+	ShardCount uint64  `protobuf:"varint,8,opt,name=shard_count,json=shardCount,proto3" json:"shard_count,omitempty"`
+	// How routers and the index find out which nodes don't answer. Those get no new
+	// entries, and readers are sent to an entry's other nodes.
+	Health        Cluster_Health `protobuf:"varint,9,opt,name=health,proto3,enum=cairn.v1.Cluster_Health" json:"health,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -653,6 +708,13 @@ func (x *Cluster) GetShardCount() uint64 {
 		return x.ShardCount
 	}
 	return 0
+}
+
+func (x *Cluster) GetHealth() Cluster_Health {
+	if x != nil {
+		return x.Health
+	}
+	return Cluster_HEALTH_UNSPECIFIED
 }
 
 // Node is a database server inside a cluster.
@@ -1242,7 +1304,7 @@ const file_cairn_v1_resources_proto_rawDesc = "" +
 	"\x03INT\x10\x02\x12\t\n" +
 	"\x05FLOAT\x10\x03\x12\b\n" +
 	"\x04BOOL\x10\x04\x12\r\n" +
-	"\tTIMESTAMP\x10\x05\"\xc9\x02\n" +
+	"\tTIMESTAMP\x10\x05\"\xb0\x03\n" +
 	"\aCluster\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12\x12\n" +
 	"\x04zone\x18\x02 \x01(\tR\x04zone\x12\x1b\n" +
@@ -1252,7 +1314,12 @@ const file_cairn_v1_resources_proto_rawDesc = "" +
 	"\x03uid\x18\x06 \x01(\tB\x03\xe0A\x03R\x03uid\x12\x1f\n" +
 	"\brevision\x18\a \x01(\x04B\x03\xe0A\x03R\brevision\x12$\n" +
 	"\vshard_count\x18\b \x01(\x04B\x03\xe0A\x03R\n" +
-	"shardCount:9\xeaA6\n" +
+	"shardCount\x120\n" +
+	"\x06health\x18\t \x01(\x0e2\x18.cairn.v1.Cluster.HealthR\x06health\"3\n" +
+	"\x06Health\x12\x16\n" +
+	"\x12HEALTH_UNSPECIFIED\x10\x00\x12\a\n" +
+	"\x03TCP\x10\x01\x12\b\n" +
+	"\x04GRPC\x10\x02:9\xeaA6\n" +
 	"\rcairn/Cluster\x12\x12clusters/{cluster}*\bclusters2\aclusterB\t\n" +
 	"\a_weight\"\xea\x01\n" +
 	"\x04Node\x12\x17\n" +
@@ -1363,43 +1430,45 @@ func file_cairn_v1_resources_proto_rawDescGZIP() []byte {
 	return file_cairn_v1_resources_proto_rawDescData
 }
 
-var file_cairn_v1_resources_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_cairn_v1_resources_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
 var file_cairn_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_cairn_v1_resources_proto_goTypes = []any{
 	(Placement_Scheme)(0),         // 0: cairn.v1.Placement.Scheme
 	(Attribute_Type)(0),           // 1: cairn.v1.Attribute.Type
-	(Node_State)(0),               // 2: cairn.v1.Node.State
-	(Move_Phase)(0),               // 3: cairn.v1.Move.Phase
-	(View_State)(0),               // 4: cairn.v1.View.State
-	(*Keyspace)(nil),              // 5: cairn.v1.Keyspace
-	(*Placement)(nil),             // 6: cairn.v1.Placement
-	(*Attribute)(nil),             // 7: cairn.v1.Attribute
-	(*Cluster)(nil),               // 8: cairn.v1.Cluster
-	(*Node)(nil),                  // 9: cairn.v1.Node
-	(*Shard)(nil),                 // 10: cairn.v1.Shard
-	(*Move)(nil),                  // 11: cairn.v1.Move
-	(*View)(nil),                  // 12: cairn.v1.View
-	nil,                           // 13: cairn.v1.Keyspace.AttributesEntry
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(Cluster_Health)(0),           // 2: cairn.v1.Cluster.Health
+	(Node_State)(0),               // 3: cairn.v1.Node.State
+	(Move_Phase)(0),               // 4: cairn.v1.Move.Phase
+	(View_State)(0),               // 5: cairn.v1.View.State
+	(*Keyspace)(nil),              // 6: cairn.v1.Keyspace
+	(*Placement)(nil),             // 7: cairn.v1.Placement
+	(*Attribute)(nil),             // 8: cairn.v1.Attribute
+	(*Cluster)(nil),               // 9: cairn.v1.Cluster
+	(*Node)(nil),                  // 10: cairn.v1.Node
+	(*Shard)(nil),                 // 11: cairn.v1.Shard
+	(*Move)(nil),                  // 12: cairn.v1.Move
+	(*View)(nil),                  // 13: cairn.v1.View
+	nil,                           // 14: cairn.v1.Keyspace.AttributesEntry
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
 }
 var file_cairn_v1_resources_proto_depIdxs = []int32{
-	6,  // 0: cairn.v1.Keyspace.placement:type_name -> cairn.v1.Placement
-	13, // 1: cairn.v1.Keyspace.attributes:type_name -> cairn.v1.Keyspace.AttributesEntry
+	7,  // 0: cairn.v1.Keyspace.placement:type_name -> cairn.v1.Placement
+	14, // 1: cairn.v1.Keyspace.attributes:type_name -> cairn.v1.Keyspace.AttributesEntry
 	0,  // 2: cairn.v1.Placement.scheme:type_name -> cairn.v1.Placement.Scheme
 	1,  // 3: cairn.v1.Attribute.type:type_name -> cairn.v1.Attribute.Type
-	9,  // 4: cairn.v1.Cluster.nodes:type_name -> cairn.v1.Node
-	2,  // 5: cairn.v1.Node.state:type_name -> cairn.v1.Node.State
-	3,  // 6: cairn.v1.Move.phase:type_name -> cairn.v1.Move.Phase
-	14, // 7: cairn.v1.Move.create_time:type_name -> google.protobuf.Timestamp
-	14, // 8: cairn.v1.Move.phase_time:type_name -> google.protobuf.Timestamp
-	14, // 9: cairn.v1.Move.kept_until:type_name -> google.protobuf.Timestamp
-	4,  // 10: cairn.v1.View.state:type_name -> cairn.v1.View.State
-	7,  // 11: cairn.v1.Keyspace.AttributesEntry.value:type_name -> cairn.v1.Attribute
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	10, // 4: cairn.v1.Cluster.nodes:type_name -> cairn.v1.Node
+	2,  // 5: cairn.v1.Cluster.health:type_name -> cairn.v1.Cluster.Health
+	3,  // 6: cairn.v1.Node.state:type_name -> cairn.v1.Node.State
+	4,  // 7: cairn.v1.Move.phase:type_name -> cairn.v1.Move.Phase
+	15, // 8: cairn.v1.Move.create_time:type_name -> google.protobuf.Timestamp
+	15, // 9: cairn.v1.Move.phase_time:type_name -> google.protobuf.Timestamp
+	15, // 10: cairn.v1.Move.kept_until:type_name -> google.protobuf.Timestamp
+	5,  // 11: cairn.v1.View.state:type_name -> cairn.v1.View.State
+	8,  // 12: cairn.v1.Keyspace.AttributesEntry.value:type_name -> cairn.v1.Attribute
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_resources_proto_init() }
@@ -1416,7 +1485,7 @@ func file_cairn_v1_resources_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_resources_proto_rawDesc), len(file_cairn_v1_resources_proto_rawDesc)),
-			NumEnums:      5,
+			NumEnums:      6,
 			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
