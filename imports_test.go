@@ -38,6 +38,7 @@ var importTable = map[string]may{
 
 	"proto/cairn/v1":       {modules: []string{grpcModule, protobufModule, genproto}},
 	"proto/cairn/index/v1": {packages: []string{"."}, modules: []string{grpcModule, protobufModule, genproto}},
+	"proto/cairn/mover/v1": {modules: []string{grpcModule, protobufModule}},
 	"proto/rpcerr":         {packages: []string{"."}, modules: []string{grpcModule, protobufModule, genproto}},
 
 	"proto/wire": {packages: []string{".", "proto/cairn/v1"}, modules: []string{protobufModule}},

@@ -153,13 +153,13 @@ func (c *carrier) carry(ctx context.Context, record shardmap.Move) {
 func factsOf(m *shardmap.Map, record shardmap.Move) Facts {
 	f := Facts{Turn: true, Fresh: cairn.NewUID()}
 	if k, found := m.Catalog().KeyspaceByUID(record.Keyspace); found {
-		f.Mover = k.Mover != ""
+		f.Settled = k.Mover != ""
 	}
 	_, found := m.Catalog().ClusterByUID(record.To)
 	f.TargetGone = !found
 	_, found = m.Catalog().ClusterByUID(record.From)
 	f.SourceGone = !found
-	if _, _, err := m.Planned(record); err != nil && record.Phase < shardmap.MoveCommitted {
+	if _, _, err := m.Planned(record); err != nil && (record.Phase < shardmap.MoveCommitted || record.Phase == shardmap.MoveCancelled) {
 		f.Void = err.Error()
 	}
 	return f

@@ -107,18 +107,26 @@ const mostWorlds = 400_000
 // TestExplore explores all interleavings of small worlds.
 func TestExplore(t *testing.T) {
 	for name, b := range map[string]budget{
-		"two movers":               {writes: 1, turns: 6},
-		"two movers, long fences":  {writes: 1, late: 1, turns: 3},
-		"two movers, a fault":      {writes: 1, faults: 1, turns: 2},
-		"faults and long fences":   {writes: 1, faults: 2, late: 1},
-		"cancelled":                {cancels: 1, late: 1, faults: 1},
-		"cancelled, two movers":    {writes: 1, cancels: 1, turns: 2},
-		"a second copy":            {writes: 1, compactions: 1, faults: 1, late: 1},
-		"a second copy, cancelled": {compactions: 1, cancels: 1, turns: 2},
-		"another epoch":            {writes: 1, renews: 1, faults: 1, late: 1},
-		"another epoch, cancelled": {renews: 1, cancels: 1, turns: 2},
-		"moved back":               {writes: 2, reverses: 1, faults: 1},
-		"moved back, two movers":   {writes: 1, reverses: 1, turns: 2},
+		"two movers":                    {writes: 1, turns: 6},
+		"two movers, long fences":       {writes: 1, late: 1, turns: 3},
+		"two movers, a fault":           {writes: 1, faults: 1, turns: 2},
+		"faults and long fences":        {writes: 1, faults: 2, late: 1},
+		"cancelled":                     {cancels: 1, late: 1, faults: 1},
+		"cancelled, two movers":         {writes: 1, cancels: 1, turns: 2},
+		"a second copy":                 {writes: 1, compactions: 1, faults: 1, late: 1},
+		"a second copy, cancelled":      {compactions: 1, cancels: 1, turns: 2},
+		"another epoch":                 {writes: 1, renews: 1, faults: 1, late: 1},
+		"another epoch, cancelled":      {renews: 1, cancels: 1, turns: 2},
+		"moved back":                    {writes: 2, reverses: 1, faults: 1},
+		"moved back, two movers":        {writes: 1, reverses: 1, turns: 2},
+		"values":                        {values: 1, writes: 1, faults: 1, late: 1},
+		"values, two movers":            {values: 1, writes: 1, turns: 3},
+		"values, cancelled":             {values: 1, writes: 1, faults: 1, cancels: 1},
+		"values, cancelled, two movers": {values: 1, writes: 1, cancels: 1, turns: 2},
+		"values, moved back":            {values: 1, writes: 1, reverses: 1},
+		"values, another epoch":         {values: 1, writes: 1, renews: 1, turns: 1},
+		"values, a second copy":         {values: 1, writes: 1, compactions: 1, late: 1},
+		"values, forgotten":             {values: 1, writes: 1, forgets: 1, turns: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rules := &tables{}
@@ -212,6 +220,28 @@ func TestExploreFinds(t *testing.T) {
 		"a source that does not heed the numbers": {flaw: flaw{unnumbered: true}, budget: budget{writes: 1, faults: 1, late: 1}, says: "I"},
 		"a target that takes parts in any order":  {flaw: flaw{unordered: true}, budget: budget{writes: 1, faults: 1, late: 1}, says: "owns a shard"},
 		"a source that leaves requests behind":    {flaw: flaw{forgetful: true}, budget: budget{writes: 1, turns: 2}, says: "I9"},
+		"a commit before the values are there": {
+			flaw: flaw{decide: func(s move.State, a move.Action) move.Action {
+				if a.Kind == move.TailData && s.Move.Phase == shardmap.MoveFenced {
+					a = move.Action{Kind: move.Swap, Next: s.Move}
+					a.Next.Phase = shardmap.MoveCommitted
+				}
+				return a
+			}},
+			budget: budget{values: 1, writes: 1}, says: "a value is lost",
+		},
+		"values that are cleaned up while the outcome is unknown": {
+			flaw: flaw{decide: func(s move.State, a move.Action) move.Action {
+				if a.Kind == move.Swap && a.Next.Phase == shardmap.MoveCatchingUp && s.Move.Phase == shardmap.MoveFenced && !s.Cleaned {
+					a = move.Action{Kind: move.CleanUpData}
+				}
+				return a
+			}},
+			budget: budget{values: 1, writes: 1, late: 1, turns: 2}, says: "value",
+		},
+		"a data mover that does not heed revisions": {flaw: flaw{tokenless: true}, budget: budget{values: 1, writes: 1, faults: 1, late: 1}, says: "value"},
+		"a fence of values that ends by itself":     {flaw: flaw{lapsing: true}, budget: budget{values: 1, writes: 1}, says: "value"},
+		"a fence of values that beginning ends":     {flaw: flaw{careless: true}, budget: budget{values: 1, writes: 1, forgets: 1, turns: 2}, says: "value"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rules := &tables{flaw: test.flaw}
@@ -236,7 +266,7 @@ func TestExploreVerifies(t *testing.T) {
 func TestWander(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules := &tables{}
-		w := rules.begin(budget{writes: 4, faults: 8, late: 3, cancels: 1, reverses: 1, compactions: 2, renews: 1, turns: 30})
+		w := rules.begin(budget{writes: 4, faults: 8, late: 3, cancels: 1, reverses: 1, compactions: 2, renews: 1, turns: 30, values: 3, forgets: 2})
 		var way []string
 		for range 200 {
 			follows := rules.next(w)
