@@ -93,6 +93,10 @@ var importTable = map[string]may{
 		modules:  []string{grpcModule, protobufModule, genproto},
 	},
 	"router/move":     {packages: []string{".", "shardmap", "shardmap/catalog"}},
+	"router/datamover": {
+		packages: []string{".", "router/move", "shardmap", "shardmap/catalog", "proto/cairn/mover/v1", "proto/rpcerr"},
+		modules:  []string{grpcModule, protobufModule},
+	},
 	"router/coalesce": {packages: []string{"."}},
 	"router/admin": {
 		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/plan", "shardmap/placement"},

@@ -31,6 +31,9 @@ type Config struct {
 	// Dial returns the node index of a cluster without waiting for it, and what
 	// gives it back.
 	Dial func(cluster *catalog.Cluster) (index Index, release func(), err error)
+	// DialData returns the data mover at an address in the same way. It may be nil where
+	// no keyspace names one.
+	DialData func(address string) (data Data, release func(), err error)
 	// PerCluster is how many moves a cluster takes part in at once; PerCluster if
 	// 0.
 	PerCluster int
@@ -153,7 +156,11 @@ func (c *carrier) carry(ctx context.Context, record shardmap.Move) {
 func factsOf(m *shardmap.Map, record shardmap.Move) Facts {
 	f := Facts{Turn: true, Fresh: cairn.NewUID()}
 	if k, found := m.Catalog().KeyspaceByUID(record.Keyspace); found {
-		f.Settled = k.Mover != ""
+		f.Settled = k.Mover != "" || m.NodesStay(record)
+		f.Data = asksDataMover(m, k, record)
+	}
+	if shard, found := m.Shard(record.Keyspace, record.Shard); found && shard.Cluster == record.To {
+		f.Epoch = shard.Epoch
 	}
 	_, found := m.Catalog().ClusterByUID(record.To)
 	f.TargetGone = !found

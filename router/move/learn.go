@@ -64,6 +64,10 @@ func (s State) DataAsked(a Action, have DataHave) State {
 	have.Known = true
 	s.Data = have
 	switch a.Kind {
+	case TailData:
+		if s.Behind++; have.Caught {
+			s.Behind = 0
+		}
 	case UnfenceData:
 		s.Unlocked = max(s.Unlocked, a.Fence)
 	case CommitData:
@@ -155,6 +159,8 @@ func (s State) Failed(a Action, err error, now time.Time) State {
 		}
 	case a.ofData() && cairn.ReasonOf(err) == reasonNotPrepared:
 		s.Data.Known = false
+	case a.ofData() && cairn.ReasonOf(err) == reasonNothing:
+		s.Have.Known = false
 	case kind == cairn.KindStale:
 		s.Reread = true
 	}

@@ -22,6 +22,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type CleanUpRequest_Outcome int32
+
+const (
+	CleanUpRequest_OUTCOME_UNSPECIFIED CleanUpRequest_Outcome = 0
+	// The source nodes' values go.
+	CleanUpRequest_COMMITTED CleanUpRequest_Outcome = 1
+	// The fence is lifted. What the move brought to target nodes goes, where writes of
+	// epochs above the shard's are taken again.
+	CleanUpRequest_CANCELLED CleanUpRequest_Outcome = 2
+	// As CANCELLED, but no values go: the shard has got another epoch by other means
+	// than this move, and may be at either side.
+	CleanUpRequest_VOID CleanUpRequest_Outcome = 3
+)
+
+// Enum value maps for CleanUpRequest_Outcome.
+var (
+	CleanUpRequest_Outcome_name = map[int32]string{
+		0: "OUTCOME_UNSPECIFIED",
+		1: "COMMITTED",
+		2: "CANCELLED",
+		3: "VOID",
+	}
+	CleanUpRequest_Outcome_value = map[string]int32{
+		"OUTCOME_UNSPECIFIED": 0,
+		"COMMITTED":           1,
+		"CANCELLED":           2,
+		"VOID":                3,
+	}
+)
+
+func (x CleanUpRequest_Outcome) Enum() *CleanUpRequest_Outcome {
+	p := new(CleanUpRequest_Outcome)
+	*p = x
+	return p
+}
+
+func (x CleanUpRequest_Outcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CleanUpRequest_Outcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_cairn_mover_v1_mover_proto_enumTypes[0].Descriptor()
+}
+
+func (CleanUpRequest_Outcome) Type() protoreflect.EnumType {
+	return &file_cairn_mover_v1_mover_proto_enumTypes[0]
+}
+
+func (x CleanUpRequest_Outcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CleanUpRequest_Outcome.Descriptor instead.
+func (CleanUpRequest_Outcome) EnumDescriptor() ([]byte, []int) {
+	return file_cairn_mover_v1_mover_proto_rawDescGZIP(), []int{21, 0}
+}
+
 // Move is the shard that moves, and which call this is.
 type Move struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1288,10 +1345,9 @@ func (x *UnfenceResponse) GetProgress() *Progress {
 }
 
 type CleanUpRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	Move  *Move                  `protobuf:"bytes,1,opt,name=move,proto3" json:"move,omitempty"`
-	// The move was committed; otherwise it was cancelled.
-	Committed     bool `protobuf:"varint,2,opt,name=committed,proto3" json:"committed,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Move          *Move                  `protobuf:"bytes,1,opt,name=move,proto3" json:"move,omitempty"`
+	Outcome       CleanUpRequest_Outcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=cairn.mover.v1.CleanUpRequest_Outcome" json:"outcome,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1333,11 +1389,11 @@ func (x *CleanUpRequest) GetMove() *Move {
 	return nil
 }
 
-func (x *CleanUpRequest) GetCommitted() bool {
+func (x *CleanUpRequest) GetOutcome() CleanUpRequest_Outcome {
 	if x != nil {
-		return x.Committed
+		return x.Outcome
 	}
-	return false
+	return CleanUpRequest_OUTCOME_UNSPECIFIED
 }
 
 type CleanUpResponse struct {
@@ -1559,10 +1615,15 @@ const file_cairn_mover_v1_mover_proto_rawDesc = "" +
 	"\x0eUnfenceRequest\x12(\n" +
 	"\x04move\x18\x01 \x01(\v2\x14.cairn.mover.v1.MoveR\x04move\"G\n" +
 	"\x0fUnfenceResponse\x124\n" +
-	"\bprogress\x18\x01 \x01(\v2\x18.cairn.mover.v1.ProgressR\bprogress\"X\n" +
+	"\bprogress\x18\x01 \x01(\v2\x18.cairn.mover.v1.ProgressR\bprogress\"\xc8\x01\n" +
 	"\x0eCleanUpRequest\x12(\n" +
-	"\x04move\x18\x01 \x01(\v2\x14.cairn.mover.v1.MoveR\x04move\x12\x1c\n" +
-	"\tcommitted\x18\x02 \x01(\bR\tcommitted\"G\n" +
+	"\x04move\x18\x01 \x01(\v2\x14.cairn.mover.v1.MoveR\x04move\x12@\n" +
+	"\aoutcome\x18\x02 \x01(\x0e2&.cairn.mover.v1.CleanUpRequest.OutcomeR\aoutcome\"J\n" +
+	"\aOutcome\x12\x17\n" +
+	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tCOMMITTED\x10\x01\x12\r\n" +
+	"\tCANCELLED\x10\x02\x12\b\n" +
+	"\x04VOID\x10\x03\"G\n" +
 	"\x0fCleanUpResponse\x124\n" +
 	"\bprogress\x18\x01 \x01(\v2\x18.cairn.mover.v1.ProgressR\bprogress\">\n" +
 	"\x12GetProgressRequest\x12(\n" +
@@ -1593,87 +1654,90 @@ func file_cairn_mover_v1_mover_proto_rawDescGZIP() []byte {
 	return file_cairn_mover_v1_mover_proto_rawDescData
 }
 
+var file_cairn_mover_v1_mover_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_cairn_mover_v1_mover_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_cairn_mover_v1_mover_proto_goTypes = []any{
-	(*Move)(nil),                  // 0: cairn.mover.v1.Move
-	(*Side)(nil),                  // 1: cairn.mover.v1.Side
-	(*Node)(nil),                  // 2: cairn.mover.v1.Node
-	(*MovedKey)(nil),              // 3: cairn.mover.v1.MovedKey
-	(*Progress)(nil),              // 4: cairn.mover.v1.Progress
-	(*PrepareRequest)(nil),        // 5: cairn.mover.v1.PrepareRequest
-	(*PrepareResponse)(nil),       // 6: cairn.mover.v1.PrepareResponse
-	(*CopyRequest)(nil),           // 7: cairn.mover.v1.CopyRequest
-	(*CopyResponse)(nil),          // 8: cairn.mover.v1.CopyResponse
-	(*CatchUpRequest)(nil),        // 9: cairn.mover.v1.CatchUpRequest
-	(*CatchUpResponse)(nil),       // 10: cairn.mover.v1.CatchUpResponse
-	(*FenceRequest)(nil),          // 11: cairn.mover.v1.FenceRequest
-	(*FenceResponse)(nil),         // 12: cairn.mover.v1.FenceResponse
-	(*DrainRequest)(nil),          // 13: cairn.mover.v1.DrainRequest
-	(*DrainResponse)(nil),         // 14: cairn.mover.v1.DrainResponse
-	(*VerifyRequest)(nil),         // 15: cairn.mover.v1.VerifyRequest
-	(*VerifyResponse)(nil),        // 16: cairn.mover.v1.VerifyResponse
-	(*CommitRequest)(nil),         // 17: cairn.mover.v1.CommitRequest
-	(*CommitResponse)(nil),        // 18: cairn.mover.v1.CommitResponse
-	(*UnfenceRequest)(nil),        // 19: cairn.mover.v1.UnfenceRequest
-	(*UnfenceResponse)(nil),       // 20: cairn.mover.v1.UnfenceResponse
-	(*CleanUpRequest)(nil),        // 21: cairn.mover.v1.CleanUpRequest
-	(*CleanUpResponse)(nil),       // 22: cairn.mover.v1.CleanUpResponse
-	(*GetProgressRequest)(nil),    // 23: cairn.mover.v1.GetProgressRequest
-	(*GetProgressResponse)(nil),   // 24: cairn.mover.v1.GetProgressResponse
-	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
+	(CleanUpRequest_Outcome)(0),   // 0: cairn.mover.v1.CleanUpRequest.Outcome
+	(*Move)(nil),                  // 1: cairn.mover.v1.Move
+	(*Side)(nil),                  // 2: cairn.mover.v1.Side
+	(*Node)(nil),                  // 3: cairn.mover.v1.Node
+	(*MovedKey)(nil),              // 4: cairn.mover.v1.MovedKey
+	(*Progress)(nil),              // 5: cairn.mover.v1.Progress
+	(*PrepareRequest)(nil),        // 6: cairn.mover.v1.PrepareRequest
+	(*PrepareResponse)(nil),       // 7: cairn.mover.v1.PrepareResponse
+	(*CopyRequest)(nil),           // 8: cairn.mover.v1.CopyRequest
+	(*CopyResponse)(nil),          // 9: cairn.mover.v1.CopyResponse
+	(*CatchUpRequest)(nil),        // 10: cairn.mover.v1.CatchUpRequest
+	(*CatchUpResponse)(nil),       // 11: cairn.mover.v1.CatchUpResponse
+	(*FenceRequest)(nil),          // 12: cairn.mover.v1.FenceRequest
+	(*FenceResponse)(nil),         // 13: cairn.mover.v1.FenceResponse
+	(*DrainRequest)(nil),          // 14: cairn.mover.v1.DrainRequest
+	(*DrainResponse)(nil),         // 15: cairn.mover.v1.DrainResponse
+	(*VerifyRequest)(nil),         // 16: cairn.mover.v1.VerifyRequest
+	(*VerifyResponse)(nil),        // 17: cairn.mover.v1.VerifyResponse
+	(*CommitRequest)(nil),         // 18: cairn.mover.v1.CommitRequest
+	(*CommitResponse)(nil),        // 19: cairn.mover.v1.CommitResponse
+	(*UnfenceRequest)(nil),        // 20: cairn.mover.v1.UnfenceRequest
+	(*UnfenceResponse)(nil),       // 21: cairn.mover.v1.UnfenceResponse
+	(*CleanUpRequest)(nil),        // 22: cairn.mover.v1.CleanUpRequest
+	(*CleanUpResponse)(nil),       // 23: cairn.mover.v1.CleanUpResponse
+	(*GetProgressRequest)(nil),    // 24: cairn.mover.v1.GetProgressRequest
+	(*GetProgressResponse)(nil),   // 25: cairn.mover.v1.GetProgressResponse
+	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
 }
 var file_cairn_mover_v1_mover_proto_depIdxs = []int32{
-	1,  // 0: cairn.mover.v1.Move.from:type_name -> cairn.mover.v1.Side
-	1,  // 1: cairn.mover.v1.Move.to:type_name -> cairn.mover.v1.Side
-	2,  // 2: cairn.mover.v1.Side.nodes:type_name -> cairn.mover.v1.Node
-	0,  // 3: cairn.mover.v1.PrepareRequest.move:type_name -> cairn.mover.v1.Move
-	4,  // 4: cairn.mover.v1.PrepareResponse.progress:type_name -> cairn.mover.v1.Progress
-	0,  // 5: cairn.mover.v1.CopyRequest.move:type_name -> cairn.mover.v1.Move
-	3,  // 6: cairn.mover.v1.CopyRequest.keys:type_name -> cairn.mover.v1.MovedKey
-	4,  // 7: cairn.mover.v1.CopyResponse.progress:type_name -> cairn.mover.v1.Progress
-	0,  // 8: cairn.mover.v1.CatchUpRequest.move:type_name -> cairn.mover.v1.Move
-	3,  // 9: cairn.mover.v1.CatchUpRequest.keys:type_name -> cairn.mover.v1.MovedKey
-	4,  // 10: cairn.mover.v1.CatchUpResponse.progress:type_name -> cairn.mover.v1.Progress
-	0,  // 11: cairn.mover.v1.FenceRequest.move:type_name -> cairn.mover.v1.Move
-	25, // 12: cairn.mover.v1.FenceRequest.deadline:type_name -> google.protobuf.Timestamp
-	4,  // 13: cairn.mover.v1.FenceResponse.progress:type_name -> cairn.mover.v1.Progress
-	0,  // 14: cairn.mover.v1.DrainRequest.move:type_name -> cairn.mover.v1.Move
-	4,  // 15: cairn.mover.v1.DrainResponse.progress:type_name -> cairn.mover.v1.Progress
-	0,  // 16: cairn.mover.v1.VerifyRequest.move:type_name -> cairn.mover.v1.Move
-	4,  // 17: cairn.mover.v1.VerifyResponse.progress:type_name -> cairn.mover.v1.Progress
-	0,  // 18: cairn.mover.v1.CommitRequest.move:type_name -> cairn.mover.v1.Move
-	4,  // 19: cairn.mover.v1.CommitResponse.progress:type_name -> cairn.mover.v1.Progress
-	0,  // 20: cairn.mover.v1.UnfenceRequest.move:type_name -> cairn.mover.v1.Move
-	4,  // 21: cairn.mover.v1.UnfenceResponse.progress:type_name -> cairn.mover.v1.Progress
-	0,  // 22: cairn.mover.v1.CleanUpRequest.move:type_name -> cairn.mover.v1.Move
-	4,  // 23: cairn.mover.v1.CleanUpResponse.progress:type_name -> cairn.mover.v1.Progress
-	0,  // 24: cairn.mover.v1.GetProgressRequest.move:type_name -> cairn.mover.v1.Move
-	4,  // 25: cairn.mover.v1.GetProgressResponse.progress:type_name -> cairn.mover.v1.Progress
-	5,  // 26: cairn.mover.v1.DataMover.Prepare:input_type -> cairn.mover.v1.PrepareRequest
-	7,  // 27: cairn.mover.v1.DataMover.Copy:input_type -> cairn.mover.v1.CopyRequest
-	9,  // 28: cairn.mover.v1.DataMover.CatchUp:input_type -> cairn.mover.v1.CatchUpRequest
-	11, // 29: cairn.mover.v1.DataMover.Fence:input_type -> cairn.mover.v1.FenceRequest
-	13, // 30: cairn.mover.v1.DataMover.Drain:input_type -> cairn.mover.v1.DrainRequest
-	15, // 31: cairn.mover.v1.DataMover.Verify:input_type -> cairn.mover.v1.VerifyRequest
-	17, // 32: cairn.mover.v1.DataMover.Commit:input_type -> cairn.mover.v1.CommitRequest
-	19, // 33: cairn.mover.v1.DataMover.Unfence:input_type -> cairn.mover.v1.UnfenceRequest
-	21, // 34: cairn.mover.v1.DataMover.CleanUp:input_type -> cairn.mover.v1.CleanUpRequest
-	23, // 35: cairn.mover.v1.DataMover.GetProgress:input_type -> cairn.mover.v1.GetProgressRequest
-	6,  // 36: cairn.mover.v1.DataMover.Prepare:output_type -> cairn.mover.v1.PrepareResponse
-	8,  // 37: cairn.mover.v1.DataMover.Copy:output_type -> cairn.mover.v1.CopyResponse
-	10, // 38: cairn.mover.v1.DataMover.CatchUp:output_type -> cairn.mover.v1.CatchUpResponse
-	12, // 39: cairn.mover.v1.DataMover.Fence:output_type -> cairn.mover.v1.FenceResponse
-	14, // 40: cairn.mover.v1.DataMover.Drain:output_type -> cairn.mover.v1.DrainResponse
-	16, // 41: cairn.mover.v1.DataMover.Verify:output_type -> cairn.mover.v1.VerifyResponse
-	18, // 42: cairn.mover.v1.DataMover.Commit:output_type -> cairn.mover.v1.CommitResponse
-	20, // 43: cairn.mover.v1.DataMover.Unfence:output_type -> cairn.mover.v1.UnfenceResponse
-	22, // 44: cairn.mover.v1.DataMover.CleanUp:output_type -> cairn.mover.v1.CleanUpResponse
-	24, // 45: cairn.mover.v1.DataMover.GetProgress:output_type -> cairn.mover.v1.GetProgressResponse
-	36, // [36:46] is the sub-list for method output_type
-	26, // [26:36] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	2,  // 0: cairn.mover.v1.Move.from:type_name -> cairn.mover.v1.Side
+	2,  // 1: cairn.mover.v1.Move.to:type_name -> cairn.mover.v1.Side
+	3,  // 2: cairn.mover.v1.Side.nodes:type_name -> cairn.mover.v1.Node
+	1,  // 3: cairn.mover.v1.PrepareRequest.move:type_name -> cairn.mover.v1.Move
+	5,  // 4: cairn.mover.v1.PrepareResponse.progress:type_name -> cairn.mover.v1.Progress
+	1,  // 5: cairn.mover.v1.CopyRequest.move:type_name -> cairn.mover.v1.Move
+	4,  // 6: cairn.mover.v1.CopyRequest.keys:type_name -> cairn.mover.v1.MovedKey
+	5,  // 7: cairn.mover.v1.CopyResponse.progress:type_name -> cairn.mover.v1.Progress
+	1,  // 8: cairn.mover.v1.CatchUpRequest.move:type_name -> cairn.mover.v1.Move
+	4,  // 9: cairn.mover.v1.CatchUpRequest.keys:type_name -> cairn.mover.v1.MovedKey
+	5,  // 10: cairn.mover.v1.CatchUpResponse.progress:type_name -> cairn.mover.v1.Progress
+	1,  // 11: cairn.mover.v1.FenceRequest.move:type_name -> cairn.mover.v1.Move
+	26, // 12: cairn.mover.v1.FenceRequest.deadline:type_name -> google.protobuf.Timestamp
+	5,  // 13: cairn.mover.v1.FenceResponse.progress:type_name -> cairn.mover.v1.Progress
+	1,  // 14: cairn.mover.v1.DrainRequest.move:type_name -> cairn.mover.v1.Move
+	5,  // 15: cairn.mover.v1.DrainResponse.progress:type_name -> cairn.mover.v1.Progress
+	1,  // 16: cairn.mover.v1.VerifyRequest.move:type_name -> cairn.mover.v1.Move
+	5,  // 17: cairn.mover.v1.VerifyResponse.progress:type_name -> cairn.mover.v1.Progress
+	1,  // 18: cairn.mover.v1.CommitRequest.move:type_name -> cairn.mover.v1.Move
+	5,  // 19: cairn.mover.v1.CommitResponse.progress:type_name -> cairn.mover.v1.Progress
+	1,  // 20: cairn.mover.v1.UnfenceRequest.move:type_name -> cairn.mover.v1.Move
+	5,  // 21: cairn.mover.v1.UnfenceResponse.progress:type_name -> cairn.mover.v1.Progress
+	1,  // 22: cairn.mover.v1.CleanUpRequest.move:type_name -> cairn.mover.v1.Move
+	0,  // 23: cairn.mover.v1.CleanUpRequest.outcome:type_name -> cairn.mover.v1.CleanUpRequest.Outcome
+	5,  // 24: cairn.mover.v1.CleanUpResponse.progress:type_name -> cairn.mover.v1.Progress
+	1,  // 25: cairn.mover.v1.GetProgressRequest.move:type_name -> cairn.mover.v1.Move
+	5,  // 26: cairn.mover.v1.GetProgressResponse.progress:type_name -> cairn.mover.v1.Progress
+	6,  // 27: cairn.mover.v1.DataMover.Prepare:input_type -> cairn.mover.v1.PrepareRequest
+	8,  // 28: cairn.mover.v1.DataMover.Copy:input_type -> cairn.mover.v1.CopyRequest
+	10, // 29: cairn.mover.v1.DataMover.CatchUp:input_type -> cairn.mover.v1.CatchUpRequest
+	12, // 30: cairn.mover.v1.DataMover.Fence:input_type -> cairn.mover.v1.FenceRequest
+	14, // 31: cairn.mover.v1.DataMover.Drain:input_type -> cairn.mover.v1.DrainRequest
+	16, // 32: cairn.mover.v1.DataMover.Verify:input_type -> cairn.mover.v1.VerifyRequest
+	18, // 33: cairn.mover.v1.DataMover.Commit:input_type -> cairn.mover.v1.CommitRequest
+	20, // 34: cairn.mover.v1.DataMover.Unfence:input_type -> cairn.mover.v1.UnfenceRequest
+	22, // 35: cairn.mover.v1.DataMover.CleanUp:input_type -> cairn.mover.v1.CleanUpRequest
+	24, // 36: cairn.mover.v1.DataMover.GetProgress:input_type -> cairn.mover.v1.GetProgressRequest
+	7,  // 37: cairn.mover.v1.DataMover.Prepare:output_type -> cairn.mover.v1.PrepareResponse
+	9,  // 38: cairn.mover.v1.DataMover.Copy:output_type -> cairn.mover.v1.CopyResponse
+	11, // 39: cairn.mover.v1.DataMover.CatchUp:output_type -> cairn.mover.v1.CatchUpResponse
+	13, // 40: cairn.mover.v1.DataMover.Fence:output_type -> cairn.mover.v1.FenceResponse
+	15, // 41: cairn.mover.v1.DataMover.Drain:output_type -> cairn.mover.v1.DrainResponse
+	17, // 42: cairn.mover.v1.DataMover.Verify:output_type -> cairn.mover.v1.VerifyResponse
+	19, // 43: cairn.mover.v1.DataMover.Commit:output_type -> cairn.mover.v1.CommitResponse
+	21, // 44: cairn.mover.v1.DataMover.Unfence:output_type -> cairn.mover.v1.UnfenceResponse
+	23, // 45: cairn.mover.v1.DataMover.CleanUp:output_type -> cairn.mover.v1.CleanUpResponse
+	25, // 46: cairn.mover.v1.DataMover.GetProgress:output_type -> cairn.mover.v1.GetProgressResponse
+	37, // [37:47] is the sub-list for method output_type
+	27, // [27:37] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_cairn_mover_v1_mover_proto_init() }
@@ -1686,13 +1750,14 @@ func file_cairn_mover_v1_mover_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_mover_v1_mover_proto_rawDesc), len(file_cairn_mover_v1_mover_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_cairn_mover_v1_mover_proto_goTypes,
 		DependencyIndexes: file_cairn_mover_v1_mover_proto_depIdxs,
+		EnumInfos:         file_cairn_mover_v1_mover_proto_enumTypes,
 		MessageInfos:      file_cairn_mover_v1_mover_proto_msgTypes,
 	}.Build()
 	File_cairn_mover_v1_mover_proto = out.File

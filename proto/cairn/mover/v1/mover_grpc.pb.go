@@ -76,17 +76,18 @@ const (
 // of ranges, not of shards' numbers: a writer may know the shard from before a split.
 //
 // Calls may be late, lost, repeated, and made by two routers at once. Each names the
-// revision of the move's record by which it was made. Revisions only grow, over all
-// moves of a placement key. So
+// shard's epoch and the revision of the move's record by which it was made. Calls are
+// in the order of (epoch, revision), over all moves of a placement key. So
 //
 //   - calls that concern one placement key take effect one after the other, also where
-//     two processes of the data mover got them: what a call does at a node is nothing
-//     once a later one has begun there
-//   - a call of a revision below that of one that was carried out before for any
-//     placement key of the shard is late: ABORTED, and nothing changes
-//   - a call that was carried out before does nothing, and is answered as it is now
+//     two processes of the data mover got them: a call does nothing more at a node once
+//     another one has begun there
+//   - a call that is before, in that order, one that was carried out for any placement
+//     key of the shard is late: ABORTED, and nothing changes
+//   - a call that was carried out before does nothing, and is answered as it is now.
+//     That Prepare comes again ends no fence of its move
 //
-// A node keeps the revision beside the guard, also after CleanUp.
+// A node keeps epoch and revision of the last call beside the guard, also after CleanUp.
 //
 // Other failures: FAILED_PRECONDITION with the reason NOT_PREPARED (an ErrorInfo of the
 // domain "cairn") where nothing is known of the attempt: Cairn prepares, and copies
@@ -120,9 +121,8 @@ type DataMoverClient interface {
 	Commit(ctx context.Context, in *CommitRequest, opts ...grpc.CallOption) (*CommitResponse, error)
 	// Unfence lifts the fence.
 	Unfence(ctx context.Context, in *UnfenceRequest, opts ...grpc.CallOption) (*UnfenceResponse, error)
-	// CleanUp ends a move for good. After a commit the source nodes' values go; after a
-	// cancelled move its fence is lifted and what it brought to target nodes goes, where
-	// writes of epochs after the shard's are taken again.
+	// CleanUp ends a move for good. Notes of it go, and values as the outcome says. After a
+	// commit that is when nobody can want the shard back any more (`cairn move --keep`).
 	CleanUp(ctx context.Context, in *CleanUpRequest, opts ...grpc.CallOption) (*CleanUpResponse, error)
 	// GetProgress says how far an attempt is and changes nothing, whatever its revision.
 	GetProgress(ctx context.Context, in *GetProgressRequest, opts ...grpc.CallOption) (*GetProgressResponse, error)
@@ -281,17 +281,18 @@ func (c *dataMoverClient) GetProgress(ctx context.Context, in *GetProgressReques
 // of ranges, not of shards' numbers: a writer may know the shard from before a split.
 //
 // Calls may be late, lost, repeated, and made by two routers at once. Each names the
-// revision of the move's record by which it was made. Revisions only grow, over all
-// moves of a placement key. So
+// shard's epoch and the revision of the move's record by which it was made. Calls are
+// in the order of (epoch, revision), over all moves of a placement key. So
 //
 //   - calls that concern one placement key take effect one after the other, also where
-//     two processes of the data mover got them: what a call does at a node is nothing
-//     once a later one has begun there
-//   - a call of a revision below that of one that was carried out before for any
-//     placement key of the shard is late: ABORTED, and nothing changes
-//   - a call that was carried out before does nothing, and is answered as it is now
+//     two processes of the data mover got them: a call does nothing more at a node once
+//     another one has begun there
+//   - a call that is before, in that order, one that was carried out for any placement
+//     key of the shard is late: ABORTED, and nothing changes
+//   - a call that was carried out before does nothing, and is answered as it is now.
+//     That Prepare comes again ends no fence of its move
 //
-// A node keeps the revision beside the guard, also after CleanUp.
+// A node keeps epoch and revision of the last call beside the guard, also after CleanUp.
 //
 // Other failures: FAILED_PRECONDITION with the reason NOT_PREPARED (an ErrorInfo of the
 // domain "cairn") where nothing is known of the attempt: Cairn prepares, and copies
@@ -325,9 +326,8 @@ type DataMoverServer interface {
 	Commit(context.Context, *CommitRequest) (*CommitResponse, error)
 	// Unfence lifts the fence.
 	Unfence(context.Context, *UnfenceRequest) (*UnfenceResponse, error)
-	// CleanUp ends a move for good. After a commit the source nodes' values go; after a
-	// cancelled move its fence is lifted and what it brought to target nodes goes, where
-	// writes of epochs after the shard's are taken again.
+	// CleanUp ends a move for good. Notes of it go, and values as the outcome says. After a
+	// commit that is when nobody can want the shard back any more (`cairn move --keep`).
 	CleanUp(context.Context, *CleanUpRequest) (*CleanUpResponse, error)
 	// GetProgress says how far an attempt is and changes nothing, whatever its revision.
 	GetProgress(context.Context, *GetProgressRequest) (*GetProgressResponse, error)
