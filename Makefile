@@ -144,6 +144,11 @@ failover:
 moves:
 	CAIRN_TORTURE_MOVES=$(MOVES) go test -count=1 -timeout 1h -v -run '^TestMoves' ./cmd/daemon
 
+# Every interleaving of larger worlds of movers: longer, in minutes.
+.PHONY: explore
+explore:
+	CAIRN_TORTURE_EXPLORE=1 go test -count=1 -timeout 1h -v -run '^TestExplore$$' ./router/move
+
 # Go fuzzes one target at a time.
 .PHONY: fuzz
 fuzz:

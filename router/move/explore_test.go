@@ -3,6 +3,8 @@ package move_test
 import (
 	"fmt"
 	"hash/maphash"
+	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -104,33 +106,59 @@ func (g *graph) checkEnds() error {
 
 const mostWorlds = 400_000
 
+// worlds are those that are explored each time; longer ones take a minute or more, and
+// have two movers, late fences and faults where those come one at a time here.
+var (
+	worlds = map[string]budget{
+		"two movers":               {writes: 1, turns: 6},
+		"two movers, long fences":  {writes: 1, late: 1, turns: 3},
+		"two movers, a fault":      {writes: 1, faults: 1, turns: 2},
+		"faults and long fences":   {writes: 1, faults: 2, late: 1},
+		"cancelled":                {cancels: 1, late: 1, faults: 1},
+		"cancelled, two movers":    {writes: 1, cancels: 1, turns: 2},
+		"a second copy":            {writes: 1, compactions: 1, faults: 1, late: 1},
+		"a second copy, cancelled": {compactions: 1, cancels: 1, turns: 2},
+		"another epoch":            {writes: 1, renews: 1, faults: 1, late: 1},
+		"another epoch, cancelled": {renews: 1, cancels: 1, turns: 2},
+		"moved back":               {writes: 2, reverses: 1, faults: 1},
+		"moved back, two movers":   {writes: 1, reverses: 1, turns: 2},
+		"values":                   {values: 1, writes: 1, faults: 1},
+		"values, two movers":       {values: 1, writes: 1, turns: 1},
+		"values, late":             {values: 1, writes: 1, late: 1},
+		"values, cancelled":        {values: 1, writes: 1, cancels: 1, turns: 1},
+		"values, a second copy":    {values: 1, writes: 1, compactions: 1},
+		"values, another epoch":    {values: 1, writes: 1, renews: 1},
+		"values, moved back":       {values: 1, writes: 1, reverses: 1},
+		"values, forgotten":        {values: 1, writes: 1, forgets: 1},
+	}
+	longerWorlds = map[string]budget{
+		"values, late faults":           {values: 1, writes: 1, faults: 1, late: 1},
+		"values, two movers, long":      {values: 1, writes: 1, turns: 4},
+		"values, two movers, late":      {values: 1, writes: 1, late: 1, turns: 2},
+		"values, cancelled, a fault":    {values: 1, writes: 1, faults: 1, cancels: 1},
+		"values, cancelled, two movers": {values: 1, writes: 1, cancels: 1, turns: 3},
+		"values, another epoch, late":   {values: 1, writes: 1, renews: 1, late: 1, turns: 1},
+		"values, a second copy, late":   {values: 1, writes: 1, compactions: 1, late: 1, faults: 1},
+		"values, moved back, a fault":   {values: 1, writes: 1, reverses: 1, faults: 1},
+		"values, forgotten, two movers": {values: 1, writes: 1, forgets: 1, turns: 2},
+		"two values, moved back":        {values: 2, writes: 1, reverses: 1, turns: 1},
+	}
+)
+
+// exploreEnv has the longer worlds explored too.
+const exploreEnv = "CAIRN_TORTURE_EXPLORE"
+
 // TestExplore explores all interleavings of small worlds.
 func TestExplore(t *testing.T) {
-	for name, b := range map[string]budget{
-		"two movers":                    {writes: 1, turns: 6},
-		"two movers, long fences":       {writes: 1, late: 1, turns: 3},
-		"two movers, a fault":           {writes: 1, faults: 1, turns: 2},
-		"faults and long fences":        {writes: 1, faults: 2, late: 1},
-		"cancelled":                     {cancels: 1, late: 1, faults: 1},
-		"cancelled, two movers":         {writes: 1, cancels: 1, turns: 2},
-		"a second copy":                 {writes: 1, compactions: 1, faults: 1, late: 1},
-		"a second copy, cancelled":      {compactions: 1, cancels: 1, turns: 2},
-		"another epoch":                 {writes: 1, renews: 1, faults: 1, late: 1},
-		"another epoch, cancelled":      {renews: 1, cancels: 1, turns: 2},
-		"moved back":                    {writes: 2, reverses: 1, faults: 1},
-		"moved back, two movers":        {writes: 1, reverses: 1, turns: 2},
-		"values":                        {values: 1, writes: 1, faults: 1, late: 1},
-		"values, two movers":            {values: 1, writes: 1, turns: 3},
-		"values, cancelled":             {values: 1, writes: 1, faults: 1, cancels: 1},
-		"values, cancelled, two movers": {values: 1, writes: 1, cancels: 1, turns: 2},
-		"values, moved back":            {values: 1, writes: 1, reverses: 1},
-		"values, another epoch":         {values: 1, writes: 1, renews: 1, turns: 1},
-		"values, a second copy":         {values: 1, writes: 1, compactions: 1, late: 1},
-		"values, forgotten":             {values: 1, writes: 1, forgets: 1, turns: 1},
-	} {
+	all, most := maps.Clone(worlds), mostWorlds
+	if os.Getenv(exploreEnv) != "" {
+		maps.Copy(all, longerWorlds)
+		most *= 10
+	}
+	for name, b := range all {
 		t.Run(name, func(t *testing.T) {
 			rules := &tables{}
-			g, err := explore(rules, rules.begin(b), mostWorlds)
+			g, err := explore(rules, rules.begin(b), most)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -239,7 +267,7 @@ func TestExploreFinds(t *testing.T) {
 			}},
 			budget: budget{values: 1, writes: 1, late: 1, turns: 2}, says: "value",
 		},
-		"a data mover that does not heed revisions": {flaw: flaw{tokenless: true}, budget: budget{values: 1, writes: 1, faults: 1, late: 1}, says: "value"},
+		"a data mover that does not heed revisions": {flaw: flaw{tokenless: true}, budget: budget{values: 1, writes: 1, faults: 1}, says: "value"},
 		"a fence of values that ends by itself":     {flaw: flaw{lapsing: true}, budget: budget{values: 1, writes: 1}, says: "value"},
 		"a fence of values that beginning ends":     {flaw: flaw{careless: true}, budget: budget{values: 1, writes: 1, forgets: 1, turns: 2}, says: "value"},
 	} {
