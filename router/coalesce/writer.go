@@ -2,6 +2,7 @@ package coalesce
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -104,6 +105,10 @@ func (w *Writer) fly() {
 			return
 		}
 		w.carryOut(batch)
+		// Those who were answered and write again are let in first: the next
+		// batch would otherwise leave with a few of them, and the others wait for
+		// the one after it. Where nobody else can run this costs nothing.
+		runtime.Gosched()
 	}
 }
 
