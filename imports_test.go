@@ -92,7 +92,7 @@ var importTable = map[string]may{
 		packages: []string{".", "router", "shardmap/catalog", "proto/cairn/index/v1", "proto/rpcerr"},
 		modules:  []string{grpcModule, protobufModule, genproto},
 	},
-	"router/move":     {packages: []string{".", "shardmap", "shardmap/catalog"}},
+	"router/move": {packages: []string{".", "shardmap", "shardmap/catalog"}},
 	"router/datamover": {
 		packages: []string{".", "router/move", "shardmap", "shardmap/catalog", "proto/cairn/mover/v1", "proto/rpcerr"},
 		modules:  []string{grpcModule, protobufModule},
