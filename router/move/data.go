@@ -149,9 +149,13 @@ func (c *carrier) handKeys(ctx context.Context, s State, a Action, d DataMove, d
 // copyData hands on the keys that the data mover lacks of the copy, for a while. The
 // target is brought to where a part is of before it is asked for its keys.
 func (c *carrier) copyData(ctx context.Context, s State, source Source, target Target, d DataMove, data Data) (State, error) {
+	before, err := data.Progress(ctx, d)
+	if err != nil {
+		return s, err
+	}
 	var began time.Time
-	var bytes uint64
-	err := source.CopyShard(ctx, Moving(s.Move), []byte(s.Data.Copied), func(part cairn.CopiedPart) error {
+	bytes := before.Bytes
+	err = source.CopyShard(ctx, Moving(s.Move), []byte(s.Data.Copied), func(part cairn.CopiedPart) error {
 		if began.IsZero() {
 			began = c.driver.config.Now()
 		}
@@ -175,8 +179,8 @@ func (c *carrier) copyData(ctx context.Context, s State, source Source, target T
 		if err != nil {
 			return err
 		}
-		if bytes != 0 && progress.Bytes > bytes {
-			c.driver.limiter.pay(int(progress.Bytes-bytes), len(keys))
+		if progress.Bytes > bytes { // it counts anew where it has begun anew
+			c.driver.limiter.pay(int(progress.Bytes-bytes), 0)
 		}
 		bytes = progress.Bytes
 		s = s.DataAsked(Action{Kind: CopyData}, progress.DataHave)

@@ -22,6 +22,7 @@ type dataMover struct {
 	keys      map[string]bool
 	differing []cairn.Key
 	silent    bool // it does not answer
+	bytes     uint64
 	// opened is the epoch that it was committed with, ended how it was cleaned up.
 	opened uint64
 	ended  string
@@ -54,7 +55,7 @@ func (d *dataMover) call(what string, m move.DataMove, do func() error) (move.Da
 		if err := do(); err != nil {
 			return err
 		}
-		p = move.DataProgress{DataHave: d.have}
+		p = move.DataProgress{DataHave: d.have, Bytes: d.bytes}
 		return nil
 	})
 	return p, err
@@ -86,6 +87,7 @@ func (d *dataMover) Copy(_ context.Context, m move.DataMove, part move.DataCopy)
 		if d.have.Copied == "" {
 			d.have.Through = part.Index
 		}
+		d.bytes += 20
 		for _, k := range part.Keys {
 			d.keys[string(k.Key)] = true
 		}
@@ -113,7 +115,9 @@ func (d *dataMover) Verify(_ context.Context, m move.DataMove) (move.DataProgres
 }
 
 func (d *dataMover) Progress(_ context.Context, m move.DataMove) (move.DataProgress, error) {
-	return move.DataProgress{DataHave: d.have}, nil
+	d.f.mu.Lock()
+	defer d.f.mu.Unlock()
+	return move.DataProgress{DataHave: d.have, Bytes: d.bytes}, nil
 }
 
 // MovedKeys: a part of the copy has one key, which it is named by.
@@ -192,6 +196,25 @@ func TestDriverCancelsData(t *testing.T) {
 		f.settledWithData(uid, shardmap.MoveCancelled)
 		if got, want := f.move(uid).Problem, `the target's values are not the source's: of key 1 and perhaps others`; got != want {
 			t.Errorf("it says %q; want %q", got, want)
+		}
+	})
+}
+
+// TestDriverKeepsTheRateOfData: what a data mover has copied is paid for as well.
+func TestDriverKeepsTheRateOfData(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		f.withData()
+		uid := f.start(1)
+		began := time.Now()
+		stop := f.drive(move.Config{Rate: move.Rate{Bytes: 4}})
+		defer stop()
+		for f.move(uid).Phase != shardmap.MoveDone {
+			time.Sleep(100 * time.Millisecond)
+		}
+		// Three parts of 17 bytes and two of three times 20 are paid for.
+		if took := time.Since(began); took < 20*time.Second || took > 30*time.Second {
+			t.Errorf("it took %s", took)
 		}
 	})
 }

@@ -71,6 +71,9 @@ const (
 //   - a target node refuses it from Prepare to Commit, and then if it names an epoch
 //     below the shard's new one
 //
+// Readers may name the epoch in the same way. One that does not may read an old value from a
+// source node until CleanUp.
+//
 // Who is refused for the epoch locates the key again, who is refused for a fence waits
 // and does the same. Guards outlive restarts of nodes and of the data mover. They are
 // of ranges, not of shards' numbers: a writer may know the shard from before a split.
@@ -275,6 +278,9 @@ func (c *dataMoverClient) GetProgress(ctx context.Context, in *GetProgressReques
 //     the shard's own
 //   - a target node refuses it from Prepare to Commit, and then if it names an epoch
 //     below the shard's new one
+//
+// Readers may name the epoch in the same way. One that does not may read an old value from a
+// source node until CleanUp.
 //
 // Who is refused for the epoch locates the key again, who is refused for a fence waits
 // and does the same. Guards outlive restarts of nodes and of the data mover. They are
