@@ -52,14 +52,16 @@ check-format:
 	@files="$$(find . -name '*.go' ! -name '*.pb.go' ! -path './.*' ! -path '*/node_modules/*' | xargs gofmt -l)"; \
 	if [ -n "$$files" ]; then echo "not formatted; run gofmt -w:"; echo "$$files"; exit 1; fi
 
-# The peers of the benchmarks are a module of their own, which ./... leaves out.
+# The peers of the benchmarks and the Redis example are modules of their own, which
+# ./... leaves out.
 PEERS := bench/peers
+MODULES := $(PEERS) examples/redis
 
 .PHONY: check-tidy
 check-tidy:
 	go mod tidy -diff
 	go mod verify
-	go -C $(PEERS) mod tidy -diff
+	@set -e; for module in $(MODULES); do go -C $$module mod tidy -diff; done
 
 .PHONY: check-proto
 check-proto: tools
@@ -90,12 +92,12 @@ check-generated: tools
 .PHONY: check-vet
 check-vet:
 	go vet ./...
-	go -C $(PEERS) vet ./...
+	@set -e; for module in $(MODULES); do go -C $$module vet ./...; done
 
 .PHONY: check-lint
 check-lint: tools
 	golangci-lint run ./...
-	cd $(PEERS) && golangci-lint run -c $(CURDIR)/.golangci.yml ./...
+	@set -e; for module in $(MODULES); do (cd $$module && golangci-lint run -c $(CURDIR)/.golangci.yml ./...); done
 
 # Who imports whom, and the other conventions that a program can check.
 .PHONY: check-conventions
@@ -141,6 +143,11 @@ failover:
 .PHONY: moves
 moves:
 	CAIRN_TORTURE_MOVES=$(MOVES) go test -count=1 -timeout 1h -v -run '^TestMoves' ./cmd/daemon
+
+# Every interleaving of larger worlds of movers: longer, in minutes.
+.PHONY: explore
+explore:
+	CAIRN_TORTURE_EXPLORE=1 go test -count=1 -timeout 1h -v -run '^TestExplore$$' ./router/move
 
 # Go fuzzes one target at a time.
 .PHONY: fuzz

@@ -38,6 +38,7 @@ var importTable = map[string]may{
 
 	"proto/cairn/v1":       {modules: []string{grpcModule, protobufModule, genproto}},
 	"proto/cairn/index/v1": {packages: []string{"."}, modules: []string{grpcModule, protobufModule, genproto}},
+	"proto/cairn/mover/v1": {modules: []string{grpcModule, protobufModule}},
 	"proto/rpcerr":         {packages: []string{"."}, modules: []string{grpcModule, protobufModule, genproto}},
 
 	"proto/wire": {packages: []string{".", "proto/cairn/v1"}, modules: []string{protobufModule}},
@@ -91,7 +92,11 @@ var importTable = map[string]may{
 		packages: []string{".", "router", "shardmap/catalog", "proto/cairn/index/v1", "proto/rpcerr"},
 		modules:  []string{grpcModule, protobufModule, genproto},
 	},
-	"router/move":     {packages: []string{".", "shardmap", "shardmap/catalog"}},
+	"router/move": {packages: []string{".", "shardmap", "shardmap/catalog"}},
+	"router/datamover": {
+		packages: []string{".", "router/move", "shardmap", "shardmap/catalog", "proto/cairn/mover/v1", "proto/rpcerr"},
+		modules:  []string{grpcModule, protobufModule},
+	},
 	"router/health":   {packages: []string{"."}, modules: []string{grpcModule}},
 	"router/coalesce": {packages: []string{"."}},
 	"router/admin": {

@@ -124,7 +124,7 @@ func (n *naming) location(result *cairn.Located) (cairn.Location, bool) {
 	var nodesKnown, valuesKnown bool
 	location.Primary, location.Replicas, nodesKnown = n.answering(result.Nodes)
 	location.Attributes, valuesKnown = n.attributes(result.Attributes)
-	location.Version = result.Version
+	location.Version, location.Epoch = result.Version, result.Stamp.Epoch
 	return location, nodesKnown && valuesKnown
 }
 

@@ -23,6 +23,7 @@ type routing struct {
 	admin   *admin.Admin
 	metrics *metrics
 	log     *slog.Logger
+	data    *dataMovers
 	// stopFlipper ends the goroutine that has built views serve, stopMover the one
 	// that carries moves out.
 	stopFlipper, stopMover func()
@@ -46,16 +47,18 @@ func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, moves Moves, 
 	if err != nil {
 		return nil, err
 	}
+	data := new(dataMovers)
 	administrator := admin.New(admin.Config{
 		Store: store, Status: dialer.status, Identify: dialer.identify, Backup: dialer.backup, CheckFilter: checkFilter, Progress: made.ViewProgress,
 		CountWhere: func(ctx context.Context, keyspace, where string) (uint64, error) {
 			return made.CountWhere(ctx, keyspace, where, cairn.Freshness{})
 		},
 		Staged: dialer.staged, MoveTurn: moves.moveTurn, Verify: dialer.verify, Moving: dialer.moving,
+		DataProgress: data.progress,
 	})
 	return &routing{
-		made, administrator, metrics, log,
-		startFlipper(store, made.Status, log), startMover(store, dialer, administrator, moves, metrics, log),
+		made, administrator, metrics, log, data,
+		startFlipper(store, made.Status, log), startMover(store, dialer, data, administrator, moves, metrics, log),
 	}, nil
 }
 
@@ -127,4 +130,5 @@ func (r *routing) close() {
 	r.stopMover()
 	r.stopFlipper()
 	r.router.Close()
+	r.data.close()
 }

@@ -208,7 +208,7 @@ func (r *streamResponse) discard() {
 // fill writes a BatchLocateResponse. It refuses one that clients would not
 // take.
 func (r *streamResponse) fill(locations []cairn.Location, token cairn.Token) error {
-	const bytesEach = 8
+	const bytesEach = 12
 	buffer := responsePool.Get(1024 + bytesEach*len(locations))
 	out := (*buffer)[:0]
 	var table nodeTable
@@ -261,6 +261,9 @@ func appendLocation(out []byte, location *cairn.Location, table *nodeTable, erro
 	if packed != 0 {
 		size += 1 + protowire.SizeBytes(packed)
 	}
+	if location.Epoch != 0 {
+		size += 1 + protowire.SizeVarint(location.Epoch)
+	}
 	out = protowire.AppendVarint(out, uint64(size))
 	out = append(out, 1<<3, byte(cairnv1.Location_FOUND))
 	if primary != 0 {
@@ -273,6 +276,10 @@ func appendLocation(out []byte, location *cairn.Location, table *nodeTable, erro
 		for _, ref := range refs[:len(location.Replicas)] {
 			out = protowire.AppendVarint(out, ref)
 		}
+	}
+	if location.Epoch != 0 {
+		out = append(out, 7<<3)
+		out = protowire.AppendVarint(out, location.Epoch)
 	}
 	return out
 }

@@ -60,8 +60,8 @@ func TestStreamResponse(t *testing.T) {
 	for i := range nodes {
 		locations = append(locations,
 			cairn.Location{State: cairn.Found, Cluster: "c", Primary: nodes[i]},
-			cairn.Location{State: cairn.Found, Cluster: "c", Primary: nodes[i/2], Replicas: nodes[i : i+min(3, len(nodes)-i)]},
-			cairn.Location{State: cairn.Found, Cluster: "c", Primary: nodes[i], Version: cairn.Version{Epoch: 1}, Attributes: cairn.NamedValues{{Name: "a", Value: cairn.Int(-1)}}},
+			cairn.Location{State: cairn.Found, Cluster: "c", Primary: nodes[i/2], Epoch: 1 << (i % 64), Replicas: nodes[i : i+min(3, len(nodes)-i)]},
+			cairn.Location{State: cairn.Found, Cluster: "c", Primary: nodes[i], Epoch: 7, Version: cairn.Version{Epoch: 1}, Attributes: cairn.NamedValues{{Name: "a", Value: cairn.Int(-1)}}},
 			cairn.Location{State: cairn.Absent, Cluster: "c"},
 			cairn.Location{Err: cairn.Errorf(cairn.KindUnavailable, "GONE", "gone")})
 	}

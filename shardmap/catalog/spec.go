@@ -73,7 +73,7 @@ type KeyspaceSpec struct {
 	// Replicas is how many nodes an entry gets, 0 meaning DefaultReplicas.
 	Replicas   uint32
 	Attributes []AttributeSpec
-	// Mover is empty or MoverExternal.
+	// Mover is empty, MoverExternal, or the host:port of a data mover.
 	Mover string
 }
 

@@ -67,8 +67,8 @@ func (s *KeyspaceSpec) validate() error {
 }
 
 func validateMover(mover string) error {
-	if mover != "" && mover != MoverExternal {
-		return cairn.Invalid("mover", "MOVER_UNKNOWN", "%q moves no data; say %s if you move it yourself when a shard moves, or leave mover out", mover, MoverExternal)
+	if mover != "" && mover != MoverExternal && !isHostPort(mover) {
+		return cairn.Invalid("mover", "MOVER_UNKNOWN", "%q moves no data; give the host:port of a data mover, say %s if you move the data yourself when a shard moves, or leave mover out", mover, MoverExternal)
 	}
 	return nil
 }

@@ -555,7 +555,10 @@ type Location struct {
 	// FOUND, full view: the entry's attributes; an absent one is left out.
 	Attributes map[string]*Value `protobuf:"bytes,5,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// ERROR: why.
-	Error         *status.Status `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
+	Error *status.Status `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
+	// FOUND: the epoch of the key's shard. It grows when the shard's owner changes. Who
+	// writes the key's data names it, so that a node that has lost the key can refuse.
+	Epoch         uint64 `protobuf:"varint,7,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -630,6 +633,13 @@ func (x *Location) GetError() *status.Status {
 		return x.Error
 	}
 	return nil
+}
+
+func (x *Location) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
 }
 
 type ListEntriesRequest struct {
@@ -1170,7 +1180,7 @@ const file_cairn_v1_locator_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x125\n" +
 	"\x05batch\x18\x02 \x01(\v2\x1d.cairn.v1.BatchLocateResponseH\x00R\x05batch\x12*\n" +
 	"\x05error\x18\x03 \x01(\v2\x12.google.rpc.StatusH\x00R\x05errorB\b\n" +
-	"\x06result\"\xa0\x03\n" +
+	"\x06result\"\xb6\x03\n" +
 	"\bLocation\x12.\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x18.cairn.v1.Location.StateR\x05state\x12\x18\n" +
 	"\aprimary\x18\x02 \x01(\rR\aprimary\x12\x1a\n" +
@@ -1179,7 +1189,8 @@ const file_cairn_v1_locator_proto_rawDesc = "" +
 	"\n" +
 	"attributes\x18\x05 \x03(\v2\".cairn.v1.Location.AttributesEntryR\n" +
 	"attributes\x12(\n" +
-	"\x05error\x18\x06 \x01(\v2\x12.google.rpc.StatusR\x05error\x1aN\n" +
+	"\x05error\x18\x06 \x01(\v2\x12.google.rpc.StatusR\x05error\x12\x14\n" +
+	"\x05epoch\x18\a \x01(\x04R\x05epoch\x1aN\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12%\n" +
 	"\x05value\x18\x02 \x01(\v2\x0f.cairn.v1.ValueR\x05value:\x028\x01\"C\n" +

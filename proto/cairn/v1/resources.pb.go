@@ -362,7 +362,7 @@ func (x View_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use View_State.Descriptor instead.
 func (View_State) EnumDescriptor() ([]byte, []int) {
-	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{7, 0}
+	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{8, 0}
 }
 
 // Keyspace is a named set of keys with one placement scheme and one attribute
@@ -380,9 +380,10 @@ type Keyspace struct {
 	// The revision of the last change to this declaration.
 	Revision   uint64 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
 	ShardCount uint64 `protobuf:"varint,7,opt,name=shard_count,json=shardCount,proto3" json:"shard_count,omitempty"`
-	// Who moves the data behind the entries when a shard moves: "external" where
-	// the owner of the keyspace does. Unset: nobody, so that no shard with entries
-	// moves.
+	// Who moves the data behind the entries when a shard moves: the host:port of a data
+	// mover (cairn.mover.v1), or "external" where the owner of the keyspace does. Unset:
+	// nobody, so that no shard moves with which a key's node would change. A change of it
+	// holds for moves that are under way too.
 	Mover         string `protobuf:"bytes,8,opt,name=mover,proto3" json:"mover,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -940,6 +941,12 @@ type Move struct {
 	// be asked.
 	Entries      *uint64 `protobuf:"varint,14,opt,name=entries,proto3,oneof" json:"entries,omitempty"`
 	EntriesTotal *uint64 `protobuf:"varint,15,opt,name=entries_total,json=entriesTotal,proto3,oneof" json:"entries_total,omitempty"`
+	// How many keys of them get another node, as far as is known: all, or none where the
+	// node map has the same servers on both sides.
+	KeysChangingNodes *uint64 `protobuf:"varint,18,opt,name=keys_changing_nodes,json=keysChangingNodes,proto3,oneof" json:"keys_changing_nodes,omitempty"`
+	// What the keyspace's data mover says; unset without one, or while it does not
+	// answer.
+	Data *DataProgress `protobuf:"bytes,19,opt,name=data,proto3" json:"data,omitempty"`
 	// Until when the former owner keeps what it had; unset where it does not.
 	KeptUntil     *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=kept_until,json=keptUntil,proto3" json:"kept_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1088,11 +1095,97 @@ func (x *Move) GetEntriesTotal() uint64 {
 	return 0
 }
 
+func (x *Move) GetKeysChangingNodes() uint64 {
+	if x != nil && x.KeysChangingNodes != nil {
+		return *x.KeysChangingNodes
+	}
+	return 0
+}
+
+func (x *Move) GetData() *DataProgress {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 func (x *Move) GetKeptUntil() *timestamppb.Timestamp {
 	if x != nil {
 		return x.KeptUntil
 	}
 	return nil
+}
+
+// DataProgress is how far the data behind a moving shard is.
+type DataProgress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Values that were copied, again or for the first time, and their bytes.
+	ValuesCopied uint64 `protobuf:"varint,1,opt,name=values_copied,json=valuesCopied,proto3" json:"values_copied,omitempty"`
+	BytesCopied  uint64 `protobuf:"varint,2,opt,name=bytes_copied,json=bytesCopied,proto3" json:"bytes_copied,omitempty"`
+	// Values that are known to be left.
+	ValuesLeft uint64 `protobuf:"varint,3,opt,name=values_left,json=valuesLeft,proto3" json:"values_left,omitempty"`
+	// The keys that the shard had when it was copied have all been handed over.
+	Complete      bool `protobuf:"varint,4,opt,name=complete,proto3" json:"complete,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataProgress) Reset() {
+	*x = DataProgress{}
+	mi := &file_cairn_v1_resources_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataProgress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataProgress) ProtoMessage() {}
+
+func (x *DataProgress) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_resources_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataProgress.ProtoReflect.Descriptor instead.
+func (*DataProgress) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *DataProgress) GetValuesCopied() uint64 {
+	if x != nil {
+		return x.ValuesCopied
+	}
+	return 0
+}
+
+func (x *DataProgress) GetBytesCopied() uint64 {
+	if x != nil {
+		return x.BytesCopied
+	}
+	return 0
+}
+
+func (x *DataProgress) GetValuesLeft() uint64 {
+	if x != nil {
+		return x.ValuesLeft
+	}
+	return 0
+}
+
+func (x *DataProgress) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
 }
 
 // View is a declared filter and sort over a keyspace's entries.
@@ -1131,7 +1224,7 @@ type View struct {
 
 func (x *View) Reset() {
 	*x = View{}
-	mi := &file_cairn_v1_resources_proto_msgTypes[7]
+	mi := &file_cairn_v1_resources_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1143,7 +1236,7 @@ func (x *View) String() string {
 func (*View) ProtoMessage() {}
 
 func (x *View) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_resources_proto_msgTypes[7]
+	mi := &file_cairn_v1_resources_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1156,7 +1249,7 @@ func (x *View) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use View.ProtoReflect.Descriptor instead.
 func (*View) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{7}
+	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *View) GetName() string {
@@ -1349,7 +1442,7 @@ const file_cairn_v1_resources_proto_rawDesc = "" +
 	"cairn/MoveR\x04move:D\xeaAA\n" +
 	"\vcairn/Shard\x12#keyspaces/{keyspace}/shards/{shard}*\x06shards2\x05shardB\n" +
 	"\n" +
-	"\b_entries\"\xc2\x06\n" +
+	"\b_entries\"\xc5\a\n" +
 	"\x04Move\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12&\n" +
 	"\x05shard\x18\x02 \x01(\tB\x10\xfaA\r\n" +
@@ -1374,7 +1467,9 @@ const file_cairn_v1_resources_proto_rawDesc = "" +
 	"\n" +
 	"phase_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\tphaseTime\x12\x1d\n" +
 	"\aentries\x18\x0e \x01(\x04H\x00R\aentries\x88\x01\x01\x12(\n" +
-	"\rentries_total\x18\x0f \x01(\x04H\x01R\fentriesTotal\x88\x01\x01\x12>\n" +
+	"\rentries_total\x18\x0f \x01(\x04H\x01R\fentriesTotal\x88\x01\x01\x128\n" +
+	"\x13keys_changing_nodes\x18\x12 \x01(\x04B\x03\xe0A\x03H\x02R\x11keysChangingNodes\x88\x01\x01\x12/\n" +
+	"\x04data\x18\x13 \x01(\v2\x16.cairn.v1.DataProgressB\x03\xe0A\x03R\x04data\x12>\n" +
 	"\n" +
 	"kept_until\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\tkeptUntil\"\x7f\n" +
 	"\x05Phase\x12\x15\n" +
@@ -1391,7 +1486,14 @@ const file_cairn_v1_resources_proto_rawDesc = "" +
 	"cairn/Move\x12\fmoves/{move}*\x05moves2\x04moveB\n" +
 	"\n" +
 	"\b_entriesB\x10\n" +
-	"\x0e_entries_total\"\xe3\x04\n" +
+	"\x0e_entries_totalB\x16\n" +
+	"\x14_keys_changing_nodes\"\x93\x01\n" +
+	"\fDataProgress\x12#\n" +
+	"\rvalues_copied\x18\x01 \x01(\x04R\fvaluesCopied\x12!\n" +
+	"\fbytes_copied\x18\x02 \x01(\x04R\vbytesCopied\x12\x1f\n" +
+	"\vvalues_left\x18\x03 \x01(\x04R\n" +
+	"valuesLeft\x12\x1a\n" +
+	"\bcomplete\x18\x04 \x01(\bR\bcomplete\"\xe3\x04\n" +
 	"\x04View\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x122\n" +
 	"\bkeyspace\x18\x02 \x01(\tB\x16\xe0A\x02\xfaA\x10\n" +
@@ -1431,7 +1533,7 @@ func file_cairn_v1_resources_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_v1_resources_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_cairn_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_cairn_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_cairn_v1_resources_proto_goTypes = []any{
 	(Placement_Scheme)(0),         // 0: cairn.v1.Placement.Scheme
 	(Attribute_Type)(0),           // 1: cairn.v1.Attribute.Type
@@ -1446,29 +1548,31 @@ var file_cairn_v1_resources_proto_goTypes = []any{
 	(*Node)(nil),                  // 10: cairn.v1.Node
 	(*Shard)(nil),                 // 11: cairn.v1.Shard
 	(*Move)(nil),                  // 12: cairn.v1.Move
-	(*View)(nil),                  // 13: cairn.v1.View
-	nil,                           // 14: cairn.v1.Keyspace.AttributesEntry
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*DataProgress)(nil),          // 13: cairn.v1.DataProgress
+	(*View)(nil),                  // 14: cairn.v1.View
+	nil,                           // 15: cairn.v1.Keyspace.AttributesEntry
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
 }
 var file_cairn_v1_resources_proto_depIdxs = []int32{
 	7,  // 0: cairn.v1.Keyspace.placement:type_name -> cairn.v1.Placement
-	14, // 1: cairn.v1.Keyspace.attributes:type_name -> cairn.v1.Keyspace.AttributesEntry
+	15, // 1: cairn.v1.Keyspace.attributes:type_name -> cairn.v1.Keyspace.AttributesEntry
 	0,  // 2: cairn.v1.Placement.scheme:type_name -> cairn.v1.Placement.Scheme
 	1,  // 3: cairn.v1.Attribute.type:type_name -> cairn.v1.Attribute.Type
 	10, // 4: cairn.v1.Cluster.nodes:type_name -> cairn.v1.Node
 	2,  // 5: cairn.v1.Cluster.health:type_name -> cairn.v1.Cluster.Health
 	3,  // 6: cairn.v1.Node.state:type_name -> cairn.v1.Node.State
 	4,  // 7: cairn.v1.Move.phase:type_name -> cairn.v1.Move.Phase
-	15, // 8: cairn.v1.Move.create_time:type_name -> google.protobuf.Timestamp
-	15, // 9: cairn.v1.Move.phase_time:type_name -> google.protobuf.Timestamp
-	15, // 10: cairn.v1.Move.kept_until:type_name -> google.protobuf.Timestamp
-	5,  // 11: cairn.v1.View.state:type_name -> cairn.v1.View.State
-	8,  // 12: cairn.v1.Keyspace.AttributesEntry.value:type_name -> cairn.v1.Attribute
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	16, // 8: cairn.v1.Move.create_time:type_name -> google.protobuf.Timestamp
+	16, // 9: cairn.v1.Move.phase_time:type_name -> google.protobuf.Timestamp
+	13, // 10: cairn.v1.Move.data:type_name -> cairn.v1.DataProgress
+	16, // 11: cairn.v1.Move.kept_until:type_name -> google.protobuf.Timestamp
+	5,  // 12: cairn.v1.View.state:type_name -> cairn.v1.View.State
+	8,  // 13: cairn.v1.Keyspace.AttributesEntry.value:type_name -> cairn.v1.Attribute
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_resources_proto_init() }
@@ -1486,7 +1590,7 @@ func file_cairn_v1_resources_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_resources_proto_rawDesc), len(file_cairn_v1_resources_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
