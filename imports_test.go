@@ -99,7 +99,7 @@ var importTable = map[string]may{
 	},
 	"router/server": {
 		packages: []string{".", "router", "router/admin", "shardmap", "shardmap/catalog", "shardmap/plan", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
-		modules:  []string{grpcModule, protobufModule, genproto},
+		modules:  []string{grpcModule, protobufModule, genproto, "golang.org/x/sync"},
 	},
 	"router/client": {
 		packages: []string{".", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},

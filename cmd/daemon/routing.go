@@ -23,6 +23,9 @@ type routing struct {
 	admin   *admin.Admin
 	metrics *metrics
 	log     *slog.Logger
+	// draining ends with drain, which has clients asked to end their streams.
+	draining context.Context
+	drain    context.CancelFunc
 	// stopFlipper ends the goroutine that has built views serve, stopMover the one
 	// that carries moves out.
 	stopFlipper, stopMover func()
@@ -52,15 +55,16 @@ func openRouting(store *mapStore, local *hosts, moves Moves, metrics *metrics, l
 		},
 		Staged: dialer.staged, MoveTurn: moves.moveTurn, Verify: dialer.verify, Moving: dialer.moving,
 	})
+	draining, drain := context.WithCancel(context.Background())
 	return &routing{
-		made, administrator, metrics, log,
+		made, administrator, metrics, log, draining, drain,
 		startFlipper(store, made.Status, log), startMover(store, dialer, administrator, moves, metrics, log),
 	}, nil
 }
 
 // services is for edge.serve.
 func (r *routing) services() (*grpc.Server, error) {
-	edge, err := server.New(server.Config{Router: r.router, Admin: r.admin, Log: r.log, Events: r.metrics.edgeEvents()})
+	edge, err := server.New(server.Config{Router: r.router, Admin: r.admin, Log: r.log, Draining: r.draining, Events: r.metrics.edgeEvents()})
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +127,7 @@ func named(request any) string {
 }
 
 func (r *routing) close() {
+	r.drain()
 	r.stopMover()
 	r.stopFlipper()
 	r.router.Close()
