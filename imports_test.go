@@ -82,7 +82,7 @@ var importTable = map[string]may{
 	},
 
 	"router": {
-		packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/placement", "views/page"},
+		packages: []string{".", "router/collapse", "shardmap", "shardmap/catalog", "shardmap/placement", "views/page"},
 		modules:  []string{"golang.org/x/sync"},
 	},
 	// Simulated clusters for tests.
@@ -93,6 +93,8 @@ var importTable = map[string]may{
 	},
 	"router/move":     {packages: []string{".", "shardmap", "shardmap/catalog"}},
 	"router/coalesce": {packages: []string{"."}},
+	// One request of identical ones that are in flight.
+	"router/collapse": {},
 	"router/admin": {
 		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/plan", "shardmap/placement"},
 		modules:  []string{"golang.org/x/sync"},

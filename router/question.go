@@ -46,7 +46,7 @@ type viewPart struct {
 	page.Run[cairn.ViewRow]
 	request cairn.ViewRequest
 	reply   *cairn.ViewReply // nil until it has answered
-	census  *census
+	of      *question
 	status  *cairn.IndexStatus
 	// refused tells whether it wants the question decided by a newer map,
 	// missing is why the answer will be without it.
@@ -63,8 +63,8 @@ type viewPart struct {
 }
 
 func (p *viewPart) send(ctx context.Context, index Index, read cairn.Read) (cairn.Answer, cairn.Fingerprint, error) {
-	if p.census != nil {
-		status, err := p.census.ask(ctx, p.owner.Cluster, index, read.Epoch)
+	if census := p.of.census; census != nil {
+		status, err := census.ask(ctx, p.owner.Cluster, index, read.Epoch)
 		if err != nil {
 			return cairn.Answer{}, 0, err
 		}
@@ -75,7 +75,8 @@ func (p *viewPart) send(ctx context.Context, index Index, read cairn.Read) (cair
 	if p.request.WithPlan {
 		defer func(began time.Time) { p.took = time.Since(began) }(time.Now())
 	}
-	reply, err := index.AskView(ctx, &p.request)
+	reply, joined, err := p.of.router.askView(ctx, p.owner.Cluster, index, &p.request)
+	p.of.answered(p, joined)
 	if err != nil {
 		var answer cairn.Answer
 		if reply != nil {
@@ -87,6 +88,15 @@ func (p *viewPart) send(ctx context.Context, index Index, read cairn.Read) (cair
 		p.reply, p.revision = reply, max(p.revision, reply.Revision)
 	}
 	return reply.Answer, reply.Fingerprint, nil
+}
+
+// answered tells the listener of a part's answer.
+func (q *question) answered(p *viewPart, joined bool) {
+	event := QuestionEvent{Verb: q.verb, Keyspace: q.name, Cluster: q.cluster(&p.part).Name, Source: SourceIndex}
+	if joined {
+		event.Source = SourceJoined
+	}
+	q.router.questioned(event)
 }
 
 // versionMoved takes an index's word that it does not know a version for what
@@ -180,7 +190,7 @@ func (q *question) decide(ctx context.Context, revision uint64) (replaced bool, 
 	before := q.parts
 	slab := make([]viewPart, 0, len(owners))
 	q.parts = partsOf(owners, old, func(owner shardmap.Owner) *viewPart {
-		slab = append(slab, viewPart{part: part{owner: owner}, Run: page.Run[cairn.ViewRow]{More: true}, census: q.census})
+		slab = append(slab, viewPart{part: part{owner: owner}, Run: page.Run[cairn.ViewRow]{More: true}, of: q})
 		p := &slab[len(slab)-1]
 		// A cluster that could not be reached is not waited for again.
 		if at := slices.IndexFunc(before, func(b *viewPart) bool { return b.owner.Cluster == owner.Cluster }); at >= 0 && before[at].missing != nil {

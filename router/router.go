@@ -13,6 +13,7 @@ type Router struct {
 	timeout     time.Duration
 	connections *connections
 	holds       *holds
+	viewFlights viewFlights
 }
 
 // New makes a Router. It waits for nothing: while there is no map, requests
@@ -28,6 +29,7 @@ func New(config Config) (*Router, error) {
 	if r.timeout == 0 {
 		r.timeout = DefaultTimeout
 	}
+	r.viewFlights.Patience = r.timeout
 	r.connections = &connections{
 		dial: config.Dial, release: config.Release, grace: r.timeout,
 		byCluster: make(map[cairn.UID]*connection),
@@ -49,6 +51,13 @@ func (r *Router) ended(verb Verb, keyspace string, keys, failed int, began time.
 		failed = keys
 	}
 	r.config.Events.Request(RequestEvent{Verb: verb, Keyspace: keyspace, Keys: keys, Failed: failed, Duration: time.Since(began), Err: err})
+}
+
+// questioned tells the listener where a question's answer came from.
+func (r *Router) questioned(event QuestionEvent) {
+	if r.config.Events.Question != nil {
+		r.config.Events.Question(event)
+	}
 }
 
 // began is when a request began, if anyone wants to know.

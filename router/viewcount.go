@@ -11,9 +11,7 @@ import (
 func (r *Router) selecting(verb Verb, asked cairn.Asked, selection *cairn.Selection) *question {
 	q := &question{sweep: sweep{router: r, verb: verb}, partial: selection.Partial}
 	q.request = cairn.ViewRequest{Where: selection.Where, Asked: asked}
-	if selection.Where != "" {
-		q.request.Now = time.Now().UnixMicro()
-	}
+	q.request.Now = nowOf(selection.Where, time.Now().UnixMicro())
 	return q
 }
 

@@ -133,11 +133,9 @@ func (p *paging) check() (cairn.Freshness, error) {
 		freshness.Token = floorOf(freshness).Merge(cursor.Token)
 		freshness.Level = max(freshness.Level, cairn.AtLeast)
 	}
-	if q.Where != "" {
-		p.request.Now = time.Now().UnixMicro()
-		if p.cursor != nil {
-			p.request.Now = p.cursor.Now
-		}
+	p.request.Now = nowOf(q.Where, time.Now().UnixMicro())
+	if p.cursor != nil {
+		p.request.Now = p.cursor.Now
 	}
 	return freshness, nil
 }
