@@ -2,7 +2,6 @@ package router
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -12,9 +11,13 @@ import (
 	"cairn/router/collapse"
 )
 
-// questionID tells questions to indexes apart: a hash of all that decides the
-// answer but how fresh it is.
-type questionID [sha256.Size]byte
+// questionID tells questions to indexes apart: all that decides the answer, but for
+// how fresh it is, in one form.
+type questionID string
+
+// longestQuestion bounds what is kept of a question that is under way; a longer one
+// goes alone.
+const longestQuestion = 4 << 10
 
 // viewFlights are the questions about views that are being asked.
 type viewFlights = collapse.Group[questionID, *cairn.ViewReply]
@@ -23,11 +26,16 @@ type viewFlights = collapse.Group[questionID, *cairn.ViewReply]
 // question if that is being asked as freshly. The reply may be others' too: it must
 // not be changed. It fails as Index.AskView does.
 func (r *Router) askView(ctx context.Context, cluster cairn.UID, index Index, asked *cairn.ViewRequest) (reply *cairn.ViewReply, joined bool, err error) {
+	id := identify(cluster, asked)
+	if len(id) > longestQuestion {
+		reply, err = index.AskView(ctx, asked)
+		return reply, false, err
+	}
 	need := collapse.Need{Epoch: asked.Epoch, Index: asked.Index, Latest: asked.Level == cairn.Linearizable}
 	// It may go on when the first caller has left, with whatever was his.
 	request := *asked
 	request.Key = slices.Clone(asked.Key)
-	return r.viewFlights.Do(ctx, identify(cluster, asked), need, func(ctx context.Context) (*cairn.ViewReply, error) {
+	return r.viewFlights.Do(ctx, id, need, func(ctx context.Context) (*cairn.ViewReply, error) {
 		return index.AskView(ctx, &request)
 	})
 }
@@ -76,7 +84,7 @@ func identify(cluster cairn.UID, asked *cairn.ViewRequest) questionID {
 		}
 	}
 	*buffer = out
-	return sha256.Sum256(out)
+	return questionID(out)
 }
 
 // appendText appends a text with its length before it, so that none runs into the

@@ -33,8 +33,8 @@ type Group[K comparable, V any] struct {
 	// Flights is how many can be joined at a time, Waiting how many callers may wait
 	// for one of them; 0 for the defaults. Beyond them requests go alone.
 	Flights, Waiting int
-	// Patience is how long a flight may take at least, whatever time its first
-	// caller has left: who joins may have more. 0: its first caller's time.
+	// Patience is how long a flight has at least, whatever time its first caller has
+	// left: who joins may have more. 0: its first caller's time.
 	Patience time.Duration
 
 	mu      sync.Mutex // guards what follows and the flights
@@ -44,8 +44,8 @@ type Group[K comparable, V any] struct {
 // flight is one request on its way.
 type flight[V any] struct {
 	need Need
-	// sent: whoever comes from now on may have been acknowledged something that the
-	// answer does not have.
+	// sent, of one that asks for the latest: whoever comes from now on may have been
+	// acknowledged something that the answer does not have.
 	sent bool
 	// waiting is how many callers there are; with the last one the flight ends.
 	waiting int
@@ -114,7 +114,7 @@ func (g *Group[K, V]) board(ctx context.Context, key K, need Need, ask func(cont
 		return nil, false
 	}
 	f = &flight[V]{need: need, waiting: 1, landed: make(chan struct{})}
-	f.ctx, f.cancel = g.time(ctx)
+	f.ctx, f.cancel = g.context(ctx)
 	if g.flights == nil {
 		g.flights = make(map[K]*flight[V])
 	}
@@ -131,18 +131,26 @@ func limit(own, otherwise int) int {
 	return otherwise
 }
 
-// time is a flight's context, which ends by itself at its first caller's deadline or
-// after the Group's patience, whichever is later.
-func (g *Group[K, V]) time(ctx context.Context) (context.Context, context.CancelFunc) {
-	values := context.WithoutCancel(ctx)
-	deadline, has := ctx.Deadline()
-	if !has {
-		return context.WithCancel(values)
+// flightContext ends when nobody waits any more. By its deadline those who carry the
+// request out know how long it is of use, its first caller's time or the Group's
+// patience, whichever is longer; it needs no timer, since every caller has his own.
+type flightContext struct {
+	context.Context
+	deadline time.Time // zero: none
+}
+
+func (c *flightContext) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
+
+func (g *Group[K, V]) context(ctx context.Context) (context.Context, context.CancelFunc) {
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c := &flightContext{Context: inner}
+	if deadline, has := ctx.Deadline(); has {
+		c.deadline = deadline
+		if patient := time.Now().Add(g.Patience); patient.After(deadline) {
+			c.deadline = patient
+		}
 	}
-	if patient := time.Now().Add(g.Patience); patient.After(deadline) {
-		deadline = patient
-	}
-	return context.WithDeadline(values, deadline)
+	return c, cancel
 }
 
 // fly carries a request out.
@@ -158,13 +166,16 @@ func (g *Group[K, V]) fly(key K, f *flight[V], ask func(context.Context) (V, err
 		close(f.landed)
 		f.cancel()
 	}()
-	// Callers that can run do so first: they may want to join.
-	runtime.Gosched()
-	g.mu.Lock()
-	f.sent = true
-	g.mu.Unlock()
+	if f.need.Latest {
+		// Callers that can run do so first: they may want to join.
+		runtime.Gosched()
+		g.mu.Lock()
+		f.sent = true
+		g.mu.Unlock()
+	}
 	f.value, f.err = ask(f.ctx)
-	f.late = f.err != nil && f.ctx.Err() != nil
+	deadline, has := f.ctx.Deadline()
+	f.late = f.err != nil && has && !time.Now().Before(deadline)
 	returned = true
 }
 

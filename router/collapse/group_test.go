@@ -198,10 +198,18 @@ func TestIdenticalRequestsAreOne(t *testing.T) {
 // time: all others are answered, by one request more at most.
 func TestTheFirstOnesTroubleIsNobodyElses(t *testing.T) {
 	const others = 1_999
-	for name, trouble := range map[string]func(ctx context.Context, leave func()){
-		"panics":      func(context.Context, func()) { panic("a defect") },
-		"leaves":      func(_ context.Context, leave func()) { leave(); time.Sleep(time.Second) },
-		"has no time": func(ctx context.Context, _ func()) { <-ctx.Done() },
+	for name, trouble := range map[string]func(ctx context.Context, leave func()) error{
+		"panics": func(context.Context, func()) error { panic("a defect") },
+		"leaves": func(_ context.Context, leave func()) error {
+			leave()
+			time.Sleep(time.Second)
+			return nil
+		},
+		"has no time": func(ctx context.Context, _ func()) error {
+			deadline, _ := ctx.Deadline()
+			time.Sleep(time.Until(deadline))
+			return context.DeadlineExceeded
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -213,8 +221,7 @@ func TestTheFirstOnesTroubleIsNobodyElses(t *testing.T) {
 				ask := func(ctx context.Context) (int, error) {
 					if asked.Add(1) == 1 {
 						<-begin
-						trouble(ctx, leave)
-						return 7, ctx.Err()
+						return 7, trouble(ctx, leave)
 					}
 					<-again
 					return 7, nil
