@@ -85,6 +85,9 @@ type Config struct {
 	Timeout time.Duration
 	// Hold bounds the writes that wait while a shard changes its owner.
 	Hold HoldLimits
+	// KeptBytes bounds the answers to pinned questions about views that are kept; 0
+	// for DefaultKeptBytes.
+	KeptBytes int64
 	// Events are told what happens; the zero Events are not.
 	Events Events
 }

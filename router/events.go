@@ -73,6 +73,8 @@ const (
 	SourceIndex Source = "index"
 	// SourceJoined: somebody else was asking the same.
 	SourceJoined Source = "joined"
+	// SourceKept: a pinned question, whose answer was there.
+	SourceKept Source = "kept"
 )
 
 // QuestionEvent is one cluster's answer to a question about a view.

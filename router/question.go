@@ -23,6 +23,7 @@ type question struct {
 	view    *catalog.View
 	version *catalog.ViewVersion
 	partial bool
+	pinned  bool
 	// request is what every part is asked, but for Read and where its page
 	// begins.
 	request cairn.ViewRequest
@@ -75,8 +76,19 @@ func (p *viewPart) send(ctx context.Context, index Index, read cairn.Read) (cair
 	if p.request.WithPlan {
 		defer func(began time.Time) { p.took = time.Since(began) }(time.Now())
 	}
+	if p.of.pinned {
+		if reply := p.of.router.kept.get(p.pin(read.Index)); reply != nil && read.Level == cairn.AtLeast {
+			p.reply, p.revision = reply, max(p.revision, reply.Revision)
+			p.of.answered(p, SourceKept)
+			return reply.Answer, reply.Fingerprint, nil
+		}
+	}
 	reply, joined, err := p.of.router.askView(ctx, p.owner.Cluster, index, &p.request)
-	p.of.answered(p, joined)
+	if joined {
+		p.of.answered(p, SourceJoined)
+	} else {
+		p.of.answered(p, SourceIndex)
+	}
 	if err != nil {
 		var answer cairn.Answer
 		if reply != nil {
@@ -86,17 +98,24 @@ func (p *viewPart) send(ctx context.Context, index Index, read cairn.Read) (cair
 	}
 	if reply.Fingerprint == p.owner.Fingerprint {
 		p.reply, p.revision = reply, max(p.revision, reply.Revision)
+		if p.of.pinned {
+			p.of.router.kept.put(p.pin(reply.Index), reply)
+		}
 	}
 	return reply.Answer, reply.Fingerprint, nil
 }
 
+// pin names the answer to a part's request as of a log index. The map that says
+// which shards it is about is as new as the token that asks for it.
+func (p *viewPart) pin(index uint64) pinnedID {
+	request := p.request
+	request.Level = cairn.Eventual // the index says how fresh it is
+	return pinnedID{question: identify(p.owner.Cluster, &request), shards: p.owner.Fingerprint, index: index}
+}
+
 // answered tells the listener of a part's answer.
-func (q *question) answered(p *viewPart, joined bool) {
-	event := QuestionEvent{Verb: q.verb, Keyspace: q.name, Cluster: q.cluster(&p.part).Name, Source: SourceIndex}
-	if joined {
-		event.Source = SourceJoined
-	}
-	q.router.questioned(event)
+func (q *question) answered(p *viewPart, from Source) {
+	q.router.questioned(QuestionEvent{Verb: q.verb, Keyspace: q.name, Cluster: q.cluster(&p.part).Name, Source: from})
 }
 
 // versionMoved takes an index's word that it does not know a version for what

@@ -14,6 +14,7 @@ type Router struct {
 	connections *connections
 	holds       *holds
 	viewFlights viewFlights
+	kept        *keptAnswers
 }
 
 // New makes a Router. It waits for nothing: while there is no map, requests
@@ -25,7 +26,10 @@ func New(config Config) (*Router, error) {
 	if config.Timeout < 0 {
 		return nil, cairn.Invalid("timeout", "TIMEOUT_NEGATIVE", "a timeout of %s", config.Timeout)
 	}
-	r := &Router{config: config, timeout: config.Timeout, holds: &holds{topology: config.Topology, limits: config.Hold.withDefaults()}}
+	if config.KeptBytes < 0 {
+		return nil, cairn.Invalid("kept_bytes", "KEPT_BYTES_NEGATIVE", "room for %d bytes of answers", config.KeptBytes)
+	}
+	r := &Router{config: config, kept: newKeptAnswers(config.KeptBytes), timeout: config.Timeout, holds: &holds{topology: config.Topology, limits: config.Hold.withDefaults()}}
 	if r.timeout == 0 {
 		r.timeout = DefaultTimeout
 	}

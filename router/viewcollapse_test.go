@@ -21,7 +21,8 @@ import (
 // crowd is very many identical questions at once, to routers over one bed.
 type crowd struct {
 	*bed.Bed
-	routers []*router.Router
+	routers    []*router.Router
+	topologies []*bed.Topology // theirs
 	// asked counts what reaches the indexes, by cluster; joined the parts that
 	// others were asking for.
 	mu     sync.Mutex
@@ -65,7 +66,8 @@ func newCrowd(t *testing.T, clusters, routers int) *crowd {
 	}
 	b.NoteAll()
 	for range routers {
-		r, err := router.New(router.Config{Topology: b.Topology(), Dial: b.Dial, Events: router.Events{Question: func(e router.QuestionEvent) {
+		topology := b.Topology()
+		r, err := router.New(router.Config{Topology: topology, Dial: b.Dial, Events: router.Events{Question: func(e router.QuestionEvent) {
 			if e.Source == router.SourceJoined {
 				c.joined.Add(1)
 			}
@@ -74,7 +76,7 @@ func newCrowd(t *testing.T, clusters, routers int) *crowd {
 			t.Fatal(err)
 		}
 		t.Cleanup(r.Close)
-		c.routers = append(c.routers, r)
+		c.routers, c.topologies = append(c.routers, r), append(c.topologies, topology)
 	}
 	for i := range 100 {
 		write := cairn.Write{Operation: cairn.Put, Key: fmt.Appendf(nil, "k%03d", i), Attributes: cairn.NamedValues{{Name: "size", Value: cairn.Int(int64(i))}}}

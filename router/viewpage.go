@@ -40,7 +40,7 @@ const defaultViewPage = 50
 // An offset beyond the last row gives an empty page.
 func (r *Router) QueryView(ctx context.Context, query cairn.PageQuery) (cairn.ViewPage, error) {
 	began := r.began()
-	p := &paging{question: question{sweep: sweep{router: r, verb: VerbQueryView}, partial: query.Partial}, query: &query}
+	p := &paging{question: question{sweep: sweep{router: r, verb: VerbQueryView}, partial: query.Partial, pinned: query.Pinned}, query: &query}
 	out, err := p.run(ctx)
 	r.ended(VerbQueryView, p.name, max(len(out.Rows), 1), 0, began, err)
 	return out, err
