@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -91,12 +92,20 @@ func (s *locateSession) signal() {
 	}
 }
 
-// abandon is for a locate that nobody waits for any more: if it is not sent yet it
-// is left out.
+// abandon takes back a locate that nobody waits for any more. A batch whose locates
+// have all left is not waited for either.
 func (s *locateSession) abandon(c *locate) {
 	s.mu.Lock()
-	c.gone = true
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if c.batch == nil {
+		if i := slices.Index(s.queue, c); i >= 0 {
+			s.queue = slices.Delete(s.queue, i, i+1)
+		}
+		return
+	}
+	if c.batch.gone++; c.batch.gone == len(c.batch.request.GetBatch().GetKeys()) {
+		delete(s.pending, c.batch.request.GetId())
+	}
 }
 
 // run opens the stream and sends until the session ends.
@@ -153,9 +162,7 @@ func (s *locateSession) take(packer *locatePacker) (ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.queue {
-		if !c.gone {
-			packer.add(c)
-		}
+		packer.add(c)
 	}
 	clear(s.queue)
 	s.queue = s.queue[:0]

@@ -59,8 +59,10 @@ type locateBatch struct {
 	fellows fellows
 	request cairnv1.StreamLocateRequest
 	// locates are nil where they have been answered; left says how many have not.
-	locates  []*locate
-	left     int
+	locates []*locate
+	left    int
+	// gone is how many nobody waits for any more. Guarded by the mutex of the session.
+	gone     int
 	bytes    int
 	deadline time.Time // the first of its locates'
 }
@@ -88,6 +90,7 @@ func (b *locateBatch) add(c *locate, key []byte) {
 	}
 	b.request.Batch.Keys = append(b.request.Batch.Keys, key)
 	b.locates = append(b.locates, c)
+	c.batch = b
 	b.left++
 	b.bytes += len(key)
 }

@@ -61,3 +61,28 @@ func TestLocatesArePackedWithTheirFellows(t *testing.T) {
 		}
 	})
 }
+
+// TestNothingIsKeptForWhoHasLeft has callers leave before and after they are sent.
+func TestNothingIsKeptForWhoHasLeft(t *testing.T) {
+	s := &locateSession{wake: make(chan struct{}, 1), pending: map[uint64]*locateBatch{}}
+	locates := make([]*locate, 4)
+	for i := range locates {
+		locates[i] = &locate{key: cairn.Key{1}}
+		s.add(locates[i])
+	}
+	s.abandon(locates[0])
+	if len(s.queue) != 3 {
+		t.Errorf("%d are queued", len(s.queue))
+	}
+	var packer locatePacker
+	s.take(&packer)
+	for i, c := range locates[1:] {
+		if len(s.pending) != 1 {
+			t.Errorf("%d batches are waited for after %d of three have left", len(s.pending), i)
+		}
+		s.abandon(c)
+	}
+	if len(s.pending) != 0 || len(s.queue) != 0 {
+		t.Errorf("%d batches are waited for, %d locates queued", len(s.pending), len(s.queue))
+	}
+}

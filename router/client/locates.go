@@ -64,8 +64,9 @@ type locate struct {
 	fellows  fellows
 	key      cairn.Key
 	deadline time.Time
-	// gone: nobody waits any more. Guarded by the mutex of the session it is on.
-	gone bool
+	// batch is the one that it is in, once it is about to be sent. Guarded by the
+	// mutex of its session.
+	batch *locateBatch
 
 	location cairn.Location
 	token    cairn.Token
@@ -105,14 +106,16 @@ func (l *locates) ask(ctx context.Context, deadline time.Time, keyspace string, 
 	}
 	if _, has := ctx.Deadline(); !has {
 		c.timer.Reset(left)
-		defer c.timer.Stop()
 	}
+	answered := false
 	select {
 	case <-c.done:
+		answered = true
 	case <-ctx.Done():
-		session.abandon(c)
-		return cairn.Location{}, cairn.Token{}, l.late(ctx)
 	case <-c.timer.C:
+	}
+	c.timer.Stop() // before somebody else has it
+	if !answered {
 		session.abandon(c)
 		return cairn.Location{}, cairn.Token{}, l.late(ctx)
 	}
