@@ -118,6 +118,11 @@ test: ## everything, with the race detector
 test-short: ## without the slow ones, while working
 	go test -short ./...
 
+# Has 10,000 identical questions about a view asked at once.
+.PHONY: crowd
+crowd:
+	CAIRN_CROWD=10000 go test -count=1 -v -run '^(TestIdenticalColdQueriesAreOneOfEachRouter|TestTheFirstQuerysTroubleIsNobodyElses)$$' ./router
+
 # Kills the real binary at random moments until ROUNDS are survived; and has
 # three replicas suffer each fault until OPERATIONS have been judged. A failure
 # is replayed with the seed that was printed: CAIRN_TORTURE_SEED=... make torture

@@ -83,7 +83,7 @@ var importTable = map[string]may{
 	},
 
 	"router": {
-		packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/placement", "views/page"},
+		packages: []string{".", "router/collapse", "shardmap", "shardmap/catalog", "shardmap/placement", "views/page"},
 		modules:  []string{"golang.org/x/sync"},
 	},
 	// Simulated clusters for tests.
@@ -99,13 +99,15 @@ var importTable = map[string]may{
 	},
 	"router/health":   {packages: []string{"."}, modules: []string{grpcModule}},
 	"router/coalesce": {packages: []string{"."}},
+	// One request of identical ones that are in flight.
+	"router/collapse": {},
 	"router/admin": {
 		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/plan", "shardmap/placement"},
 		modules:  []string{"golang.org/x/sync"},
 	},
 	"router/server": {
 		packages: []string{".", "router", "router/admin", "shardmap", "shardmap/catalog", "shardmap/plan", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
-		modules:  []string{grpcModule, protobufModule, genproto},
+		modules:  []string{grpcModule, protobufModule, genproto, "golang.org/x/sync"},
 	},
 	"router/client": {
 		packages: []string{".", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},

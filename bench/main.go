@@ -52,6 +52,7 @@ func workloads() []workload {
 		{"locate-inprocess", locateInProcess},
 		{"stream", stream},
 		{"unary", unary},
+		{"locates", plainLocates},
 		{"import", importFile},
 		{"puts", puts},
 		{"bulk", bulk},
@@ -116,7 +117,7 @@ func run(ctx context.Context, args []string) error {
 func parse(args []string) (s settings, done func() error, err error) {
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	flags.IntVar(&s.entries, "entries", 1_000_000, "entries in the index")
-	flags.IntVar(&s.callers, "callers", 64, "unary, puts: concurrent callers")
+	flags.IntVar(&s.callers, "callers", 64, "unary, locates, puts: concurrent callers")
 	flags.IntVar(&s.viewCallers, "view-callers", 16, "views: concurrent callers")
 	flags.IntVar(&s.batch, "batch", 128, "stream: keys in a batch")
 	flags.IntVar(&s.streams, "streams", 4, "stream: streams at once")

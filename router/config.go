@@ -89,6 +89,9 @@ type Config struct {
 	Down func(cluster cairn.UID, node cairn.NodeID) bool
 	// Hold bounds the writes that wait while a shard changes its owner.
 	Hold HoldLimits
+	// KeptBytes bounds the answers to pinned questions about views that are kept; 0
+	// for DefaultKeptBytes.
+	KeptBytes int64
 	// Events are told what happens; the zero Events are not.
 	Events Events
 }

@@ -28,6 +28,7 @@ type Deployment struct {
 	Router string
 
 	folder    string
+	etcd      string           // its URL
 	processes []*spawn.Process // in the order they were started
 }
 
@@ -57,7 +58,8 @@ func (d *Deployment) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	address, etcd, _ := strings.Cut(first.Address, " ")
+	var address string
+	address, d.etcd, _ = strings.Cut(first.Address, " ")
 	index, err := freeAddress(ctx)
 	if err != nil {
 		return err
@@ -65,10 +67,10 @@ func (d *Deployment) start(ctx context.Context) error {
 	if err := apply(ctx, address, clusterAt(clusterName, index), keyspace()); err != nil {
 		return err
 	}
-	if err := d.index(ctx, clusterName, index, etcd, runtime.GOMAXPROCS(0)); err != nil {
+	if err := d.index(ctx, clusterName, index, d.etcd, runtime.GOMAXPROCS(0)); err != nil {
 		return err
 	}
-	router, err := d.spawn(ctx, partRouter, filepath.Join(d.folder, "router"), etcd)
+	router, err := d.spawn(ctx, partRouter, filepath.Join(d.folder, "router"), d.etcd)
 	if err != nil {
 		return err
 	}
@@ -89,6 +91,9 @@ func (d *Deployment) index(ctx context.Context, cluster, address, etcd string, p
 	_, err := d.spawn(ctx, partIndex, cluster, address, filepath.Join(d.folder, cluster), etcd, strconv.Itoa(processors))
 	return err
 }
+
+// Near opens a router in this process beside the deployment's own.
+func (d *Deployment) Near(ctx context.Context) (*Near, error) { return near(ctx, d.etcd) }
 
 // Stop ends the processes, the last started first, and removes their data.
 func (d *Deployment) Stop() error {

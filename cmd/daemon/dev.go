@@ -63,7 +63,7 @@ func RunDev(ctx context.Context, config DevConfig) error {
 		return err
 	}
 	defer routing.close()
-	if err := edge.serve(routing.services, nil, etcd.URL); err != nil {
+	if err := edge.serve(routing.services, routing.drain, etcd.URL); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

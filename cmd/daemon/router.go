@@ -50,7 +50,7 @@ func RunRouter(ctx context.Context, config RouterConfig) error {
 		return err
 	}
 	defer routing.close()
-	if err := edge.serve(routing.services, nil, ""); err != nil {
+	if err := edge.serve(routing.services, routing.drain, ""); err != nil {
 		return err
 	}
 	err = edge.wait(ctx)

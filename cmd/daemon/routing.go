@@ -24,6 +24,9 @@ type routing struct {
 	metrics *metrics
 	log     *slog.Logger
 	data    *dataMovers
+	// draining ends with drain, which has clients asked to end their streams.
+	draining context.Context
+	drain    context.CancelFunc
 	// stopFlipper ends the goroutine that has built views serve, stopMover the one
 	// that carries moves out.
 	stopFlipper, stopMover func()
@@ -56,15 +59,16 @@ func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, moves Moves, 
 		Staged: dialer.staged, MoveTurn: moves.moveTurn, Verify: dialer.verify, Moving: dialer.moving,
 		DataProgress: data.progress,
 	})
+	draining, drain := context.WithCancel(context.Background())
 	return &routing{
-		made, administrator, metrics, log, data,
+		made, administrator, metrics, log, data, draining, drain,
 		startFlipper(store, made.Status, log), startMover(store, dialer, data, administrator, moves, metrics, log),
 	}, nil
 }
 
 // services is for edge.serve.
 func (r *routing) services() (*grpc.Server, error) {
-	edge, err := server.New(server.Config{Router: r.router, Admin: r.admin, Log: r.log, Events: r.metrics.edgeEvents()})
+	edge, err := server.New(server.Config{Router: r.router, Admin: r.admin, Log: r.log, Draining: r.draining, Events: r.metrics.edgeEvents()})
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +131,7 @@ func named(request any) string {
 }
 
 func (r *routing) close() {
+	r.drain()
 	r.stopMover()
 	r.stopFlipper()
 	r.router.Close()

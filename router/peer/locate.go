@@ -21,7 +21,48 @@ func newLocateLink(ctx context.Context, p *Peer) *link[indexv1.LocateRequest, in
 		separate: indexv1.Separate[indexv1.LocateResponse],
 		header:   func(r *indexv1.LocateResponse) (uint64, *statuspb.Status) { return r.GetId(), r.GetError() },
 		setID:    func(r *indexv1.LocateRequest, id uint64) { r.Id = id },
+		join:     joinLocate,
 	}
+}
+
+// joinLocate joins requests that ask the same of different keys. Those with
+// attributes, whose answers may be large, stay apart. Who has less time than
+// another leaves by himself.
+func joinLocate(waiting, request *indexv1.LocateRequest) (at int, joined bool) {
+	a, b := waiting.GetRead(), request.GetRead()
+	if a.GetKeyspace() != b.GetKeyspace() || a.GetEpoch() != b.GetEpoch() || a.GetLevel() != b.GetLevel() || a.GetIndex() != b.GetIndex() ||
+		waiting.GetWithAttributes() || request.GetWithAttributes() {
+		return 0, false
+	}
+	if waiting.Keys, at, joined = indexv1.JoinKeys(waiting.GetKeys(), request.GetKeys()); !joined {
+		return 0, false
+	}
+	if a.GetTimeoutMicros() != 0 && (b.GetTimeoutMicros() == 0 || b.GetTimeoutMicros() > a.GetTimeoutMicros()) {
+		a.TimeoutMicros = b.GetTimeoutMicros()
+	}
+	return at, true
+}
+
+// joint is the results of a request that was joined of several calls, read by the
+// first of them who comes.
+type joint struct {
+	once    sync.Once
+	results []cairn.Located
+	err     error
+}
+
+// located appends a call's own results, count of them.
+func located(c *call[indexv1.LocateRequest, indexv1.LocateResponse], withAttributes bool, count int, results []cairn.Located) ([]cairn.Located, error) {
+	if c.joint == nil {
+		return indexv1.DecodeLocated(c.response.GetResults(), withAttributes, results)
+	}
+	c.joint.once.Do(func() {
+		c.joint.results, c.joint.err = indexv1.DecodeLocated(c.response.GetResults(), withAttributes, nil)
+	})
+	if c.joint.err != nil {
+		return nil, c.joint.err
+	}
+	return append(results, c.joint.results[min(c.at, len(c.joint.results)):min(c.at+count, len(c.joint.results))]...), nil
 }
 
 // locateBuffer is the message of one request, used again and again.
@@ -49,15 +90,17 @@ func (p *Peer) Locate(ctx context.Context, req *cairn.LocateRequest, reply *cair
 	fillRead(ctx, &buffer.read, req.Read)
 	message := &buffer.message
 	message.Read, message.WithAttributes, message.Keys = &buffer.read, req.WithAttributes, buffer.keys
-	response, sent, failure := pick(p, p.locates).roundTrip(ctx, message)
-	if (failure == nil || !sent) && cap(buffer.keys) <= keepBytes {
+	c := newCall[indexv1.LocateRequest, indexv1.LocateResponse](message)
+	sent, failure := pick(p, p.locates).exchange(ctx, c)
+	if (failure == nil || !sent) && cap(message.Keys) <= keepBytes {
 		// Answered, or never taken up: the sender does not use it any more.
+		buffer.keys = message.Keys // which may have grown
 		locateBuffers.Put(buffer)
 	}
 	if failure != nil {
 		return failure
 	}
-	results, err := indexv1.DecodeLocated(response.GetResults(), req.WithAttributes, reply.Results[:0])
+	results, err := located(c, req.WithAttributes, len(req.Keys), reply.Results[:0])
 	if err != nil {
 		return p.garbled(err)
 	}
@@ -65,7 +108,7 @@ func (p *Peer) Locate(ctx context.Context, req *cairn.LocateRequest, reply *cair
 		return p.garbled(cairn.Errorf(cairn.KindCorrupt, "MESSAGE_BROKEN", "%d results for %d keys", len(results), len(req.Keys)))
 	}
 	reply.Results = results
-	reply.Answer = cairn.Answer{Revision: response.GetRevision(), Index: response.GetIndex()}
+	reply.Answer = cairn.Answer{Revision: c.response.GetRevision(), Index: c.response.GetIndex()}
 	return nil
 }
 

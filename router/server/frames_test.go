@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
@@ -17,6 +18,7 @@ func FuzzStreamRequest(f *testing.F) {
 		{},
 		{Id: 7, Batch: &cairnv1.BatchLocateRequest{Keyspace: "keyspaces/a", Keys: [][]byte{[]byte("k"), {}}, View: 2}},
 		{Id: 1 << 40, Batch: &cairnv1.BatchLocateRequest{Freshness: &cairnv1.Freshness{Level: &cairnv1.Freshness_AtLeast{AtLeast: "x"}}}},
+		{Id: 3, InParts: true, Timeout: &durationpb.Duration{Seconds: 1 << 40, Nanos: -5}},
 		{Batch: &cairnv1.BatchLocateRequest{Freshness: &cairnv1.Freshness{Level: &cairnv1.Freshness_Linearizable_{Linearizable: &cairnv1.Freshness_Linearizable{}}}}},
 	} {
 		message, err := proto.Marshal(each)
@@ -40,6 +42,9 @@ func FuzzStreamRequest(f *testing.F) {
 		read, readErr := reading(want.GetBatch().GetFreshness(), want.GetBatch().GetView())
 		if got.id != want.GetId() || got.keyspace != want.GetBatch().GetKeyspace() || len(got.keys) != len(want.GetBatch().GetKeys()) ||
 			(got.err != nil) != (readErr != nil) || got.read.Freshness.Level != read.Freshness.Level || got.read.WithAttributes != read.WithAttributes {
+			t.Fatalf("got %+v; want %+v", got, &want)
+		}
+		if got.inParts != want.GetInParts() || got.limited != (want.GetTimeout() != nil) || got.timeout.value() != want.GetTimeout().AsDuration() {
 			t.Fatalf("got %+v; want %+v", got, &want)
 		}
 		for i, key := range want.GetBatch().GetKeys() {
@@ -66,7 +71,7 @@ func TestStreamResponse(t *testing.T) {
 			cairn.Location{Err: cairn.Errorf(cairn.KindUnavailable, "GONE", "gone")})
 	}
 	token := cairn.Token{}.With(1, cairn.Stamp{Epoch: 2, Index: 3})
-	response := &streamResponse{id: 12345}
+	response := &streamResponse{id: 12345, positions: []int32{1, 300, 0}}
 	if err := response.fill(locations, token); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +81,7 @@ func TestStreamResponse(t *testing.T) {
 	if err := proto.Unmarshal(buffers.Materialize(), &got); err != nil {
 		t.Fatal(err)
 	}
-	want := &cairnv1.StreamLocateResponse{Id: 12345, Result: &cairnv1.StreamLocateResponse_Batch{Batch: batchResponse(locations, token)}}
+	want := &cairnv1.StreamLocateResponse{Id: 12345, Positions: []uint32{1, 300, 0}, Result: &cairnv1.StreamLocateResponse_Batch{Batch: batchResponse(locations, token)}}
 	if !proto.Equal(&got, want) {
 		t.Errorf("got %v", &got)
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -36,6 +37,9 @@ type Config struct {
 	// Timeout bounds a call of Admin that has no deadline; 0 for
 	// router.DefaultTimeout. The others are bounded by the Router.
 	Timeout time.Duration
+	// Draining, if set, ends when the server is about to stop: clients are asked
+	// then to end the streams that they keep open.
+	Draining context.Context
 	// Events are told what happens; the zero Events are not.
 	Events Events
 }

@@ -127,7 +127,7 @@ func ask(t *testing.T, v server.Views) map[string]struct {
 	err    error
 } {
 	selection := cairn.Selection{
-		View: "long", Where: "lighted && updated < now", Partial: true,
+		View: "long", Where: "lighted && updated < now", Partial: true, Pinned: true,
 		Freshness: cairn.Freshness{Level: cairn.AtLeast, Token: cairn.Token{}.With(5, cairn.Stamp{Epoch: 2, Index: 4})},
 	}
 	type outcome = struct {
