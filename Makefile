@@ -160,7 +160,12 @@ fuzz:
 bench:
 	go run ./bench all
 
-# Views beside PostgreSQL 15, which Debian's package postgresql-15 brings.
+# Locates beside Redis 7, PostgreSQL 15 and etcd, and views beside PostgreSQL; of those
+# that are not installed it says what brings them.
+.PHONY: bench-peers
+bench-peers:
+	go run -C $(PEERS) . all
+
 .PHONY: bench-views
 bench-views:
 	go run -C $(PEERS) . views

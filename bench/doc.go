@@ -30,6 +30,7 @@
 //	bench/etcd    real etcd, as a peer of what both can do
 //	bench/floor   bare gRPC echoes and bbolt's own read
 //	bench/stack   Cairn's processes as a deployment has them
+//	bench/locates what is asked of those who know where keys live
 //	bench/views   what is asked of views
 //	bench/peers   others that are asked the same, a module of its own
 //	bench/spawn   parts in processes of their own

@@ -38,7 +38,7 @@ type settings struct {
 	warmup      time.Duration
 	length      time.Duration
 	settle      time.Duration
-	out         io.Writer
+	out         *report.Record
 }
 
 // workload measures one thing and writes what it found.
@@ -97,13 +97,13 @@ func run(ctx context.Context, args []string) error {
 		}
 		chosen = workloads[at : at+1]
 	}
-	s, done, err := parse(args)
+	s, to, done, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	report.Header(ctx, s.out, "go run ./bench "+strings.Join(args, " "))
+	s.out = report.Begin(ctx, to, "go run ./bench "+strings.Join(args, " "))
 	for _, w := range chosen {
 		if err = w.run(ctx, s); err != nil {
 			break
@@ -113,7 +113,7 @@ func run(ctx context.Context, args []string) error {
 }
 
 // parse reads the flags; done closes the copy of the output, if one is kept.
-func parse(args []string) (s settings, done func() error, err error) {
+func parse(args []string) (s settings, to io.Writer, done func() error, err error) {
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	flags.IntVar(&s.entries, "entries", 1_000_000, "entries in the index")
 	flags.IntVar(&s.callers, "callers", 64, "unary, puts: concurrent callers")
@@ -136,10 +136,10 @@ func parse(args []string) (s settings, done func() error, err error) {
 	quick := flags.Bool("quick", false, "3 short pairs: to see where one is while working, nothing to record")
 	out := flags.String("out", "", "a `FILE` that gets a copy of the output; its folder is made if it is not there")
 	if err := flags.Parse(args[1:]); err != nil {
-		return s, nil, err
+		return s, nil, nil, err
 	}
 	if flags.NArg() > 0 {
-		return s, nil, fmt.Errorf("%q is more than one workload and its flags", flags.Args())
+		return s, nil, nil, fmt.Errorf("%q is more than one workload and its flags", flags.Args())
 	}
 	for _, least := range []struct {
 		name  string
@@ -147,26 +147,24 @@ func parse(args []string) (s settings, done func() error, err error) {
 	}{{"entries", s.entries}, {"callers", s.callers}, {"view-callers", s.viewCallers}, {"batch", s.batch}, {"streams", s.streams}, {"window", s.window},
 		{"connections", s.connections}, {"pairs", s.pairs}, {"clusters", s.clusters}, {"moves", s.moves}, {"followers", s.followers}, {"changes", s.changes}} {
 		if least.value < 1 {
-			return s, nil, fmt.Errorf("-%s is %d; it is at least 1", least.name, least.value)
+			return s, nil, nil, fmt.Errorf("-%s is %d; it is at least 1", least.name, least.value)
 		}
 	}
 	if s.rounds < 2 {
-		return s, nil, fmt.Errorf("-rounds is %d; the first is only the beginning, so it is at least 2", s.rounds)
+		return s, nil, nil, fmt.Errorf("-rounds is %d; the first is only the beginning, so it is at least 2", s.rounds)
 	}
 	if *quick {
 		s.pairs, s.warmup, s.length, s.moves, s.bulk = 3, 200*time.Millisecond, time.Second, 60, 2_000_000
 	}
-	s.out = os.Stdout
 	if *out == "" {
-		return s, func() error { return nil }, nil
+		return s, os.Stdout, func() error { return nil }, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(*out), 0o755); err != nil {
-		return s, nil, err
+		return s, nil, nil, err
 	}
 	file, err := os.Create(*out)
 	if err != nil {
-		return s, nil, err
+		return s, nil, nil, err
 	}
-	s.out = io.MultiWriter(os.Stdout, file)
-	return s, file.Close, nil
+	return s, io.MultiWriter(os.Stdout, file), file.Close, nil
 }

@@ -47,7 +47,8 @@ func TestClosedLeavesTheWarmUpOut(t *testing.T) {
 	if result.Calls == 0 || result.Calls > 200 || result.Items != 2*result.Calls {
 		t.Errorf("%d calls of %d items; want at most 200 calls of 2", result.Calls, result.Items)
 	}
-	if p50, most := result.Quantile(0.5), result.Quantile(1); p50 < time.Millisecond || most < p50 {
+	// A histogram tells latencies to three digits.
+	if p50, most := result.Quantile(0.5), result.Quantile(1); p50 < 999*time.Microsecond || most < p50 {
 		t.Errorf("p50 %v, p100 %v; want a millisecond or more, ascending", p50, most)
 	}
 }

@@ -1,0 +1,46 @@
+package stack
+
+import (
+	"context"
+	"time"
+
+	"cairn"
+	cairnv1 "cairn/proto/cairn/v1"
+)
+
+// Locator is who locates: a router in this process, or a client of one
+// elsewhere.
+type Locator interface {
+	Locate(ctx context.Context, keyspace string, key cairn.Key, read cairn.Reading) (cairn.Location, cairn.Token, error)
+	BatchLocate(ctx context.Context, keyspace string, keys []cairn.Key, read cairn.Reading) ([]cairn.Location, cairn.Token, error)
+}
+
+// Locator is the router of this process, or a client of the other.
+func (s *Durable) Locator(embedded bool) Locator {
+	if embedded {
+		return s.router
+	}
+	return s.client
+}
+
+// Fill puts the first entries into the stack and lets it settle.
+func (s *Durable) Fill(ctx context.Context, entries int, settle time.Duration) error {
+	if err := fill(ctx, s.router, entries, put); err != nil {
+		return err
+	}
+	return settled(ctx, settle, func(ctx context.Context) (applied, checkpointed uint64, err error) {
+		status, err := s.client.Admin().GetIndexStatus(ctx, &cairnv1.GetIndexStatusRequest{Cluster: "clusters/" + clusterName})
+		return status.GetAppliedIndex(), status.GetCheckpointIndex(), err
+	})
+}
+
+// PIDs are the processes that a locate goes through: the index and, if it is
+// not this process, the router.
+func (s *Durable) PIDs(embedded bool) []int {
+	pids := []int{s.index.PID()}
+	if !embedded {
+		processes := s.deployment.processes
+		pids = append(pids, processes[len(processes)-1].PID()) // it was started last
+	}
+	return pids
+}
