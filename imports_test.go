@@ -130,7 +130,7 @@ var importTable = map[string]may{
 
 	"bench": {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, bbolt, "github.com/spf13", "golang.org/x/sync"}},
 	"bench/etcd": {
-		packages: []string{"bench/load", "bench/locates", "bench/report", "bench/spawn"},
+		packages: []string{"bench/load", "bench/locates", "bench/report", "bench/spawn", "bench/ycsb"},
 		modules:  []string{etcdClient, etcdServer, "golang.org/x/sync", "go.uber.org/zap"},
 	},
 	"bench/floor": {packages: []string{"bench/load", "proto/cairn/v1"}, modules: []string{grpcModule, protobufModule, bbolt}},
@@ -141,6 +141,8 @@ var importTable = map[string]may{
 	"bench/report":  {packages: []string{"bench/load"}},
 	"bench/spawn":   {},
 	"bench/stack":   {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, etcdClient, "golang.org/x/sync", "go.uber.org/zap"}},
+	// YCSB's workloads, mapped to Cairn.
+	"bench/ycsb": {packages: []string{".", "bench/load", "bench/stack", "proto/cairn/v1", "router"}},
 	// What is asked of views. bench/peers, which asks others the same, is a
 	// module of its own.
 	"bench/views": {packages: []string{".", "bench/load", "bench/report", "bench/stack", "proto/cairn/v1"}},

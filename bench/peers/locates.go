@@ -13,8 +13,9 @@ import (
 	"cairn/bench/report"
 )
 
-// locateBatch is how many keys a batch has, comparedBatches how many batches are
-// asked of both sides to see that they answer the same.
+// locateBatch is how many keys a batch has that is measured beside all peers,
+// comparedBatches how many batches are asked of both sides to see that they
+// answer the same.
 const (
 	locateBatch     = 128
 	comparedBatches = 20
@@ -28,6 +29,11 @@ func locatesBeside(ctx context.Context, s settings) (err error) {
 		defer func() { err = errors.Join(err, ours.Close()) }()
 	}
 	if err != nil {
+		return err
+	}
+	if err := errors.Join(
+		curvesOf(ctx, s, "Cairn, router in process", ours.InProcess()),
+		curvesOf(ctx, s, "Cairn, router of its own", ours.Remote())); err != nil {
 		return err
 	}
 	for _, open := range []func(context.Context, settings, locates.Nodes) (*located, error){openRedis, openPostgres, openEtcd} {
@@ -57,6 +63,8 @@ type comparison struct {
 	name, about string
 	side        locates.Side
 	batch       int
+	// curve is the side's name in curves; empty where none is measured.
+	curve string
 	// inProcess and remote are the least ratios with a router in the caller's
 	// process and in one of its own; 0 where none is set.
 	inProcess, remote float64
@@ -92,11 +100,18 @@ func (l *located) beside(ctx context.Context, s settings, ours *locates.Cairn) e
 			measured.Write(s.out, report.Goal{Ratio: way.goal})
 		}
 	}
+	for _, c := range l.comparisons {
+		if c.curve != "" {
+			if err := curvesOf(ctx, s, c.curve, c.side); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
 func openRedis(ctx context.Context, s settings, nodes locates.Nodes) (*located, error) {
-	r, err := redis.Open(ctx, max(s.callers, s.batchCallers))
+	r, err := redis.Open(ctx, max(s.callers, s.batchCallers, mostCallers))
 	if err != nil {
 		return nil, err
 	}
@@ -105,14 +120,16 @@ func openRedis(ctx context.Context, s settings, nodes locates.Nodes) (*located, 
 	}
 	s.out.AddPeer(r.Peer())
 	return &located{name: "Redis", pids: r.PIDs, close: r.Close, comparisons: []comparison{
-		{name: "redis", about: fmt.Sprintf("MGET of %d", locateBatch), side: r.Pipelined(), batch: locateBatch, inProcess: 1, remote: 0.6},
-		{name: "redis-pipelined", about: "GET by a client that pipelines by itself", side: r.Pipelined(), batch: 1, inProcess: 1},
+		{name: "redis", about: "MGET of 128", side: r.Pipelined(), batch: locateBatch, inProcess: 1, remote: 0.6},
+		{name: "redis", about: "MGET of 16", side: r.Pipelined(), batch: 16},
+		{name: "redis", about: "MGET of 1,024", side: r.Pipelined(), batch: 1024},
+		{name: "redis-pipelined", about: "GET by a client that pipelines by itself", side: r.Pipelined(), batch: 1, inProcess: 1, curve: "Redis, pipelined"},
 		{name: "redis", about: "GET on a connection of each caller", side: r.Plain(), batch: 1},
 	}}, nil
 }
 
 func openPostgres(ctx context.Context, s settings, nodes locates.Nodes) (*located, error) {
-	p, err := postgres.Open(ctx, max(s.callers, s.batchCallers))
+	p, err := postgres.Open(ctx, max(s.callers, s.batchCallers, mostCallers))
 	if err != nil {
 		return nil, err
 	}
@@ -121,8 +138,8 @@ func openPostgres(ctx context.Context, s settings, nodes locates.Nodes) (*locate
 	}
 	s.out.AddPeer(p.Peer())
 	return &located{name: "PostgreSQL", pids: p.PIDs, close: p.Close, comparisons: []comparison{
-		{name: "postgresql", about: fmt.Sprintf("= ANY of %d", locateBatch), side: p, batch: locateBatch, inProcess: 4},
-		{name: "postgresql", about: "the primary key, prepared", side: p, batch: 1, remote: 1.3},
+		{name: "postgresql", about: "= ANY of 128", side: p, batch: locateBatch, inProcess: 4},
+		{name: "postgresql", about: "the primary key, prepared", side: p, batch: 1, remote: 1.3, curve: "PostgreSQL"},
 	}}, nil
 }
 
@@ -142,7 +159,7 @@ func openEtcd(ctx context.Context, s settings, nodes locates.Nodes) (*located, e
 		return nil, errors.Join(err, g.Stop())
 	}
 	return &located{name: "etcd", pids: g.PIDs, close: g.Stop, comparisons: []comparison{
-		{name: "etcd", about: fmt.Sprintf("transactions of %d gets", locateBatch), side: g, batch: locateBatch, remote: 5},
-		{name: "etcd", about: "single gets", side: g, batch: 1, remote: 3},
+		{name: "etcd", about: "transactions of 128 gets", side: g, batch: locateBatch, remote: 5},
+		{name: "etcd", about: "single gets", side: g, batch: 1, remote: 3, curve: "etcd"},
 	}}, nil
 }

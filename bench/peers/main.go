@@ -36,7 +36,7 @@ type workload struct {
 	run  func(ctx context.Context, s settings) error
 }
 
-var workloads = []workload{{"locates", locatesBeside}, {"views", viewsBeside}}
+var workloads = []workload{{"locates", locatesBeside}, {"ycsb", ycsbBeside}, {"views", viewsBeside}}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -94,7 +94,7 @@ func playPart(ctx context.Context, name string, args []string) error {
 func parse(args []string) (s settings, to io.Writer, done func() error, err error) {
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	flags.IntVar(&s.entries, "entries", 1_000_000, "entries or records")
-	flags.IntVar(&s.callers, "callers", 64, "locates: concurrent callers of single keys")
+	flags.IntVar(&s.callers, "callers", 64, "locates, ycsb: concurrent callers of single keys")
 	flags.IntVar(&s.batchCallers, "batch-callers", 16, "locates: concurrent callers of batches")
 	flags.IntVar(&s.viewCallers, "view-callers", 16, "views: concurrent callers")
 	flags.IntVar(&s.pairs, "pairs", 10, "pairs of peer and ours")

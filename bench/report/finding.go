@@ -73,11 +73,11 @@ func medianOf(runs []Run, figure func(*Run) float64) float64 {
 	return Median(figures)
 }
 
-func rate(r *Run) float64      { return r.Rate }
-func processor(r *Run) float64 { return float64(r.Processor) }
+func rateOf(r *Run) float64      { return r.Rate }
+func processorOf(r *Run) float64 { return float64(r.Processor) }
 
-// quantile is the latency at Quantiles[i], 0 if it was not measured.
-func quantile(i int) func(*Run) float64 {
+// quantileAt is the latency at Quantiles[i], 0 if it was not measured.
+func quantileAt(i int) func(*Run) float64 {
 	return func(r *Run) float64 {
 		if i >= len(r.Quantiles) {
 			return 0

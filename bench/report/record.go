@@ -16,6 +16,7 @@ type Record struct {
 	Environment Environment `json:"environment"`
 	Peers       []Peer      `json:"peers,omitempty"`
 	Findings    []Finding   `json:"findings"`
+	Curves      []Curve     `json:"curves,omitempty"`
 
 	out io.Writer
 }
@@ -53,6 +54,7 @@ func (r *Record) AddPeer(p Peer) {
 func (r *Record) Join(other *Record) {
 	r.Peers = append(r.Peers, other.Peers...)
 	r.Findings = append(r.Findings, other.Findings...)
+	r.Curves = append(r.Curves, other.Curves...)
 }
 
 // Save writes the record as JSON.

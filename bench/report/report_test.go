@@ -135,3 +135,20 @@ func TestProcessorsIsTheTimeOfAnItem(t *testing.T) {
 		t.Errorf("%v, %v; want 1ms", result.Processor, err)
 	}
 }
+
+func TestPointsMakeCurves(t *testing.T) {
+	var out strings.Builder
+	record := report.Begin(t.Context(), &out, "bench")
+	for _, at := range []float64{1, 2} {
+		record.AddPoint(report.Callers, "a side, of two", at, load.Result{Items: 10, Calls: 10, Elapsed: time.Second}, 3<<20, 0)
+		record.AddPoint(report.Callers, "another", at, load.Result{Items: 10, Calls: 10, Elapsed: time.Second}, 0, 0)
+	}
+	if len(record.Curves) != 2 || len(record.Curves[0].Points) != 2 || record.Curves[0].Points[1].At != 2 {
+		t.Errorf("%+v; want two curves of two points", record.Curves)
+	}
+	for _, want := range []string{"BenchmarkCurve/side=a-side--of-two/callers=2-", "memory 3 MiB, disk 0 MiB\n", "\t10 items/s\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the record lacks %q:\n%s", want, &out)
+		}
+	}
+}

@@ -63,7 +63,7 @@ func Single(r *Record, name string, runs []load.Result, goal Goal) {
 
 // of says whether runs are as fast as was wanted.
 func (g Goal) of(runs []Run) string {
-	median := medianOf(runs, rate)
+	median := medianOf(runs, rateOf)
 	perItem := time.Duration(float64(time.Second) / median)
 	return wanted(g.PerItem > 0, perItem <= g.PerItem, "%v an item or less", g.PerItem) +
 		wanted(g.Rate > 0, median >= g.Rate, "%.0f/s or more", g.Rate)
@@ -80,12 +80,12 @@ func wanted(isSet, reached bool, format string, figure any) string {
 }
 
 func summary(runs []Run) string {
-	median := medianOf(runs, rate)
+	median := medianOf(runs, rateOf)
 	text := fmt.Sprintf("%.0f items/s, %v an item", median, time.Duration(float64(time.Second)/median))
-	if p50 := medianOf(runs, quantile(0)); p50 > 0 {
-		text += fmt.Sprintf(", a call p50 %v p99 %v", duration(p50), duration(medianOf(runs, quantile(2))))
+	if p50 := medianOf(runs, quantileAt(0)); p50 > 0 {
+		text += fmt.Sprintf(", a call p50 %v p99 %v", duration(p50), duration(medianOf(runs, quantileAt(2))))
 	}
-	if used := medianOf(runs, processor); used > 0 {
+	if used := medianOf(runs, processorOf); used > 0 {
 		text += fmt.Sprintf(", %v of processors an item", duration(used))
 	}
 	return text

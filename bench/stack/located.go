@@ -6,6 +6,7 @@ import (
 
 	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
+	"cairn/router"
 )
 
 // Locator is who locates: a router in this process, or a client of one
@@ -23,9 +24,24 @@ func (s *Durable) Locator(embedded bool) Locator {
 	return s.client
 }
 
-// Fill puts the first entries into the stack and lets it settle.
+// Router is the router of this process.
+func (s *Durable) Router() *router.Router { return s.router }
+
+// Declare declares views over the stack's keyspace and waits until they serve.
+func (s *Durable) Declare(ctx context.Context, views ...*cairnv1.View) error {
+	return declare(ctx, s.admin, views)
+}
+
+// Fill puts the first entries, without attributes, into the stack and lets it
+// settle.
 func (s *Durable) Fill(ctx context.Context, entries int, settle time.Duration) error {
-	if err := fill(ctx, s.router, entries, put); err != nil {
+	return s.FillWith(ctx, entries, settle, put)
+}
+
+// FillWith puts entries made of the first numbers into the stack and lets it
+// settle.
+func (s *Durable) FillWith(ctx context.Context, entries int, settle time.Duration, writeOf func(n int) cairn.Write) error {
+	if err := fill(ctx, s.router, entries, writeOf); err != nil {
 		return err
 	}
 	return settled(ctx, settle, func(ctx context.Context) (applied, checkpointed uint64, err error) {

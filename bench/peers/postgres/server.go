@@ -21,7 +21,7 @@ const (
 )
 
 // settings are what the documentation advises for a server that has a machine
-// of some gigabytes and only reads: everything fits the buffers, the planner
+// of some gigabytes and mostly reads: everything fits the buffers, the planner
 // knows that random reads cost no more than others, and what costs more than it
 // brings on so short queries is off (see jit, and workers in parallel, which
 // take from the other callers what they give to one).
@@ -34,7 +34,6 @@ var settings = map[string]string{
 	"jit":                             "off",
 	"max_parallel_workers_per_gather": "0",
 	"max_connections":                 "200",
-	"autovacuum":                      "off", // nothing changes after the one vacuum that is asked for
 	"max_wal_size":                    "8GB",
 	"listen_addresses":                "127.0.0.1",
 }
