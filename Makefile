@@ -154,8 +154,8 @@ fuzz:
 
 # ---- measure ----------------------------------------------------------------
 
-# Ratios beside the floors of this machine; the output can be kept under
-# bench/results. `make bench-go` runs the benchmarks beside the code.
+# Ratios beside the floors of this machine and beside peers, and a report of them in
+# bench-report; it can be kept under bench/results. `make bench-go` runs the benchmarks beside the code.
 .PHONY: bench
 bench:
 	go run ./bench all
@@ -169,6 +169,15 @@ bench-peers:
 .PHONY: bench-views
 bench-views:
 	go run -C $(PEERS) . views
+
+# What regressed since a report that was kept: its ratios, which depend little on the
+# machine, with their intervals. PERF=-quick takes ten minutes and sees the large ones.
+BASE ?= bench/results/report/report.json
+PERF ?=
+.PHONY: check-perf
+check-perf:
+	go run ./bench all $(PERF)
+	go run ./bench compare -ratios $(BASE) bench-report/report.json
 
 .PHONY: bench-go
 bench-go:

@@ -138,7 +138,7 @@ var importTable = map[string]may{
 	// What is asked of those who know where keys live.
 	"bench/locates": {packages: []string{".", "bench/load", "bench/report", "bench/stack"}},
 	"bench/plot":    {},
-	"bench/report":  {packages: []string{"bench/load"}},
+	"bench/report":  {packages: []string{"bench/load", "bench/plot"}},
 	"bench/spawn":   {},
 	"bench/stack":   {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, etcdClient, "golang.org/x/sync", "go.uber.org/zap"}},
 	// YCSB's workloads, mapped to Cairn.

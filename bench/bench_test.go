@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"cairn/bench/report"
 	"cairn/bench/spawn"
 )
 
@@ -55,8 +56,50 @@ func TestWorkloads(t *testing.T) {
 	}
 }
 
+// TestReportsAreComparedWithEachOther makes the report of one workload and
+// compares it with itself, and with one that was far faster.
+func TestReportsAreComparedWithEachOther(t *testing.T) {
+	folder := t.TempDir()
+	if err := run(t.Context(), strings.Fields("floors -entries 5000 -pairs 2 -warmup 5ms -length 30ms -report "+folder)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(folder, report.JSONFile)
+	if page, err := os.ReadFile(filepath.Join(folder, report.PageFile)); err != nil || !strings.Contains(string(page), "bbolt-get") {
+		t.Errorf("%v\n%s", err, page)
+	}
+	var out strings.Builder
+	if err := compare(&out, []string{path, path}); err != nil || !strings.Contains(out.String(), "Floor/bbolt-get") {
+		t.Errorf("%v\n%s", err, &out)
+	}
+	// A floor has no ratio.
+	if err := compare(&out, []string{"-ratios", path, path}); err == nil {
+		t.Error("reports without ratios are compared by them")
+	}
+	faster, err := report.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, finding := range faster.Findings {
+		for i := range finding.Ours {
+			finding.Ours[i].Rate *= 100
+		}
+	}
+	before := filepath.Join(folder, "before.json")
+	if err := faster.Save(before); err != nil {
+		t.Fatal(err)
+	}
+	if err := compare(&out, []string{before, path}); err == nil {
+		t.Error("a hundredth of the rate is no regression")
+	}
+	for _, wrong := range [][]string{nil, {path}, {path, "no-such-file"}, {"-no-such-flag", path, path}} {
+		if err := compare(&out, wrong); err == nil {
+			t.Errorf("bench compare %s: no error", wrong)
+		}
+	}
+}
+
 func TestWrongUseIsRefused(t *testing.T) {
-	for _, args := range []string{"", "nothing", "floors -pairs 0", "floors unary", "floors -no-such-flag", spawn.Verb + " nothing"} {
+	for _, args := range []string{"", "nothing", "floors -pairs 0", "floors unary", "floors -no-such-flag", "floors -quick -full", spawn.Verb + " nothing"} {
 		if err := run(t.Context(), strings.Fields(args)); err == nil {
 			t.Errorf("bench %s: no error", args)
 		}

@@ -12,11 +12,15 @@
 //	go run ./bench views             questions about views of 1M entries, 16 callers
 //	go run ./bench balance           plans of the shard map beside consistent hashing, simulated
 //	go run ./bench floors            the floors alone
-//	go run ./bench all               all of these
+//	go run ./bench peers             Redis, PostgreSQL and etcd beside it: bench/peers, all of it
+//	go run ./bench all               all of these, and a report
+//	go run ./bench compare A B       what regressed from one report's JSON to another's
 //
 // It prints ratios first, absolute figures after and every run as a line for
 // benchstat. -out FILE keeps a copy; the records under results were made so,
-// each naming its command and machine.
+// each naming its command and machine. -report FOLDER, which all has without
+// being asked, makes a page with drawings of what was found, and JSON of every
+// run. -quick takes ten minutes for all, -full grows what can grow to its most.
 //
 // Client, router and index are processes of their own on loopback, with etcd
 // beside them, and so are the client, proxy and backend of the floors. Each
@@ -34,6 +38,7 @@
 //	bench/views   what is asked of views
 //	bench/peers   others that are asked the same, a module of its own
 //	bench/spawn   parts in processes of their own
-//	bench/report  pairs, ratios, and how they are written
-//	bench/plot    lines over rounds, as SVG
+//	bench/ycsb    YCSB's core workloads
+//	bench/report  pairs, ratios, how they are written and compared
+//	bench/plot    lines, as SVG
 package main

@@ -34,7 +34,9 @@ type settings struct {
 	bulk        int
 	followers   int
 	changes     int
+	full        bool
 	svg         string
+	report      string
 	warmup      time.Duration
 	length      time.Duration
 	settle      time.Duration
@@ -60,6 +62,7 @@ func workloads() []workload {
 		{"views", viewQuestions},
 		{"balance", balance},
 		{"floors", floors},
+		{"peers", peers},
 	}
 }
 
@@ -85,9 +88,12 @@ func run(ctx context.Context, args []string) error {
 	for _, w := range workloads {
 		names = append(names, w.name)
 	}
-	usage := fmt.Errorf("usage: bench %s|all [flags]; bench all -h lists the flags", strings.Join(names, "|"))
+	usage := fmt.Errorf("usage: bench %s|all [flags], or bench compare BEFORE.json AFTER.json; bench all -h lists the flags", strings.Join(names, "|"))
 	if len(args) == 0 {
 		return usage
+	}
+	if args[0] == "compare" {
+		return compare(os.Stdout, args[1:])
 	}
 	chosen := workloads
 	if args[0] != "all" {
@@ -106,10 +112,46 @@ func run(ctx context.Context, args []string) error {
 	s.out = report.Begin(ctx, to, "go run ./bench "+strings.Join(args, " "))
 	for _, w := range chosen {
 		if err = w.run(ctx, s); err != nil {
+			err = fmt.Errorf("%s: %w", w.name, err)
 			break
 		}
 	}
+	if s.report != "" && len(s.out.Findings) > 0 {
+		err = errors.Join(err, s.out.WriteReport(s.report))
+	}
 	return errors.Join(err, done())
+}
+
+// whole is the folder of the report on all workloads; of one there is none.
+func whole(name string) string {
+	if name == "all" {
+		return "bench-report"
+	}
+	return ""
+}
+
+// quicken takes less of everything that was not asked for by a flag.
+func (s *settings) quicken(flags *flag.FlagSet) {
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for _, each := range []struct {
+		flag string
+		to   *int
+		less int
+	}{
+		{"entries", &s.entries, 300_000}, {"pairs", &s.pairs, 3}, {"moves", &s.moves, 60}, {"bulk", &s.bulk, 2_000_000},
+		{"changes", &s.changes, 200}, {"clusters", &s.clusters, 200},
+	} {
+		if !given[each.flag] {
+			*each.to = each.less
+		}
+	}
+	if !given["warmup"] {
+		s.warmup = 200 * time.Millisecond
+	}
+	if !given["length"] {
+		s.length = 700 * time.Millisecond
+	}
 }
 
 // parse reads the flags; done closes the copy of the output, if one is kept.
@@ -129,11 +171,13 @@ func parse(args []string) (s settings, to io.Writer, done func() error, err erro
 	flags.IntVar(&s.followers, "followers", 100, "map: who follows the map as a router does")
 	flags.IntVar(&s.changes, "changes", 1000, "map: how often it is changed")
 	flags.IntVar(&s.bulk, "bulk", 20_000_000, "bulk: entries that are written one after the other")
+	flags.StringVar(&s.report, "report", whole(args[0]), "a `FOLDER` for a page of what was found, with drawings and JSON; empty for none")
+	flags.BoolVar(&s.full, "full", false, "let what grows become as large as it gets: 10M entries, a million shards")
 	flags.StringVar(&s.svg, "svg", "", "balance: a `FILE` for a drawing; its folder is made if it is not there")
 	flags.DurationVar(&s.warmup, "warmup", time.Second, "how long each run goes on before it counts")
 	flags.DurationVar(&s.length, "length", 3*time.Second, "how long each run counts")
 	flags.DurationVar(&s.settle, "settle", time.Minute, "how long a filled index may take to write it all to its file")
-	quick := flags.Bool("quick", false, "3 short pairs: to see where one is while working, nothing to record")
+	quick := flags.Bool("quick", false, "3 short pairs, and less of what takes long: ten minutes for all, to see where one is")
 	out := flags.String("out", "", "a `FILE` that gets a copy of the output; its folder is made if it is not there")
 	if err := flags.Parse(args[1:]); err != nil {
 		return s, nil, nil, err
@@ -153,8 +197,11 @@ func parse(args []string) (s settings, to io.Writer, done func() error, err erro
 	if s.rounds < 2 {
 		return s, nil, nil, fmt.Errorf("-rounds is %d; the first is only the beginning, so it is at least 2", s.rounds)
 	}
+	if *quick && s.full {
+		return s, nil, nil, errors.New("it is either -quick or -full")
+	}
 	if *quick {
-		s.pairs, s.warmup, s.length, s.moves, s.bulk = 3, 200*time.Millisecond, time.Second, 60, 2_000_000
+		s.quicken(flags)
 	}
 	if *out == "" {
 		return s, os.Stdout, func() error { return nil }, nil

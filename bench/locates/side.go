@@ -31,9 +31,9 @@ type Asks struct {
 	Choose load.Chooser
 }
 
-// poolKeys is how many keys a caller draws before it begins. It goes through
-// them again when it has used them all, as batches of some size may.
-const poolKeys = 32_768
+// What a caller draws before it begins: so many keys, and no more batches than
+// that. It goes through them again when it has used them all.
+const poolKeys, poolBatches = 32_768, 4_096
 
 // Calls are callers that ask a side for keys that are drawn anew each time
 // that Calls is called.
@@ -45,7 +45,7 @@ func (a Asks) Calls(side Side) []load.Call {
 	calls := make([]load.Call, a.Callers)
 	for i := range calls {
 		random := rand.New(rand.NewPCG(rand.Uint64(), uint64(i)))
-		batches := draw(random, a.Choose, max(poolKeys/a.Size, 1), a.Size)
+		batches := draw(random, a.Choose, min(max(poolKeys/a.Size, 1), poolBatches), a.Size)
 		next := 0
 		calls[i] = func(ctx context.Context) (int, error) {
 			batch := &batches[next%len(batches)]

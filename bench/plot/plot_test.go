@@ -50,3 +50,31 @@ func TestWrite(t *testing.T) {
 		t.Error(out.String())
 	}
 }
+
+// TestLogarithmicAxes draws what grows tenfold each time: a straight line.
+func TestLogarithmicAxes(t *testing.T) {
+	figure := plot.Figure{Title: "growth", Columns: 1, Charts: []plot.Chart{{
+		LogX: true, LogY: true,
+		Lines: []plot.Line{{Name: "ours", X: []float64{1, 10, 100, 1_000, 100_000}, Values: []float64{0.1, 1, 10, 100, 10_000}}},
+	}, {
+		Lines: []plot.Line{{Name: "few", X: []float64{500, 20_000}, Values: []float64{1, 2}}},
+	}, {LogX: true, LogY: true}}}
+	var out strings.Builder
+	if err := figure.Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		// From one corner to the other.
+		`<path d="M56 152L134 127.6L212 103.2L290 78.8L446 30"`,
+		`<circle cx="446" cy="30" r="2.4" fill="#0072b2"/>`,
+		">0.1</text>", ">10k</text>", ">100k</text>", ">20k</text>",
+		`<circle cx="65.8" `, // 500 of 20,000
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the drawing lacks %q:\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "NaN") || strings.Contains(out.String(), "Inf") {
+		t.Error(out.String())
+	}
+}
