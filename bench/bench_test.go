@@ -32,6 +32,7 @@ func TestWorkloads(t *testing.T) {
 		{"bulk -bulk 20000", "ratio Locate/writes="},
 		{"views", "BenchmarkViews/GroupWhere-"},
 		{"map -followers 5 -changes 10", "since etcd had answered: p50"},
+		{"growth -most-entries 1000 -most-shards 100", "ratio Growth/shards=100/router=process / 10 shards: "},
 		{"balance -clusters 20 -rounds 12", "# growth: "},
 	} {
 		t.Run(c.workload, func(t *testing.T) {

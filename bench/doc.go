@@ -11,6 +11,7 @@
 //	go run ./bench map               a change of the map, until the last of 100 routers has it
 //	go run ./bench views             questions about views of 1M entries, 16 callers
 //	go run ./bench balance           plans of the shard map beside consistent hashing, simulated
+//	go run ./bench growth            a locate as entries and shards become more
 //	go run ./bench floors            the floors alone
 //	go run ./bench peers             Redis, PostgreSQL and etcd beside it: bench/peers, all of it
 //	go run ./bench all               all of these, and a report

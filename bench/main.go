@@ -34,7 +34,8 @@ type settings struct {
 	bulk        int
 	followers   int
 	changes     int
-	full        bool
+	mostEntries int
+	mostShards  int
 	svg         string
 	report      string
 	warmup      time.Duration
@@ -61,6 +62,7 @@ func workloads() []workload {
 		{"map", mapChange},
 		{"views", viewQuestions},
 		{"balance", balance},
+		{"growth", growth},
 		{"floors", floors},
 		{"peers", peers},
 	}
@@ -140,7 +142,7 @@ func (s *settings) quicken(flags *flag.FlagSet) {
 		less int
 	}{
 		{"entries", &s.entries, 300_000}, {"pairs", &s.pairs, 3}, {"moves", &s.moves, 60}, {"bulk", &s.bulk, 2_000_000},
-		{"changes", &s.changes, 200}, {"clusters", &s.clusters, 200},
+		{"changes", &s.changes, 200}, {"clusters", &s.clusters, 200}, {"most-entries", &s.mostEntries, 100_000},
 	} {
 		if !given[each.flag] {
 			*each.to = each.less
@@ -172,7 +174,9 @@ func parse(args []string) (s settings, to io.Writer, done func() error, err erro
 	flags.IntVar(&s.changes, "changes", 1000, "map: how often it is changed")
 	flags.IntVar(&s.bulk, "bulk", 20_000_000, "bulk: entries that are written one after the other")
 	flags.StringVar(&s.report, "report", whole(args[0]), "a `FOLDER` for a page of what was found, with drawings and JSON; empty for none")
-	flags.BoolVar(&s.full, "full", false, "let what grows become as large as it gets: 10M entries, a million shards")
+	flags.IntVar(&s.mostEntries, "most-entries", 1_000_000, "growth: entries at the most")
+	flags.IntVar(&s.mostShards, "most-shards", 1_000_000, "growth: shards at the most")
+	full := flags.Bool("full", false, "let what grows become as large as is claimed: 10M entries")
 	flags.StringVar(&s.svg, "svg", "", "balance: a `FILE` for a drawing; its folder is made if it is not there")
 	flags.DurationVar(&s.warmup, "warmup", time.Second, "how long each run goes on before it counts")
 	flags.DurationVar(&s.length, "length", 3*time.Second, "how long each run counts")
@@ -197,11 +201,13 @@ func parse(args []string) (s settings, to io.Writer, done func() error, err erro
 	if s.rounds < 2 {
 		return s, nil, nil, fmt.Errorf("-rounds is %d; the first is only the beginning, so it is at least 2", s.rounds)
 	}
-	if *quick && s.full {
+	switch {
+	case *quick && *full:
 		return s, nil, nil, errors.New("it is either -quick or -full")
-	}
-	if *quick {
+	case *quick:
 		s.quicken(flags)
+	case *full:
+		s.mostEntries = max(s.mostEntries, 10_000_000)
 	}
 	if *out == "" {
 		return s, os.Stdout, func() error { return nil }, nil

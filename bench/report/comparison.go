@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -72,6 +73,16 @@ func (c Comparison) Ratios() []float64 {
 	}
 	slices.Sort(ratios)
 	return ratios
+}
+
+// Typical is our run of the middle rate; of no pairs an empty one.
+func (c Comparison) Typical() load.Result {
+	_, ours := c.sides()
+	if len(ours) == 0 {
+		return load.Result{}
+	}
+	slices.SortFunc(ours, func(a, b load.Result) int { return cmp.Compare(a.Rate(), b.Rate()) })
+	return ours[len(ours)/2]
 }
 
 // Median is the middle of ascending figures, 0 if there are none.

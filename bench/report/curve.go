@@ -44,7 +44,7 @@ func (r *Record) AddPoint(figure, side string, at float64, result load.Result, m
 	c.Points = append(c.Points, p)
 	writeRun(r, fmt.Sprintf("Curve/side=%s/%s=%s", dashed(side), figure, strconv.FormatFloat(at, 'f', 0, 64)), &p.Run)
 	if memory > 0 || disk > 0 {
-		fmt.Fprintf(r, "memory %d MiB, disk %d MiB\n", memory>>20, disk>>20)
+		fmt.Fprintf(r, "memory %d KiB, disk %d KiB\n", memory>>10, disk>>10)
 	}
 }
 

@@ -58,9 +58,9 @@ func (r *Record) drawings() []drawing {
 			Lines: r.lines(Entries, at, func(p *Point) float64 { return float64(p.Memory) / perMiB })},
 		plot.Chart{Title: "disk of the index", X: "entries", Y: "MiB", LogX: true, LogY: true,
 			Lines: r.lines(Entries, at, func(p *Point) float64 { return float64(p.Disk) / perMiB })})
-	add(Shards, "One caller asks a router in its own process for keys of every shard.",
+	add(Shards, "Map and router alone: the index answers at once. One caller asks the router in its process, 64 the one over gRPC.",
 		"Cost as the shards grow",
-		plot.Chart{Title: "time a locate", X: "shards", Y: "µs", LogX: true, Lines: r.lines(Shards, at, perItem)},
+		plot.Chart{Title: "time a locate", X: "shards", Y: "µs", LogX: true, LogY: true, Lines: r.lines(Shards, at, perItem)},
 		plot.Chart{Title: "memory of the map", X: "shards", Y: "MiB", LogX: true, LogY: true,
 			Lines: r.lines(Shards, at, func(p *Point) float64 { return float64(p.Memory) / perMiB })})
 	return out

@@ -62,6 +62,17 @@ func TestCompareEndsWithAFailure(t *testing.T) {
 	}
 }
 
+func TestTypicalIsTheMiddleRun(t *testing.T) {
+	var order []string
+	comparison, err := report.Compare(t.Context(), "Locate", "echo", 3, rates(&order, "floor", 1, 1, 1), rates(&order, "ours", 30, 10, 20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if typical := comparison.Typical(); typical.Items != 20 || comparison.Pairs[0].Ours.Items != 30 {
+		t.Errorf("%d items of %+v; want 20, and the pairs as they were", typical.Items, comparison.Pairs)
+	}
+}
+
 func TestMedian(t *testing.T) {
 	for _, c := range []struct {
 		figures []float64
@@ -146,7 +157,7 @@ func TestPointsMakeCurves(t *testing.T) {
 	if len(record.Curves) != 2 || len(record.Curves[0].Points) != 2 || record.Curves[0].Points[1].At != 2 {
 		t.Errorf("%+v; want two curves of two points", record.Curves)
 	}
-	for _, want := range []string{"BenchmarkCurve/side=a-side--of-two/callers=2-", "memory 3 MiB, disk 0 MiB\n", "\t10 items/s\n"} {
+	for _, want := range []string{"BenchmarkCurve/side=a-side--of-two/callers=2-", "memory 3072 KiB, disk 0 KiB\n", "\t10 items/s\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the record lacks %q:\n%s", want, &out)
 		}
