@@ -135,6 +135,8 @@ var importTable = map[string]may{
 	},
 	"bench/floor": {packages: []string{"bench/load", "proto/cairn/v1"}, modules: []string{grpcModule, protobufModule, bbolt}},
 	"bench/load":  {modules: []string{"github.com/HdrHistogram/hdrhistogram-go"}},
+	// What a deployment needs, computed.
+	"bench/capacity": {},
 	// What is asked of those who know where keys live.
 	"bench/locates": {packages: []string{".", "bench/load", "bench/report", "bench/stack"}},
 	"bench/plot":    {},

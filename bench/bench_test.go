@@ -33,6 +33,7 @@ func TestWorkloads(t *testing.T) {
 		{"views", "BenchmarkViews/GroupWhere-"},
 		{"map -followers 5 -changes 10", "since etcd had answered: p50"},
 		{"growth -most-entries 1000 -most-shards 100", "ratio Growth/shards=100/router=process / 10 shards: "},
+		{"constants", "constant a durable put in batches of 128: written by the index: "},
 		{"balance -clusters 20 -rounds 12", "# growth: "},
 	} {
 		t.Run(c.workload, func(t *testing.T) {
@@ -95,6 +96,29 @@ func TestReportsAreComparedWithEachOther(t *testing.T) {
 	for _, wrong := range [][]string{nil, {path}, {path, "no-such-file"}, {"-no-such-flag", path, path}} {
 		if err := compare(&out, wrong); err == nil {
 			t.Errorf("bench compare %s: no error", wrong)
+		}
+	}
+}
+
+// TestCapacityPageSaysWhatTheModelComputes compares docs/capacity.md with the
+// command that it names.
+func TestCapacityPageSaysWhatTheModelComputes(t *testing.T) {
+	page, err := os.ReadFile("../docs/capacity.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, command, found := strings.Cut(string(page), "go run ./bench capacity ")
+	command, _, _ = strings.Cut(command, "\n")
+	var out strings.Builder
+	if err := needs(&out, strings.Fields(command)); err != nil || !found {
+		t.Fatalf("bench capacity %s: %v", command, err)
+	}
+	if !strings.Contains(string(page), out.String()) {
+		t.Errorf("docs/capacity.md does not have what bench capacity %s says:\n%s", command, &out)
+	}
+	for _, wrong := range []string{"-keys 0", "-views -1", "-share NaN", "more", "-no-such-flag"} {
+		if err := needs(&out, strings.Fields(wrong)); err == nil {
+			t.Errorf("bench capacity %s: no error", wrong)
 		}
 	}
 }

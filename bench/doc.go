@@ -12,9 +12,11 @@
 //	go run ./bench views             questions about views of 1M entries, 16 callers
 //	go run ./bench balance           plans of the shard map beside consistent hashing, simulated
 //	go run ./bench growth            a locate as entries and shards become more
+//	go run ./bench constants         what an entry, a view, a locate and a put cost
 //	go run ./bench floors            the floors alone
 //	go run ./bench peers             Redis, PostgreSQL and etcd beside it: bench/peers, all of it
 //	go run ./bench all               all of these, and a report
+//	go run ./bench capacity          what a deployment needs (docs/capacity.md)
 //	go run ./bench compare A B       what regressed from one report's JSON to another's
 //
 // It prints ratios first, absolute figures after and every run as a line for
@@ -40,6 +42,7 @@
 //	bench/peers   others that are asked the same, a module of its own
 //	bench/spawn   parts in processes of their own
 //	bench/ycsb    YCSB's core workloads
+//	bench/capacity what a deployment needs, computed
 //	bench/report  pairs, ratios, how they are written and compared
 //	bench/plot    lines, as SVG
 package main

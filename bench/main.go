@@ -63,6 +63,7 @@ func workloads() []workload {
 		{"views", viewQuestions},
 		{"balance", balance},
 		{"growth", growth},
+		{"constants", constants},
 		{"floors", floors},
 		{"peers", peers},
 	}
@@ -90,12 +91,15 @@ func run(ctx context.Context, args []string) error {
 	for _, w := range workloads {
 		names = append(names, w.name)
 	}
-	usage := fmt.Errorf("usage: bench %s|all [flags], or bench compare BEFORE.json AFTER.json; bench all -h lists the flags", strings.Join(names, "|"))
+	usage := fmt.Errorf("usage: bench %s|all [flags], bench compare BEFORE.json AFTER.json, or bench capacity [flags]; -h lists the flags", strings.Join(names, "|"))
 	if len(args) == 0 {
 		return usage
 	}
-	if args[0] == "compare" {
+	switch args[0] {
+	case "compare":
 		return compare(os.Stdout, args[1:])
+	case "capacity":
+		return needs(os.Stdout, args[1:])
 	}
 	chosen := workloads
 	if args[0] != "all" {

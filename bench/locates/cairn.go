@@ -29,11 +29,14 @@ func Open(ctx context.Context, entries int, settle time.Duration) (*Cairn, error
 	return c, s.Fill(ctx, entries, settle)
 }
 
+// Of is whoever locates in a stack's keyspace.
+func Of(locator stack.Locator) Side { return side{locator} }
+
 // InProcess is a router in this process.
-func (c *Cairn) InProcess() Side { return side{c.stack.Locator(true)} }
+func (c *Cairn) InProcess() Side { return Of(c.stack.Locator(true)) }
 
 // Remote is a client of a router that is a process of its own.
-func (c *Cairn) Remote() Side { return side{c.stack.Locator(false)} }
+func (c *Cairn) Remote() Side { return Of(c.stack.Locator(false)) }
 
 // PIDs are the processes that take part when it is asked so.
 func (c *Cairn) PIDs(inProcess bool) []int { return c.stack.PIDs(inProcess) }

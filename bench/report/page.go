@@ -66,6 +66,12 @@ func (r *Record) page(w io.Writer, drawings []drawing) {
 	for _, section := range r.sections() {
 		r.absolutes(w, section)
 	}
+	if len(r.Constants) > 0 {
+		fmt.Fprintf(w, "\n## What things cost\n\nFor the [capacity model](/docs/capacity.md).\n\n| of what | how much |\n|---|---:|\n")
+		for _, c := range r.Constants {
+			fmt.Fprintf(w, "| %s | %s %s |\n", c.Name, figure(c.Value), c.Unit)
+		}
+	}
 	fmt.Fprintf(w, "\n## Who the others are\n\n| peer | version | set up so |\n|---|---|---|\n")
 	for _, p := range r.distinctPeers() {
 		version := p.Version

@@ -42,6 +42,7 @@ func found(t *testing.T, factor float64) *report.Record {
 	report.Single(record, "Bulk/burst", []load.Result{{Items: 170_000, Calls: 1, Elapsed: time.Second}}, report.Goal{Rate: 200_000})
 	record.AddPeer(report.Peer{Name: "Redis", Version: "7.0.15", Settings: "no persistence"})
 	record.AddPeer(report.Peer{Name: "PostgreSQL", Settings: "to install it: apt-get install postgresql-15"})
+	record.AddConstant("an entry: resident", "bytes", 537)
 	slow := func(items int) load.Result {
 		call := func(context.Context) (int, error) {
 			time.Sleep(time.Millisecond)
@@ -78,6 +79,7 @@ func TestReportIsAPageWithDrawings(t *testing.T) {
 		`| Count: the members \| of a view | PostgreSQL | **5.00** (`,
 		"| burst | Cairn | 170,000/s | 5.88µs |  |  |  |  |\n",
 		"![Locates of single keys by more and more callers](callers.svg)",
+		"| an entry: resident | 537 bytes |\n",
 		"| Redis | 7.0.15 | no persistence |\n",
 		"| PostgreSQL | not there | to install it: apt-get install postgresql-15 |\n",
 	} {

@@ -17,6 +17,7 @@ type Record struct {
 	Peers       []Peer      `json:"peers,omitempty"`
 	Findings    []Finding   `json:"findings"`
 	Curves      []Curve     `json:"curves,omitempty"`
+	Constants   []Constant  `json:"constants,omitempty"`
 
 	out io.Writer
 }
@@ -28,6 +29,14 @@ type Peer struct {
 	Version string `json:"version,omitempty"`
 	// Settings are how it was set up or, if it is not there, what brings it.
 	Settings string `json:"settings"`
+}
+
+// Constant is what one thing costs, for a capacity model.
+type Constant struct {
+	// Name says of what, Unit in what.
+	Name  string  `json:"name"`
+	Unit  string  `json:"unit"`
+	Value float64 `json:"value"`
 }
 
 // Begin begins a record of what a command finds, with where and when.
@@ -50,11 +59,18 @@ func (r *Record) AddPeer(p Peer) {
 	fmt.Fprintf(r, "peer: %s, %s: %s\n", p.Name, p.Version, p.Settings)
 }
 
+// AddConstant notes what something costs.
+func (r *Record) AddConstant(name, unit string, value float64) {
+	r.Constants = append(r.Constants, Constant{Name: name, Unit: unit, Value: value})
+	fmt.Fprintf(r, "constant %s: %s %s\n", name, figure(value), unit)
+}
+
 // Join adds what another command found.
 func (r *Record) Join(other *Record) {
 	r.Peers = append(r.Peers, other.Peers...)
 	r.Findings = append(r.Findings, other.Findings...)
 	r.Curves = append(r.Curves, other.Curves...)
+	r.Constants = append(r.Constants, other.Constants...)
 }
 
 // Save writes the record as JSON.

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"cairn/bench/spawn"
 	cairnv1 "cairn/proto/cairn/v1"
@@ -104,27 +102,7 @@ func (d *Deployment) Stop() error {
 // IndexUsage is what the index has resident, pages of its mapped file included,
 // and what its files have on disk, in bytes.
 func (d *Deployment) IndexUsage() (memory, disk int64, err error) {
-	usage, err := d.processes[1].Usage() // etcd was started before it
-	if err != nil {
-		return 0, 0, err
-	}
-	err = filepath.WalkDir(filepath.Join(d.folder, clusterName), func(_ string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		info, err := entry.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // it was in the way of a newer one
-		} else if err != nil {
-			return err
-		}
-		// A file may be longer than what was written of it.
-		if stat, is := info.Sys().(*syscall.Stat_t); is {
-			disk += stat.Blocks * 512
-		}
-		return nil
-	})
-	return usage.Memory, disk, err
+	return usageOf(d.processes[1], filepath.Join(d.folder, clusterName)) // etcd was started before it
 }
 
 // clusterAt is a cluster of three nodes whose index's replicas will be at these

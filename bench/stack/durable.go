@@ -73,7 +73,7 @@ func (s *Durable) start(ctx context.Context, replicas int) error {
 		if i > 0 {
 			join = "join"
 		}
-		process, err := s.deployment.spawn(ctx, partIndex, clusterName, address, filepath.Join(s.deployment.folder, fmt.Sprint("index-", i)), etcd,
+		process, err := s.deployment.spawn(ctx, partIndex, clusterName, address, filepath.Join(s.deployment.folder, indexFolder(i)), etcd,
 			strconv.Itoa(runtime.GOMAXPROCS(0)), join)
 		if err != nil {
 			return err
@@ -95,6 +95,9 @@ func (s *Durable) start(ctx context.Context, replicas int) error {
 	}
 	return s.embed(ctx, etcd)
 }
+
+// indexFolder is where replica i has its files.
+func indexFolder(i int) string { return fmt.Sprint("index-", i) }
 
 // voters waits until all replicas have a vote.
 func (s *Durable) voters(ctx context.Context, replicas int) error {

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"path/filepath"
 	"time"
 
 	"cairn"
@@ -48,6 +49,12 @@ func (s *Durable) FillWith(ctx context.Context, entries int, settle time.Duratio
 		status, err := s.client.Admin().GetIndexStatus(ctx, &cairnv1.GetIndexStatusRequest{Cluster: "clusters/" + clusterName})
 		return status.GetAppliedIndex(), status.GetCheckpointIndex(), err
 	})
+}
+
+// IndexUsage is what the first replica has resident, pages of its mapped file
+// included, and what its files have on disk, in bytes.
+func (s *Durable) IndexUsage() (memory, disk int64, err error) {
+	return usageOf(s.index, filepath.Join(s.deployment.folder, indexFolder(0)))
 }
 
 // PIDs are the processes that a locate goes through: the index and, if it is
