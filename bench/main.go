@@ -173,7 +173,7 @@ func parse(args []string) (s settings, to io.Writer, done func() error, err erro
 	flags.IntVar(&s.pairs, "pairs", 10, "pairs of floor and ours")
 	flags.IntVar(&s.clusters, "clusters", 1000, "balance: clusters in the simulated worlds")
 	flags.IntVar(&s.rounds, "rounds", 60, "balance: rounds that they go through")
-	flags.IntVar(&s.moves, "moves", 1000, "moves: how often a shard of 10,000 entries moves; larger ones move less often")
+	flags.IntVar(&s.moves, "moves", 1000, "moves: how often a shard of 10,000 entries moves; larger ones move less often, or with few not at all")
 	flags.IntVar(&s.followers, "followers", 100, "map: who follows the map as a router does")
 	flags.IntVar(&s.changes, "changes", 1000, "map: how often it is changed")
 	flags.IntVar(&s.bulk, "bulk", 20_000_000, "bulk: entries that are written one after the other")

@@ -116,6 +116,13 @@ func TestPipelinedEndsWithAFailure(t *testing.T) {
 	}
 }
 
+func TestTook(t *testing.T) {
+	result := load.Took([]time.Duration{time.Second, 3 * time.Second})
+	if result.Calls != 2 || result.Rate() != 0.5 || result.Quantile(1) < 2990*time.Millisecond || result.Quantile(0.5) > 1010*time.Millisecond {
+		t.Errorf("%d calls, %v/s, %v to %v; want 2 at 0.5/s, 1s to 3s", result.Calls, result.Rate(), result.Quantile(0.5), result.Quantile(1))
+	}
+}
+
 func TestExactly(t *testing.T) {
 	call := func(context.Context) (int, error) { return 3, nil }
 	result, err := load.Exactly(t.Context(), []load.Call{call, call}, 100)

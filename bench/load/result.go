@@ -26,6 +26,16 @@ const (
 	significantDigits = 3
 )
 
+// Took is the result of calls that were made one after the other and took so long.
+func Took(latencies []time.Duration) Result {
+	var r Result
+	for _, latency := range latencies {
+		r.add(1, latency)
+		r.Elapsed += latency
+	}
+	return r
+}
+
 // Rate is how many items were done a second.
 func (r Result) Rate() float64 { return float64(r.Items) / r.Elapsed.Seconds() }
 

@@ -30,7 +30,7 @@ func Open(ctx context.Context, entries int, settle time.Duration) (*Cairn, error
 }
 
 // Of is whoever locates in a stack's keyspace.
-func Of(locator stack.Locator) Side { return side{locator} }
+func Of(locator stack.BatchLocator) Side { return side{locator} }
 
 // InProcess is a router in this process.
 func (c *Cairn) InProcess() Side { return Of(c.stack.Locator(true)) }
@@ -54,7 +54,7 @@ func (c *Cairn) Nodes(ctx context.Context, first, end int) ([]string, error) {
 // Close ends it.
 func (c *Cairn) Close() error { return c.stack.Close() }
 
-type side struct{ to stack.Locator }
+type side struct{ to stack.BatchLocator }
 
 func (s side) Locate(ctx context.Context, batch *Batch) error {
 	location, _, err := s.to.Locate(ctx, stack.Keyspace, batch.Keys[0], cairn.Reading{})

@@ -148,6 +148,8 @@ var headings = map[string]string{
 	"Views":           "Questions about views: pages, counts, groups and sums",
 	"Floor":           "Floors: what the machine and the libraries give",
 	"Growth":          "Cost as it grows",
+	"Map":             "Changes of the map",
+	"Moves":           "Moves of shards while clients read and write",
 }
 
 // heading is the section's name in words.

@@ -61,6 +61,14 @@ func Single(r *Record, name string, runs []load.Result, goal Goal) {
 	}
 }
 
+// Took notes how long calls took that were made one after the other. What is
+// written of them is left to the caller.
+func Took(r *Record, name, about string, calls load.Result) {
+	if calls.Calls > 0 {
+		r.Findings = append(r.Findings, Finding{Name: name, About: about, Ours: []Run{runOf(calls)}})
+	}
+}
+
 // of says whether runs are as fast as was wanted.
 func (g Goal) of(runs []Run) string {
 	median := medianOf(runs, rateOf)

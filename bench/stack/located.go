@@ -10,15 +10,15 @@ import (
 	"cairn/router"
 )
 
-// Locator is who locates: a router in this process, or a client of one
+// BatchLocator is who locates, batches too: a router in this process, or a client of one
 // elsewhere.
-type Locator interface {
+type BatchLocator interface {
 	Locate(ctx context.Context, keyspace string, key cairn.Key, read cairn.Reading) (cairn.Location, cairn.Token, error)
 	BatchLocate(ctx context.Context, keyspace string, keys []cairn.Key, read cairn.Reading) ([]cairn.Location, cairn.Token, error)
 }
 
 // Locator is the router of this process, or a client of the other.
-func (s *Durable) Locator(embedded bool) Locator {
+func (s *Durable) Locator(embedded bool) BatchLocator {
 	if embedded {
 		return s.router
 	}
