@@ -121,6 +121,7 @@ var importTable = map[string]may{
 	"cmd/cairn/progress": {packages: []string{"cmd/cairn/render"}},
 	"cmd/cairn/records":  {packages: []string{".", "cmd/cairn/keytext"}},
 	"cmd/cairn/render":   {packages: []string{"."}, modules: []string{"github.com/goccy/go-yaml"}},
+	"cmd/cairn/scrape":   {packages: []string{"."}, modules: []string{"github.com/prometheus"}},
 	"cmd/cairn/load":     {packages: []string{".", "cmd/cairn/records", "router/client"}, modules: []string{"golang.org/x/sync"}},
 	"cmd/cairn": {
 		packages: []string{"*"},

@@ -187,7 +187,7 @@ type checker struct {
 	*Report
 	tx      *bbolt.Tx
 	image   *image
-	records *bbolt.Bucket
+	records *recordWalk
 
 	seen       *roaring.Bitmap // ordinals of all entries
 	recounts   map[*population]*counted
@@ -206,7 +206,7 @@ func (c *checker) run() error {
 	if err != nil {
 		return err
 	}
-	c.image, c.records = found, c.tx.Bucket(bucketRecords)
+	c.image, c.records = found, walkRecords(c.tx)
 	c.Index, c.Term, c.Revision, c.Lost = found.meta.Index, found.meta.Term, found.assignment.revision, found.gaps
 	c.recounts = make(map[*population]*counted)
 	for _, k := range found.assignment.keyspaces {
@@ -251,8 +251,7 @@ func (c *checker) entry(uid cairn.UID, key cairn.Key, value []byte) {
 	if !c.seen.CheckedAdd(ordinal) {
 		c.problem("key %s: its ordinal %d is another entry's too", key, ordinal)
 	}
-	under := ordinalKey(ordinal)
-	record, ok := decodeRecord(uid, value, c.records.Get(under[:]))
+	record, ok := decodeRecord(uid, value, c.records.seek(ordinal))
 	switch {
 	case !ok:
 		c.problem("key %s: the record of its ordinal %d is missing or its checksum does not fit", key, ordinal)
@@ -355,21 +354,24 @@ func (c *checker) compare() {
 
 // orphans looks for records that no entry points to.
 func (c *checker) orphans() error {
-	return c.records.ForEach(func(key, _ []byte) error {
-		if len(key) != 4 {
-			c.problem("%x in the bucket %q is not an ordinal", key, bucketRecords)
-			return nil
+	found := roaring.New()
+	return eachRecord(c.tx, func(ordinal uint32, _ []byte) {
+		if !found.CheckedAdd(ordinal) {
+			c.problem("ordinal %d has a record in a bundle and one that stands alone", ordinal)
 		}
-		ordinal := binary.BigEndian.Uint32(key)
-		if c.seen.Contains(ordinal) {
-			return nil
-		}
-		for _, departed := range c.image.departed {
-			if departed.Contains(ordinal) {
-				return nil // its key has a newer entry
-			}
-		}
-		c.problem("the record of ordinal %d has no entry", ordinal)
-		return nil
+		c.owned(ordinal)
 	})
+}
+
+// owned checks that the record of an ordinal is an entry's.
+func (c *checker) owned(ordinal uint32) {
+	if c.seen.Contains(ordinal) {
+		return
+	}
+	for _, departed := range c.image.departed {
+		if departed.Contains(ordinal) {
+			return // its key has a newer entry
+		}
+	}
+	c.problem("the record of ordinal %d has no entry", ordinal)
 }

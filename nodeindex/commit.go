@@ -38,11 +38,12 @@ func (c *Checkpoint) commit(meta CheckpointMeta) (changes keyChanges, err error)
 		x:       c.x,
 		tx:      tx,
 		entries: tx.Bucket(bucketEntries),
-		records: tx.Bucket(bucketRecords),
 		shards:  tx.Bucket(bucketShards),
 		changes: keyChanges{byKeyspace: make(map[cairn.UID][]keyChange)},
 	}
-	w.records.FillPercent = recordsFill
+	if w.records, err = newRecordWriter(tx, w.room, w.kept); err != nil {
+		return changes, storageError("write checkpoint", err)
+	}
 	steps := []func(*Checkpoint) error{w.sweep, w.overlays, w.populations, w.arrivals, w.departed, w.images, w.requests, func(c *Checkpoint) error {
 		return putMeta(tx, meta, c.assignment, c.digest)
 	}}
@@ -59,9 +60,10 @@ func (c *Checkpoint) commit(meta CheckpointMeta) (changes keyChanges, err error)
 
 // checkpointWriter is one checkpoint's transaction.
 type checkpointWriter struct {
-	x                        *Index
-	tx                       *bbolt.Tx
-	entries, records, shards *bbolt.Bucket
+	x               *Index
+	tx              *bbolt.Tx
+	entries, shards *bbolt.Bucket
+	records         *recordWriter
 
 	keyspaces map[cairn.UID]*bbolt.Bucket
 	slab      []byte // values must stay until the commit
@@ -113,6 +115,9 @@ func (w *checkpointWriter) room(n int) []byte {
 	}
 	return w.slab
 }
+
+// kept is the slab that room gave out, with what stands in it now.
+func (w *checkpointWriter) kept(slab []byte) { w.slab = slab }
 
 // sweep deletes departed entries, at most sweepAtOnce, and the buckets of
 // keyspaces that have left altogether.
@@ -168,8 +173,10 @@ func (w *checkpointWriter) sweepKeyspace(uid cairn.UID, bucket *bbolt.Bucket, or
 	it := ordinals.Iterator()
 	for it.HasNext() {
 		ordinal := it.Next()
-		under := ordinalKey(ordinal)
-		value := w.records.Get(under[:])
+		value, err := w.records.get(ordinal)
+		if err != nil {
+			return err
+		}
 		if value == nil {
 			continue // it departed before a checkpoint wrote it
 		}
@@ -185,11 +192,11 @@ func (w *checkpointWriter) sweepKeyspace(uid cairn.UID, bucket *bbolt.Bucket, or
 				return err
 			}
 		}
-		if err := w.records.Delete(under[:]); err != nil {
+		if err := w.records.remove(ordinal); err != nil {
 			return err
 		}
 	}
-	return nil
+	return w.records.flush()
 }
 
 // overlays writes every frozen generation, the oldest first.
@@ -198,8 +205,7 @@ func (w *checkpointWriter) overlays(c *Checkpoint) error {
 		freed := slices.Clone(o.freed)
 		slices.Sort(freed)
 		for _, ordinal := range freed {
-			under := ordinalKey(ordinal)
-			if err := w.records.Delete(under[:]); err != nil {
+			if err := w.records.remove(ordinal); err != nil {
 				return err
 			}
 		}
@@ -223,7 +229,7 @@ func (w *checkpointWriter) overlays(c *Checkpoint) error {
 			}
 		}
 	}
-	return nil
+	return w.records.flush()
 }
 
 // freshRecord is an entry whose record is to be written.
@@ -271,8 +277,7 @@ func (w *checkpointWriter) record(f freshRecord) error {
 	slab := w.room(len(f.item.entry.Key) + len(f.item.entry.Attributes) + 40)
 	first := len(slab)
 	w.slab = appendRecord(slab, f.keyspace, &f.item.entry, f.value)
-	under := ordinalKey(f.item.ordinal)
-	return w.records.Put(under[:], w.slab[first:len(w.slab):len(w.slab)])
+	return w.records.put(f.item.ordinal, w.slab[first:len(w.slab):len(w.slab)])
 }
 
 // populations writes the shards that changed and deletes those that left.

@@ -166,7 +166,6 @@ func (c *copier) requests(slices []requestTail) {
 func (c *copier) entries(ordinals *roaring.Bitmap) error {
 	it := ordinals.Iterator()
 	it.AdvanceIfNeeded(c.cursor.position)
-	records := recordWalk{reader: c.reader}
 	for it.HasNext() {
 		if len(c.piece.changes) >= pieceEntries || c.size >= pieceBytes {
 			if c.end(false); c.full() {
@@ -174,7 +173,7 @@ func (c *copier) entries(ordinals *roaring.Bitmap) error {
 			}
 		}
 		ordinal := it.Next()
-		e, found, err := c.entry(&records, ordinal)
+		e, found, err := c.entry(ordinal)
 		if err != nil {
 			return err
 		}
@@ -191,8 +190,8 @@ func (c *copier) entries(ordinals *roaring.Bitmap) error {
 }
 
 // entry is what the file has under an ordinal.
-func (c *copier) entry(records *recordWalk, ordinal uint32) (cairn.Entry, bool, error) {
-	value := records.seek(ordinal)
+func (c *copier) entry(ordinal uint32) (cairn.Entry, bool, error) {
+	value := c.reader.records.seek(ordinal)
 	if value == nil {
 		return cairn.Entry{}, false, nil
 	}

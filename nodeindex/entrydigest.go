@@ -84,10 +84,9 @@ func (v *view) eachEntry(ordinals *roaring.Bitmap, each func(ordinal uint32, e *
 	for _, t := range v.more {
 		visit(t)
 	}
-	records := recordWalk{reader: v.reader}
 	for it := rest.Iterator(); it.HasNext(); {
 		ordinal := it.Next()
-		found, ok := records.find(ordinal)
+		found, ok := v.reader.records.find(ordinal)
 		if !ok {
 			panic(corrupt("RECORD_MISSING", "ordinal %d has no record", ordinal))
 		}

@@ -248,9 +248,8 @@ func (j *fillJob) read(ordinals []uint32, each func(ordinal uint32, entry *cairn
 		return nil
 	}
 	var entry cairn.Entry
-	records := recordWalk{reader: r}
 	for _, ordinal := range ordinals {
-		value := records.seek(ordinal)
+		value := r.records.seek(ordinal)
 		if value == nil {
 			continue
 		}

@@ -101,6 +101,26 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
+func FuzzBundle(f *testing.F) {
+	f.Add((&bundle{[]byte("record"), nil, []byte("another")}).append(nil))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, value []byte) {
+		b, ok := decodeBundle(value)
+		if !ok {
+			return
+		}
+		again, ok := decodeBundle(b.append(nil))
+		if !ok || b.empty() || b.size() < len(b.append(nil)) {
+			t.Fatalf("%q does not decode again", b)
+		}
+		for slot := range b {
+			if !bytes.Equal(b[slot], again[slot]) || (b[slot] == nil) != (again[slot] == nil) {
+				t.Fatalf("%q became %q", b, again)
+			}
+		}
+	})
+}
+
 func FuzzShard(f *testing.F) {
 	s := cairn.Shard{Keyspace: testKeyspace, ID: 3, Start: []byte("a"), End: []byte("b"), Epoch: 9}
 	p := newPopulation()

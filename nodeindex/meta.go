@@ -25,7 +25,7 @@ var (
 // The format of the file: a name that no other program uses, and a version.
 const (
 	formatName    = "cairn node index"
-	formatVersion = 6
+	formatVersion = 7
 	oldestVersion = 4 // that is read; the next checkpoint makes it the present one
 )
 
@@ -43,8 +43,12 @@ func checkFormat(tx *bbolt.Tx) error {
 	if !found {
 		return corrupt("FILE_FOREIGN", "a bbolt file of another program: its format is not %q", formatName)
 	}
-	if number, n := binary.Uvarint(version); n <= 0 || number < oldestVersion || number > formatVersion {
+	number, n := binary.Uvarint(version)
+	if n <= 0 || number < oldestVersion || number > formatVersion {
 		return corrupt("FILE_VERSION", "the file has format %d; this program reads %d to %d", number, oldestVersion, formatVersion)
+	}
+	if number >= 7 && tx.Bucket(bucketBundles) == nil {
+		return corrupt("FILE_DAMAGED", "the bucket %q is missing", bucketBundles)
 	}
 	for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketArrivals, bucketDeparted, bucketImages, bucketRequests} {
 		if tx.Bucket(name) == nil {

@@ -253,7 +253,7 @@ func create(disk durable.Disk, dir, path string) (err error) {
 		return err
 	}
 	fill := func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketEntries, bucketRecords, bucketShards, bucketArrivals, bucketDeparted, bucketImages, bucketRequests, bucketMeta} {
+		for _, name := range [][]byte{bucketEntries, bucketBundles, bucketRecords, bucketShards, bucketArrivals, bucketDeparted, bucketImages, bucketRequests, bucketMeta} {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
 			}

@@ -141,7 +141,7 @@ func TestDamage(t *testing.T) {
 
 func TestFilesAreCheckedByContent(t *testing.T) {
 	for name, damage := range map[string]func(tx *bbolt.Tx) error{
-		"a record": func(tx *bbolt.Tx) error { return tx.Bucket(bucketRecords).Delete([]byte{0, 0, 0, 3}) },
+		"a record": func(tx *bbolt.Tx) error { return tx.Bucket(bucketBundles).Delete([]byte{0, 0, 0, 3}) },
 		"an entry": func(tx *bbolt.Tx) error {
 			key := uidKey(testKeyspace)
 			return tx.Bucket(bucketEntries).Bucket(key[:]).Delete([]byte(testKey(9)))

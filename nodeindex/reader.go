@@ -14,7 +14,9 @@ var (
 	// bucketEntries nests a bucket for each keyspace, by uid: key -> ordinal
 	// and nodes.
 	bucketEntries = []byte("entries")
-	// bucketRecords: ordinal -> the rest of the entry.
+	// bucketBundles: ordinal by bundleSize -> the rest of the entries.
+	bucketBundles = []byte("bundles")
+	// bucketRecords: ordinal -> the rest of an entry that stands alone.
 	bucketRecords = []byte("records")
 	// bucketShards: keyspace uid and shard id -> definition and population.
 	bucketShards = []byte("shards")
@@ -39,7 +41,7 @@ type reader struct {
 	pool    *readers
 	tx      *bbolt.Tx
 	entries map[cairn.UID]*bbolt.Cursor // nil where the keyspace has no bucket
-	records *bbolt.Cursor
+	records *recordWalk
 
 	last       cairn.UID // whose cursor was asked for last
 	lastCursor *bbolt.Cursor
@@ -53,7 +55,7 @@ func newReader(pool *readers, tx *bbolt.Tx) *reader {
 		pool:    pool,
 		tx:      tx,
 		entries: make(map[cairn.UID]*bbolt.Cursor),
-		records: tx.Bucket(bucketRecords).Cursor(),
+		records: walkRecords(tx),
 	}
 }
 
@@ -103,9 +105,8 @@ func (r *reader) warm(uid cairn.UID, keys []cairn.Key) {
 
 // record is the checked record of an entry, given what stands under its key.
 func (r *reader) record(uid cairn.UID, entryValue []byte, ordinal uint32) (record, error) {
-	key := ordinalKey(ordinal)
-	found, value := r.records.Seek(key[:])
-	if !bytes.Equal(found, key[:]) {
+	value := r.records.seek(ordinal)
+	if value == nil {
 		return record{}, corrupt("RECORD_MISSING", "ordinal %d has no record", ordinal)
 	}
 	decoded, ok := decodeRecord(uid, entryValue, value)

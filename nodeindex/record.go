@@ -10,12 +10,13 @@ import (
 // An entry is kept in two places. Under its key, in the keyspace's bucket of
 // bucketEntries, stands what a basic locate needs, since that bucket is read
 // and written in random order: the ordinal (4 bytes) and the nodes (uvarints).
-// Under its ordinal, in bucketRecords, stands the rest: the key, the version,
+// Under its ordinal, see bundle, stands its record, the rest: the key, the version,
 // the attributes, and a CRC-32C over everything of the entry.
 
-// ordinalKey is an ordinal as a key of bucketRecords.
-func ordinalKey(ordinal uint32) (key [4]byte) {
-	binary.BigEndian.PutUint32(key[:], ordinal)
+// numberKey is an ordinal as a key of bucketRecords, or a bundle's number as one of
+// bucketBundles.
+func numberKey(number uint32) (key [4]byte) {
+	binary.BigEndian.PutUint32(key[:], number)
 	return key
 }
 

@@ -260,9 +260,8 @@ func (v *view) visitOrdinals(rest *roaring.Bitmap, each func([]byte, uint32, []c
 	uid := v.keyspace.UID
 	var slab []cairn.NodeID
 	for _, ordinal := range rest.ToArray() {
-		under := ordinalKey(ordinal)
-		found, value := v.reader.records.Seek(under[:])
-		if !bytes.Equal(found, under[:]) {
+		value := v.reader.records.seek(ordinal)
+		if value == nil {
 			continue
 		}
 		record, ok := parseRecord(value)

@@ -43,7 +43,7 @@ func (x *Index) verifyShard(keyspace cairn.UID, id cairn.ShardID, alone bool) (c
 		return check, corrupt("SHARD_DAMAGED", "the record of shard %s is not what was written", id)
 	}
 	check = cairn.ShardCheck{Index: covered.Index, Epoch: s.Epoch, Start: bytes.Clone(s.Start), End: bytes.Clone(s.End), Withheld: withheld, Kept: s.digest()}
-	counter := shardCounter{records: recordWalk{reader: &reader{records: tx.Bucket(bucketRecords).Cursor()}}, keyspace: keyspace}
+	counter := shardCounter{records: walkRecords(tx), keyspace: keyspace}
 	under := uidKey(keyspace)
 	counter.entries = tx.Bucket(bucketEntries).Bucket(under[:])
 	it := s.ordinals.Iterator()
@@ -65,7 +65,7 @@ func (x *Index) verifyShard(keyspace cairn.UID, id cairn.ShardID, alone bool) (c
 type shardCounter struct {
 	keyspace cairn.UID
 	entries  *bbolt.Bucket // nil where the file has none of the keyspace
-	records  recordWalk
+	records  *recordWalk
 	hasher   entryHasher
 	digest   cairn.Digest
 }

@@ -243,8 +243,10 @@ func TestDamagedEntries(t *testing.T) {
 	r.write(put(testKey(0), size(1)))
 	r.checkpoint()
 	err := r.x.db.Update(func(tx *bbolt.Tx) error {
-		key, record := tx.Bucket(bucketRecords).Cursor().First()
-		return tx.Bucket(bucketRecords).Put(bytes.Clone(key), append(bytes.Clone(record), 1))
+		key, records := tx.Bucket(bucketBundles).Cursor().First()
+		damaged := bytes.Clone(records)
+		damaged[len(damaged)-1] ^= 1 // in a sum
+		return tx.Bucket(bucketBundles).Put(bytes.Clone(key), damaged)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -117,6 +117,8 @@ func (o *options) adviceOn(err error) string {
 		return "the entries are not concerned: the index makes views anew where an image is damaged, which takes a start longer; the file can be removed"
 	case "STAMP_COMPACTED":
 		return "'cairn export' has the present state; without --from a watch begins now"
+	case "METRICS_UNREACHABLE":
+		return "an ADDRESS is what a server was started with as --http"
 	case "UNREACHABLE":
 		if !strings.Contains(e.Error(), o.addr) {
 			return "that is the index of a cluster: start it; 'cairn get clusters' has its address"

@@ -4,14 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"cairn"
 	"cairn/cmd/cairn/render"
@@ -133,30 +129,9 @@ func (q *query) printAgain(cmd *cobra.Command, a answered) error {
 	if err := a.table(&screen); err != nil {
 		return err
 	}
-	file, is := out.(*os.File)
-	rows := 0
-	if is {
-		if _, height, err := term.GetSize(int(file.Fd())); err == nil {
-			rows = height
-		}
-	}
-	text := screen.String()
-	if rows > 0 {
-		text = "\x1b[H\x1b[J" + firstLines(text, rows-1)
-	}
-	if _, err := io.WriteString(out, text); err != nil {
+	if err := redraw(out, screen.String()); err != nil {
 		return err
 	}
 	noteMissing(cmd, a.missing)
 	return nil
-}
-
-// firstLines cuts what a screen has no room for, and says so.
-func firstLines(text string, most int) string {
-	lines := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
-	if len(lines) <= most || most < 2 {
-		return text
-	}
-	kept := strings.Join(lines[:most-1], "")
-	return kept + fmt.Sprintf("... and %s\n", render.Counted(len(lines)-most+1, "more line", "more lines"))
 }

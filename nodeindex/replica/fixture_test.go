@@ -83,7 +83,7 @@ func TestFilesOfEarlierVersions(t *testing.T) {
 					t.Errorf("key-%d has %d, %v; want %d", i, n, found, want)
 				}
 			}
-			if known, err := r.KnownMap(); err != nil || strings.HasPrefix(filepath.Base(path), "format-6") && !reflect.DeepEqual(known.Records, assignment(t, 10).Records) {
+			if known, err := r.KnownMap(); err != nil || !strings.HasPrefix(filepath.Base(path), "format-4") && !strings.HasPrefix(filepath.Base(path), "format-5") && !reflect.DeepEqual(known.Records, assignment(t, 10).Records) {
 				t.Errorf("known of the map: %+v, %v", known, err)
 			}
 			staged, err := r.StagedShard(t.Context(), fixtureMove)
