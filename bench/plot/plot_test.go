@@ -78,3 +78,29 @@ func TestLogarithmicAxes(t *testing.T) {
 		t.Error(out.String())
 	}
 }
+
+func TestDots(t *testing.T) {
+	dots := plot.Dots{Title: "ratios", Less: "slower", More: "faster", Groups: []plot.DotGroup{{Name: "a & b", Rows: []plot.Dot{
+		{Name: "one", Value: 1, Low: 0.1, High: 10, Wanted: 10},
+		{Name: "more", Value: 50, Low: 10, High: 100},
+	}}}}
+	var out strings.Builder
+	if err := dots.Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	if err := xml.Unmarshal([]byte(out.String()), new(struct{})); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{
+		"a &amp; b", ">one</text>", ">50.0</text>",
+		// From 0.1 to 100 over 400 pixels: 1 is a third of the way, missed, and 10
+		// two thirds.
+		`<circle cx="653.3" cy="83" r="4" fill="#d55e00"/>`,
+		`<path d="M520 83H786.7" stroke="#d55e00"`, `<path d="M786.7 78v10" `,
+		`cy="100" r="4" fill="#0072b2"/>`,
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the drawing lacks %q:\n%s", want, out.String())
+		}
+	}
+}

@@ -2,6 +2,8 @@ package report
 
 import (
 	"bufio"
+	"cmp"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -9,10 +11,10 @@ import (
 	"cairn/bench/plot"
 )
 
-// drawing is a figure of a record and the file that it goes to.
+// drawing is a drawing of a record and the file that it goes to.
 type drawing struct {
-	file, about string
-	figure      plot.Figure
+	file, title, about string
+	draw               func(w io.Writer) error
 }
 
 // The units of what is drawn.
@@ -30,13 +32,17 @@ func latency(quantile int) func(*Point) float64 {
 func reached(p *Point) float64 { return p.Run.Rate }
 func at(p *Point) float64      { return p.At }
 
-// drawings are the figures of the curves that there are.
+// drawings are all ratios, if there are any, and the figures of the curves that
+// there are.
 func (r *Record) drawings() []drawing {
 	var out []drawing
+	if dots := r.dots(); len(dots.Groups) > 0 {
+		out = append(out, drawing{"ratios.svg", dots.Title, "The lines are the intervals, the strokes what is wanted; what misses it is red.", dots.Write})
+	}
 	add := func(figure, about, title string, charts ...plot.Chart) {
 		for _, c := range charts {
 			if len(c.Lines) > 0 {
-				out = append(out, drawing{figure + ".svg", about, plot.Figure{Title: title, Columns: 2, Charts: charts}})
+				out = append(out, drawing{figure + ".svg", title, about, plot.Figure{Title: title, Columns: 2, Charts: charts}.Write})
 				return
 			}
 		}
@@ -63,6 +69,26 @@ func (r *Record) drawings() []drawing {
 		plot.Chart{Title: "time a locate", X: "shards", Y: "µs", LogX: true, LogY: true, Lines: r.lines(Shards, at, perItem)},
 		plot.Chart{Title: "memory of the map", X: "shards", Y: "MiB", LogX: true, LogY: true,
 			Lines: r.lines(Shards, at, func(p *Point) float64 { return float64(p.Memory) / perMiB })})
+	return out
+}
+
+// dots are the ratios of all findings that have one, by section.
+func (r *Record) dots() plot.Dots {
+	out := plot.Dots{Title: "Our rates by the others'", Less: "the other is faster", More: "Cairn is faster"}
+	for _, s := range r.sections() {
+		group := plot.DotGroup{Name: s.heading()}
+		for _, f := range s.findings {
+			ratios := f.Ratios()
+			if len(ratios) == 0 {
+				continue
+			}
+			interval := intervalOf(middle, ratios)
+			group.Rows = append(group.Rows, plot.Dot{Name: cmp.Or(f.short(), f.Name) + " / " + f.Beside, Value: middle(ratios), Low: interval.Low, High: interval.High, Wanted: f.Goal.Ratio})
+		}
+		if len(group.Rows) > 0 {
+			out.Groups = append(out.Groups, group)
+		}
+	}
 	return out
 }
 
@@ -115,7 +141,7 @@ func (d *drawing) write(folder string) error {
 	}
 	defer file.Close()
 	out := bufio.NewWriter(file)
-	if err := d.figure.Write(out); err != nil {
+	if err := d.draw(out); err != nil {
 		return err
 	}
 	return out.Flush()

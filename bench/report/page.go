@@ -41,8 +41,8 @@ func (r *Record) WriteReport(folder string) error {
 	return r.Save(filepath.Join(folder, JSONFile))
 }
 
-// page writes Markdown: ratios first, then drawings, then absolute figures, then
-// who the peers are.
+// page writes Markdown: ratios first, drawn and in tables, then absolute figures,
+// then who the peers are.
 func (r *Record) page(w io.Writer, drawings []drawing) {
 	e := &r.Environment
 	fmt.Fprintf(w, "# Cairn beside others\n\n")
@@ -53,14 +53,11 @@ func (r *Record) page(w io.Writer, drawings []drawing) {
 	fmt.Fprintf(w, "## Ratios\n\nA ratio is our rate by the other's: above 1 we are faster. It is the median of pairs of runs, "+
 		"the other's and ours in turn; in brackets is where it lies with a confidence of 95%% (bootstrap). "+
 		"The last column compares what both sides took of the processors for one item, clients included: there too more than 1 is for us.\n")
+	for _, d := range drawings {
+		fmt.Fprintf(w, "\n![%s](%s)\n\n%s\n", d.title, d.file, d.about)
+	}
 	for _, section := range r.sections() {
 		r.ratios(w, section)
-	}
-	if len(drawings) > 0 {
-		fmt.Fprintf(w, "\n## Drawings\n")
-		for _, d := range drawings {
-			fmt.Fprintf(w, "\n![%s](%s)\n\n%s\n", d.figure.Title, d.file, d.about)
-		}
 	}
 	fmt.Fprintf(w, "\n## Absolute figures\n\nMedians of the runs. A call is one request, an item one key of it or one write.\n")
 	for _, section := range r.sections() {
@@ -226,13 +223,16 @@ func (r *Record) distinctPeers() []Peer {
 	return out
 }
 
-// what is a finding's name without its section, and what was done.
-func (f *Finding) what() string {
+// short is a finding's name without its section and without who it is beside.
+func (f *Finding) short() string {
 	_, rest, _ := strings.Cut(f.Name, "/")
-	rest = strings.ReplaceAll(rest, "/", ", ")
-	if at := strings.LastIndex(rest, ", beside="); at >= 0 {
-		rest = rest[:at] // which has a column of its own
-	}
+	rest, _, _ = strings.Cut(rest, "/beside=")
+	return strings.ReplaceAll(rest, "/", ", ")
+}
+
+// what is a finding's short name, and what was done.
+func (f *Finding) what() string {
+	rest := f.short()
 	switch {
 	case f.About == "":
 		return rest

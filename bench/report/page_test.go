@@ -90,7 +90,7 @@ func TestReportIsAPageWithDrawings(t *testing.T) {
 	if ratios, absolutes := strings.Index(page, "## Ratios"), strings.Index(page, "## Absolute figures"); ratios < 0 || absolutes < ratios {
 		t.Error("ratios do not come first")
 	}
-	for _, drawing := range []string{"callers.svg", "rate.svg", "entries.svg"} {
+	for _, drawing := range []string{"ratios.svg", "callers.svg", "rate.svg", "entries.svg"} {
 		file, err := os.Open(filepath.Join(folder, drawing))
 		if err != nil {
 			t.Fatal(err)
