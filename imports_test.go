@@ -139,13 +139,15 @@ var importTable = map[string]may{
 	// What a deployment needs, computed.
 	"bench/capacity": {},
 	// What is asked of those who know where keys live.
-	"bench/locates": {packages: []string{".", "bench/load", "bench/report", "bench/stack"}},
+	"bench/locates": {packages: []string{".", "bench/load", "bench/report"}},
 	"bench/plot":    {},
 	"bench/report":  {packages: []string{"bench/load", "bench/plot"}},
 	"bench/spawn":   {},
 	"bench/stack":   {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, etcdClient, "golang.org/x/sync", "go.uber.org/zap"}},
 	// YCSB's workloads, mapped to Cairn.
-	"bench/ycsb": {packages: []string{".", "bench/load", "bench/stack", "proto/cairn/v1", "router"}},
+	"bench/ycsb": {packages: []string{"bench/load"}},
+	// Cairn as one that is asked for both.
+	"bench/subject": {packages: []string{".", "bench/load", "bench/locates", "bench/stack", "bench/ycsb", "proto/cairn/v1", "router"}},
 	// What is asked of views. bench/peers, which asks others the same, is a
 	// module of its own.
 	"bench/views": {packages: []string{".", "bench/load", "bench/report", "bench/stack", "proto/cairn/v1"}},

@@ -12,6 +12,7 @@ import (
 	"cairn/bench/locates"
 	"cairn/bench/spawn"
 	"cairn/bench/stack"
+	"cairn/bench/subject"
 	cairnv1 "cairn/proto/cairn/v1"
 )
 
@@ -131,7 +132,7 @@ func locatesCost(ctx context.Context, s settings, ours *stack.Durable, entries i
 				asks.Callers = bulkCallers
 			}
 			what := fmt.Sprintf("a locate in batches of %d, %s", size, way.router)
-			if err := cost(ctx, s, ours, what, asks.Calls(locates.Of(ours.Locator(way.embedded)))); err != nil {
+			if err := cost(ctx, s, ours, what, asks.Calls(subject.Of(ours.Locator(way.embedded)))); err != nil {
 				return err
 			}
 		}

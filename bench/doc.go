@@ -42,6 +42,7 @@
 //	bench/peers   others that are asked the same, a module of its own
 //	bench/spawn   parts in processes of their own
 //	bench/ycsb    YCSB's core workloads
+//	bench/subject Cairn as one that is asked these two
 //	bench/capacity what a deployment needs, computed
 //	bench/report  pairs, ratios, how they are written and compared
 //	bench/plot    lines, as SVG

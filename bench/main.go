@@ -156,7 +156,7 @@ func (s *settings) quicken(flags *flag.FlagSet) {
 		s.warmup = 200 * time.Millisecond
 	}
 	if !given["length"] {
-		s.length = 700 * time.Millisecond
+		s.length = 500 * time.Millisecond
 	}
 }
 

@@ -2,34 +2,12 @@ package locates_test
 
 import (
 	"context"
-	"os"
-	"slices"
 	"sync"
 	"testing"
-	"time"
 
-	"cairn/bench/etcd"
 	"cairn/bench/load"
 	"cairn/bench/locates"
-	"cairn/bench/spawn"
-	"cairn/bench/stack"
 )
-
-// TestMain lets this test's executable play the parts of Cairn and of etcd.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 2 && os.Args[1] == spawn.Verb {
-		name, args := os.Args[2], os.Args[3:]
-		played, err := stack.Play(context.Background(), name, args)
-		if !played {
-			_, err = etcd.Play(context.Background(), name, args)
-		}
-		if err != nil {
-			panic(err)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
 
 // table is a Side that knows nodes by keys.
 type table struct {
@@ -92,50 +70,5 @@ func TestCompareFindsADifference(t *testing.T) {
 	}
 	if err := locates.Compare(t.Context(), a, newTable(1000, "b"), 1000, 4); err == nil {
 		t.Error("no error for two answers")
-	}
-}
-
-// TestCairnAndEtcdAnswerTheSame asks Cairn in both ways, and etcd.
-func TestCairnAndEtcdAnswerTheSame(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it starts a whole stack and etcd; leave out -short")
-	}
-	const entries = 1000
-	ours, err := locates.Open(t.Context(), entries, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := ours.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	peer, err := etcd.Start(t.Context(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := peer.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
-	if err := peer.Fill(t.Context(), entries, ours.Nodes); err != nil {
-		t.Fatal(err)
-	}
-	for _, side := range []locates.Side{ours.InProcess(), ours.Remote()} {
-		if err := locates.Compare(t.Context(), side, peer, entries, 4); err != nil {
-			t.Error(err)
-		}
-	}
-	if said, err := peer.Peer(t.Context()); err != nil || said.Version == "" {
-		t.Errorf("etcd says it is %v, %v", said, err)
-	}
-	for _, pids := range [][]int{ours.PIDs(true), ours.PIDs(false), peer.PIDs()} {
-		if used := spawn.Used(pids); used <= 0 || used > time.Hour || slices.Contains(pids, os.Getpid()) {
-			t.Errorf("processes %v have used %v; want some time, of others than this", pids, used)
-		}
-	}
-	if remote, inProcess := ours.PIDs(false), ours.PIDs(true); len(remote) != 2 || len(inProcess) != 1 {
-		t.Errorf("%v and %v; want router and index, and the index", remote, inProcess)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"cairn/bench/peers/postgres"
 	"cairn/bench/peers/redis"
 	"cairn/bench/report"
+	"cairn/bench/subject"
 )
 
 // locateBatch is how many keys a batch has that is measured beside all peers,
@@ -24,7 +25,7 @@ const (
 // locatesBeside measures locates beside each peer that is installed, one after
 // the other, so that those that are not asked take no memory.
 func locatesBeside(ctx context.Context, s settings) (err error) {
-	ours, err := locates.Open(ctx, s.entries, s.settle)
+	ours, err := subject.Locate(ctx, s.entries, s.settle)
 	if ours != nil {
 		defer func() { err = errors.Join(err, ours.Close()) }()
 	}
@@ -70,7 +71,7 @@ type comparison struct {
 	inProcess, remote float64
 }
 
-func (l *located) beside(ctx context.Context, s settings, ours *locates.Cairn) error {
+func (l *located) beside(ctx context.Context, s settings, ours *subject.Located) error {
 	for _, c := range l.comparisons {
 		if err := locates.Compare(ctx, ours.Remote(), c.side, s.entries, comparedBatches); err != nil {
 			return err

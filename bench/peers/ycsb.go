@@ -9,6 +9,7 @@ import (
 	"cairn/bench/load"
 	"cairn/bench/peers/postgres"
 	"cairn/bench/report"
+	"cairn/bench/subject"
 	"cairn/bench/ycsb"
 )
 
@@ -19,7 +20,7 @@ const scanPositions = 500
 // keys by its zipfian constant; and reads of keys drawn uniformly, and from a hot
 // fifth of all.
 func ycsbBeside(ctx context.Context, s settings) (err error) {
-	ours, err := ycsb.Open(ctx, s.entries, s.settle)
+	ours, err := subject.Keep(ctx, s.entries, s.settle)
 	if ours != nil {
 		defer func() { err = errors.Join(err, ours.Close()) }()
 	}

@@ -1,4 +1,4 @@
-package locates
+package subject
 
 import (
 	"context"
@@ -8,55 +8,62 @@ import (
 
 	"cairn"
 	"cairn/bench/load"
+	"cairn/bench/locates"
 	"cairn/bench/stack"
 )
 
-// Cairn is Cairn with one cluster, whose index has one replica, a process of
-// its own. It is asked through InProcess or Remote.
-type Cairn struct {
+// Located is Cairn with the entries of bench/locates. It is asked through
+// InProcess or Remote.
+type Located struct {
 	stack *stack.Durable
 }
 
-// Open starts Cairn with the first entries. This process collects garbage as
+// Locate starts Cairn with the first entries. This process collects garbage as
 // seldom as our servers do: it has but a small heap.
-func Open(ctx context.Context, entries int, settle time.Duration) (*Cairn, error) {
+func Locate(ctx context.Context, entries int, settle time.Duration) (*Located, error) {
 	debug.SetGCPercent(400)
 	s, err := stack.StartDurable(ctx, 1)
 	if err != nil {
 		return nil, err
 	}
-	c := &Cairn{stack: s}
-	return c, s.Fill(ctx, entries, settle)
+	l := &Located{stack: s}
+	return l, s.Fill(ctx, entries, settle)
+}
+
+// Locate has the entries of bench/locates beside the records. The records' stack
+// is not for the answer to close.
+func (r *Records) Locate(ctx context.Context, entries int, settle time.Duration) (*Located, error) {
+	return &Located{stack: r.stack}, r.stack.Fill(ctx, entries, settle)
 }
 
 // Of is whoever locates in a stack's keyspace.
-func Of(locator stack.BatchLocator) Side { return side{locator} }
+func Of(locator stack.BatchLocator) locates.Side { return side{locator} }
 
 // InProcess is a router in this process.
-func (c *Cairn) InProcess() Side { return Of(c.stack.Locator(true)) }
+func (l *Located) InProcess() locates.Side { return Of(l.stack.Locator(true)) }
 
 // Remote is a client of a router that is a process of its own.
-func (c *Cairn) Remote() Side { return Of(c.stack.Locator(false)) }
+func (l *Located) Remote() locates.Side { return Of(l.stack.Locator(false)) }
 
 // PIDs are the processes that take part when it is asked so.
-func (c *Cairn) PIDs(inProcess bool) []int { return c.stack.PIDs(inProcess) }
+func (l *Located) PIDs(inProcess bool) []int { return l.stack.PIDs(inProcess) }
 
 // Nodes are where entries live.
-func (c *Cairn) Nodes(ctx context.Context, first, end int) ([]string, error) {
-	b := Batch{Nodes: make([]string, end-first)}
+func (l *Located) Nodes(ctx context.Context, first, end int) ([]string, error) {
+	b := locates.Batch{Nodes: make([]string, end-first)}
 	for n := first; n < end; n++ {
 		key := load.Key(n)
 		b.Keys, b.Texts = append(b.Keys, key), append(b.Texts, string(key))
 	}
-	return b.Nodes, c.InProcess().LocateBatch(ctx, &b)
+	return b.Nodes, l.InProcess().LocateBatch(ctx, &b)
 }
 
 // Close ends it.
-func (c *Cairn) Close() error { return c.stack.Close() }
+func (l *Located) Close() error { return l.stack.Close() }
 
 type side struct{ to stack.BatchLocator }
 
-func (s side) Locate(ctx context.Context, batch *Batch) error {
+func (s side) Locate(ctx context.Context, batch *locates.Batch) error {
 	location, _, err := s.to.Locate(ctx, stack.Keyspace, batch.Keys[0], cairn.Reading{})
 	if err != nil {
 		return err
@@ -64,7 +71,7 @@ func (s side) Locate(ctx context.Context, batch *Batch) error {
 	return batch.Put(0, primary(&location))
 }
 
-func (s side) LocateBatch(ctx context.Context, batch *Batch) error {
+func (s side) LocateBatch(ctx context.Context, batch *locates.Batch) error {
 	locations, _, err := s.to.BatchLocate(ctx, stack.Keyspace, batch.Keys, cairn.Reading{})
 	if err != nil {
 		return err
