@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,8 @@ type comparison struct {
 	name, about string
 	side        locates.Side
 	batch       int
-	// curve is the side's name in curves; empty where none is measured.
+	// curve is the side's name in curves; empty where none is measured, and the
+	// peer's name will do.
 	curve string
 	// inProcess and remote are the least ratios with a router in the caller's
 	// process and in one of its own; 0 where none is set.
@@ -91,7 +93,7 @@ func (l *located) beside(ctx context.Context, s settings, ours *subject.Located)
 			if _, err := load.Closed(ctx, asks.Calls(c.side), 0, s.warmup); err != nil {
 				return err
 			}
-			measured, err := report.Compare(ctx, fmt.Sprintf("Locate/batch=%d/router=%s/beside=%s", c.batch, way.router, c.name), l.name, s.pairs,
+			measured, err := report.Compare(ctx, fmt.Sprintf("Locate/batch=%d/router=%s/beside=%s", c.batch, way.router, c.name), cmp.Or(c.curve, l.name), s.pairs,
 				s.processors(asks.Measured(c.side, s.warmup, s.length), l.pids),
 				s.processors(asks.Measured(way.side, s.warmup, s.length), pids))
 			if err != nil {

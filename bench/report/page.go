@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -235,7 +236,7 @@ func (f *Finding) what() string {
 	rest := f.short()
 	switch {
 	case f.About == "":
-		return rest
+		return cmp.Or(rest, f.Name)
 	case rest == "":
 		return f.About
 	}
