@@ -170,6 +170,13 @@ bench-peers:
 bench-views:
 	go run -C $(PEERS) . views
 
+# Every workload for a moment, also those that the tests leave out for their time, and
+# the peers': that they run, the figures mean nothing.
+.PHONY: bench-test
+bench-test:
+	CAIRN_BENCH_TEST=1 go test -count=1 -run '^(TestWorkloads|TestConstants)$$' ./bench
+	go run -C $(PEERS) . all -entries 10000 -pairs 1 -warmup 30ms -length 60ms
+
 # What regressed since a report that was kept: its ratios, which depend little on the
 # machine, with their intervals. PERF=-quick takes ten minutes and sees the large ones.
 BASE ?= bench/results/report/report.json

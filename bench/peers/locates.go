@@ -147,22 +147,29 @@ func openPostgres(ctx context.Context, s settings, nodes locates.Nodes) (*locate
 }
 
 func openEtcd(ctx context.Context, s settings, nodes locates.Nodes) (*located, error) {
-	g, err := etcd.Start(ctx, 1)
+	g, err := startEtcd(ctx, s, func(g *etcd.Group) error { return g.Fill(ctx, s.entries, nodes) })
 	if err != nil {
 		return nil, err
-	}
-	err = g.Fill(ctx, s.entries, nodes)
-	if err == nil {
-		var peer report.Peer
-		if peer, err = g.Peer(ctx); err == nil {
-			s.out.AddPeer(peer)
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, g.Stop())
 	}
 	return &located{name: "etcd", pids: g.PIDs, close: g.Stop, comparisons: []comparison{
 		{name: "etcd", about: "transactions of 128 gets", side: g, batch: locateBatch, remote: 5},
 		{name: "etcd", about: "single gets", side: g, batch: 1, remote: 3, curve: "etcd"},
 	}}, nil
+}
+
+// startEtcd starts one member, fills it and notes that it takes part.
+func startEtcd(ctx context.Context, s settings, fill func(g *etcd.Group) error) (*etcd.Group, error) {
+	g, err := etcd.Start(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
+	var peer report.Peer
+	if err = fill(g); err == nil {
+		peer, err = g.Peer(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, g.Stop())
+	}
+	s.out.AddPeer(peer)
+	return g, nil
 }

@@ -104,19 +104,13 @@ func openSeats(ctx context.Context, s settings) (*stored, error) {
 }
 
 func openRecords(ctx context.Context, s settings) (*stored, error) {
-	g, err := etcd.Start(ctx, 1)
+	var store etcd.Records
+	g, err := startEtcd(ctx, s, func(g *etcd.Group) (err error) {
+		store, err = g.FillRecords(ctx, s.entries)
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	store, err := g.FillRecords(ctx, s.entries)
-	if err == nil {
-		var peer report.Peer
-		if peer, err = g.Peer(ctx); err == nil {
-			s.out.AddPeer(peer)
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, g.Stop())
 	}
 	return &stored{name: "etcd", store: store, pids: g.PIDs, close: g.Stop}, nil
 }
