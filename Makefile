@@ -155,7 +155,8 @@ fuzz:
 # ---- measure ----------------------------------------------------------------
 
 # Ratios beside the floors of this machine and beside peers, and a report of them in
-# bench-report; it can be kept under bench/results. `make bench-go` runs the benchmarks beside the code.
+# bench-report; it can be kept under bench/results. `make bench-go` runs the benchmarks
+# beside the code.
 .PHONY: bench
 bench:
 	go run ./bench all
@@ -178,7 +179,8 @@ bench-test:
 	go run -C $(PEERS) . all -entries 10000 -pairs 1 -warmup 30ms -length 60ms
 
 # What regressed since a report that was kept: its ratios, which depend little on the
-# machine, with their intervals. PERF=-quick takes ten minutes and sees the large ones.
+# machine, with their intervals. PERF=-quick takes ten minutes and sees the large ones,
+# beside a BASE that was made with it too.
 BASE ?= bench/results/report/report.json
 PERF ?=
 .PHONY: check-perf
