@@ -166,16 +166,39 @@ fuzz:
 
 # ---- measure ----------------------------------------------------------------
 
-# Ratios beside the floors of this machine; the output can be kept under
-# bench/results. `make bench-go` runs the benchmarks beside the code.
+# Ratios beside the floors of this machine and beside peers, and a report of them in
+# bench-report; it can be kept under bench/results. `make bench-go` runs the benchmarks
+# beside the code.
 .PHONY: bench
 bench:
 	go run ./bench all
 
-# Views beside PostgreSQL 15, which Debian's package postgresql-15 brings.
+# Locates beside Redis 7, PostgreSQL 15 and etcd, and views beside PostgreSQL; of those
+# that are not installed it says what brings them.
+.PHONY: bench-peers
+bench-peers:
+	go run -C $(PEERS) . all
+
 .PHONY: bench-views
 bench-views:
 	go run -C $(PEERS) . views
+
+# Every workload for a moment, also those that the tests leave out for their time, and
+# the peers': that they run, the figures mean nothing.
+.PHONY: bench-test
+bench-test:
+	CAIRN_BENCH_TEST=1 go test -count=1 -run '^(TestWorkloads|TestConstants)$$' ./bench
+	go run -C $(PEERS) . all -entries 10000 -pairs 1 -warmup 30ms -length 60ms
+
+# What regressed since a report that was kept: its ratios, which depend little on the
+# machine, with their intervals. PERF=-quick takes ten minutes and sees the large ones,
+# beside a BASE that was made with it too.
+BASE ?= bench/results/report/report.json
+PERF ?=
+.PHONY: check-perf
+check-perf:
+	go run ./bench all $(PERF)
+	go run ./bench compare -ratios $(BASE) bench-report/report.json
 
 .PHONY: bench-go
 bench-go:

@@ -137,14 +137,25 @@ var importTable = map[string]may{
 			"golang.org/x/term", "golang.org/x/sync", roaring}, // which exported views are in
 	},
 
-	"bench":        {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, bbolt, "github.com/spf13", "golang.org/x/sync"}},
-	"bench/etcd":   {packages: []string{"bench/load", "bench/spawn"}, modules: []string{etcdClient, etcdServer, "go.uber.org/zap"}},
-	"bench/floor":  {packages: []string{"bench/load", "proto/cairn/v1"}, modules: []string{grpcModule, protobufModule, bbolt}},
-	"bench/load":   {},
-	"bench/plot":   {},
-	"bench/report": {packages: []string{"bench/load"}},
-	"bench/spawn":  {},
-	"bench/stack":  {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, etcdClient, "golang.org/x/sync", "go.uber.org/zap"}},
+	"bench": {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, bbolt, "github.com/spf13", "golang.org/x/sync"}},
+	"bench/etcd": {
+		packages: []string{"bench/load", "bench/locates", "bench/report", "bench/spawn", "bench/ycsb"},
+		modules:  []string{etcdClient, etcdServer, "golang.org/x/sync", "go.uber.org/zap"},
+	},
+	"bench/floor": {packages: []string{"bench/load", "proto/cairn/v1"}, modules: []string{grpcModule, protobufModule, bbolt}},
+	"bench/load":  {modules: []string{"github.com/HdrHistogram/hdrhistogram-go"}},
+	// What a deployment needs, computed.
+	"bench/capacity": {},
+	// What is asked of those who know where keys live.
+	"bench/locates": {packages: []string{".", "bench/load", "bench/report"}},
+	"bench/plot":    {},
+	"bench/report":  {packages: []string{"bench/load", "bench/plot"}},
+	"bench/spawn":   {},
+	"bench/stack":   {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, etcdClient, "golang.org/x/sync", "go.uber.org/zap"}},
+	// YCSB's workloads, mapped to Cairn.
+	"bench/ycsb": {packages: []string{"bench/load"}},
+	// Cairn as one that is asked for both.
+	"bench/subject": {packages: []string{".", "bench/load", "bench/locates", "bench/stack", "bench/ycsb", "proto/cairn/v1", "router"}},
 	// What is asked of views. bench/peers, which asks others the same, is a
 	// module of its own.
 	"bench/views": {packages: []string{".", "bench/load", "bench/report", "bench/stack", "proto/cairn/v1"}},

@@ -104,6 +104,12 @@ func (d *Deployment) Stop() error {
 	return errors.Join(append(errs, os.RemoveAll(d.folder))...)
 }
 
+// IndexUsage is what the index has resident, pages of its mapped file included,
+// and what its files have on disk, in bytes.
+func (d *Deployment) IndexUsage() (memory, disk int64, err error) {
+	return usageOf(d.processes[1], filepath.Join(d.folder, clusterName)) // etcd was started before it
+}
+
 // clusterAt is a cluster of three nodes whose index's replicas will be at these
 // addresses.
 func clusterAt(name string, index ...string) *cairnv1.Resource {

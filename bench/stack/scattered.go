@@ -3,7 +3,6 @@ package stack
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -101,44 +100,8 @@ func (s *Scattered) PIDs() []int {
 }
 
 // Declare declares views over the stack's keyspace and waits until they serve.
-func (s *Scattered) Declare(ctx context.Context, views ...*cairnv1.View) (err error) {
-	resources := make([]*cairnv1.Resource, len(views))
-	for i, view := range views {
-		view.Keyspace = "keyspaces/" + Keyspace
-		resources[i] = &cairnv1.Resource{Resource: &cairnv1.Resource_View{View: view}}
-	}
-	if err := apply(ctx, s.admin, resources...); err != nil {
-		return err
-	}
-	c, err := client.Dial(s.admin, client.Options{})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.Close()) }()
-	for _, view := range views {
-		if err := serves(ctx, c, view.GetName()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// serves waits until a view does.
-func serves(ctx context.Context, c *client.Client, name string) error {
-	for {
-		view, err := c.Admin().GetView(ctx, &cairnv1.GetViewRequest{Name: name})
-		if err != nil {
-			return fmt.Errorf("wait for %s: %w", name, err)
-		}
-		if view.GetState() == cairnv1.View_SERVING {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+func (s *Scattered) Declare(ctx context.Context, views ...*cairnv1.View) error {
+	return declare(ctx, s.admin, views)
 }
 
 // Close ends the router and the processes, and removes their data.
