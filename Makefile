@@ -52,14 +52,16 @@ check-format:
 	@files="$$(find . -name '*.go' ! -name '*.pb.go' ! -path './.*' ! -path '*/node_modules/*' | xargs gofmt -l)"; \
 	if [ -n "$$files" ]; then echo "not formatted; run gofmt -w:"; echo "$$files"; exit 1; fi
 
-# The peers of the benchmarks are a module of their own, which ./... leaves out.
+# The peers of the benchmarks and the Redis example are modules of their own, which
+# ./... leaves out.
 PEERS := bench/peers
+MODULES := $(PEERS) examples/redis
 
 .PHONY: check-tidy
 check-tidy:
 	go mod tidy -diff
 	go mod verify
-	go -C $(PEERS) mod tidy -diff
+	@set -e; for module in $(MODULES); do go -C $$module mod tidy -diff; done
 
 .PHONY: check-proto
 check-proto: tools
@@ -90,12 +92,12 @@ check-generated: tools
 .PHONY: check-vet
 check-vet:
 	go vet ./...
-	go -C $(PEERS) vet ./...
+	@set -e; for module in $(MODULES); do go -C $$module vet ./...; done
 
 .PHONY: check-lint
 check-lint: tools
 	golangci-lint run ./...
-	cd $(PEERS) && golangci-lint run -c $(CURDIR)/.golangci.yml ./...
+	@set -e; for module in $(MODULES); do (cd $$module && golangci-lint run -c $(CURDIR)/.golangci.yml ./...); done
 
 # Who imports whom, and the other conventions that a program can check.
 .PHONY: check-conventions
@@ -115,6 +117,11 @@ test: ## everything, with the race detector
 .PHONY: test-short
 test-short: ## without the slow ones, while working
 	go test -short ./...
+
+# Has 10,000 identical questions about a view asked at once.
+.PHONY: crowd
+crowd:
+	CAIRN_CROWD=10000 go test -count=1 -v -run '^(TestIdenticalColdQueriesAreOneOfEachRouter|TestTheFirstQuerysTroubleIsNobodyElses)$$' ./router
 
 # Kills the real binary at random moments until ROUNDS are survived; and has
 # three replicas suffer each fault until OPERATIONS have been judged. A failure
@@ -142,6 +149,11 @@ failover:
 moves:
 	CAIRN_TORTURE_MOVES=$(MOVES) go test -count=1 -timeout 1h -v -run '^TestMoves' ./cmd/daemon
 
+# Every interleaving of larger worlds of movers: longer, in minutes.
+.PHONY: explore
+explore:
+	CAIRN_TORTURE_EXPLORE=1 go test -count=1 -timeout 1h -v -run '^TestExplore$$' ./router/move
+
 # Go fuzzes one target at a time.
 .PHONY: fuzz
 fuzz:
@@ -154,16 +166,39 @@ fuzz:
 
 # ---- measure ----------------------------------------------------------------
 
-# Ratios beside the floors of this machine; the output can be kept under
-# bench/results. `make bench-go` runs the benchmarks beside the code.
+# Ratios beside the floors of this machine and beside peers, and a report of them in
+# bench-report; it can be kept under bench/results. `make bench-go` runs the benchmarks
+# beside the code.
 .PHONY: bench
 bench:
 	go run ./bench all
 
-# Views beside PostgreSQL 15, which Debian's package postgresql-15 brings.
+# Locates beside Redis 7, PostgreSQL 15 and etcd, and views beside PostgreSQL; of those
+# that are not installed it says what brings them.
+.PHONY: bench-peers
+bench-peers:
+	go run -C $(PEERS) . all
+
 .PHONY: bench-views
 bench-views:
 	go run -C $(PEERS) . views
+
+# Every workload for a moment, also those that the tests leave out for their time, and
+# the peers': that they run, the figures mean nothing.
+.PHONY: bench-test
+bench-test:
+	CAIRN_BENCH_TEST=1 go test -count=1 -run '^(TestWorkloads|TestConstants)$$' ./bench
+	go run -C $(PEERS) . all -entries 10000 -pairs 1 -warmup 30ms -length 60ms
+
+# What regressed since a report that was kept: its ratios, which depend little on the
+# machine, with their intervals. PERF=-quick takes ten minutes and sees the large ones,
+# beside a BASE that was made with it too.
+BASE ?= bench/results/report/report.json
+PERF ?=
+.PHONY: check-perf
+check-perf:
+	go run ./bench all $(PERF)
+	go run ./bench compare -ratios $(BASE) bench-report/report.json
 
 .PHONY: bench-go
 bench-go:

@@ -38,6 +38,7 @@ var importTable = map[string]may{
 
 	"proto/cairn/v1":       {modules: []string{grpcModule, protobufModule, genproto}},
 	"proto/cairn/index/v1": {packages: []string{"."}, modules: []string{grpcModule, protobufModule, genproto}},
+	"proto/cairn/mover/v1": {modules: []string{grpcModule, protobufModule}},
 	"proto/rpcerr":         {packages: []string{"."}, modules: []string{grpcModule, protobufModule, genproto}},
 
 	"proto/wire": {packages: []string{".", "proto/cairn/v1"}, modules: []string{protobufModule}},
@@ -82,7 +83,7 @@ var importTable = map[string]may{
 	},
 
 	"router": {
-		packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/placement", "views/page"},
+		packages: []string{".", "router/admit", "router/collapse", "shardmap", "shardmap/catalog", "shardmap/placement", "views/page"},
 		modules:  []string{"golang.org/x/sync"},
 	},
 	// Simulated clusters for tests.
@@ -92,16 +93,24 @@ var importTable = map[string]may{
 		modules:  []string{grpcModule, protobufModule, genproto},
 	},
 	// Which replica is asked: decided, not done.
-	"router/balance":  {},
-	"router/move":     {packages: []string{".", "shardmap", "shardmap/catalog"}},
+	"router/admit":   {},
+	"router/balance": {},
+	"router/move":    {packages: []string{".", "shardmap", "shardmap/catalog"}},
+	"router/datamover": {
+		packages: []string{".", "router/move", "shardmap", "shardmap/catalog", "proto/cairn/mover/v1", "proto/rpcerr"},
+		modules:  []string{grpcModule, protobufModule},
+	},
+	"router/health":   {packages: []string{"."}, modules: []string{grpcModule}},
 	"router/coalesce": {packages: []string{"."}},
+	// One request of identical ones that are in flight.
+	"router/collapse": {},
 	"router/admin": {
 		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/plan", "shardmap/placement"},
 		modules:  []string{"golang.org/x/sync"},
 	},
 	"router/server": {
 		packages: []string{".", "router", "router/admin", "shardmap", "shardmap/catalog", "shardmap/plan", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
-		modules:  []string{grpcModule, protobufModule, genproto, "golang.org/x/time"},
+		modules:  []string{grpcModule, protobufModule, genproto, "golang.org/x/sync", "golang.org/x/time"},
 	},
 	"router/client": {
 		packages: []string{".", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
@@ -131,14 +140,25 @@ var importTable = map[string]may{
 			"golang.org/x/term", "golang.org/x/sync", roaring}, // which exported views are in
 	},
 
-	"bench":        {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, bbolt, "github.com/spf13", "golang.org/x/sync"}},
-	"bench/etcd":   {packages: []string{"bench/load", "bench/spawn"}, modules: []string{etcdClient, etcdServer, "go.uber.org/zap"}},
-	"bench/floor":  {packages: []string{"bench/load", "proto/cairn/v1"}, modules: []string{grpcModule, protobufModule, bbolt}},
-	"bench/load":   {},
-	"bench/plot":   {},
-	"bench/report": {packages: []string{"bench/load"}},
-	"bench/spawn":  {},
-	"bench/stack":  {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, etcdClient, "golang.org/x/sync", "go.uber.org/zap"}},
+	"bench": {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, bbolt, "github.com/spf13", "golang.org/x/sync"}},
+	"bench/etcd": {
+		packages: []string{"bench/load", "bench/locates", "bench/report", "bench/spawn", "bench/ycsb"},
+		modules:  []string{etcdClient, etcdServer, "golang.org/x/sync", "go.uber.org/zap"},
+	},
+	"bench/floor": {packages: []string{"bench/load", "proto/cairn/v1"}, modules: []string{grpcModule, protobufModule, bbolt}},
+	"bench/load":  {modules: []string{"github.com/HdrHistogram/hdrhistogram-go"}},
+	// What a deployment needs, computed.
+	"bench/capacity": {},
+	// What is asked of those who know where keys live.
+	"bench/locates": {packages: []string{".", "bench/load", "bench/report"}},
+	"bench/plot":    {},
+	"bench/report":  {packages: []string{"bench/load", "bench/plot"}},
+	"bench/spawn":   {},
+	"bench/stack":   {packages: []string{"*"}, modules: []string{grpcModule, protobufModule, etcdClient, "golang.org/x/sync", "go.uber.org/zap"}},
+	// YCSB's workloads, mapped to Cairn.
+	"bench/ycsb": {packages: []string{"bench/load"}},
+	// Cairn as one that is asked for both.
+	"bench/subject": {packages: []string{".", "bench/load", "bench/locates", "bench/stack", "bench/ycsb", "proto/cairn/v1", "router"}},
 	// What is asked of views. bench/peers, which asks others the same, is a
 	// module of its own.
 	"bench/views": {packages: []string{".", "bench/load", "bench/report", "bench/stack", "proto/cairn/v1"}},

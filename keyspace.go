@@ -82,6 +82,40 @@ func (s NodeState) String() string {
 	return nodeStateNames[0]
 }
 
+// HealthCheck is how a cluster's nodes are checked.
+type HealthCheck uint8
+
+// The checks of nodes.
+const (
+	// HealthNone: nobody checks.
+	HealthNone HealthCheck = iota
+	// HealthTCP: whether the node takes a connection.
+	HealthTCP
+	// HealthGRPC: whether it says that it serves, by gRPC's health protocol
+	// (grpc.health.v1), of itself as a whole.
+	HealthGRPC
+)
+
+var healthCheckNames = [...]string{"", "tcp", "grpc"}
+
+// String is the check as manifests spell it, empty for none.
+func (h HealthCheck) String() string {
+	if int(h) < len(healthCheckNames) {
+		return healthCheckNames[h]
+	}
+	return "unknown"
+}
+
+// ParseHealthCheck reads what String writes; false for anything else.
+func ParseHealthCheck(text string) (HealthCheck, bool) {
+	for i, name := range healthCheckNames {
+		if text == name {
+			return HealthCheck(i), true
+		}
+	}
+	return 0, false
+}
+
 // Node is a database server inside a cluster.
 type Node struct {
 	ID      NodeID

@@ -32,6 +32,9 @@ type Location struct {
 	// A remote router tells a node's name, address and zone only.
 	Primary  *Node
 	Replicas []*Node
+	// Epoch is that of the key's shard, only with Found. Who writes the key's data names
+	// it to the node.
+	Epoch uint64
 	// Version and Attributes only with Found and WithAttributes.
 	Version    Version
 	Attributes NamedValues

@@ -10,6 +10,15 @@ package cairn
 // in order. So the copy with the tail from its first index on is exact wherever
 // the tail ends.
 
+// MovedKey is a key of a shard that moves, with the nodes that its entry has in the
+// cluster that it leaves, as of the part that names it, and in the one it goes to.
+type MovedKey struct {
+	Key      Key
+	From, To []NodeID
+	// Gone: it has no entry any more, and no nodes.
+	Gone bool
+}
+
 // Digest tells whether two indexes hold the same of a shard. Keys, attributes
 // and versions count, nodes don't; the order does not matter.
 type Digest struct {

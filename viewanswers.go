@@ -19,6 +19,13 @@ type Selection struct {
 	// Partial allows an answer without the clusters that can't be reached; it
 	// names them. Otherwise one of them fails the question.
 	Partial bool
+	// Pinned has each cluster's part, if Freshness is AtLeast and the router has kept
+	// it, be of the very state that the token names, and asks the index otherwise;
+	// what is answered is kept, for as long as there is room. So questions with the
+	// same token have one consistent state as long as their answers' token is that
+	// token; one that is newer says that it could not be had. A token that never
+	// changes gets answers that never do.
+	Pinned bool
 }
 
 // PageQuery asks for one page of a view.

@@ -75,6 +75,7 @@ func locatesUnderWrites(ctx context.Context, s settings, ours *stack.Durable, ke
 		return result, errors.Join(err, <-ended)
 	}
 	comparison, err := report.Compare(ctx, fmt.Sprintf("Locate/writes=%.0f", half), "locates alone", s.pairs, alone, beside)
+	comparison.About = fmt.Sprintf("batches of %d, %d callers, while so many writes a second go on", bulkBatch, bulkCallers)
 	comparison.Write(s.out, report.Goal{Ratio: 0.8})
 	return err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"google.golang.org/grpc"
 
@@ -15,7 +16,8 @@ import (
 // unary compares Locate through router and index with a unary echo through a
 // proxy.
 func unary(ctx context.Context, s settings) error {
-	return beside(ctx, s, "Locate", "two-hop unary echo", report.Goal{Ratio: 0.8},
+	about := fmt.Sprintf("single keys over gRPC, through router and index as processes, %d callers", s.callers)
+	return beside(ctx, s, "Locate", about, "two-hop unary echo", report.Goal{Ratio: 0.8},
 		func(e *echoes) report.Measure { return e.unary(s) },
 		func(ctx context.Context, conns []*grpc.ClientConn) (load.Result, error) {
 			var calls []load.Call
@@ -29,7 +31,8 @@ func unary(ctx context.Context, s settings) error {
 // stream compares StreamLocate through router and index with a stream echo of
 // the same batches through a proxy.
 func stream(ctx context.Context, s settings) error {
-	return beside(ctx, s, "StreamLocate", "two-hop stream echo", report.Goal{Ratio: 0.5},
+	about := fmt.Sprintf("%d streams of batches of %d, %d of them in flight on each", s.streams, s.batch, s.window)
+	return beside(ctx, s, "StreamLocate", about, "two-hop stream echo", report.Goal{Ratio: 0.5},
 		func(e *echoes) report.Measure { return e.stream(s) },
 		func(ctx context.Context, conns []*grpc.ClientConn) (load.Result, error) {
 			ctx, cancel := context.WithCancel(ctx)
@@ -48,7 +51,7 @@ func stream(ctx context.Context, s settings) error {
 
 // beside runs a workload on a filled deployment and its floor on two echo
 // servers, in pairs.
-func beside(ctx context.Context, s settings, name, floorName string, goal report.Goal,
+func beside(ctx context.Context, s settings, name, about, floorName string, goal report.Goal,
 	floorOf func(*echoes) report.Measure, ours func(context.Context, []*grpc.ClientConn) (load.Result, error),
 ) (err error) {
 	e, err := startEchoes(ctx, 2, s.connections)
@@ -75,6 +78,7 @@ func beside(ctx context.Context, s settings, name, floorName string, goal report
 	}
 	comparison, err := report.Compare(ctx, name, floorName, s.pairs, floorOf(e),
 		func(ctx context.Context) (load.Result, error) { return ours(ctx, conns) })
+	comparison.About = about
 	comparison.Write(s.out, goal)
 	return err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"cairn/bench/floor"
@@ -32,6 +33,7 @@ func locateInProcess(ctx context.Context, s settings) (err error) {
 		func(ctx context.Context) (load.Result, error) {
 			return load.Closed(ctx, []load.Call{locate}, s.warmup, s.length)
 		})
+	comparison.About = fmt.Sprintf("one caller, %d entries", s.entries)
 	comparison.Write(s.out, report.Goal{PerItem: 3 * time.Microsecond})
 	return err
 }

@@ -34,11 +34,14 @@ type settings struct {
 	bulk        int
 	followers   int
 	changes     int
+	mostEntries int
+	mostShards  int
 	svg         string
+	report      string
 	warmup      time.Duration
 	length      time.Duration
 	settle      time.Duration
-	out         io.Writer
+	out         *report.Record
 }
 
 // workload measures one thing and writes what it found.
@@ -52,6 +55,7 @@ func workloads() []workload {
 		{"locate-inprocess", locateInProcess},
 		{"stream", stream},
 		{"unary", unary},
+		{"locates", plainLocates},
 		{"import", importFile},
 		{"puts", puts},
 		{"bulk", bulk},
@@ -60,7 +64,10 @@ func workloads() []workload {
 		{"map", mapChange},
 		{"views", viewQuestions},
 		{"balance", balance},
+		{"growth", growth},
+		{"constants", constants},
 		{"floors", floors},
+		{"peers", peers},
 	}
 }
 
@@ -86,9 +93,15 @@ func run(ctx context.Context, args []string) error {
 	for _, w := range workloads {
 		names = append(names, w.name)
 	}
-	usage := fmt.Errorf("usage: bench %s|all [flags]; bench all -h lists the flags", strings.Join(names, "|"))
+	usage := fmt.Errorf("usage: bench %s|all [flags], bench compare BEFORE.json AFTER.json, or bench capacity [flags]; -h lists the flags", strings.Join(names, "|"))
 	if len(args) == 0 {
 		return usage
+	}
+	switch args[0] {
+	case "compare":
+		return compare(os.Stdout, args[1:])
+	case "capacity":
+		return needs(os.Stdout, args[1:])
 	}
 	chosen := workloads
 	if args[0] != "all" {
@@ -98,26 +111,62 @@ func run(ctx context.Context, args []string) error {
 		}
 		chosen = workloads[at : at+1]
 	}
-	s, done, err := parse(args)
+	s, to, done, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	report.Header(ctx, s.out, "go run ./bench "+strings.Join(args, " "))
+	s.out = report.Begin(ctx, to, "go run ./bench "+strings.Join(args, " "))
 	for _, w := range chosen {
 		if err = w.run(ctx, s); err != nil {
+			err = fmt.Errorf("%s: %w", w.name, err)
 			break
 		}
+	}
+	if s.report != "" && len(s.out.Findings) > 0 {
+		err = errors.Join(err, s.out.WriteReport(s.report))
 	}
 	return errors.Join(err, done())
 }
 
+// whole is the folder of the report on all workloads; of one there is none.
+func whole(name string) string {
+	if name == "all" {
+		return "bench-report"
+	}
+	return ""
+}
+
+// quicken takes less of everything that was not asked for by a flag.
+func (s *settings) quicken(flags *flag.FlagSet) {
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for _, each := range []struct {
+		flag string
+		to   *int
+		less int
+	}{
+		{"entries", &s.entries, 300_000}, {"pairs", &s.pairs, 3}, {"moves", &s.moves, 60}, {"bulk", &s.bulk, 2_000_000},
+		{"changes", &s.changes, 200}, {"clusters", &s.clusters, 200}, {"most-entries", &s.mostEntries, 100_000},
+	} {
+		if !given[each.flag] {
+			*each.to = each.less
+		}
+	}
+	if !given["warmup"] {
+		s.warmup = 200 * time.Millisecond
+	}
+	if !given["length"] {
+		s.length = 500 * time.Millisecond
+	}
+}
+
 // parse reads the flags; done closes the copy of the output, if one is kept.
-func parse(args []string) (s settings, done func() error, err error) {
+func parse(args []string) (s settings, to io.Writer, done func() error, err error) {
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	flags.IntVar(&s.entries, "entries", 1_000_000, "entries in the index")
-	flags.IntVar(&s.callers, "callers", 64, "unary, puts: concurrent callers")
+	flags.IntVar(&s.callers, "callers", 64, "unary, locates, puts: concurrent callers")
 	flags.IntVar(&s.viewCallers, "view-callers", 16, "views: concurrent callers")
 	flags.IntVar(&s.batch, "batch", 128, "stream: keys in a batch")
 	flags.IntVar(&s.streams, "streams", 4, "stream: streams at once")
@@ -126,21 +175,25 @@ func parse(args []string) (s settings, done func() error, err error) {
 	flags.IntVar(&s.pairs, "pairs", 10, "pairs of floor and ours")
 	flags.IntVar(&s.clusters, "clusters", 1000, "balance: clusters in the simulated worlds")
 	flags.IntVar(&s.rounds, "rounds", 60, "balance: rounds that they go through")
-	flags.IntVar(&s.moves, "moves", 1000, "moves: how often a shard of 10,000 entries moves; larger ones move less often")
+	flags.IntVar(&s.moves, "moves", 1000, "moves: how often a shard of 10,000 entries moves; larger ones move less often, or with few not at all")
 	flags.IntVar(&s.followers, "followers", 100, "map: who follows the map as a router does")
 	flags.IntVar(&s.changes, "changes", 1000, "map: how often it is changed")
 	flags.IntVar(&s.bulk, "bulk", 20_000_000, "bulk: entries that are written one after the other")
+	flags.StringVar(&s.report, "report", whole(args[0]), "a `FOLDER` for a page of what was found, with drawings and JSON; empty for none")
+	flags.IntVar(&s.mostEntries, "most-entries", 1_000_000, "growth: entries at the most")
+	flags.IntVar(&s.mostShards, "most-shards", 1_000_000, "growth: shards at the most")
+	full := flags.Bool("full", false, "let what grows become as large as is claimed: 10M entries")
 	flags.StringVar(&s.svg, "svg", "", "balance: a `FILE` for a drawing; its folder is made if it is not there")
 	flags.DurationVar(&s.warmup, "warmup", time.Second, "how long each run goes on before it counts")
 	flags.DurationVar(&s.length, "length", 3*time.Second, "how long each run counts")
 	flags.DurationVar(&s.settle, "settle", time.Minute, "how long a filled index may take to write it all to its file")
-	quick := flags.Bool("quick", false, "3 short pairs: to see where one is while working, nothing to record")
+	quick := flags.Bool("quick", false, "3 short pairs, and less of what takes long: ten minutes for all, to see where one is")
 	out := flags.String("out", "", "a `FILE` that gets a copy of the output; its folder is made if it is not there")
 	if err := flags.Parse(args[1:]); err != nil {
-		return s, nil, err
+		return s, nil, nil, err
 	}
 	if flags.NArg() > 0 {
-		return s, nil, fmt.Errorf("%q is more than one workload and its flags", flags.Args())
+		return s, nil, nil, fmt.Errorf("%q is more than one workload and its flags", flags.Args())
 	}
 	for _, least := range []struct {
 		name  string
@@ -148,26 +201,29 @@ func parse(args []string) (s settings, done func() error, err error) {
 	}{{"entries", s.entries}, {"callers", s.callers}, {"view-callers", s.viewCallers}, {"batch", s.batch}, {"streams", s.streams}, {"window", s.window},
 		{"connections", s.connections}, {"pairs", s.pairs}, {"clusters", s.clusters}, {"moves", s.moves}, {"followers", s.followers}, {"changes", s.changes}} {
 		if least.value < 1 {
-			return s, nil, fmt.Errorf("-%s is %d; it is at least 1", least.name, least.value)
+			return s, nil, nil, fmt.Errorf("-%s is %d; it is at least 1", least.name, least.value)
 		}
 	}
 	if s.rounds < 2 {
-		return s, nil, fmt.Errorf("-rounds is %d; the first is only the beginning, so it is at least 2", s.rounds)
+		return s, nil, nil, fmt.Errorf("-rounds is %d; the first is only the beginning, so it is at least 2", s.rounds)
 	}
-	if *quick {
-		s.pairs, s.warmup, s.length, s.moves, s.bulk = 3, 200*time.Millisecond, time.Second, 60, 2_000_000
+	switch {
+	case *quick && *full:
+		return s, nil, nil, errors.New("it is either -quick or -full")
+	case *quick:
+		s.quicken(flags)
+	case *full:
+		s.mostEntries = max(s.mostEntries, 10_000_000)
 	}
-	s.out = os.Stdout
 	if *out == "" {
-		return s, func() error { return nil }, nil
+		return s, os.Stdout, func() error { return nil }, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(*out), 0o755); err != nil {
-		return s, nil, err
+		return s, nil, nil, err
 	}
 	file, err := os.Create(*out)
 	if err != nil {
-		return s, nil, err
+		return s, nil, nil, err
 	}
-	s.out = io.MultiWriter(os.Stdout, file)
-	return s, file.Close, nil
+	return s, io.MultiWriter(os.Stdout, file), file.Close, nil
 }

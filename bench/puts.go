@@ -51,6 +51,7 @@ func putsOf(ctx context.Context, s settings, replicas int) (err error) {
 		comparison, err := report.Compare(ctx, name, fmt.Sprintf("etcd of %d, unary", replicas), s.pairs, theirs, func(ctx context.Context) (load.Result, error) {
 			return load.Closed(ctx, ours.Puts(&keys, s.callers, way.embedded, way.coalesced), s.warmup, s.length)
 		})
+		comparison.About = fmt.Sprintf("%d callers", s.callers)
 		comparison.Write(s.out, report.Goal{Ratio: way.goal})
 		if err != nil {
 			return err

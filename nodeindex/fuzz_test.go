@@ -15,10 +15,10 @@ func FuzzWriteCommand(f *testing.F) {
 		{Operation: cairn.Merge, Key: cairn.Key("b"), Nodes: []cairn.NodeID{1, 300}, Condition: cairn.Condition{Present: true, Version: cairn.Version{Epoch: 1, Index: 2, Position: 3}}},
 		remove("c"),
 	}}
-	f.Add(prepare(nil, testTime, requestBounds{}, []*cairn.WriteRequest{request, {Keyspace: 7}}))
+	f.Add(prepare(nil, nil, testTime, requestBounds{}, []*cairn.WriteRequest{request, {Keyspace: 7}}))
 	named := *request
 	named.RequestID = cairn.RequestID{ID: [16]byte{1}, Issued: testTime}
-	f.Add(prepare(nil, testTime, requestBounds{5, 6}, []*cairn.WriteRequest{&named, request}))
+	f.Add(prepare(nil, nil, testTime, requestBounds{5, 6}, []*cairn.WriteRequest{&named, request}))
 	f.Add([]byte{commandWrites, 0, 0})
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, command []byte) {

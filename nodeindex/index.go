@@ -3,6 +3,7 @@ package nodeindex
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -160,13 +161,30 @@ func (x *Index) shut() {
 // with a mutation is found when it is applied.
 func (x *Index) Prepare(now time.Time, requests []*cairn.WriteRequest) []byte {
 	var a *assignment
+	var nodes []cairn.Node
 	if s := x.state.Load(); s != nil {
 		a = s.assignment
+		nodes = answering(a.nodes, x.options.Down)
 	}
-	return prepare(a, now, x.options.requestBounds(), requests)
+	return prepare(a, nodes, now, x.options.requestBounds(), requests)
 }
 
-func prepare(a *assignment, now time.Time, bounds requestBounds, requests []*cairn.WriteRequest) []byte {
+// answering are the nodes for new keys: without those that are down, unless none
+// of the active ones is left.
+func answering(nodes []cairn.Node, down func(cairn.NodeID) bool) []cairn.Node {
+	isDown := func(n cairn.Node) bool { return down(n.ID) }
+	if down == nil || !slices.ContainsFunc(nodes, isDown) {
+		return nodes
+	}
+	up := slices.DeleteFunc(slices.Clone(nodes), isDown)
+	if !slices.ContainsFunc(up, func(n cairn.Node) bool { return n.State == cairn.NodeActive && n.Weight > 0 }) {
+		return nodes
+	}
+	return up
+}
+
+// prepare is Prepare by an assignment, with the nodes to choose from.
+func prepare(a *assignment, choosable []cairn.Node, now time.Time, bounds requestBounds, requests []*cairn.WriteRequest) []byte {
 	size := 16
 	named := false
 	for _, request := range requests {
@@ -198,7 +216,7 @@ func prepare(a *assignment, now time.Time, bounds requestBounds, requests []*cai
 			m := &request.Mutations[i]
 			nodes, chosen := m.Nodes, false
 			if k != nil && len(nodes) == 0 && m.Operation != cairn.Delete {
-				nodes, chosen = ChooseNodes(a.nodes, nodeHash(k, m.Key, buffer[:0]), min(max(k.Replicas, 1), cairn.MaxReplicas)), true
+				nodes, chosen = ChooseNodes(choosable, nodeHash(k, m.Key, buffer[:0]), min(max(k.Replicas, 1), cairn.MaxReplicas)), true
 			}
 			if !name.isZero() {
 				out = binary.AppendUvarint(out, uint64(m.Position-position))

@@ -52,6 +52,9 @@ type Options struct {
 	// replica. Defaults 5 minutes and 64 MiB.
 	RequestWindow time.Duration
 	RequestBytes  int64
+	// Down, if set, tells of a node of the cluster that it does not answer: new keys
+	// get others, as long as there are any. It must not wait.
+	Down func(cairn.NodeID) bool
 	// Now is the clock, for the age of checkpoints. Default time.Now.
 	Now func() time.Time
 	// Disk is where the files are.

@@ -1,6 +1,7 @@
 package nodeindex
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"testing"
@@ -43,6 +44,43 @@ func TestChooseNodes(t *testing.T) {
 	}
 	if got := ChooseNodes(nodes[3:], 1, 1); got != nil {
 		t.Errorf("%v of none", got)
+	}
+}
+
+// TestNewKeysAvoidNodesThatAreDown: by checks, and only as long as there are others.
+func TestNewKeysAvoidNodesThatAreDown(t *testing.T) {
+	down := map[cairn.NodeID]bool{}
+	r := &replica{t: t, dir: t.TempDir()}
+	r.open(Options{Down: func(id cairn.NodeID) bool { return down[id] }})
+	a := testAssignment(t, cairn.SchemeHash, 4)
+	a.Keyspaces[0].Replicas = 1
+	r.assign(a)
+	for n, test := range []struct{ failing, want []cairn.NodeID }{
+		{nil, []cairn.NodeID{1, 2, 3}},
+		{[]cairn.NodeID{2}, []cairn.NodeID{1, 3}},
+		{[]cairn.NodeID{1, 2, 3}, []cairn.NodeID{1, 2, 3}},
+	} {
+		clear(down)
+		for _, id := range test.failing {
+			down[id] = true
+		}
+		got := map[cairn.NodeID]bool{}
+		for i := range 200 {
+			key := testKey(1000*n + i)
+			r.write(put(key))
+			got[r.locate(key).Nodes[0]] = true
+		}
+		if !slices.Equal(slices.Sorted(maps.Keys(got)), test.want) {
+			t.Errorf("with %d down, keys are on %v; want %d", test.failing, got, test.want)
+		}
+	}
+	// A key that has its node keeps it.
+	clear(down)
+	had := r.locate(testKey(0)).Nodes[0]
+	down[had] = true
+	r.write(put(testKey(0)))
+	if has := r.locate(testKey(0)).Nodes[0]; has != had {
+		t.Errorf("the key was on node %d, and is on %d", had, has)
 	}
 }
 

@@ -17,7 +17,8 @@ import (
 // of the first.
 func (r *Router) BatchLocate(ctx context.Context, keyspace string, keys []cairn.Key, read cairn.Reading) ([]cairn.Location, cairn.Token, error) {
 	began := r.began()
-	work, err := r.batchLocate(ctx, keyspace, keys, read)
+	work := &locating{keyspace: keyspace, keys: keys, read: read, down: r.config.Down}
+	err := r.batchLocate(ctx, work)
 	if err == nil && work.failed == len(keys) {
 		err = work.locations[0].Err
 	}
@@ -28,43 +29,65 @@ func (r *Router) BatchLocate(ctx context.Context, keyspace string, keys []cairn.
 	return work.locations, work.token, nil
 }
 
-func (r *Router) batchLocate(ctx context.Context, keyspace string, keys []cairn.Key, read cairn.Reading) (*locating, error) {
-	work := &locating{keyspace: keyspace, keys: keys, read: read, token: floorOf(read.Freshness)}
-	if err := checkCount("keys", len(keys)); err != nil {
-		return work, err
+// LocatedPart is told what became of some keys of a batch: of those at the
+// positions, all of them in their order if nil, whose locations stand there. The
+// token covers these locations. It is called from several goroutines, each time
+// with other positions, and may not keep its arguments.
+type LocatedPart func(locations []cairn.Location, positions []int32, token cairn.Token)
+
+// BatchLocateInParts is BatchLocate for a batch of many who do not know each
+// other: what a cluster answers is told at once, so that nobody waits for a
+// cluster that he asked nothing. It returns once part has been told of every key,
+// or with an error and without having told anything, as BatchLocate fails for
+// what can't be.
+func (r *Router) BatchLocateInParts(ctx context.Context, keyspace string, keys []cairn.Key, read cairn.Reading, part LocatedPart) error {
+	began := r.began()
+	work := &locating{keyspace: keyspace, keys: keys, read: read, down: r.config.Down, part: part}
+	err := r.batchLocate(ctx, work)
+	r.ended(VerbBatchLocate, keyspace, len(keys), work.failed, began, err)
+	return err
+}
+
+func (r *Router) batchLocate(ctx context.Context, work *locating) error {
+	if err := checkCount("keys", len(work.keys)); err != nil {
+		return err
 	}
 	ctx, own := r.bound(ctx)
 	defer own.end()
-	_, found, err := r.open(ctx, keyspace, read.Freshness)
+	_, found, err := r.open(ctx, work.keyspace, work.read.Freshness)
 	if err != nil {
-		return work, asError(err)
+		return asError(err)
 	}
-	work.locations = make([]cairn.Location, len(keys))
+	work.token = floorOf(work.read.Freshness)
+	work.locations = make([]cairn.Location, len(work.keys))
 	s := scatter{
-		router: r, verb: VerbBatchLocate, name: keyspace, keyspace: found.UID,
-		token: work.token, keys: keys, worker: work,
+		router: r, verb: VerbBatchLocate, name: work.keyspace, keyspace: found.UID,
+		token: work.token, keys: work.keys, worker: work,
 	}
 	if valid := work.checkKeys(); valid == nil || len(valid) > 0 {
 		s.run(ctx, valid, trial{})
 	}
-	return work, nil
+	return nil
 }
 
 // checkKeys fails the keys that can't be. It returns the positions of the
 // others, nil if that is all of them.
 func (l *locating) checkKeys() []int32 {
-	bad := 0
+	var bad []int32
 	for i, key := range l.keys {
 		if len(key) == 0 || len(key) > cairn.MaxKeyLength {
 			l.locations[i].Err = checkKey(indexed("keys", i), key)
-			bad++
+			bad = append(bad, int32(i))
 		}
 	}
-	if bad == 0 {
+	if bad == nil {
 		return nil
 	}
-	l.failed = bad
-	valid := make([]int32, 0, len(l.keys)-bad)
+	l.failed = len(bad)
+	if l.part != nil {
+		l.part(l.locations, bad, l.token)
+	}
+	valid := make([]int32, 0, len(l.keys)-len(bad))
 	for i := range l.keys {
 		if l.locations[i].Err == nil {
 			valid = append(valid, int32(i))
@@ -78,7 +101,9 @@ type locating struct {
 	keyspace  string
 	keys      []cairn.Key
 	read      cairn.Reading
+	down      func(cairn.UID, cairn.NodeID) bool // see Config
 	locations []cairn.Location
+	part      LocatedPart // nil: nobody is told before the end
 
 	mu     sync.Mutex // guards what the groups add up to
 	token  cairn.Token
@@ -94,6 +119,9 @@ func (l *locating) fail(positions []int32, err *cairn.Error) {
 	l.mu.Lock()
 	l.failed += len(positions)
 	l.mu.Unlock()
+	if l.part != nil {
+		l.part(l.locations, positions, floorOf(l.read.Freshness))
+	}
 }
 
 func (l *locating) ask(ctx context.Context, index Index, e *errand) ([]int32, verdict) {
@@ -114,8 +142,12 @@ func (l *locating) ask(ctx context.Context, index Index, e *errand) ([]int32, ve
 // take fills in the locations that a reply answers. The positions that it does
 // not answer are gathered at the front of the group's own slice.
 func (l *locating) take(cluster *catalog.Cluster, e *errand, reply *cairn.LocateReply) (refused []int32, learnt verdict) {
-	names := naming{cluster: cluster, keyspace: e.keyspace}
+	names := naming{cluster: cluster, keyspace: e.keyspace, down: l.down}
 	refused = e.group.positions[:0]
+	var answered []int32
+	if l.part != nil {
+		answered = make([]int32, 0, len(reply.Results))
+	}
 	var stamp cairn.Stamp
 	for i := range reply.Results {
 		result, position := &reply.Results[i], e.group.positions[i]
@@ -137,11 +169,19 @@ func (l *locating) take(cluster *catalog.Cluster, e *errand, reply *cairn.Locate
 		}
 		stamp.Epoch, stamp.Index = max(stamp.Epoch, result.Stamp.Epoch), max(stamp.Index, result.Stamp.Index)
 		l.locations[position] = location
+		if l.part != nil {
+			answered = append(answered, position)
+		}
 	}
-	if stamp != (cairn.Stamp{}) {
+	switch {
+	case l.part == nil && stamp != (cairn.Stamp{}):
 		l.mu.Lock()
 		l.token = l.token.With(cluster.UID, stamp)
 		l.mu.Unlock()
+	case len(answered) == len(l.keys):
+		l.part(l.locations, nil, floorOf(l.read.Freshness).With(cluster.UID, stamp))
+	case len(answered) > 0:
+		l.part(l.locations, answered, floorOf(l.read.Freshness).With(cluster.UID, stamp))
 	}
 	return refused, learnt
 }

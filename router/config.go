@@ -83,8 +83,15 @@ type Config struct {
 	// Timeout bounds a request whose context has no deadline; 0 for
 	// DefaultTimeout.
 	Timeout time.Duration
+	// Down, if set, tells of a cluster's node that it does not answer: readers are
+	// sent to an entry's other nodes, as with one that is declared down. It is asked
+	// for every answer, and must not wait.
+	Down func(cluster cairn.UID, node cairn.NodeID) bool
 	// Hold bounds the writes that wait while a shard changes its owner.
 	Hold HoldLimits
+	// KeptBytes bounds the answers to pinned questions about views that are kept; 0
+	// for DefaultKeptBytes.
+	KeptBytes int64
 	// Events are told what happens; the zero Events are not.
 	Events Events
 }

@@ -23,7 +23,8 @@
 //
 // All parts of an answer are by one map (sweep.go, question.go), so that a
 // shard which moves meanwhile is counted once. A cluster that can't answer
-// fails the question, or is named in an answer that may be partial.
+// fails the question, or is named in an answer that may be partial. The same
+// question to the same cluster is asked once while it is under way (viewask.go).
 //
 // # Deadlines and retries
 //

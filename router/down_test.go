@@ -26,24 +26,36 @@ func (v *viewBed) declare(t *testing.T, states ...cairn.NodeState) {
 	v.topology.CatchUp()
 }
 
+// down is the router's Config.Down.
+func (v *viewBed) down(cluster cairn.UID, node cairn.NodeID) bool {
+	_, found := v.Map().Catalog().ClusterByUID(cluster)
+	return found && v.failing[node]
+}
+
 // TestReadersAreNotSentToNodesThatAreDown: of entries with two nodes, who locates
-// keys or asks a view is told those that are up, and both where none is. Listings
+// keys or asks a view is told those that are up, by what is declared and by checks, and
+// both where none is. Listings
 // show the nodes that entries have.
 func TestReadersAreNotSentToNodesThatAreDown(t *testing.T) {
 	ctx := context.Background()
 	v := newViewBed(t)
 	const active, draining, down = cairn.NodeActive, cairn.NodeDraining, cairn.NodeDown
 	for _, test := range []struct {
-		states []cairn.NodeState
-		want   []cairn.NodeID
+		states  []cairn.NodeState
+		failing cairn.NodeID
+		want    []cairn.NodeID
 	}{
-		{[]cairn.NodeState{active, active}, []cairn.NodeID{1, 2}},
-		{[]cairn.NodeState{down, active}, []cairn.NodeID{2}},
-		{[]cairn.NodeState{down, draining}, []cairn.NodeID{2}},
-		{[]cairn.NodeState{active, down}, []cairn.NodeID{1}},
-		{[]cairn.NodeState{down, down}, []cairn.NodeID{1, 2}},
-		{[]cairn.NodeState{active, active}, []cairn.NodeID{1, 2}},
+		{[]cairn.NodeState{active, active}, 0, []cairn.NodeID{1, 2}},
+		{[]cairn.NodeState{down, active}, 0, []cairn.NodeID{2}},
+		{[]cairn.NodeState{down, draining}, 0, []cairn.NodeID{2}},
+		{[]cairn.NodeState{active, down}, 0, []cairn.NodeID{1}},
+		{[]cairn.NodeState{down, down}, 0, []cairn.NodeID{1, 2}},
+		{[]cairn.NodeState{active, active}, 0, []cairn.NodeID{1, 2}},
+		{[]cairn.NodeState{active, active}, 1, []cairn.NodeID{2}},
+		{[]cairn.NodeState{active, active}, 2, []cairn.NodeID{1}},
+		{[]cairn.NodeState{down, active}, 2, []cairn.NodeID{1, 2}},
 	} {
+		v.failing = map[cairn.NodeID]bool{test.failing: true}
 		v.declare(t, test.states...)
 		expect := func(where string, want []cairn.NodeID, primary *cairn.Node, replicas []*cairn.Node) {
 			t.Helper()
@@ -52,7 +64,7 @@ func TestReadersAreNotSentToNodesThatAreDown(t *testing.T) {
 				got = append(got, node.ID)
 			}
 			if !slices.Equal(got, want) {
-				t.Errorf("%s with nodes %v: %d; want %d", where, test.states, got, want)
+				t.Errorf("%s with nodes %v, failing %d: %d; want %d", where, test.states, test.failing, got, want)
 			}
 		}
 		location, _, err := v.Locate(ctx, bed.Things, cairn.Key("k20"), cairn.Reading{})

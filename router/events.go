@@ -37,6 +37,9 @@ type Events struct {
 	Request func(RequestEvent)
 	// Retry is called before a part of a request is tried again.
 	Retry func(RetryEvent)
+	// Question is called when a cluster has answered or refused a question about a
+	// view.
+	Question func(QuestionEvent)
 }
 
 // RequestEvent is how a request ended.
@@ -59,4 +62,25 @@ type RetryEvent struct {
 	Keys     int
 	// Err is the refusal; its Kind says what was learnt from it.
 	Err *cairn.Error
+}
+
+// Source is where the answer to a question came from.
+type Source string
+
+// The sources.
+const (
+	// SourceIndex: the index was asked.
+	SourceIndex Source = "index"
+	// SourceJoined: somebody else was asking the same.
+	SourceJoined Source = "joined"
+	// SourceKept: a pinned question, whose answer was there.
+	SourceKept Source = "kept"
+)
+
+// QuestionEvent is one cluster's answer to a question about a view.
+type QuestionEvent struct {
+	Verb     Verb
+	Keyspace string
+	Cluster  string
+	Source   Source
 }

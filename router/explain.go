@@ -84,7 +84,7 @@ func (r *Router) explain(ctx context.Context, began time.Time, keyspace string, 
 	}
 	work := &explaining{out: &out, locating: locating{
 		keyspace: keyspace, keys: []cairn.Key{key}, read: cairn.Reading{Freshness: freshness, WithAttributes: true},
-		locations: make([]cairn.Location, 1), token: floorOf(freshness),
+		locations: make([]cairn.Location, 1), token: floorOf(freshness), down: r.config.Down,
 	}}
 	s := scatter{router: r, verb: VerbExplain, name: keyspace, keyspace: found.UID, token: work.token, keys: work.keys, worker: work}
 	s.run(ctx, nil, trial{})

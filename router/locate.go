@@ -64,7 +64,7 @@ func (r *Router) locate(ctx context.Context, verb Verb, keyspace string, key cai
 		ask.req = locateRequest(found, max(shard.Epoch, epochFloor(found, token)), member.cluster, read, ask.one[:])
 		ask.reply.Answer = cairn.Answer{}
 		err = index.Locate(ctx, &ask.req, &ask.reply)
-		location, stamp, refused, ok := one(member.cluster, found, ask, err, m.Revision())
+		location, stamp, refused, ok := r.one(member.cluster, found, ask, err, m.Revision())
 		ask.put()
 		if ok {
 			return location, token.With(member.cluster.UID, stamp), nil
@@ -93,7 +93,7 @@ func readOf(keyspace *catalog.Keyspace, epoch uint64, cluster *catalog.Cluster, 
 
 // one reads the reply to a request for one key. It is not ok if the reply is
 // no answer yet; the verdict says what to do then.
-func one(cluster *catalog.Cluster, keyspace *catalog.Keyspace, ask *asking, err error, decidedBy uint64) (cairn.Location, cairn.Stamp, verdict, bool) {
+func (r *Router) one(cluster *catalog.Cluster, keyspace *catalog.Keyspace, ask *asking, err error, decidedBy uint64) (cairn.Location, cairn.Stamp, verdict, bool) {
 	if err != nil {
 		return cairn.Location{}, cairn.Stamp{}, learnRead(err, ask.reply.Answer, decidedBy), false
 	}
@@ -104,7 +104,7 @@ func one(cluster *catalog.Cluster, keyspace *catalog.Keyspace, ask *asking, err 
 	if result.State == cairn.NotOwned {
 		return cairn.Location{}, cairn.Stamp{}, learnDisowned(cluster.Name, ask.reply.Answer, decidedBy), false
 	}
-	names := naming{cluster: cluster, keyspace: keyspace}
+	names := naming{cluster: cluster, keyspace: keyspace, down: r.config.Down}
 	location, known := names.location(result)
 	if !known && ask.reply.Revision > decidedBy {
 		return cairn.Location{}, cairn.Stamp{}, learnUnknownName(cluster.Name, ask.reply.Answer), false
@@ -124,7 +124,7 @@ func (n *naming) location(result *cairn.Located) (cairn.Location, bool) {
 	var nodesKnown, valuesKnown bool
 	location.Primary, location.Replicas, nodesKnown = n.answering(result.Nodes)
 	location.Attributes, valuesKnown = n.attributes(result.Attributes)
-	location.Version = result.Version
+	location.Version, location.Epoch = result.Version, result.Stamp.Epoch
 	return location, nodesKnown && valuesKnown
 }
 
@@ -135,7 +135,7 @@ func wrongCount(cluster *catalog.Cluster, asked, answered int) *cairn.Error {
 // locateAgain goes on where the first try ended without an answer.
 func (r *Router) locateAgain(ctx context.Context, verb Verb, keyspace *catalog.Keyspace, key cairn.Key, read cairn.Reading, learnt verdict) (cairn.Location, cairn.Token, error) {
 	token := floorOf(read.Freshness)
-	work := locating{keyspace: keyspace.Name, read: read, locations: make([]cairn.Location, 1), token: token}
+	work := locating{keyspace: keyspace.Name, read: read, down: r.config.Down, locations: make([]cairn.Location, 1), token: token}
 	s := scatter{router: r, verb: verb, name: keyspace.Name, keyspace: keyspace.UID, token: token, keys: []cairn.Key{key}, worker: &work}
 	work.keys = s.keys
 	var t trial

@@ -28,8 +28,10 @@ func nodeByID(cluster *catalog.Cluster, id cairn.NodeID) *cairn.Node {
 type naming struct {
 	cluster  *catalog.Cluster
 	keyspace *catalog.Keyspace
-	nodes    []*cairn.Node
-	values   cairn.NamedValues
+	// down is Config.Down.
+	down   func(cluster cairn.UID, node cairn.NodeID) bool
+	nodes  []*cairn.Node
+	values cairn.NamedValues
 }
 
 // placed is the primary and the replicas of ids; false if the catalog lacks
@@ -63,7 +65,9 @@ func (n *naming) answering(ids []cairn.NodeID) (primary *cairn.Node, replicas []
 	if !known || len(replicas) == 0 {
 		return primary, replicas, known
 	}
-	down := func(node *cairn.Node) bool { return node.State == cairn.NodeDown }
+	down := func(node *cairn.Node) bool {
+		return node.State == cairn.NodeDown || n.down != nil && n.down(n.cluster.UID, node.ID)
+	}
 	if !down(primary) && !slices.ContainsFunc(replicas, down) {
 		return primary, replicas, true
 	}

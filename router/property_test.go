@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,7 +141,11 @@ func (m *model) BatchLocate(*rapid.T) {
 	for i := range keys {
 		keys[i] = m.key("key")
 	}
-	locations, token, err := m.router.BatchLocate(m.context(), keyspace, keys, cairn.Reading{Freshness: m.freshness(), WithAttributes: true})
+	locate := m.router.BatchLocate
+	if rapid.Bool().Draw(m.T, "in-parts") {
+		locate = m.locateInParts
+	}
+	locations, token, err := locate(m.context(), keyspace, keys, cairn.Reading{Freshness: m.freshness(), WithAttributes: true})
 	if err != nil {
 		m.refused(err)
 		return
@@ -153,6 +158,32 @@ func (m *model) BatchLocate(*rapid.T) {
 		m.saw(keyspace, keys[i], location.State == cairn.Found, location.Attributes)
 	}
 	m.token = m.token.Merge(token)
+}
+
+// locateInParts is BatchLocate out of parts, which are of each key once.
+func (m *model) locateInParts(ctx context.Context, keyspace string, keys []cairn.Key, read cairn.Reading) ([]cairn.Location, cairn.Token, error) {
+	var mu sync.Mutex
+	var token cairn.Token
+	out, told := make([]cairn.Location, len(keys)), make([]int, len(keys))
+	err := m.router.BatchLocateInParts(ctx, keyspace, keys, read, func(locations []cairn.Location, positions []int32, of cairn.Token) {
+		mu.Lock()
+		defer mu.Unlock()
+		token = token.Merge(of)
+		if positions == nil {
+			for i := range locations {
+				positions = append(positions, int32(i))
+			}
+		}
+		for _, i := range positions {
+			out[i], told[i] = locations[i], told[i]+1
+		}
+	})
+	for i, times := range told {
+		if (times == 1) != (err == nil) {
+			m.Fatalf("key %d of %d was told %d times; %v", i, len(keys), times, err)
+		}
+	}
+	return out, token, err
 }
 
 func (m *model) Write(*rapid.T) {

@@ -23,6 +23,7 @@ type question struct {
 	view    *catalog.View
 	version *catalog.ViewVersion
 	partial bool
+	pinned  bool
 	// request is what every part is asked, but for Read and where its page
 	// begins.
 	request cairn.ViewRequest
@@ -46,7 +47,7 @@ type viewPart struct {
 	page.Run[cairn.ViewRow]
 	request cairn.ViewRequest
 	reply   *cairn.ViewReply // nil until it has answered
-	census  *census
+	of      *question
 	status  *cairn.IndexStatus
 	// refused tells whether it wants the question decided by a newer map,
 	// missing is why the answer will be without it.
@@ -63,8 +64,8 @@ type viewPart struct {
 }
 
 func (p *viewPart) send(ctx context.Context, index Index, read cairn.Read) (cairn.Answer, cairn.Fingerprint, error) {
-	if p.census != nil {
-		status, err := p.census.ask(ctx, p.owner.Cluster, index, read.Epoch)
+	if census := p.of.census; census != nil {
+		status, err := census.ask(ctx, p.owner.Cluster, index, read.Epoch)
 		if err != nil {
 			return cairn.Answer{}, 0, err
 		}
@@ -75,7 +76,19 @@ func (p *viewPart) send(ctx context.Context, index Index, read cairn.Read) (cair
 	if p.request.WithPlan {
 		defer func(began time.Time) { p.took = time.Since(began) }(time.Now())
 	}
-	reply, err := index.AskView(ctx, &p.request)
+	if p.of.pinned {
+		if reply := p.of.router.kept.get(p.pin(read.Index)); reply != nil && read.Level == cairn.AtLeast {
+			p.reply, p.revision = reply, max(p.revision, reply.Revision)
+			p.of.answered(p, SourceKept)
+			return reply.Answer, reply.Fingerprint, nil
+		}
+	}
+	reply, joined, err := p.of.router.askView(ctx, p.owner.Cluster, index, &p.request)
+	if joined {
+		p.of.answered(p, SourceJoined)
+	} else {
+		p.of.answered(p, SourceIndex)
+	}
 	if err != nil {
 		var answer cairn.Answer
 		if reply != nil {
@@ -85,8 +98,24 @@ func (p *viewPart) send(ctx context.Context, index Index, read cairn.Read) (cair
 	}
 	if reply.Fingerprint == p.owner.Fingerprint {
 		p.reply, p.revision = reply, max(p.revision, reply.Revision)
+		if p.of.pinned {
+			p.of.router.kept.put(p.pin(reply.Index), reply)
+		}
 	}
 	return reply.Answer, reply.Fingerprint, nil
+}
+
+// pin names the answer to a part's request as of a log index. The map that says
+// which shards it is about is as new as the token that asks for it.
+func (p *viewPart) pin(index uint64) pinnedID {
+	request := p.request
+	request.Level = cairn.Eventual // the index says how fresh it is
+	return pinnedID{question: identify(p.owner.Cluster, &request), shards: p.owner.Fingerprint, index: index}
+}
+
+// answered tells the listener of a part's answer.
+func (q *question) answered(p *viewPart, from Source) {
+	q.router.questioned(QuestionEvent{Verb: q.verb, Keyspace: q.name, Cluster: q.cluster(&p.part).Name, Source: from})
 }
 
 // versionMoved takes an index's word that it does not know a version for what
@@ -180,7 +209,7 @@ func (q *question) decide(ctx context.Context, revision uint64) (replaced bool, 
 	before := q.parts
 	slab := make([]viewPart, 0, len(owners))
 	q.parts = partsOf(owners, old, func(owner shardmap.Owner) *viewPart {
-		slab = append(slab, viewPart{part: part{owner: owner}, Run: page.Run[cairn.ViewRow]{More: true}, census: q.census})
+		slab = append(slab, viewPart{part: part{owner: owner}, Run: page.Run[cairn.ViewRow]{More: true}, of: q})
 		p := &slab[len(slab)-1]
 		// A cluster that could not be reached is not waited for again.
 		if at := slices.IndexFunc(before, func(b *viewPart) bool { return b.owner.Cluster == owner.Cluster }); at >= 0 && before[at].missing != nil {

@@ -13,6 +13,8 @@ type Router struct {
 	timeout     time.Duration
 	connections *connections
 	holds       *holds
+	viewFlights viewFlights
+	kept        *keptAnswers
 }
 
 // New makes a Router. It waits for nothing: while there is no map, requests
@@ -24,10 +26,14 @@ func New(config Config) (*Router, error) {
 	if config.Timeout < 0 {
 		return nil, cairn.Invalid("timeout", "TIMEOUT_NEGATIVE", "a timeout of %s", config.Timeout)
 	}
-	r := &Router{config: config, timeout: config.Timeout, holds: &holds{topology: config.Topology, limits: config.Hold.withDefaults()}}
+	if config.KeptBytes < 0 {
+		return nil, cairn.Invalid("kept_bytes", "KEPT_BYTES_NEGATIVE", "room for %d bytes of answers", config.KeptBytes)
+	}
+	r := &Router{config: config, kept: newKeptAnswers(config.KeptBytes), timeout: config.Timeout, holds: &holds{topology: config.Topology, limits: config.Hold.withDefaults()}}
 	if r.timeout == 0 {
 		r.timeout = DefaultTimeout
 	}
+	r.viewFlights.Patience = r.timeout
 	r.connections = &connections{
 		dial: config.Dial, release: config.Release, grace: r.timeout,
 		byCluster: make(map[cairn.UID]*connection),
@@ -49,6 +55,13 @@ func (r *Router) ended(verb Verb, keyspace string, keys, failed int, began time.
 		failed = keys
 	}
 	r.config.Events.Request(RequestEvent{Verb: verb, Keyspace: keyspace, Keys: keys, Failed: failed, Duration: time.Since(began), Err: err})
+}
+
+// questioned tells the listener where a question's answer came from.
+func (r *Router) questioned(event QuestionEvent) {
+	if r.config.Events.Question != nil {
+		r.config.Events.Question(event)
+	}
 }
 
 // began is when a request began, if anyone wants to know.

@@ -9,11 +9,9 @@ import (
 
 // selecting is a question about a selection.
 func (r *Router) selecting(verb Verb, asked cairn.Asked, selection *cairn.Selection) *question {
-	q := &question{sweep: sweep{router: r, verb: verb}, partial: selection.Partial}
+	q := &question{sweep: sweep{router: r, verb: verb}, partial: selection.Partial, pinned: selection.Pinned}
 	q.request = cairn.ViewRequest{Where: selection.Where, Asked: asked}
-	if selection.Where != "" {
-		q.request.Now = time.Now().UnixMicro()
-	}
+	q.request.Now = nowOf(selection.Where, time.Now().UnixMicro())
 	return q
 }
 

@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"slices"
 
 	"cairn"
 )
@@ -32,6 +33,7 @@ func (q *question) membership(ctx context.Context, view string, freshness cairn.
 		Version: q.version.Number, Filter: q.version.Filter, Membership: p.reply.Membership,
 		Attributes: make(map[cairn.AttributeID]string),
 	}
+	out.Membership.Deciding = slices.Clone(out.Membership.Deciding) // the reply may be others' too
 	for _, decision := range out.Membership.Deciding {
 		if spec, found := q.declared.Schema.ByID(decision.Attribute); found {
 			out.Attributes[spec.ID] = spec.Name

@@ -24,6 +24,7 @@ type viewBed struct {
 	*router.Router
 	topology *bed.Topology
 	view     catalog.View
+	failing  map[cairn.NodeID]bool // which checks find down, in every cluster
 }
 
 func newViewBed(t *testing.T) *viewBed {
@@ -41,7 +42,7 @@ func newViewBed(t *testing.T) *viewBed {
 		t.Fatal(err)
 	}
 	v.topology = world.Topology()
-	if v.Router, err = router.New(router.Config{Topology: v.topology, Dial: world.Dial, Timeout: 10 * time.Second}); err != nil {
+	if v.Router, err = router.New(router.Config{Topology: v.topology, Dial: world.Dial, Timeout: 10 * time.Second, Down: v.down}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(v.Close)

@@ -66,6 +66,7 @@ func mergeGroups(runs []*page.Run[cairn.Group]) ([]cairn.Group, error) {
 		most = max(most, len(run.Rows))
 	}
 	merged, tooMany := make([]cairn.Group, 0, most), false
+	var values []cairn.Value // of all groups: those of the runs may be others' too
 	page.Merge(runs, compareGroups, func(group *cairn.Group, _ int) bool {
 		if last := len(merged) - 1; last >= 0 && compareGroups(&merged[last], group) == 0 {
 			merged[last].Count += group.Count
@@ -74,7 +75,9 @@ func mergeGroups(runs []*page.Run[cairn.Group]) ([]cairn.Group, error) {
 		if tooMany = len(merged) == cairn.MaxGroups; tooMany {
 			return false
 		}
-		merged = append(merged, *group)
+		values = append(values, group.Values...)
+		own := values[len(values)-len(group.Values):]
+		merged = append(merged, cairn.Group{Values: own[:len(own):len(own)], Count: group.Count})
 		return true
 	})
 	if tooMany {

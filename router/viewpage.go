@@ -40,7 +40,7 @@ const defaultViewPage = 50
 // An offset beyond the last row gives an empty page.
 func (r *Router) QueryView(ctx context.Context, query cairn.PageQuery) (cairn.ViewPage, error) {
 	began := r.began()
-	p := &paging{question: question{sweep: sweep{router: r, verb: VerbQueryView}, partial: query.Partial}, query: &query}
+	p := &paging{question: question{sweep: sweep{router: r, verb: VerbQueryView}, partial: query.Partial, pinned: query.Pinned}, query: &query}
 	out, err := p.run(ctx)
 	r.ended(VerbQueryView, p.name, max(len(out.Rows), 1), 0, began, err)
 	return out, err
@@ -133,11 +133,9 @@ func (p *paging) check() (cairn.Freshness, error) {
 		freshness.Token = floorOf(freshness).Merge(cursor.Token)
 		freshness.Level = max(freshness.Level, cairn.AtLeast)
 	}
-	if q.Where != "" {
-		p.request.Now = time.Now().UnixMicro()
-		if p.cursor != nil {
-			p.request.Now = p.cursor.Now
-		}
+	p.request.Now = nowOf(q.Where, time.Now().UnixMicro())
+	if p.cursor != nil {
+		p.request.Now = p.cursor.Now
 	}
 	return freshness, nil
 }

@@ -45,10 +45,11 @@ func (p *paging) label(d *directory, keyspace *catalog.Keyspace) (rows []cairn.N
 	for _, row := range p.rows {
 		row.part.cluster = nil
 	}
-	names := naming{keyspace: keyspace, values: make(cairn.NamedValues, 0, len(p.rows)*len(p.request.Fields))}
+	names := naming{keyspace: keyspace, down: p.router.config.Down, values: make(cairn.NamedValues, 0, len(p.rows)*len(p.request.Fields))}
 	rows, known = make([]cairn.NamedRow, len(p.rows)), true
 	// One text of all rows' attributes, which their strings are parts of.
 	text := p.attributes()
+	keys := p.keys()
 	for i, row := range p.rows {
 		if row.part.cluster == nil {
 			row.part.cluster = p.clusterBy(d, row.part)
@@ -58,7 +59,9 @@ func (p *paging) label(d *directory, keyspace *catalog.Keyspace) (rows []cairn.N
 		values, valuesKnown := names.attributesOf(row.Attributes, text[:len(row.Attributes)])
 		text = text[len(row.Attributes):]
 		known = known && nodesKnown && valuesKnown
-		rows[i] = cairn.NamedRow{Key: row.Key, Cluster: names.cluster.Name, Primary: primary, Replicas: replicas, Attributes: values}
+		key := keys[:len(row.Key):len(row.Key)]
+		keys = keys[len(row.Key):]
+		rows[i] = cairn.NamedRow{Key: key, Cluster: names.cluster.Name, Primary: primary, Replicas: replicas, Attributes: values}
 	}
 	return rows, known
 }
@@ -75,6 +78,20 @@ func (p *paging) attributes() string {
 		out.Write(row.Attributes)
 	}
 	return out.String()
+}
+
+// keys are those of all rows, one after the other: the rows themselves may be
+// others' too.
+func (p *paging) keys() cairn.Key {
+	size := 0
+	for _, row := range p.rows {
+		size += len(row.Key)
+	}
+	out := make(cairn.Key, 0, size)
+	for _, row := range p.rows {
+		out = append(out, row.Key...)
+	}
+	return out
 }
 
 // clusterBy is a part's cluster as a map has it; as the map decided by has it

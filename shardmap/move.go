@@ -133,8 +133,10 @@ type MoveRequest struct {
 	// the place of. Entries of other nodes get nodes by the placement policy.
 	Nodes map[string]string
 	// MayHaveEntries is false only where the shard's owner has said that it holds
-	// none: without entries no data has to move.
+	// none: without entries no data has to move. Entries is how many, 0 if that is not
+	// known.
 	MayHaveEntries bool
+	Entries        uint64
 }
 
 // StartMove decides a new move: its record, and the hold on its shard, whose
@@ -148,8 +150,8 @@ type MoveRequest struct {
 // not active at the target (field "node_map", KindInvalid NODE_UNKNOWN,
 // NODE_NOT_ACTIVE); a Keep out of its range (field "keep", KindInvalid); as KindPrecondition a shard that is held (SHARD_MOVING) or
 // pinned (SHARD_PINNED), a keyspace that is being deleted (KEYSPACE_DELETING),
-// and one that does not say who moves the data, unless the shard has no entries
-// (MOVER_MISSING).
+// and one that does not say who moves the data (MOVER_MISSING), unless the shard has no
+// entries, or each node has one take its place that is the same server.
 func StartMove(m *Map, request MoveRequest, now time.Time) (Change, Move, error) {
 	k, shard, err := m.resolve(request.Keyspace, request.Shard)
 	if err != nil {
@@ -174,13 +176,18 @@ func StartMove(m *Map, request MoveRequest, now time.Time) (Change, Move, error)
 		return refuse(cairn.KindPrecondition, "", "SHARD_PINNED", "shard %s is pinned to cluster %s; unpin it first", shard.ID, m.clusterName(shard.Cluster))
 	case k.Deleting:
 		return refuse(cairn.KindPrecondition, "", "KEYSPACE_DELETING", "keyspace %s is being deleted", k.Name)
-	case k.Mover == "" && request.MayHaveEntries:
-		return refuse(cairn.KindPrecondition, "mover", "MOVER_MISSING",
-			"keyspace %s does not say who moves the data behind its entries, and shard %s may have some; declare 'mover: external' if you move them", k.Name, shard.ID)
 	}
 	nodes, err := m.nodeMap(shard.Cluster, to, request.Nodes)
 	if err != nil {
 		return Change{}, Move{}, err
+	}
+	if k.Mover == "" && request.MayHaveEntries && !m.nodesStay(shard.Cluster, to.UID, nodes) {
+		count := "keys of shard " + shard.ID.String() + " may"
+		if request.Entries > 0 {
+			count = fmt.Sprintf("%d keys of shard %s would", request.Entries, shard.ID)
+		}
+		return refuse(cairn.KindPrecondition, "mover", "MOVER_MISSING",
+			"%s get another node, and keyspace %s does not say who moves the data behind them; name a data mover, or declare 'mover: external' if you move it", count, k.Name)
 	}
 	now = now.UTC().Round(time.Microsecond)
 	move := Move{

@@ -57,6 +57,23 @@ func newNodeMap(byID map[cairn.NodeID]cairn.NodeID) NodeMap {
 	return NodeMap(strings.Join(pairs, ","))
 }
 
+// NodesStay tells whether no key's node changes with a move: each of the owner's nodes
+// has one take its place that is the same server, by its address.
+func (m *Map) NodesStay(move Move) bool { return m.nodesStay(move.From, move.To, move.Nodes) }
+
+func (m *Map) nodesStay(owner, target cairn.UID, nodes NodeMap) bool {
+	from, found := m.catalog.ClusterByUID(owner)
+	to, known := m.catalog.ClusterByUID(target)
+	if !found || !known || nodes == "" {
+		return false
+	}
+	byID := nodes.ByID()
+	return !slices.ContainsFunc(from.Nodes, func(old cairn.Node) bool {
+		next, found := to.NodeByID(byID[old.ID])
+		return !found || next.Address != old.Address
+	})
+}
+
 // nodeMap is the nodes of a target by the names of the owner's. KindInvalid (field
 // "node_map"): a cluster does not have one of them (NODE_UNKNOWN), or a target's is
 // not active (NODE_NOT_ACTIVE).

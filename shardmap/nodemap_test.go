@@ -3,6 +3,7 @@ package shardmap_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"cairn"
@@ -40,6 +41,44 @@ func TestNodesOfAMove(t *testing.T) {
 	request.Nodes = map[string]string{"a": "a"}
 	if _, _, err := shardmap.StartMove(m, request, moveTime); cairn.ReasonOf(err) != "NODE_NOT_ACTIVE" {
 		t.Errorf("a target that is down: %v", err)
+	}
+}
+
+// TestMoveWithoutMover: who does not say who moves the data moves no shard with which a
+// key's node would change, and is told how many would.
+func TestMoveWithoutMover(t *testing.T) {
+	m := evenMap(t, hashed, 8, 2)
+	k, _ := m.Catalog().KeyspaceByUID(hashed)
+	without := *k
+	without.Mover, without.ModRevision = "", k.ModRevision+1
+	m = commit(t, m, shardmap.Change{Keyspaces: []shardmap.KeyspaceChange{{Name: k.Name, Expected: k.ModRevision, Put: &without}}})
+	shard, _ := m.Lookup(hashed, hashStart(0, 1))
+	other := clusterBase
+	if shard.Cluster == other {
+		other++
+	}
+	addressed := func(cluster cairn.UID, address string) {
+		t.Helper()
+		c, _ := m.Catalog().ClusterByUID(cluster)
+		next := *c
+		next.Nodes = slices.Clone(c.Nodes)
+		next.Nodes[0].Address = address
+		m = commit(t, m, shardmap.Change{Clusters: []shardmap.ClusterChange{{Name: c.Name, Expected: c.Revision, Put: &next}}})
+	}
+	addressed(shard.Cluster, "10.0.0.1:6379")
+	addressed(other, "10.0.0.2:6379")
+	request := shardmap.MoveRequest{Keyspace: hashed, Shard: shard.ID, To: other, Nodes: map[string]string{"a": "a"}, MayHaveEntries: true, Entries: 1234}
+	_, _, err := shardmap.StartMove(m, request, moveTime)
+	if cairn.ReasonOf(err) != "MOVER_MISSING" || !strings.Contains(err.Error(), "1234 keys of shard") {
+		t.Errorf("other servers: %v", err)
+	}
+	addressed(other, "10.0.0.1:6379")
+	if _, move, err := shardmap.StartMove(m, request, moveTime); err != nil || !m.NodesStay(move) {
+		t.Errorf("the same server: %v", err)
+	}
+	request.Nodes = nil
+	if _, _, err := shardmap.StartMove(m, request, moveTime); cairn.ReasonOf(err) != "MOVER_MISSING" {
+		t.Errorf("the same server, which the policy need not choose: %v", err)
 	}
 }
 

@@ -2,32 +2,9 @@ package load
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"sync"
 	"time"
 )
-
-// Result is what a run of work came to, its warm-up left out.
-type Result struct {
-	// Items are what was worked on, keys as a rule; Calls may carry several.
-	Items, Calls int
-	Elapsed      time.Duration
-	// latencies of the calls, ascending.
-	latencies []time.Duration
-}
-
-// Rate is how many items were done a second.
-func (r Result) Rate() float64 { return float64(r.Items) / r.Elapsed.Seconds() }
-
-// Quantile is the latency that a share q of the calls did not exceed, 0 if
-// there were none.
-func (r Result) Quantile(q float64) time.Duration {
-	if len(r.latencies) == 0 {
-		return 0
-	}
-	return r.latencies[min(int(q*float64(len(r.latencies))), len(r.latencies)-1)]
-}
 
 // Call does one piece of work and says how many items it was.
 type Call func(ctx context.Context) (items int, err error)
@@ -71,28 +48,5 @@ func (r *Result) count(items int, started, done, begin, end time.Time) {
 	if done.Before(begin) || !done.Before(end) {
 		return
 	}
-	r.Items += items
-	r.Calls++
-	r.latencies = append(r.latencies, done.Sub(started))
-}
-
-func join(results []Result, length time.Duration) Result {
-	whole := Result{Elapsed: length}
-	for _, r := range results {
-		whole.Items += r.Items
-		whole.Calls += r.Calls
-		whole.latencies = append(whole.latencies, r.latencies...)
-	}
-	slices.Sort(whole.latencies)
-	return whole
-}
-
-// firstCause prefers a failure to the cancellations that it brought about.
-func firstCause(errs []error) error {
-	for _, err := range errs {
-		if err != nil && !errors.Is(err, context.Canceled) {
-			return err
-		}
-	}
-	return errors.Join(errs...)
+	r.add(items, done.Sub(started))
 }

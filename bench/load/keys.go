@@ -51,6 +51,9 @@ type NewKeys struct{ next atomic.Uint64 }
 // Next is the next key.
 func (k *NewKeys) Next() []byte { return scattered(k.next.Add(1)) }
 
+// Take takes so many keys at once.
+func (k *NewKeys) Take(n uint64) { k.next.Add(n) }
+
 // Had is one of the keys that were taken, for n below how many there were.
 func (k *NewKeys) Had(n uint64) []byte { return scattered(n + 1) }
 

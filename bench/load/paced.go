@@ -28,9 +28,7 @@ func Exactly(ctx context.Context, callers []Call, items int) (Result, error) {
 					return
 				}
 				done.Add(int64(n))
-				results[i].Items += n
-				results[i].Calls++
-				results[i].latencies = append(results[i].latencies, time.Since(started))
+				results[i].add(n, time.Since(started))
 			}
 		})
 	}

@@ -1,15 +1,20 @@
 // Command peers measures Cairn beside systems that answer the same questions
-// from the same records, in one run on one machine:
+// from the same entries, in one run on one machine:
 //
+//	go run -C bench/peers . locates  keys to nodes, beside Redis 7, PostgreSQL 15 and etcd 3.7
+//	go run -C bench/peers . ycsb     YCSB's core workloads, beside PostgreSQL 15 and etcd
 //	go run -C bench/peers . views    questions about views, beside PostgreSQL 15
+//	go run -C bench/peers . all      all of these
 //
-// PostgreSQL is that of Debian's package postgresql-15. It is started here, on
-// a data directory of its own, tuned for reads, with the best indexes that we
-// know for each question (see postgres/schema.go), and asked over TCP on
-// loopback through prepared statements by as many connections as there are
-// callers. Cairn's router is in this process, its indexes in two others. Before
-// anything is measured both are asked the same questions, and have to give the
-// same answers.
+// Redis and PostgreSQL are those of Debian's packages redis-server and
+// postgresql-15; one that is not installed is left out, and the record says so.
+// Each is started here, on loopback with data of its own, set up as its
+// documentation advises for speed (the record shows how), and asked over TCP in
+// the ways that are the fastest we know. Before anything is measured both sides
+// are asked the same questions, and have to give the same answers.
+//
+// Cairn's indexes are processes of their own. Its router is in this process, or
+// in one of its own where a name says so.
 //
 // It is a module of its own, so that nobody who imports Cairn gets the drivers.
 package main

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -29,17 +28,17 @@ func viewsBeside(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
-	peer, err := postgres.Open(ctx, s.callers)
-	if peer != nil {
-		defer func() { err = errors.Join(err, peer.Close()) }()
-	}
-	if err != nil {
+	peer, err := postgres.Open(ctx, s.viewCallers)
+	if missing(s.out, err) {
+		return nil
+	} else if err != nil {
 		return err
 	}
-	if err := peer.Fill(ctx, ours, s.entries); err != nil {
+	defer func() { err = errors.Join(err, peer.Close()) }()
+	if err := peer.FillRecords(ctx, ours, s.entries); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "peer: %s\n", peer.Version)
+	s.out.AddPeer(peer.Peer())
 	positions, err := ours.Positions(ctx, positionsEach)
 	if err != nil {
 		return err
@@ -51,14 +50,11 @@ func viewsBeside(ctx context.Context, s settings) (err error) {
 		if s.only != "" && !slices.Contains(strings.Split(s.only, ","), w.Name) {
 			continue
 		}
-		fmt.Fprintf(s.out, "\n# %s: %s", w.Name, w.Text)
-		floorTook := processor{processes: func() []int { return children(peer.PID()) }}
-		oursTook := processor{processes: ours.PIDs}
 		comparison, err := report.Compare(ctx, "Views/"+w.Name, "PostgreSQL", s.pairs,
-			floorTook.around(views.Measured(peer, &w, positions, s.callers, s.warmup, s.length), s.warmup, s.length),
-			oursTook.around(views.Measured(ours, &w, positions, s.callers, s.warmup, s.length), s.warmup, s.length))
+			s.processors(views.Measured(peer, &w, positions, s.viewCallers, s.warmup, s.length), peer.PIDs),
+			s.processors(views.Measured(ours, &w, positions, s.viewCallers, s.warmup, s.length), ours.PIDs))
+		comparison.About = w.Text
 		comparison.Write(s.out, w.Goal)
-		writeProcessors(s.out, &floorTook, &oursTook)
 		if err != nil {
 			return err
 		}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"html"
 	"io"
-	"math"
-	"strconv"
 	"strings"
 )
 
@@ -17,21 +15,24 @@ type Figure struct {
 	Charts  []Chart
 }
 
-// Chart is lines over the numbers 0, 1, 2...
+// Chart is lines over numbers.
 type Chart struct {
 	Title string
 	// X and Y name the axes, with their units.
 	X, Y string
 	// From is where the Y axis begins at the latest.
-	From  float64
-	Lines []Line
+	From float64
+	// LogX and LogY have an axis in powers of ten; all values are above 0 then,
+	// and From does not count.
+	LogX, LogY bool
+	Lines      []Line
 }
 
 // Line is one line. Lines of one name have one colour in the whole figure.
 type Line struct {
 	Name string
-	// Values are finite numbers.
-	Values []float64
+	// Values are finite numbers, over those of X or, if that is nil, over 0, 1, 2...
+	Values, X []float64
 	// Dashed lines are grey: what others are compared with.
 	Dashed bool
 }
@@ -99,64 +100,34 @@ func stroke(line Line, colour map[string]string) string {
 
 // write draws a chart with its upper left corner at 0 0.
 func (c Chart) write(out io.Writer, colour map[string]string) {
-	last, low, high := 1, c.From, c.From
-	for _, line := range c.Lines {
-		last = max(last, len(line.Values)-1)
-		for _, v := range line.Values {
-			low, high = min(low, v), max(high, v)
-		}
-	}
-	ticks := scale(low, high)
-	low, high = ticks[0], ticks[len(ticks)-1]
-	x := func(i float64) string {
-		return pixel(left + i/float64(last)*(chartWidth-left-right))
-	}
-	y := func(v float64) string {
-		return pixel(chartHeight - bottom - (v-low)/(high-low)*(chartHeight-top-bottom))
-	}
+	x, y := c.axes()
 	fmt.Fprintf(out, `<text x="%d" y="18" font-weight="bold">%s</text>`+"\n", left, html.EscapeString(c.Title))
-	for _, tick := range ticks {
+	for _, tick := range y.ticks {
 		fmt.Fprintf(out, `<path d="M%d %sH%d" stroke="#dddddd"/><text x="%d" y="%s" dy="4" text-anchor="end">%s</text>`+"\n",
-			left, y(tick), chartWidth-right, left-6, y(tick), strconv.FormatFloat(tick, 'g', 6, 64))
+			left, y.pixel(tick), chartWidth-right, left-6, y.pixel(tick), label(tick))
 	}
-	for _, tick := range scale(0, float64(last)) {
-		if tick <= float64(last) && tick == math.Round(tick) {
-			fmt.Fprintf(out, `<text x="%s" y="%d" text-anchor="middle">%s</text>`+"\n", x(tick), chartHeight-bottom+15, strconv.FormatFloat(tick, 'g', 6, 64))
-		}
+	for _, tick := range x.ticks {
+		fmt.Fprintf(out, `<text x="%s" y="%d" text-anchor="middle">%s</text>`+"\n", x.pixel(tick), chartHeight-bottom+15, label(tick))
 	}
 	fmt.Fprintf(out, `<text x="%d" y="%d" text-anchor="end" fill="%s">%s</text>`+"\n", chartWidth-right, chartHeight-8, grey, html.EscapeString(c.X))
 	fmt.Fprintf(out, `<text transform="translate(12 %d) rotate(-90)" text-anchor="middle" fill="%s">%s</text>`+"\n",
 		(chartHeight-bottom+top)/2, grey, html.EscapeString(c.Y))
 	for _, line := range c.Lines {
-		var path strings.Builder
+		var path, dots strings.Builder
 		for i, v := range line.Values {
-			path.WriteString("L" + x(float64(i)) + " " + y(v))
+			path.WriteString("L" + x.pixel(line.x(i)) + " " + y.pixel(v))
+			if line.X != nil {
+				fmt.Fprintf(&dots, `<circle cx="%s" cy="%s" r="2.4" fill="%s"/>`+"\n", x.pixel(line.x(i)), y.pixel(v), colour[line.Name])
+			}
 		}
-		fmt.Fprintf(out, `<path d="M%s" %s/>`+"\n", strings.TrimPrefix(path.String(), "L"), stroke(line, colour))
+		fmt.Fprintf(out, `<path d="M%s" %s/>`+"\n%s", strings.TrimPrefix(path.String(), "L"), stroke(line, colour), &dots)
 	}
 }
 
-// scale is round numbers, three to seven, that begin at or below low and end at
-// or above high.
-func scale(low, high float64) []float64 {
-	if high <= low {
-		high = low + 1
+// x is where value i stands.
+func (l Line) x(i int) float64 {
+	if l.X == nil {
+		return float64(i)
 	}
-	fifth := (high - low) / 5
-	step := math.Pow(10, math.Floor(math.Log10(fifth)))
-	for _, times := range []float64{1, 2, 5, 10} {
-		if fifth <= times*step {
-			step *= times
-			break
-		}
-	}
-	var numbers []float64
-	for i := math.Floor(low/step + 1e-9); ; i++ {
-		numbers = append(numbers, i*step)
-		if i*step >= high-1e-9*step {
-			return numbers
-		}
-	}
+	return l.X[i]
 }
-
-func pixel(x float64) string { return strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64) }

@@ -1,9 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"cairn/bench/load"
 )
@@ -15,6 +17,8 @@ type Measure func(ctx context.Context) (load.Result, error)
 type Comparison struct {
 	// Name is that of the workload, in the form of a Go benchmark's.
 	Name string
+	// About says in words what was done, where the name does not.
+	About string
 	// Floor says what ours is compared with.
 	Floor string
 	Pairs []Pair
@@ -25,6 +29,23 @@ type Pair struct{ Floor, Ours load.Result }
 
 // Ratio is our rate by the floor's: 1 is as fast as the floor.
 func (p Pair) Ratio() float64 { return p.Ours.Rate() / p.Floor.Rate() }
+
+// Processors measures what a side takes of the processors too: used is the time
+// that all its processes have used so far, the one that asks included. It says
+// more than a rate where others use the machine: there each side gets a share
+// by how many processes it has.
+func Processors(measure Measure, used func() time.Duration, warmup, length time.Duration) Measure {
+	return func(ctx context.Context) (load.Result, error) {
+		before := used()
+		result, err := measure(ctx)
+		if err == nil && result.Items > 0 {
+			// The items of the warm-up were not counted.
+			items := float64(result.Items) * float64(warmup+length) / float64(length)
+			result.Processor = time.Duration(float64(used()-before) / items)
+		}
+		return result, err
+	}
+}
 
 // Compare runs pairs one after the other. It ends with the first run that
 // fails.
@@ -52,6 +73,16 @@ func (c Comparison) Ratios() []float64 {
 	}
 	slices.Sort(ratios)
 	return ratios
+}
+
+// Typical is our run of the middle rate; of no pairs an empty one.
+func (c Comparison) Typical() load.Result {
+	_, ours := c.sides()
+	if len(ours) == 0 {
+		return load.Result{}
+	}
+	slices.SortFunc(ours, func(a, b load.Result) int { return cmp.Compare(a.Rate(), b.Rate()) })
+	return ours[len(ours)/2]
 }
 
 // Median is the middle of ascending figures, 0 if there are none.

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"slices"
-	"strings"
 	"time"
 
 	"cairn/bench/load"
@@ -14,31 +12,31 @@ import (
 // Goal is a figure that a workload shall reach.
 type Goal struct {
 	// Ratio is the least ratio to the floor; 0: none is set.
-	Ratio float64
+	Ratio float64 `json:"ratio,omitzero"`
 	// PerItem is the most time an item may take; 0: none is set.
-	PerItem time.Duration
+	PerItem time.Duration `json:"per_item_ns,omitzero"`
 	// Rate is the least number of items a second; 0: none is set.
-	Rate float64
+	Rate float64 `json:"rate,omitzero"`
 }
 
-// Write writes a comparison: the ratio and what was wanted, then both sides'
-// medians, then each run for benchstat (`benchstat -col /side FILE`).
-func (c Comparison) Write(w io.Writer, goal Goal) {
+// Write writes a comparison and adds it to the record: the ratio and what was
+// wanted, then both sides' medians, then each run for benchstat
+// (`benchstat -col /side FILE`).
+func (c Comparison) Write(r *Record, goal Goal) {
 	ratios := c.Ratios()
 	if len(ratios) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\nratio %s / %s: %.2f (median of %d interleaved pairs, %.2f to %.2f)%s\n", c.Name, c.Floor,
-		Median(ratios), len(ratios), ratios[0], ratios[len(ratios)-1], wanted(goal.Ratio > 0, Median(ratios) >= goal.Ratio, "%.2f or more", goal.Ratio))
 	floor, ours := c.sides()
-	perItem := time.Duration(float64(time.Second) / medianRate(ours))
-	fmt.Fprintf(w, "ours   %s%s%s\n", summary(ours),
-		wanted(goal.PerItem > 0, perItem <= goal.PerItem, "%v an item or less", goal.PerItem),
-		wanted(goal.Rate > 0, medianRate(ours) >= goal.Rate, "%.0f/s or more", goal.Rate))
-	fmt.Fprintf(w, "floor  %s\n", summary(floor))
+	finding := Finding{Name: c.Name, About: c.About, Beside: c.Floor, Goal: goal, Ours: runsOf(ours), Theirs: runsOf(floor)}
+	r.Findings = append(r.Findings, finding)
+	fmt.Fprintf(r, "\nratio %s / %s: %.2f (median of %d interleaved pairs, %.2f to %.2f)%s\n", c.Name, c.Floor,
+		Median(ratios), len(ratios), ratios[0], ratios[len(ratios)-1], wanted(goal.Ratio > 0, Median(ratios) >= goal.Ratio, "%.2f or more", goal.Ratio))
+	fmt.Fprintf(r, "ours   %s%s\n", summary(finding.Ours), goal.of(finding.Ours))
+	fmt.Fprintf(r, "floor  %s\n", summary(finding.Theirs))
 	for i := range c.Pairs {
-		writeRun(w, c.Name+"/side=floor", floor[i])
-		writeRun(w, c.Name+"/side=ours", ours[i])
+		writeRun(r, c.Name+"/side=floor", &finding.Theirs[i])
+		writeRun(r, c.Name+"/side=ours", &finding.Ours[i])
 	}
 }
 
@@ -49,15 +47,34 @@ func (c Comparison) sides() (floor, ours []load.Result) {
 	return floor, ours
 }
 
-// Single writes the runs of something that has no floor, or is one.
-func Single(w io.Writer, name string, runs []load.Result, goal Goal) {
+// Single writes the runs of something that has no floor, or is one, and adds
+// them to the record.
+func Single(r *Record, name string, runs []load.Result, goal Goal) {
 	if len(runs) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n%s  %s%s\n", name, summary(runs), wanted(goal.Rate > 0, medianRate(runs) >= goal.Rate, "%.0f/s or more", goal.Rate))
-	for _, run := range runs {
-		writeRun(w, name, run)
+	finding := Finding{Name: name, Goal: goal, Ours: runsOf(runs)}
+	r.Findings = append(r.Findings, finding)
+	fmt.Fprintf(r, "\n%s  %s%s\n", name, summary(finding.Ours), goal.of(finding.Ours))
+	for i := range finding.Ours {
+		writeRun(r, name, &finding.Ours[i])
 	}
+}
+
+// Took notes how long calls took that were made one after the other. What is
+// written of them is left to the caller.
+func Took(r *Record, name, about string, calls load.Result) {
+	if calls.Calls > 0 {
+		r.Findings = append(r.Findings, Finding{Name: name, About: about, Ours: []Run{runOf(calls)}})
+	}
+}
+
+// of says whether runs are as fast as was wanted.
+func (g Goal) of(runs []Run) string {
+	median := medianOf(runs, rateOf)
+	perItem := time.Duration(float64(time.Second) / median)
+	return wanted(g.PerItem > 0, perItem <= g.PerItem, "%v an item or less", g.PerItem) +
+		wanted(g.Rate > 0, median >= g.Rate, "%.0f/s or more", g.Rate)
 }
 
 func wanted(isSet, reached bool, format string, figure any) string {
@@ -70,38 +87,25 @@ func wanted(isSet, reached bool, format string, figure any) string {
 	return "; wanted " + fmt.Sprintf(format, figure) + ": MISSED"
 }
 
-func summary(runs []load.Result) string {
-	rate := medianRate(runs)
-	text := fmt.Sprintf("%.0f items/s, %v an item", rate, time.Duration(float64(time.Second)/rate))
-	if runs[0].Quantile(1) == 0 {
-		return text
+func summary(runs []Run) string {
+	median := medianOf(runs, rateOf)
+	text := fmt.Sprintf("%.0f items/s, %v an item", median, time.Duration(float64(time.Second)/median))
+	if p50 := medianOf(runs, quantileAt(0)); p50 > 0 {
+		text += fmt.Sprintf(", a call p50 %v p99 %v", duration(p50), duration(medianOf(runs, quantileAt(2))))
 	}
-	return text + fmt.Sprintf(", a call p50 %v p99 %v", medianQuantile(runs, 0.5), medianQuantile(runs, 0.99))
+	if used := medianOf(runs, processorOf); used > 0 {
+		text += fmt.Sprintf(", %v of processors an item", duration(used))
+	}
+	return text
 }
 
-func medianRate(runs []load.Result) float64 {
-	rates := make([]float64, len(runs))
-	for i, run := range runs {
-		rates[i] = run.Rate()
+func writeRun(w io.Writer, name string, run *Run) {
+	line := fmt.Sprintf("Benchmark%s-%d\t%d\t%.1f ns/op\t%.0f items/s", name, runtime.GOMAXPROCS(0), run.Items, 1e9/run.Rate, run.Rate)
+	if len(run.Quantiles) > 0 {
+		line += fmt.Sprintf("\t%d p50-ns\t%d p99-ns", run.Quantiles[0], run.Quantiles[2])
 	}
-	slices.Sort(rates)
-	return Median(rates)
-}
-
-func medianQuantile(runs []load.Result, q float64) time.Duration {
-	quantiles := make([]time.Duration, len(runs))
-	for i, run := range runs {
-		quantiles[i] = run.Quantile(q)
+	if run.Processor > 0 {
+		line += fmt.Sprintf("\t%d processor-ns/op", run.Processor)
 	}
-	slices.Sort(quantiles)
-	return quantiles[len(quantiles)/2]
-}
-
-func writeRun(w io.Writer, name string, run load.Result) {
-	line := fmt.Sprintf("Benchmark%s-%d\t%d\t%.1f ns/op\t%.0f items/s", name, runtime.GOMAXPROCS(0), run.Items,
-		1e9/run.Rate(), run.Rate())
-	if run.Quantile(1) > 0 {
-		line += fmt.Sprintf("\t%d p50-ns\t%d p99-ns", run.Quantile(0.5).Nanoseconds(), run.Quantile(0.99).Nanoseconds())
-	}
-	fmt.Fprintln(w, strings.TrimSpace(line))
+	fmt.Fprintln(w, line)
 }

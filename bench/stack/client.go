@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"cairn"
 	"cairn/bench/floor"
 	"cairn/bench/load"
 	cairnv1 "cairn/proto/cairn/v1"
@@ -30,6 +31,34 @@ func UnaryCalls(conn *grpc.ClientConn, callers, entries int) []load.Call {
 			}
 			if response.Location.GetState() != cairnv1.Location_FOUND {
 				return 0, fmt.Errorf("key %s: %v", key, response.Location)
+			}
+			return 1, nil
+		}
+	}
+	return calls
+}
+
+// Locator locates single keys: a client of a router, or a router in this process.
+type Locator interface {
+	Locate(ctx context.Context, keyspace string, key cairn.Key, reading cairn.Reading) (cairn.Location, cairn.Token, error)
+}
+
+// PlainCalls are callers that each locate one key after the other, as a service
+// does that knows of no batches.
+func PlainCalls(locator Locator, callers, entries int) []load.Call {
+	calls := make([]load.Call, callers)
+	for i := range calls {
+		keys := load.Batches(uint64(i), 1, 1024, entries)[0]
+		next := 0
+		calls[i] = func(ctx context.Context) (int, error) {
+			key := keys[next%len(keys)]
+			next++
+			location, _, err := locator.Locate(ctx, Keyspace, key, cairn.Reading{})
+			if err != nil {
+				return 0, err
+			}
+			if location.State != cairn.Found {
+				return 0, fmt.Errorf("key %s is not found", key)
 			}
 			return 1, nil
 		}

@@ -28,6 +28,7 @@ type Deployment struct {
 	Router string
 
 	folder    string
+	etcd      string           // its URL
 	processes []*spawn.Process // in the order they were started
 }
 
@@ -57,7 +58,8 @@ func (d *Deployment) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	address, etcd, _ := strings.Cut(first.Address, " ")
+	var address string
+	address, d.etcd, _ = strings.Cut(first.Address, " ")
 	index, err := freeAddress(ctx)
 	if err != nil {
 		return err
@@ -65,10 +67,10 @@ func (d *Deployment) start(ctx context.Context) error {
 	if err := apply(ctx, address, clusterAt(clusterName, index), keyspace()); err != nil {
 		return err
 	}
-	if err := d.index(ctx, clusterName, index, etcd, runtime.GOMAXPROCS(0)); err != nil {
+	if err := d.index(ctx, clusterName, index, d.etcd, runtime.GOMAXPROCS(0)); err != nil {
 		return err
 	}
-	router, err := d.spawn(ctx, partRouter, filepath.Join(d.folder, "router"), etcd)
+	router, err := d.spawn(ctx, partRouter, filepath.Join(d.folder, "router"), d.etcd)
 	if err != nil {
 		return err
 	}
@@ -90,6 +92,9 @@ func (d *Deployment) index(ctx context.Context, cluster, address, etcd string, p
 	return err
 }
 
+// Near opens a router in this process beside the deployment's own.
+func (d *Deployment) Near(ctx context.Context) (*Near, error) { return near(ctx, d.etcd) }
+
 // Stop ends the processes, the last started first, and removes their data.
 func (d *Deployment) Stop() error {
 	var errs []error
@@ -97,6 +102,12 @@ func (d *Deployment) Stop() error {
 		errs = append(errs, d.processes[i].Stop())
 	}
 	return errors.Join(append(errs, os.RemoveAll(d.folder))...)
+}
+
+// IndexUsage is what the index has resident, pages of its mapped file included,
+// and what its files have on disk, in bytes.
+func (d *Deployment) IndexUsage() (memory, disk int64, err error) {
+	return usageOf(d.processes[1], filepath.Join(d.folder, clusterName)) // etcd was started before it
 }
 
 // clusterAt is a cluster of three nodes whose index's replicas will be at these

@@ -34,6 +34,7 @@ type Durable struct {
 	client     *client.Client
 	deployment *Deployment
 	index      *spawn.Process
+	admin      string // the address of an administrator
 	etcd       *clientv3.Client
 	store      *etcdstore.Store
 }
@@ -56,14 +57,15 @@ func (s *Durable) start(ctx context.Context, replicas int) error {
 	if err != nil {
 		return err
 	}
-	admin, etcd, _ := strings.Cut(first.Address, " ")
+	var etcd string
+	s.admin, etcd, _ = strings.Cut(first.Address, " ")
 	addresses := make([]string, replicas)
 	for i := range addresses {
 		if addresses[i], err = freeAddress(ctx); err != nil {
 			return err
 		}
 	}
-	if err := apply(ctx, admin, clusterAt(clusterName, addresses...), keyspace()); err != nil {
+	if err := apply(ctx, s.admin, clusterAt(clusterName, addresses...), keyspace()); err != nil {
 		return err
 	}
 	for i, address := range addresses {
@@ -71,7 +73,7 @@ func (s *Durable) start(ctx context.Context, replicas int) error {
 		if i > 0 {
 			join = "join"
 		}
-		process, err := s.deployment.spawn(ctx, partIndex, clusterName, address, filepath.Join(s.deployment.folder, fmt.Sprint("index-", i)), etcd,
+		process, err := s.deployment.spawn(ctx, partIndex, clusterName, address, filepath.Join(s.deployment.folder, indexFolder(i)), etcd,
 			strconv.Itoa(runtime.GOMAXPROCS(0)), join)
 		if err != nil {
 			return err
@@ -93,6 +95,9 @@ func (s *Durable) start(ctx context.Context, replicas int) error {
 	}
 	return s.embed(ctx, etcd)
 }
+
+// indexFolder is where replica i has its files.
+func indexFolder(i int) string { return fmt.Sprint("index-", i) }
 
 // voters waits until all replicas have a vote.
 func (s *Durable) voters(ctx context.Context, replicas int) error {

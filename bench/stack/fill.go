@@ -54,6 +54,10 @@ func fillRange(ctx context.Context, store Store, first, end int, writeOf func(n 
 	for n := first; n < end; n++ {
 		writes = append(writes, writeOf(n))
 	}
+	// An index that is filled faster than it can write to its file makes writers
+	// wait, on a busy machine for longer than they would by themselves.
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	outcomes, _, err := store.BatchWrite(ctx, Keyspace, writes, cairn.RequestID{})
 	if err != nil {
 		return fmt.Errorf("fill: %w", err)

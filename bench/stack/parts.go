@@ -16,6 +16,7 @@ const (
 	partEtcd   = "etcd"
 	partIndex  = "index"
 	partRouter = "router"
+	partRouted = "routed"
 )
 
 // Play plays a part in this process until the one that spawned it ends it.
@@ -48,6 +49,12 @@ func Play(ctx context.Context, name string, args []string) (played bool, err err
 			common.Listen = anyPort
 			return daemon.RunRouter(ctx, daemon.RouterConfig{Common: common, Data: args[0], Etcd: args[1:]})
 		})
+	case name == partRouted && len(args) == 1:
+		shards, err := strconv.Atoi(args[0])
+		if err != nil {
+			return true, err
+		}
+		return true, serveRouted(ctx, shards)
 	}
 	return false, nil
 }

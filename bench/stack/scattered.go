@@ -3,34 +3,24 @@ package stack
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
-
 	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
-	"cairn/router"
 	"cairn/router/client"
-	"cairn/router/peer"
-	"cairn/shardmap/catalog"
-	"cairn/shardmap/etcdstore"
 )
 
 // Scattered is Cairn as a service has it that embeds the router: the router in
 // this process, over gRPC to the indexes of two clusters, which are processes
 // of their own that share the processors, with etcd beside them.
 type Scattered struct {
-	Router *router.Router
+	*Near
 
 	deployment *Deployment
 	admin      string // the address of an administrator
-	etcd       *clientv3.Client
-	store      *etcdstore.Store
 }
 
 var scatteredClusters = []string{"north", "south"}
@@ -74,24 +64,7 @@ func (s *Scattered) start(ctx context.Context, keyspace *cairnv1.Keyspace) error
 			return err
 		}
 	}
-	return s.embed(ctx, etcd)
-}
-
-// embed makes the router.
-func (s *Scattered) embed(ctx context.Context, etcd string) (err error) {
-	if s.etcd, err = clientv3.New(clientv3.Config{Endpoints: []string{etcd}, Logger: zap.NewNop()}); err != nil {
-		return err
-	}
-	if s.store, err = etcdstore.Open(ctx, etcdstore.Config{Client: s.etcd}); err != nil {
-		return err
-	}
-	s.Router, err = router.New(router.Config{
-		Topology: s.store,
-		Dial: func(cluster *catalog.Cluster) (router.Index, error) {
-			return peer.Dial(cluster.IndexReplicas[0], peer.Options{})
-		},
-		Release: func(index router.Index) { _ = index.(*peer.Peer).Close() },
-	})
+	s.Near, err = near(ctx, etcd)
 	return err
 }
 
@@ -127,57 +100,15 @@ func (s *Scattered) PIDs() []int {
 }
 
 // Declare declares views over the stack's keyspace and waits until they serve.
-func (s *Scattered) Declare(ctx context.Context, views ...*cairnv1.View) (err error) {
-	resources := make([]*cairnv1.Resource, len(views))
-	for i, view := range views {
-		view.Keyspace = "keyspaces/" + Keyspace
-		resources[i] = &cairnv1.Resource{Resource: &cairnv1.Resource_View{View: view}}
-	}
-	if err := apply(ctx, s.admin, resources...); err != nil {
-		return err
-	}
-	c, err := client.Dial(s.admin, client.Options{})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.Close()) }()
-	for _, view := range views {
-		if err := serves(ctx, c, view.GetName()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// serves waits until a view does.
-func serves(ctx context.Context, c *client.Client, name string) error {
-	for {
-		view, err := c.Admin().GetView(ctx, &cairnv1.GetViewRequest{Name: name})
-		if err != nil {
-			return fmt.Errorf("wait for %s: %w", name, err)
-		}
-		if view.GetState() == cairnv1.View_SERVING {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+func (s *Scattered) Declare(ctx context.Context, views ...*cairnv1.View) error {
+	return declare(ctx, s.admin, views)
 }
 
 // Close ends the router and the processes, and removes their data.
 func (s *Scattered) Close() error {
 	var errs []error
-	if s.Router != nil {
-		s.Router.Close()
-	}
-	if s.store != nil {
-		errs = append(errs, s.store.Close())
-	}
-	if s.etcd != nil {
-		errs = append(errs, s.etcd.Close())
+	if s.Near != nil {
+		errs = append(errs, s.Near.Close())
 	}
 	return errors.Join(append(errs, s.deployment.Stop())...)
 }

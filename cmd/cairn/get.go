@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"strconv"
@@ -118,14 +119,14 @@ func (o *options) getKeyspaces(ctx context.Context, cmd *cobra.Command, c *clien
 	}
 	documents := make([]keyspaceDocument, len(all))
 	resources := make([]catalog.Resource, len(all))
-	grid := render.Grid{Header: []string{"NAME", "PLACEMENT", "REPLICAS", "SHARDS", "ATTRIBUTES"}, Right: []int{2, 3}}
+	grid := render.Grid{Header: []string{"NAME", "PLACEMENT", "REPLICAS", "SHARDS", "MOVER", "ATTRIBUTES"}, Right: []int{2, 3}}
 	for i, k := range all {
 		documents[i], resources[i] = newKeyspaceDocument(k), keyspaceSpec(k)
 		placement := schemeOf(k).String()
 		if affinity := k.GetPlacement().GetAffinity(); affinity != "" {
 			placement += " up to " + strconv.Quote(affinity)
 		}
-		grid.Row(short(k.GetName()), placement, strconv.Itoa(int(k.GetReplicas())), render.Count(k.GetShardCount()), attributeList(k))
+		grid.Row(short(k.GetName()), placement, strconv.Itoa(int(k.GetReplicas())), render.Count(k.GetShardCount()), cmp.Or(k.GetMover(), "-"), attributeList(k))
 	}
 	if name != "" {
 		return o.printResources(cmd, resources, documents[0], grid.Write)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cairn"
 	"cairn/cmd/cairn/render"
 	cairnv1 "cairn/proto/cairn/v1"
 	"cairn/router/client"
@@ -23,6 +24,7 @@ type clusterDocument struct {
 	Index  struct {
 		Replicas []string `json:"replicas"`
 	} `json:"index"`
+	Health   string          `json:"health,omitempty"`
 	Nodes    []nodeDocument  `json:"nodes"`
 	Shards   uint64          `json:"shards"`
 	UID      string          `json:"uid"`
@@ -61,6 +63,7 @@ func newClusterDocument(c *cairnv1.Cluster) clusterDocument {
 		Name: short(c.GetName()), Zone: c.GetZone(), Weight: weightOf(c.Weight),
 		Shards: c.GetShardCount(), UID: c.GetUid(), Revision: c.GetRevision(),
 	}
+	d.Health = cairn.HealthCheck(c.GetHealth()).String()
 	d.Index.Replicas = append([]string{}, c.GetIndexReplicas()...)
 	for _, n := range c.GetNodes() {
 		d.Nodes = append(d.Nodes, nodeDocument{
@@ -161,6 +164,9 @@ func clusterTable(out io.Writer, d clusterDocument) error {
 	}
 	facts.Row("weight", strconv.Itoa(int(d.Weight)))
 	facts.Row("shards", render.Count(d.Shards))
+	if d.Health != "" {
+		facts.Row("health", "nodes are checked by "+d.Health)
+	}
 	if s := d.Status; s.Error != "" {
 		facts.Row("index", "does not answer: "+s.Error)
 	} else {

@@ -26,8 +26,8 @@ in whichever router carries moves out: ending this command stops nothing. With
 'cairn moves watch'.
 
 The index's entries move. The data behind them is moved by whom the keyspace
-names ('mover: external': its owner); without one only a shard without entries
-moves.
+names ('mover: host:port' of a data mover, or 'mover: external', its owner);
+without one no shard moves with which a key's node would change.
 
 For a while the former owner keeps what it had, in as much memory and disk as
 before: 'cairn moves reverse' then copies only what has changed since.`,

@@ -35,6 +35,17 @@ type moveDocument struct {
 	// Entries and Total are absent where the indexes did not answer.
 	Entries *uint64 `json:"entries,omitempty"`
 	Total   *uint64 `json:"entries_total,omitempty"`
+	// Changing is how many keys get another node.
+	Changing *uint64       `json:"keys_changing_nodes,omitempty"`
+	Data     *dataDocument `json:"data,omitempty"`
+}
+
+// dataDocument is how far the values behind the entries are.
+type dataDocument struct {
+	Values   uint64 `json:"values_copied"`
+	Bytes    uint64 `json:"bytes_copied"`
+	Left     uint64 `json:"values_left"`
+	Complete bool   `json:"complete"`
 }
 
 func newMoveDocument(m *cairnv1.Move) moveDocument {
@@ -42,7 +53,10 @@ func newMoveDocument(m *cairnv1.Move) moveDocument {
 		Move: short(m.GetName()), Shard: shortShard(m.GetShard()), From: short(m.GetFrom()), To: short(m.GetTo()),
 		Phase: phaseName(m.GetPhase()), Attempt: m.GetAttempt(), Paused: m.GetPaused(), Cancelling: m.GetCancelling(),
 		Caller: m.GetCaller(), Reason: m.GetReason(), Problem: m.GetProblem(), Waits: m.GetWaits(),
-		Created: m.GetCreateTime().AsTime(), PhaseSince: m.GetPhaseTime().AsTime(), Entries: m.Entries, Total: m.EntriesTotal,
+		Created: m.GetCreateTime().AsTime(), PhaseSince: m.GetPhaseTime().AsTime(), Entries: m.Entries, Total: m.EntriesTotal, Changing: m.KeysChangingNodes,
+	}
+	if p := m.GetData(); p != nil {
+		d.Data = &dataDocument{Values: p.GetValuesCopied(), Bytes: p.GetBytesCopied(), Left: p.GetValuesLeft(), Complete: p.GetComplete()}
 	}
 	if until := m.GetKeptUntil(); until != nil {
 		at := until.AsTime()
@@ -149,7 +163,11 @@ func (o *options) printMoves(cmd *cobra.Command, document any, moves ...*cairnv1
 	return o.print(cmd, document, func(out io.Writer) error {
 		grid := render.Grid{Header: []string{"MOVE", "SHARD", "FROM", "TO", "PHASE", "DONE", "NOTE"}, Right: []int{5}}
 		for _, m := range moves {
-			grid.Row(short(m.GetName()), shortShard(m.GetShard()), short(m.GetFrom()), short(m.GetTo()), phaseName(m.GetPhase()), percent(m), moveNote(m))
+			note := moveNote(m)
+			if data := m.GetData(); data != nil && m.GetProblem() == "" {
+				note = fmt.Sprintf("%s values copied, %s left", render.Count(data.GetValuesCopied()), render.Count(data.GetValuesLeft()))
+			}
+			grid.Row(short(m.GetName()), shortShard(m.GetShard()), short(m.GetFrom()), short(m.GetTo()), phaseName(m.GetPhase()), percent(m), note)
 		}
 		return grid.Write(out)
 	})

@@ -88,7 +88,7 @@ func keyspaceOf(spec *catalog.KeyspaceSpec) *cairnv1.Keyspace {
 }
 
 func clusterOf(spec *catalog.ClusterSpec) *cairnv1.Cluster {
-	out := &cairnv1.Cluster{Name: clusterName(spec.Name), Zone: spec.Zone, Weight: spec.Weight, IndexReplicas: spec.IndexReplicas}
+	out := &cairnv1.Cluster{Name: clusterName(spec.Name), Zone: spec.Zone, Weight: spec.Weight, IndexReplicas: spec.IndexReplicas, Health: cairnv1.Cluster_Health(spec.Health)}
 	for _, n := range spec.Nodes {
 		out.Nodes = append(out.Nodes, &cairnv1.Node{
 			Name: n.Name, Address: n.Address, Zone: n.Zone, Weight: n.Weight, State: keyFor(states, n.State),
@@ -113,7 +113,7 @@ func keyspaceSpec(k *cairnv1.Keyspace) catalog.Resource {
 
 // clusterSpec is a cluster as a manifest declares it.
 func clusterSpec(c *cairnv1.Cluster) catalog.Resource {
-	spec := &catalog.ClusterSpec{Name: short(c.GetName()), Zone: c.GetZone(), Weight: c.Weight, IndexReplicas: c.GetIndexReplicas()}
+	spec := &catalog.ClusterSpec{Name: short(c.GetName()), Zone: c.GetZone(), Weight: c.Weight, IndexReplicas: c.GetIndexReplicas(), Health: cairn.HealthCheck(c.GetHealth())}
 	for _, n := range c.GetNodes() {
 		spec.Nodes = append(spec.Nodes, catalog.NodeSpec{
 			Name: n.GetName(), Address: n.GetAddress(), Zone: n.GetZone(), Weight: n.Weight, State: states[n.GetState()],

@@ -47,20 +47,23 @@ func RunDev(ctx context.Context, config DevConfig) error {
 	defer store.close()
 	metrics.watchMap(store)
 
+	nodes := startHealth(store, everyCluster, metrics, config.Log)
+	defer nodes.stop()
+
 	edge.waitFor("the indexes")
-	runner, err := startIndexes(store, filepath.Join(config.Data, "clusters"), hostConfig{checkpoint: config.Checkpoint, log: config.Log})
+	runner, err := startIndexes(store, filepath.Join(config.Data, "clusters"), hostConfig{checkpoint: config.Checkpoint, down: nodes.Down, log: config.Log})
 	if err != nil {
 		return err
 	}
 	defer runner.close()
 	metrics.watchIndexes(runner.hosts.local)
 
-	routing, err := openRouting(store, runner.hosts, "", Moves{}, metrics, config.Log)
+	routing, err := openRouting(store, runner.hosts, nodes, "", Moves{}, metrics, config.Log)
 	if err != nil {
 		return err
 	}
 	defer routing.close()
-	if err := edge.serve(routing.services, nil, etcd.URL); err != nil {
+	if err := edge.serve(routing.services, routing.drain, etcd.URL); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

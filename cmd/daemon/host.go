@@ -54,8 +54,10 @@ type hostConfig struct {
 	failed     func(error)
 	checkpoint Checkpoint
 	changes    Changes
-	tune       func(*replica.Config) // IndexConfig.Tune
-	log        *slog.Logger
+	// down tells of a node that it does not answer; nil where nobody knows.
+	down func(cluster cairn.UID, node cairn.NodeID) bool
+	tune func(*replica.Config) // IndexConfig.Tune
+	log  *slog.Logger
 }
 
 // openHost opens the index of a cluster, making its directory if need be, and
@@ -97,6 +99,9 @@ func openHost(ctx context.Context, store *mapStore, cluster *catalog.Cluster, co
 			}
 			return h.assignment(ctx, store, m)
 		},
+	}
+	if config.down != nil {
+		settings.Index.Down = func(node cairn.NodeID) bool { return config.down(cluster.UID, node) }
 	}
 	var founding etcdstore.Founding
 	if config.network != nil {

@@ -63,8 +63,10 @@ func RunIndex(ctx context.Context, config IndexConfig) error {
 		config.Log.Warn("the cluster does not name this address under index.replicas, so no router will ask here; add it to the manifest, or say with --advertise by which name it is there",
 			"cluster", cluster.Name, "address", address, "declared", strings.Join(cluster.IndexReplicas, ", "))
 	}
+	nodes := startHealth(store, func(c *catalog.Cluster) bool { return c.UID == cluster.UID }, metrics, config.Log)
+	defer nodes.stop()
 	opened, err := openHost(ctx, store, cluster, hostConfig{
-		dir: config.Data, name: address, checkpoint: config.Checkpoint, changes: config.Changes, log: config.Log,
+		dir: config.Data, name: address, checkpoint: config.Checkpoint, changes: config.Changes, down: nodes.Down, log: config.Log,
 		network: &replicaNetwork{junction: shared, cluster: cluster.UID}, address: address, join: config.Join,
 		restored: config.Restored, replaces: config.Replaces, failed: failed, tune: config.Tune,
 	})

@@ -17,8 +17,10 @@ type metrics struct {
 	requests *prometheus.HistogramVec
 	keys     *prometheus.CounterVec
 	retries  *prometheus.CounterVec
-	calls    *prometheus.HistogramVec
-	fences   *prometheus.HistogramVec
+	// questions are what clusters answer about views, by where the answers came from.
+	questions *prometheus.CounterVec
+	calls     *prometheus.HistogramVec
+	fences    *prometheus.HistogramVec
 }
 
 // requestBuckets reach from a locate inside the process (3 µs) to the default
@@ -43,6 +45,11 @@ func newMetrics() *metrics {
 			Name: "cairn_retries_total",
 			Help: "Parts of requests that were tried again, by what was learnt from the refusal.",
 		}, []string{"verb", "cluster", "reason"}),
+		questions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cairn_view_questions_total",
+			Help: "Questions about views by verb, keyspace, cluster and where the cluster's answer came from: " +
+				"index, joined with somebody else's same question that was under way, or kept.",
+		}, []string{"verb", "keyspace", "cluster", "source"}),
 		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "cairn_call_duration_seconds",
 			Help: "Calls of the public API by method and gRPC status code, those of Admin and those refused before any router was asked included. " +
@@ -55,7 +62,7 @@ func newMetrics() *metrics {
 			Buckets: requestBuckets,
 		}, []string{"then"}),
 	}
-	m.registry.MustRegister(m.requests, m.keys, m.retries, m.calls, m.fences,
+	m.registry.MustRegister(m.requests, m.keys, m.retries, m.questions, m.calls, m.fences,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewBuildInfoCollector())
@@ -84,6 +91,9 @@ func (m *metrics) events(known func(keyspace string) bool) router.Events {
 		},
 		Retry: func(e router.RetryEvent) {
 			m.retries.WithLabelValues(string(e.Verb), e.Cluster, cairn.KindOf(e.Err).String()).Inc()
+		},
+		Question: func(e router.QuestionEvent) {
+			m.questions.WithLabelValues(string(e.Verb), name(e.Keyspace), e.Cluster, string(e.Source)).Inc()
 		},
 	}
 }

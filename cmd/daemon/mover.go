@@ -26,9 +26,9 @@ const moverElection = "mover"
 
 // startMover has the moves of the map carried out, by this process while it is
 // elected to, until stop is called.
-func startMover(store *mapStore, dialer *dialer, administrator *admin.Admin, config Moves, metrics *metrics, log *slog.Logger) (stop func()) {
+func startMover(store *mapStore, dialer *dialer, data *dataMovers, administrator *admin.Admin, config Moves, metrics *metrics, log *slog.Logger) (stop func()) {
 	driver := move.NewDriver(move.Config{
-		Store: store, Dial: dialer.move, PerCluster: config.PerCluster, Rate: config.Rate, Events: metrics.moveEvents(store, log),
+		Store: store, Dial: dialer.move, DialData: data.dial, PerCluster: config.PerCluster, Rate: config.Rate, Events: metrics.moveEvents(store, log),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

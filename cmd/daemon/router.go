@@ -46,13 +46,15 @@ func RunRouter(ctx context.Context, config RouterConfig) error {
 	defer store.close()
 	metrics.watchMap(store)
 
-	routing, err := openRouting(store, &hosts{}, config.Zone, config.Moves, metrics, config.Log)
+	nodes := startHealth(store, everyCluster, metrics, config.Log)
+	defer nodes.stop()
+	routing, err := openRouting(store, &hosts{}, nodes, config.Zone, config.Moves, metrics, config.Log)
 	if err != nil {
 		return err
 	}
 	defer routing.close()
 	routing.admission = server.NewAdmission(config.Callers, time.Now)
-	if err := edge.serve(routing.services, nil, ""); err != nil {
+	if err := edge.serve(routing.services, routing.drain, ""); err != nil {
 		return err
 	}
 	err = edge.wait(ctx)

@@ -23,6 +23,10 @@ type routing struct {
 	admin   *admin.Admin
 	metrics *metrics
 	log     *slog.Logger
+	data    *dataMovers
+	// draining ends with drain, which has clients asked to end their streams.
+	draining context.Context
+	drain    context.CancelFunc
 	// stopFlipper ends the goroutine that has built views serve, stopMover the one
 	// that carries moves out.
 	stopFlipper, stopMover func()
@@ -31,8 +35,9 @@ type routing struct {
 }
 
 // openRouting makes a router that finds indexes in local and behind the
-// addresses that clusters name. zone is where this process runs, if that is known.
-func openRouting(store *mapStore, local *hosts, zone string, moves Moves, metrics *metrics, log *slog.Logger) (*routing, error) {
+// addresses that clusters name, and sends nobody to nodes that are down. zone is
+// where this process runs, if that is known.
+func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, zone string, moves Moves, metrics *metrics, log *slog.Logger) (*routing, error) {
 	dialer := newDialer(local, zone, log)
 	metrics.watchReplicas(dialer.asked)
 	known := func(keyspace string) bool {
@@ -43,27 +48,33 @@ func openRouting(store *mapStore, local *hosts, zone string, moves Moves, metric
 		Topology: store,
 		Dial:     dialer.dial,
 		Release:  dialer.release,
+		Down:     nodes.Down,
 		Events:   metrics.events(known),
 	})
 	if err != nil {
 		return nil, err
 	}
+	data := new(dataMovers)
 	administrator := admin.New(admin.Config{
 		Store: store, Status: dialer.status, Identify: dialer.identify, Backup: dialer.backup, CheckFilter: checkFilter, Progress: made.ViewProgress,
 		CountWhere: func(ctx context.Context, keyspace, where string) (uint64, error) {
 			return made.CountWhere(ctx, keyspace, where, cairn.Freshness{})
 		},
 		Staged: dialer.staged, MoveTurn: moves.moveTurn, Verify: dialer.verify, Moving: dialer.moving,
+		DataProgress: data.progress,
 	})
+	draining, drain := context.WithCancel(context.Background())
 	return &routing{
-		router: made, admin: administrator, metrics: metrics, log: log,
-		stopFlipper: startFlipper(store, made.Status, log), stopMover: startMover(store, dialer, administrator, moves, metrics, log),
+		router: made, admin: administrator, metrics: metrics, log: log, data: data, draining: draining, drain: drain,
+		stopFlipper: startFlipper(store, made.Status, log), stopMover: startMover(store, dialer, data, administrator, moves, metrics, log),
 	}, nil
 }
 
 // services is for edge.serve.
 func (r *routing) services() (*grpc.Server, error) {
-	edge, err := server.New(server.Config{Router: r.router, Admin: r.admin, Log: r.log, Admission: r.admission, Events: r.metrics.edgeEvents()})
+	edge, err := server.New(server.Config{
+		Router: r.router, Admin: r.admin, Log: r.log, Admission: r.admission, Draining: r.draining, Events: r.metrics.edgeEvents(),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +137,9 @@ func named(request any) string {
 }
 
 func (r *routing) close() {
+	r.drain()
 	r.stopMover()
 	r.stopFlipper()
 	r.router.Close()
+	r.data.close()
 }

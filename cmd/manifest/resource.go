@@ -141,7 +141,7 @@ func (d *document) attributes(node ast.Node) ([]catalog.AttributeSpec, error) {
 }
 
 func (d *document) cluster(body ast.Node) (*catalog.ClusterSpec, error) {
-	top, err := d.mapping(body, "", "kind", "name", "zone", "weight", "index", "nodes")
+	top, err := d.mapping(body, "", "kind", "name", "zone", "weight", "index", "health", "nodes")
 	if err != nil {
 		return nil, err
 	}
@@ -162,6 +162,13 @@ func (d *document) cluster(body ast.Node) (*catalog.ClusterSpec, error) {
 		if spec.IndexReplicas, err = d.index(node); err != nil {
 			return nil, err
 		}
+	}
+	if top.get("health") != nil {
+		health, err := d.choice(top, "health", cairn.HealthTCP.String(), cairn.HealthGRPC.String())
+		if err != nil {
+			return nil, err
+		}
+		spec.Health, _ = cairn.ParseHealthCheck(health)
 	}
 	nodes, err := d.sequence(top.get("nodes"), "nodes")
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"cairn"
 	"cairn/shardmap/catalog"
 )
 
@@ -83,6 +84,9 @@ func writeCluster(out *strings.Builder, spec *catalog.ClusterSpec) {
 			quoted[i] = quote(address)
 		}
 		fmt.Fprintf(out, "index: {replicas: [%s]}\n", strings.Join(quoted, ", "))
+	}
+	if spec.Health != cairn.HealthNone {
+		fmt.Fprintf(out, "health: %s\n", spec.Health)
 	}
 	out.WriteString("nodes:\n")
 	for _, n := range spec.Nodes {

@@ -52,6 +52,16 @@ func (r *Replica) StagedShard(ctx context.Context, m cairn.MovingShard) (cairn.S
 	return staged, err
 }
 
+// MovedKeys are the keys of a part that was staged, as nodeindex.Index.MovedKeys says,
+// by a state that has everything that was acknowledged before. Else errors are those of
+// a linearizable Locate.
+func (r *Replica) MovedKeys(ctx context.Context, m cairn.MovingShard, part []byte) ([]cairn.MovedKey, error) {
+	if err := r.fresh(ctx, cairn.Read{Epoch: m.Epoch, Level: cairn.Linearizable}); err != nil {
+		return nil, err
+	}
+	return r.index.MovedKeys(m, part)
+}
+
 // DropShard forgets what is staged for a move, if anything is. Errors are those of
 // Write as a whole; after KindUnknown it may be asked again.
 func (r *Replica) DropShard(ctx context.Context, m cairn.MovingShard) error {

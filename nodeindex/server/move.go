@@ -24,6 +24,8 @@ type TargetIndex interface {
 	// StageShard keeps nothing of the part.
 	StageShard(ctx context.Context, m cairn.MovingShard, part []byte) (cairn.Staged, error)
 	StagedShard(ctx context.Context, m cairn.MovingShard) (cairn.Staged, error)
+	// MovedKeys keeps nothing of the part.
+	MovedKeys(ctx context.Context, m cairn.MovingShard, part []byte) ([]cairn.MovedKey, error)
 	DropShard(ctx context.Context, m cairn.MovingShard) error
 	NoteRevision(ctx context.Context, revision uint64) error
 }
@@ -95,6 +97,17 @@ func (s *Server) StagedShard(ctx context.Context, message *indexv1.StagedShardRe
 		return nil, rpcerr.ToStatus(err).Err()
 	}
 	return &indexv1.StagedShardResponse{Staged: indexv1.EncodeStaged(staged)}, nil
+}
+
+// MovedKeys says where the keys of a part are.
+func (s *Server) MovedKeys(ctx context.Context, message *indexv1.MovedKeysRequest) (*indexv1.MovedKeysResponse, error) {
+	ctx, cancel := within(ctx, 0)
+	defer cancel()
+	keys, err := s.index.MovedKeys(ctx, message.GetShard().Decode(), message.GetPart())
+	if err != nil {
+		return nil, rpcerr.ToStatus(err).Err()
+	}
+	return indexv1.EncodeMovedKeys(keys), nil
 }
 
 // DropShard forgets what is staged.

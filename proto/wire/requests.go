@@ -9,9 +9,17 @@ import (
 
 // Freshness is a freshness as a message, nil for eventual.
 func Freshness(f cairn.Freshness) *cairnv1.Freshness {
-	switch f.Level {
+	if f.Level == cairn.AtLeast {
+		return FreshnessOf(f.Level, f.Token.String())
+	}
+	return FreshnessOf(f.Level, "")
+}
+
+// FreshnessOf is Freshness where the token, of cairn.AtLeast, is text already.
+func FreshnessOf(level cairn.Level, token string) *cairnv1.Freshness {
+	switch level {
 	case cairn.AtLeast:
-		return &cairnv1.Freshness{Level: &cairnv1.Freshness_AtLeast{AtLeast: f.Token.String()}}
+		return &cairnv1.Freshness{Level: &cairnv1.Freshness_AtLeast{AtLeast: token}}
 	case cairn.Linearizable:
 		return &cairnv1.Freshness{Level: &cairnv1.Freshness_Linearizable_{Linearizable: &cairnv1.Freshness_Linearizable{}}}
 	}

@@ -60,6 +60,9 @@ type Config struct {
 	// Staged asks a move's target how many entries it has of the shard; false if
 	// it can't be asked. Without it that is not known.
 	Staged func(ctx context.Context, to *catalog.Cluster, move shardmap.Move) (entries uint64, known bool)
+	// DataProgress asks the data mover of a move's keyspace how far it is; false if there
+	// is none, or it can't be asked. Without it that is not known.
+	DataProgress func(ctx context.Context, m *shardmap.Map, move shardmap.Move) (DataProgress, bool)
 	// Verify is needed to verify shards.
 	Verify Verify
 	// Moving asks source and target of a move what they have; without it that is not

@@ -25,6 +25,20 @@ type MoveInfo struct {
 	// Entries is how many of Total the target has; only if each is Known.
 	Entries, Total           uint64
 	EntriesKnown, TotalKnown bool
+	// NodesStay tells that no key gets another node.
+	NodesStay bool
+	// Data is what the keyspace's data mover says, if DataKnown.
+	Data      DataProgress
+	DataKnown bool
+}
+
+// DataProgress is how far the data behind a moving shard is.
+type DataProgress struct {
+	// Values and Bytes were copied, again or for the first time; so many values are
+	// known to be Left.
+	Values, Bytes, Left uint64
+	// Complete tells that the keys of the copy have all been handed over.
+	Complete bool
 }
 
 // MoveOptions are what goes with a move beside its shard and target.
@@ -63,7 +77,9 @@ func (a *Admin) MoveShard(ctx context.Context, keyspace string, id cairn.ShardID
 func (a *Admin) startMove(ctx context.Context, m *shardmap.Map, k *catalog.Keyspace, id cairn.ShardID, to cairn.UID, options MoveOptions) (MoveInfo, error) {
 	request := shardmap.MoveRequest{
 		Keyspace: k.UID, Shard: id, To: to, Who: options.Who, Why: options.Why, Keep: options.Keep, Nodes: options.Nodes,
-		MayHaveEntries: k.Mover == "" && a.mayHaveEntries(ctx, m, k, id),
+	}
+	if k.Mover == "" {
+		request.Entries, request.MayHaveEntries = a.mayHaveEntries(ctx, m, k, id)
 	}
 	change, move, err := shardmap.StartMove(m, request, time.Now())
 	if err != nil {
@@ -79,15 +95,16 @@ func checkWhy(why string) error {
 	return nil
 }
 
-// mayHaveEntries asks a shard's owner whether it holds none.
-func (a *Admin) mayHaveEntries(ctx context.Context, m *shardmap.Map, k *catalog.Keyspace, id cairn.ShardID) bool {
+// mayHaveEntries asks a shard's owner how many entries it has, and whether there may be
+// some.
+func (a *Admin) mayHaveEntries(ctx context.Context, m *shardmap.Map, k *catalog.Keyspace, id cairn.ShardID) (uint64, bool) {
 	shard, found := m.Shard(k.UID, id)
 	if !found {
-		return true
+		return 0, true
 	}
 	info := []ShardInfo{{Shard: shard}}
 	a.describe(ctx, m, info)
-	return !info[0].EntriesKnown || info[0].Entries > 0
+	return info[0].Entries, !info[0].EntriesKnown || info[0].Entries > 0
 }
 
 func (a *Admin) commitMove(ctx context.Context, change shardmap.Change, uid cairn.UID) (MoveInfo, error) {
@@ -166,6 +183,11 @@ func (a *Admin) GetMove(ctx context.Context, uid cairn.UID) (MoveInfo, error) {
 			cancel()
 		}
 	}
+	if a.config.DataProgress != nil {
+		ctx, cancel := context.WithTimeout(ctx, describeTimeout)
+		info.Data, info.DataKnown = a.config.DataProgress(ctx, m, move)
+		cancel()
+	}
 	if shard, found := m.Shard(move.Keyspace, move.Shard); found {
 		held := []ShardInfo{{Shard: shard}}
 		a.describe(ctx, m, held)
@@ -231,7 +253,7 @@ func slowedBy(m shardmap.Move, now time.Time) string {
 
 // Describe is a move with the names that a Map has for what it is about.
 func Describe(m *shardmap.Map, move shardmap.Move) MoveInfo {
-	info := MoveInfo{Move: move, KeyspaceName: move.Keyspace.String(), FromName: move.From.String(), ToName: move.To.String()}
+	info := MoveInfo{Move: move, NodesStay: m.NodesStay(move), KeyspaceName: move.Keyspace.String(), FromName: move.From.String(), ToName: move.To.String()}
 	if k, found := m.Catalog().KeyspaceByUID(move.Keyspace); found {
 		info.KeyspaceName = k.Name
 	}

@@ -44,6 +44,7 @@ type Client struct {
 	changes cairnv1.ChangesClient
 	views   cairnv1.ViewsClient
 	admin   cairnv1.AdminClient
+	locates *locates
 }
 
 // Dial makes a Client of the router at address, as in "127.0.0.1:7600". It
@@ -68,15 +69,20 @@ func Dial(address string, options Options) (*Client, error) {
 	if err != nil {
 		return nil, cairn.Invalid("address", "ADDRESS_MALFORMED", "%q: %w", address, err)
 	}
+	locator := cairnv1.NewLocatorClient(conn)
 	return &Client{
 		address: address, timeout: options.Timeout, conn: conn,
-		locator: cairnv1.NewLocatorClient(conn), writer: cairnv1.NewWriterClient(conn),
+		locator: locator, locates: newLocates(address, locator.StreamLocate), writer: cairnv1.NewWriterClient(conn),
 		changes: cairnv1.NewChangesClient(conn), views: cairnv1.NewViewsClient(conn), admin: cairnv1.NewAdminClient(conn),
 	}, nil
 }
 
 // Close ends the connection; calls under way fail with KindUnavailable.
-func (c *Client) Close() error { return c.conn.Close() }
+func (c *Client) Close() error {
+	err := c.conn.Close()
+	c.locates.close()
+	return err
+}
 
 // Admin is the Admin service as generated. Its errors are statuses: see
 // rpcerr.FromError.
@@ -134,7 +140,12 @@ func again(ctx context.Context, refusal *cairn.Error, try int) bool {
 func read[Req, Resp any](ctx context.Context, c *Client, req *Req, call func(context.Context, *Req, ...grpc.CallOption) (*Resp, error)) (*Resp, error) {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
-	var last *cairn.Error
+	return readAgain(ctx, c, req, call, nil)
+}
+
+// readAgain is read until ctx's deadline; last, if set, is how a try ended that was
+// made already.
+func readAgain[Req, Resp any](ctx context.Context, c *Client, req *Req, call func(context.Context, *Req, ...grpc.CallOption) (*Resp, error), last *cairn.Error) (*Resp, error) {
 	for try := 1; ; try++ {
 		resp, err := call(ctx, req)
 		if err == nil {

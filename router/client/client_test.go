@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ type host struct {
 	t       testing.TB
 	edge    *server.Server
 	address string
+	called  atomic.Value // a func(method string) that is told of calls, if set
 
 	mu      sync.Mutex
 	running *grpc.Server
@@ -37,16 +39,29 @@ type host struct {
 
 func newHost(t testing.TB, b *bed.Bed) *host {
 	t.Helper()
+	return newLimitedHost(t, b, 0)
+}
+
+// newLimitedHost is a host that takes requests of so many bytes, 0 for the default.
+func newLimitedHost(t testing.TB, b *bed.Bed, maxMessageBytes int) *host {
+	t.Helper()
 	r, err := router.New(router.Config{Topology: b.Topology(), Dial: b.Dial})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Close)
-	edge, err := server.New(server.Config{Router: r, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	h := &host{t: t, address: "127.0.0.1:0"}
+	call := func(e server.CallEvent) {
+		if called := h.called.Load(); called != nil {
+			called.(func(string))(e.Method)
+		}
+	}
+	h.edge, err = server.New(server.Config{
+		Router: r, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Events: server.Events{Call: call}, MaxMessageBytes: maxMessageBytes,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &host{t: t, edge: edge, address: "127.0.0.1:0"}
 	h.start()
 	t.Cleanup(h.stop)
 	return h

@@ -64,7 +64,7 @@ func (t nodeTable) location(l *cairnv1.Location) (out cairn.Location, err error)
 	if out.Replicas, err = t.all(l.GetReplicas()); err != nil {
 		return out, err
 	}
-	out.Version = wire.FromVersion(l.GetVersion())
+	out.Version, out.Epoch = wire.FromVersion(l.GetVersion()), l.GetEpoch()
 	if out.Attributes, err = wire.FromValues(l.GetAttributes()); err != nil {
 		return out, broken(err)
 	}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -20,12 +21,40 @@ func viewOf(withAttributes bool) cairnv1.LocationView {
 	return cairnv1.LocationView_LOCATION_VIEW_BASIC
 }
 
-// Locate is router.Router.Locate.
+// Locate is router.Router.Locate. Locates of many goroutines travel together, each
+// as fresh as it asks and no longer than its own context allows; one that does not
+// go smoothly so goes on by itself, and so does one whose context has metadata
+// for the call.
 func (c *Client) Locate(ctx context.Context, keyspace string, key cairn.Key, reading cairn.Reading) (cairn.Location, cairn.Token, error) {
-	resp, err := read(ctx, c, &cairnv1.LocateRequest{
+	deadline, has := ctx.Deadline()
+	if !has {
+		deadline = time.Now().Add(c.timeout)
+	}
+	var failure *cairn.Error
+	if travels(ctx, key) {
+		var location cairn.Location
+		var token cairn.Token
+		if location, token, failure = c.locates.ask(ctx, deadline, keyspace, key, reading); failure == nil {
+			return location, token, nil
+		}
+		if !goesAlone(ctx, deadline, failure) {
+			return cairn.Location{}, cairn.Token{}, failure
+		}
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	return c.locateAlone(ctx, keyspace, key, reading, failure)
+}
+
+// locateAlone is Locate by a call of its own, after a failure if that is set.
+func (c *Client) locateAlone(ctx context.Context, keyspace string, key cairn.Key, reading cairn.Reading, failure *cairn.Error) (cairn.Location, cairn.Token, error) {
+	if failure != nil && failure.Kind != cairn.KindExhausted && !pause(ctx, 1) {
+		return cairn.Location{}, cairn.Token{}, failure
+	}
+	resp, err := readAgain(ctx, c, &cairnv1.LocateRequest{
 		Keyspace: keyspacePrefix + keyspace, Key: key,
 		View: viewOf(reading.WithAttributes), Freshness: wire.Freshness(reading.Freshness),
-	}, c.locator.Locate)
+	}, c.locator.Locate, failure)
 	if err != nil {
 		return cairn.Location{}, cairn.Token{}, err
 	}

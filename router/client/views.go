@@ -128,7 +128,7 @@ func (c *Client) ExportView(ctx context.Context, view, cluster string, deliver f
 }
 
 func selection(s *cairn.Selection) *cairnv1.Selection {
-	return &cairnv1.Selection{View: viewPrefix + s.View, Where: s.Where, Freshness: wire.Freshness(s.Freshness), Partial: s.Partial}
+	return &cairnv1.Selection{View: viewPrefix + s.View, Where: s.Where, Freshness: wire.Freshness(s.Freshness), Partial: s.Partial, Pinned: s.Pinned}
 }
 
 // ofSelection names a field of a selection as a router in the process does.

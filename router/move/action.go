@@ -40,9 +40,26 @@ const (
 	Drop
 	// Forget has the source forget what it keeps of the shard.
 	Forget
+	// PrepareData has the data mover begin the attempt, and say what it has of it.
+	PrepareData
+	// CopyData hands it the keys that it lacks of the copy.
+	CopyData
+	// TailData hands it those that have changed since what it has.
+	TailData
+	// FenceData has it put up fence number Fence, UnfenceData lift that.
+	FenceData
+	UnfenceData
+	// DrainData has it copy all that is left under fence Fence, VerifyData compare.
+	DrainData
+	VerifyData
+	// CommitData has it open the target's nodes for epoch Epoch.
+	CommitData
+	// CleanUpData has it end the move.
+	CleanUpData
 )
 
-var kindNames = [...]string{"end", "wait", "read", "swap", "note", "ask", "copy", "adopt", "tail", "fence", "unfence", "drop", "forget"}
+var kindNames = [...]string{"end", "wait", "read", "swap", "note", "ask", "copy", "adopt", "tail", "fence", "unfence", "drop", "forget",
+	"prepare data", "copy data", "tail data", "fence data", "unfence data", "drain data", "verify data", "commit data", "clean up data"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -54,10 +71,12 @@ type Action struct {
 	Until time.Time
 	// Next is what a Swap makes of the record.
 	Next shardmap.Move
-	// Revision is what a Note is of, Fence a fence's number, Staging what a Drop
-	// drops.
-	Revision, Fence uint64
-	Staging         cairn.UID
+	// Revision is what a Note is of, Fence a fence's number, Epoch the shard's after a
+	// commit, Staging what a Drop drops.
+	Revision, Fence, Epoch uint64
+	Staging                cairn.UID
+	// Void, of CleanUpData, tells that the values stay where they are.
+	Void bool
 }
 
 // String describes the action in a few words, for a log.
@@ -67,10 +86,13 @@ func (a Action) String() string {
 		return fmt.Sprintf("%s to %s", a.Kind, a.Next.Phase)
 	case Note:
 		return fmt.Sprintf("%s map %d", a.Kind, a.Revision)
-	case PutFence, Unfence:
+	case PutFence, Unfence, FenceData, UnfenceData, DrainData, VerifyData:
 		return fmt.Sprintf("%s %d", a.Kind, a.Fence)
 	case Drop:
 		return fmt.Sprintf("%s %s", a.Kind, a.Staging)
 	}
 	return a.Kind.String()
 }
+
+// ofData tells whether the action is the data mover's.
+func (a Action) ofData() bool { return a.Kind >= PrepareData }

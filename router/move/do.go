@@ -15,7 +15,8 @@ const (
 	actionTimeout = 5 * time.Second
 	// fencedTimeout is that while writes wait for it.
 	fencedTimeout = time.Second
-	// copyTimeout is that of a copy, which begins with a checkpoint of the source.
+	// copyTimeout is that of a copy, which begins with a checkpoint of the source, and of
+	// what a data mover may have to do with every value.
 	copyTimeout = time.Minute
 	// copyFor is how long one Copy goes on before the record is looked at again.
 	copyFor = time.Second
@@ -31,7 +32,7 @@ func (c *carrier) do(ctx context.Context, s State, a Action) State {
 	switch {
 	case s.Move.Phase == shardmap.MoveFenced:
 		limit = fencedTimeout
-	case a.Kind == Copy:
+	case a.Kind == Copy, a.Kind == PrepareData, a.Kind == CopyData, a.Kind == CleanUpData:
 		limit = copyTimeout
 	}
 	attempt, cancel := context.WithTimeout(ctx, limit)
@@ -63,6 +64,9 @@ func (c *carrier) try(ctx context.Context, s State, a Action) (State, error) {
 		return c.swap(ctx, s, a.Next)
 	case PutFence, Unfence, Copy, Adopt, Tail, Forget:
 		return c.atSource(ctx, s, a)
+	}
+	if a.ofData() {
+		return c.atData(ctx, s, a)
 	}
 	return c.atTarget(ctx, s, a)
 }
@@ -183,17 +187,30 @@ func (c *carrier) copy(ctx context.Context, s State, source Source, target Targe
 		}
 		c.driver.limiter.pay(len(part.Data), int(staged.Digest.Entries)-int(s.Have.Digest.Entries))
 		s = s.Asked(staged)
-		if !part.Done && c.driver.config.Now().Sub(began) >= copyFor {
-			return errEnough
-		}
-		return nil
+		return c.enough(began, part)
 	})
-	if err != nil && !errors.Is(err, errEnough) {
+	if err := goneOn(err); err != nil {
 		return s, err
 	}
 	// What was copied in no time leaves nothing to catch up with.
 	s.Caught = s.Have.Complete && c.driver.config.Now().Sub(began) <= caughtIn
 	return s, nil
+}
+
+// enough is errEnough once a copy has gone on for its time.
+func (c *carrier) enough(began time.Time, part cairn.CopiedPart) error {
+	if !part.Done && c.driver.config.Now().Sub(began) >= copyFor {
+		return errEnough
+	}
+	return nil
+}
+
+// goneOn is the error of a copy but for errEnough.
+func goneOn(err error) error {
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
 }
 
 // dropLeftovers drops what a part that came late has left at a target, of cancelled

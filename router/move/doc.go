@@ -10,6 +10,9 @@
 // from harm is that each step of a record is a compare-and-swap, that fences are
 // numbered, and that indexes check what they are told when they apply it.
 //
+// Where a keyspace names a data mover, that is told the keys of the shard and called in
+// the same phases; see Data.
+//
 // The mover pipes: it reads parts of the shard from the source's leader and hands
 // them to the target's. What a part holds is between those two. How far a copy is
 // is in the target's log, so that a mover has nothing to lose.

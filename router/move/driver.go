@@ -31,6 +31,9 @@ type Config struct {
 	// Dial returns the node index of a cluster without waiting for it, and what
 	// gives it back.
 	Dial func(cluster *catalog.Cluster) (index Index, release func(), err error)
+	// DialData returns the data mover at an address in the same way. It may be nil where
+	// no keyspace names one.
+	DialData func(address string) (data Data, release func(), err error)
 	// PerCluster is how many moves a cluster takes part in at once; PerCluster if
 	// 0.
 	PerCluster int
@@ -153,13 +156,17 @@ func (c *carrier) carry(ctx context.Context, record shardmap.Move) {
 func factsOf(m *shardmap.Map, record shardmap.Move) Facts {
 	f := Facts{Turn: true, Fresh: cairn.NewUID()}
 	if k, found := m.Catalog().KeyspaceByUID(record.Keyspace); found {
-		f.Mover = k.Mover != ""
+		f.Settled = k.Mover != "" || m.NodesStay(record)
+		f.Data = asksDataMover(m, k, record)
+	}
+	if shard, found := m.Shard(record.Keyspace, record.Shard); found && shard.Cluster == record.To {
+		f.Epoch = shard.Epoch
 	}
 	_, found := m.Catalog().ClusterByUID(record.To)
 	f.TargetGone = !found
 	_, found = m.Catalog().ClusterByUID(record.From)
 	f.SourceGone = !found
-	if _, _, err := m.Planned(record); err != nil && record.Phase < shardmap.MoveCommitted {
+	if _, _, err := m.Planned(record); err != nil && (record.Phase < shardmap.MoveCommitted || record.Phase == shardmap.MoveCancelled) {
 		f.Void = err.Error()
 	}
 	return f

@@ -3,6 +3,8 @@ package move_test
 import (
 	"fmt"
 	"hash/maphash"
+	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -104,9 +106,10 @@ func (g *graph) checkEnds() error {
 
 const mostWorlds = 400_000
 
-// TestExplore explores all interleavings of small worlds.
-func TestExplore(t *testing.T) {
-	for name, b := range map[string]budget{
+// worlds are those that are explored each time; longer ones take a minute or more, and
+// have two movers, late fences and faults where those come one at a time here.
+var (
+	worlds = map[string]budget{
 		"two movers":               {writes: 1, turns: 6},
 		"two movers, long fences":  {writes: 1, late: 1, turns: 3},
 		"two movers, a fault":      {writes: 1, faults: 1, turns: 2},
@@ -119,10 +122,43 @@ func TestExplore(t *testing.T) {
 		"another epoch, cancelled": {renews: 1, cancels: 1, turns: 2},
 		"moved back":               {writes: 2, reverses: 1, faults: 1},
 		"moved back, two movers":   {writes: 1, reverses: 1, turns: 2},
-	} {
+		"values":                   {values: 1, writes: 1, faults: 1},
+		"values, two movers":       {values: 1, writes: 1, turns: 1},
+		"values, late":             {values: 1, writes: 1, late: 1},
+		"values, cancelled":        {values: 1, writes: 1, cancels: 1, turns: 1},
+		"values, a second copy":    {values: 1, writes: 1, compactions: 1},
+		"values, another epoch":    {values: 1, writes: 1, renews: 1},
+		"values, moved back":       {values: 1, writes: 1, reverses: 1},
+		"values, forgotten":        {values: 1, writes: 1, forgets: 1},
+	}
+	longerWorlds = map[string]budget{
+		"values, late faults":           {values: 1, writes: 1, faults: 1, late: 1},
+		"values, two movers, long":      {values: 1, writes: 1, turns: 4},
+		"values, two movers, late":      {values: 1, writes: 1, late: 1, turns: 2},
+		"values, cancelled, a fault":    {values: 1, writes: 1, faults: 1, cancels: 1},
+		"values, cancelled, two movers": {values: 1, writes: 1, cancels: 1, turns: 3},
+		"values, another epoch, late":   {values: 1, writes: 1, renews: 1, late: 1, turns: 1},
+		"values, a second copy, late":   {values: 1, writes: 1, compactions: 1, late: 1, faults: 1},
+		"values, moved back, a fault":   {values: 1, writes: 1, reverses: 1, faults: 1},
+		"values, forgotten, two movers": {values: 1, writes: 1, forgets: 1, turns: 2},
+		"two values, moved back":        {values: 2, writes: 1, reverses: 1, turns: 1},
+	}
+)
+
+// exploreEnv has the longer worlds explored too.
+const exploreEnv = "CAIRN_TORTURE_EXPLORE"
+
+// TestExplore explores all interleavings of small worlds.
+func TestExplore(t *testing.T) {
+	all, most := maps.Clone(worlds), mostWorlds
+	if os.Getenv(exploreEnv) != "" {
+		maps.Copy(all, longerWorlds)
+		most *= 10
+	}
+	for name, b := range all {
 		t.Run(name, func(t *testing.T) {
 			rules := &tables{}
-			g, err := explore(rules, rules.begin(b), mostWorlds)
+			g, err := explore(rules, rules.begin(b), most)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -212,6 +248,28 @@ func TestExploreFinds(t *testing.T) {
 		"a source that does not heed the numbers": {flaw: flaw{unnumbered: true}, budget: budget{writes: 1, faults: 1, late: 1}, says: "I"},
 		"a target that takes parts in any order":  {flaw: flaw{unordered: true}, budget: budget{writes: 1, faults: 1, late: 1}, says: "owns a shard"},
 		"a source that leaves requests behind":    {flaw: flaw{forgetful: true}, budget: budget{writes: 1, turns: 2}, says: "I9"},
+		"a commit before the values are there": {
+			flaw: flaw{decide: func(s move.State, a move.Action) move.Action {
+				if a.Kind == move.TailData && s.Move.Phase == shardmap.MoveFenced {
+					a = move.Action{Kind: move.Swap, Next: s.Move}
+					a.Next.Phase = shardmap.MoveCommitted
+				}
+				return a
+			}},
+			budget: budget{values: 1, writes: 1}, says: "a value is lost",
+		},
+		"values that are cleaned up while the outcome is unknown": {
+			flaw: flaw{decide: func(s move.State, a move.Action) move.Action {
+				if a.Kind == move.Swap && a.Next.Phase == shardmap.MoveCatchingUp && s.Move.Phase == shardmap.MoveFenced && !s.Cleaned {
+					a = move.Action{Kind: move.CleanUpData}
+				}
+				return a
+			}},
+			budget: budget{values: 1, writes: 1, late: 1, turns: 2}, says: "value",
+		},
+		"a data mover that does not heed revisions": {flaw: flaw{tokenless: true}, budget: budget{values: 1, writes: 1, faults: 1}, says: "value"},
+		"a fence of values that ends by itself":     {flaw: flaw{lapsing: true}, budget: budget{values: 1, writes: 1}, says: "value"},
+		"a fence of values that beginning ends":     {flaw: flaw{careless: true}, budget: budget{values: 1, writes: 1, forgets: 1, turns: 2}, says: "value"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rules := &tables{flaw: test.flaw}
@@ -236,7 +294,7 @@ func TestExploreVerifies(t *testing.T) {
 func TestWander(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules := &tables{}
-		w := rules.begin(budget{writes: 4, faults: 8, late: 3, cancels: 1, reverses: 1, compactions: 2, renews: 1, turns: 30})
+		w := rules.begin(budget{writes: 4, faults: 8, late: 3, cancels: 1, reverses: 1, compactions: 2, renews: 1, turns: 30, values: 3, forgets: 2})
 		var way []string
 		for range 200 {
 			follows := rules.next(w)

@@ -35,6 +35,8 @@ type fleet struct {
 	cut bool
 	// deaf has the target drop nothing.
 	deaf bool
+	// data is the data mover, if the keyspace names it.
+	data dataMover
 	// wrong is by how much the source's digest differs from the target's.
 	wrong uint64
 }
@@ -111,6 +113,7 @@ func (f *fleet) move(uid cairn.UID) shardmap.Move {
 // drive runs a driver until the returned function is called.
 func (f *fleet) drive(config move.Config) (stop func()) {
 	config.Store, config.Dial = f, f.dial
+	config.DialData = func(string) (move.Data, func(), error) { return &f.data, func() {}, nil }
 	ctx, cancel := context.WithCancel(context.Background())
 	f.mu.Lock()
 	f.crash = cancel

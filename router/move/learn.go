@@ -33,7 +33,7 @@ func (s State) Swapped(next shardmap.Move, revision uint64, now time.Time) State
 		return State{Move: next}
 	case before.Phase == shardmap.MoveFenced && next.Phase == shardmap.MoveCatchingUp:
 		s.Fences++
-		s.Caught, s.FenceAfter = false, now.Add(pauseAfter(s.Fences, longestFencePause))
+		s.Caught, s.Data.Caught, s.FenceAfter = false, false, now.Add(pauseAfter(s.Fences, longestFencePause))
 	case next.Stale != before.Stale || next.Phase == shardmap.MoveCancelled:
 		s.Dropped = false // of another staging, if of any
 	}
@@ -56,6 +56,32 @@ func (s State) Followed(staged cairn.Staged, caught bool) State {
 		s.Behind++
 	}
 	return s
+}
+
+// DataAsked is s after the data mover has done what an action says, and has said what
+// it has.
+func (s State) DataAsked(a Action, have DataHave) State {
+	have.Known = true
+	s.Data = have
+	switch a.Kind {
+	case TailData:
+		if s.Behind++; have.Caught {
+			s.Behind = 0
+		}
+	case UnfenceData:
+		s.Unlocked = max(s.Unlocked, a.Fence)
+	case CommitData:
+		s.Opened = true
+	case CleanUpData:
+		s.Cleaned = true
+	}
+	return s.worked()
+}
+
+// DataDiffer is s after the data mover has found both sides to differ.
+func (s State) DataDiffer(how string) State {
+	s.DataDiffers = how
+	return s.worked()
 }
 
 // HasNoted is s after the target has noted the map of a Note.
@@ -98,9 +124,11 @@ func (s State) worked() State {
 	return s
 }
 
-// reasonNothing is the reason of a target that has lost what it had, as one that was
-// restored.
-const reasonNothing = "NOTHING_STAGED"
+// The reasons of a target, and of a data mover, that has lost what it had.
+const (
+	reasonNothing     = "NOTHING_STAGED"
+	reasonNotPrepared = "NOT_PREPARED"
+)
 
 // Failed is s after an action that failed, or whose answer is not known. What it
 // may have done is found out by doing it again.
@@ -110,13 +138,28 @@ func (s State) Failed(a Action, err error, now time.Time) State {
 		// A copy is always right.
 		s.Unkept, s.Have.Known = true, false
 		return s
-	case kind == cairn.KindCompacted && a.Kind == Tail:
+	case kind == cairn.KindCompacted && (a.Kind == Tail || a.Kind == TailData):
 		s.Broken = err.Error()
 		return s
 	case kind == cairn.KindConflict && (a.Kind == Swap || a.Kind == PutFence):
 		// The record is another by now.
 		s.Reread = true
 	case (kind == cairn.KindConflict || cairn.ReasonOf(err) == reasonNothing) && (a.Kind == Copy || a.Kind == Tail):
+		s.Have.Known = false
+	case a.Kind == CleanUpData && kind == cairn.KindConflict && !s.Move.Phase.Active():
+		// A later move has begun, and what this one left is that one's. If it is only a
+		// later step of this one, nobody gets to say that it is clean by this.
+		s.Cleaned = true
+		return s
+	case a.ofData() && kind == cairn.KindConflict:
+		// It was asked by a later record, or has less than it had.
+		s.Reread, s.Data.Known = true, false
+		if a.Kind == CopyData || a.Kind == TailData {
+			s.Have.Known, s.Caught = false, false
+		}
+	case a.ofData() && cairn.ReasonOf(err) == reasonNotPrepared:
+		s.Data.Known = false
+	case a.ofData() && cairn.ReasonOf(err) == reasonNothing:
 		s.Have.Known = false
 	case kind == cairn.KindStale:
 		s.Reread = true

@@ -24,15 +24,15 @@ func TestAsksWhatIsLeft(t *testing.T) {
 		{shardmap.MoveCatchingUp, move.Tail, cairn.Staged{Copied: 5, Complete: true, Through: 5}, move.Swap},
 	} {
 		s := move.State{Move: shardmap.Move{UID: 1, Staging: 2, Attempt: 1, Phase: c.phase}}.Asked(c.have)
-		if a := move.Decide(s, move.Facts{Mover: true}, now); a.Kind != c.failed {
+		if a := move.Decide(s, move.Facts{Settled: true}, now); a.Kind != c.failed {
 			t.Fatalf("%s: %s first, wanted %s", c.phase, a, c.failed)
 		}
 		s = s.Failed(move.Action{Kind: c.failed}, nothing, now)
-		if a := move.Decide(s, move.Facts{Mover: true}, s.Retry); a.Kind != move.Ask {
+		if a := move.Decide(s, move.Facts{Settled: true}, s.Retry); a.Kind != move.Ask {
 			t.Errorf("%s: %s after the failure, wanted to ask", c.phase, a)
 		}
 		s = s.Asked(cairn.Staged{})
-		if a := move.Decide(s, move.Facts{Mover: true, Fresh: 3}, now); a.Kind != c.then || len(s.Have.Last) > 0 {
+		if a := move.Decide(s, move.Facts{Settled: true, Fresh: 3}, now); a.Kind != c.then || len(s.Have.Last) > 0 {
 			t.Errorf("%s: %s behind %q then, wanted %s", c.phase, a, s.Have.Last, c.then)
 		}
 	}
@@ -45,10 +45,10 @@ func TestGivesUpWhatIsWrittenFaster(t *testing.T) {
 	staged := cairn.Staged{Copied: 5, Complete: true, Through: 5}
 	s := move.State{Move: shardmap.Move{UID: 1, Staging: 2, Attempt: 1, Phase: shardmap.MoveCatchingUp}}.Asked(staged)
 	s.Behind = move.MaxBehind - 1
-	if a := move.Decide(s, move.Facts{Mover: true}, now); a.Kind != move.Tail {
+	if a := move.Decide(s, move.Facts{Settled: true}, now); a.Kind != move.Tail {
 		t.Errorf("once before: %s", a)
 	}
-	a := move.Decide(s.Followed(staged, false), move.Facts{Mover: true}, now)
+	a := move.Decide(s.Followed(staged, false), move.Facts{Settled: true}, now)
 	if a.Kind != move.Swap || a.Next.Phase != shardmap.MoveCancelled || a.Next.Problem == "" {
 		t.Errorf("at last: %s, because %q", a, a.Next.Problem)
 	}

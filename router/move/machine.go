@@ -33,6 +33,14 @@ type State struct {
 	Fence cairn.FenceState
 	// Activated tells that the target serves.
 	Activated bool
+	// Data is what the data mover has of this attempt, Unlocked the highest fence that
+	// it has lifted. Opened tells that it has committed the move, Cleaned that it has
+	// ended it.
+	Data            DataHave
+	Unlocked        uint64
+	Opened, Cleaned bool
+	// DataDiffers is how the data mover found both sides to differ; empty if not.
+	DataDiffers string
 	// Broken is why this attempt can't come to an end; empty while it can.
 	Broken string
 	// Reread tells that an index or etcd contradicts Move.
@@ -58,14 +66,30 @@ type Have struct {
 	Digest   cairn.Digest
 }
 
+// DataHave is what a data mover said it has of an attempt.
+type DataHave struct {
+	Known    bool
+	Copied   string
+	Complete bool
+	Through  uint64
+	// Caught tells that little was missing.
+	Caught bool
+	// Fence stands, and up to which all was copied and compared.
+	Fence, Drained, Verified uint64
+}
+
 // Facts are what a Map says about a move.
 type Facts struct {
 	// Turn tells that the move may begin to copy; see Turns.
 	Turn bool
-	// Mover tells that somebody moves the data behind the entries.
-	Mover bool
-	// Void is why the move can't be committed any more, and no fence of it stands:
-	// its shard is of another epoch by now, or is gone. Empty while it can.
+	// Settled tells that somebody moves the data behind the entries, or that it stays
+	// where it is; Data that a data mover does, which is to be asked.
+	Settled, Data bool
+	// Epoch is the shard's at the target, 0 unless that owns it.
+	Epoch uint64
+	// Void is why the move can't be committed any more, and no fence of it stands at the
+	// source: its shard is of another epoch by now, or is gone. Empty while it can, and
+	// once it is.
 	Void string
 	// TargetGone tells that there is no target any more.
 	TargetGone bool
@@ -106,20 +130,23 @@ func Decide(s State, f Facts, now time.Time) Action {
 		told.Problem = s.Problem
 		return Action{Kind: Swap, Next: told}
 	case f.Void != "" && m.Phase < shardmap.MoveCommitted:
-		return s.cancel(f.Void, now)
+		return s.void(f.Void, now)
 	}
 	switch m.Phase {
 	case shardmap.MovePreparing:
 		return s.prepare(f, now)
 	case shardmap.MoveCopying:
-		return s.copy(now)
+		return s.copy(f, now)
 	case shardmap.MoveCatchingUp:
 		return s.catchUp(f, now)
 	case shardmap.MoveFenced:
 		return s.drain(f, now)
 	case shardmap.MoveCommitted:
-		if !s.Activated {
+		switch {
+		case !s.Activated:
 			return Action{Kind: Note, Revision: m.Revision}
+		case f.Data && f.Epoch != 0 && !s.Opened:
+			return Action{Kind: CommitData, Epoch: f.Epoch}
 		}
 		return Action{Kind: Swap, Next: s.enter(shardmap.MoveDone, now)}
 	case shardmap.MoveDone:
@@ -135,7 +162,7 @@ func Decide(s State, f Facts, now time.Time) Action {
 func (s State) prepare(f Facts, now time.Time) Action {
 	switch {
 	case s.Move.Cancel:
-		return s.cancel("", now)
+		return s.cancel(f, "", now)
 	case s.Move.Paused || !f.Turn:
 		return Action{Kind: Wait}
 	case !s.Noted:
@@ -148,18 +175,28 @@ func (s State) prepare(f Facts, now time.Time) Action {
 	return Action{Kind: Swap, Next: next}
 }
 
-func (s State) copy(now time.Time) Action {
+// copy has the target get the entries, then the data mover the keys, by when the
+// target has chosen their nodes.
+func (s State) copy(f Facts, now time.Time) Action {
 	switch {
 	case s.Move.Cancel:
-		return s.cancel("", now)
+		return s.cancel(f, "", now)
+	case s.Broken != "":
+		return s.restart(f, now)
 	case s.Move.Paused:
 		return Action{Kind: Wait}
+	case f.Data && !s.Data.Known:
+		return Action{Kind: PrepareData}
 	case !s.Have.Known:
 		return Action{Kind: Ask}
 	case s.Have.Copied == 0 && s.Move.Kept != 0 && !s.Unkept:
 		return Action{Kind: Adopt}
 	case !s.Have.Complete:
 		return Action{Kind: Copy}
+	case f.Data && !s.Data.Complete && !s.Caught:
+		return Action{Kind: Tail}
+	case f.Data && !s.Data.Complete:
+		return Action{Kind: CopyData}
 	}
 	return Action{Kind: Swap, Next: s.enter(shardmap.MoveCatchingUp, now)}
 }
@@ -172,7 +209,9 @@ func (s State) catchUp(f Facts, now time.Time) Action {
 	case s.Move.Fence > s.Lifted:
 		return Action{Kind: Unfence, Fence: s.Move.Fence}
 	case s.Move.Cancel:
-		return s.cancel("", now)
+		return s.cancel(f, "", now)
+	case f.Data && s.Move.Fence > s.Unlocked:
+		return Action{Kind: UnfenceData, Fence: s.Move.Fence}
 	case s.Broken != "":
 		return s.restart(f, now)
 	case s.Move.Paused:
@@ -182,32 +221,49 @@ func (s State) catchUp(f Facts, now time.Time) Action {
 	case !s.Have.Complete:
 		s.Broken = "the target lost what it had"
 		return s.restart(f, now)
+	case f.Data && !s.Data.Known:
+		return Action{Kind: PrepareData}
+	case f.Data && !s.Data.Complete:
+		s.Broken = "the data mover lost what it had"
+		return s.restart(f, now)
 	case now.Before(s.FenceAfter):
 		return Action{Kind: Wait, Until: s.FenceAfter}
 	case s.Behind >= MaxBehind:
-		return s.cancel("the shard is written faster than its changes reach the target; move it when less is written", now)
+		return s.cancel(f, "the shard is written faster than its changes reach the target; move it when less is written", now)
 	case !s.Caught:
 		return Action{Kind: Tail}
+	case f.Data && !s.Data.Caught:
+		return Action{Kind: TailData}
 	}
 	next := s.enter(shardmap.MoveFenced, now)
 	next.Fence = s.Move.Revision
 	return Action{Kind: Swap, Next: next}
 }
 
-// drain brings the target to where the fence is, compares, and commits. The fence
-// is lifted by a swap that competes with the commit, whoever tries that.
+// drain brings the target to where the fence is, then the data mover, compares, and
+// commits. The index is fenced first: no key comes, goes or changes nodes under the
+// fence of the data. Both fences are lifted by a swap that competes with the commit,
+// whoever tries that.
 func (s State) drain(f Facts, now time.Time) Action {
 	switch {
 	case s.Move.Cancel:
 		return s.lift("", now)
 	case s.differs():
 		return s.giveUp("the target's entries are not the source's", now)
+	case s.DataDiffers != "":
+		return s.giveUp(s.DataDiffers, now)
 	case s.Broken != "":
 		return s.lift(s.Broken, now)
 	case now.Sub(s.Move.Stepped).Abs() > FenceFor: // a clock may have jumped either way
 		return s.lift("the target did not get the last changes in time", now)
 	case s.Fence.Number != s.Move.Fence:
 		return Action{Kind: PutFence, Fence: s.Move.Fence}
+	case f.Data && !s.Data.Known:
+		return Action{Kind: PrepareData}
+	case f.Data && !s.Data.Complete:
+		return s.lift("the data mover lost what it had", now)
+	case f.Data && s.Data.Fence != s.Move.Fence:
+		return Action{Kind: FenceData, Fence: s.Move.Fence}
 	case !s.Have.Known:
 		return Action{Kind: Ask}
 	case !s.Have.Complete:
@@ -216,8 +272,14 @@ func (s State) drain(f Facts, now time.Time) Action {
 		return Action{Kind: Tail}
 	case s.Have.Sealed != s.Move.Fence:
 		return Action{Kind: Tail}
-	case !f.Mover && s.Have.Digest.Entries > 0:
+	case !f.Settled && s.Have.Digest.Entries > 0:
 		return s.giveUp("the shard has got entries, and the keyspace does not say who moves the data behind them", now)
+	case f.Data && s.Data.Through < s.Fence.Index:
+		return Action{Kind: TailData}
+	case f.Data && s.Data.Drained != s.Move.Fence:
+		return Action{Kind: DrainData, Fence: s.Move.Fence}
+	case f.Data && s.Data.Verified != s.Move.Fence:
+		return Action{Kind: VerifyData, Fence: s.Move.Fence}
 	}
 	next := s.enter(shardmap.MoveCommitted, now)
 	next.Final = s.Fence.Index
@@ -247,6 +309,8 @@ func (s State) forget(f Facts, now time.Time) Action {
 		return Action{Kind: Swap, Next: over}
 	case !s.Forgotten && !f.SourceGone:
 		return Action{Kind: Forget}
+	case f.Data && !s.Cleaned:
+		return Action{Kind: CleanUpData}
 	}
 	next := s.Move
 	next.Clean = true
@@ -261,6 +325,8 @@ func (s State) cleanUp(f Facts) Action {
 		return Action{Kind: Drop, Staging: s.Move.Stale}
 	case !s.Dropped && !f.TargetGone:
 		return Action{Kind: Drop, Staging: s.Move.Staging}
+	case f.Data && f.Void != "" && !s.Cleaned:
+		return Action{Kind: CleanUpData, Void: true}
 	}
 	next := s.Move
 	next.Stale, next.Clean = 0, s.Move.Stale == 0 || f.TargetGone
@@ -274,8 +340,18 @@ func (s State) enter(phase shardmap.MovePhase, now time.Time) shardmap.Move {
 	return next
 }
 
-// cancel ends the move. Its shard is free; what the target has is dropped after.
-func (s State) cancel(why string, now time.Time) Action {
+// cancel ends the move. Its shard is free; what the target has is dropped after. The
+// data mover has ended it before, so that it never does while another move goes on.
+func (s State) cancel(f Facts, why string, now time.Time) Action {
+	if unasked := s.Move.Phase == shardmap.MovePreparing && s.Move.Attempt == 1; f.Data && !s.Cleaned && !unasked {
+		return Action{Kind: CleanUpData}
+	}
+	return s.void(why, now)
+}
+
+// void ends a move at once. Where that is because its shard has another epoch by now,
+// a later move has a higher one, and the data mover heeds that.
+func (s State) void(why string, now time.Time) Action {
 	next := s.enter(shardmap.MoveCancelled, now)
 	next.Problem = cmp.Or(why, s.Move.Problem)
 	return Action{Kind: Swap, Next: next}
@@ -299,7 +375,7 @@ func (s State) giveUp(why string, now time.Time) Action {
 // one is not taken for it. The last one that may be is not begun again.
 func (s State) restart(f Facts, now time.Time) Action {
 	if s.Move.Attempt >= MaxAttempts {
-		return s.cancel(fmt.Sprintf("it was copied %d times, and then could not catch up: %s; move it when less is written, copy faster, or keep more changes (cairn index --changes-mib)", s.Move.Attempt, s.Broken), now)
+		return s.cancel(f, fmt.Sprintf("it was copied %d times, and then could not catch up: %s; move it when less is written, copy faster, or keep more changes (cairn index --changes-mib)", s.Move.Attempt, s.Broken), now)
 	}
 	next := s.enter(shardmap.MovePreparing, now)
 	next.Attempt++

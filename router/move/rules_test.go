@@ -77,8 +77,42 @@ func (x *tables) carryOut(w *world, msg message) func(*world) {
 		return learn(func(s move.State) move.State { return s.FenceLifted(a.Fence) })
 	case move.Copy, move.Adopt, move.Tail:
 		return x.stagePart(target, msg, m, learn, fail)
+	default:
+		return x.callData(w, msg, learn, fail)
 	}
-	panic(fmt.Sprintf("nobody carries out %s", a))
+}
+
+// readPart reads what a source hands to a target, or to a data mover by way of it.
+func (x *tables) readPart(w *world, s move.State, a move.Action) (part, error) {
+	source, after := w.index[place(s.Move.From)], uint8(s.Have.Through)
+	if a.Kind == move.TailData {
+		after = uint8(s.Data.Through)
+	}
+	switch {
+	case !source.owns || uint64(source.epoch) != s.Move.Epoch:
+		return part{}, cairn.Errorf(cairn.KindStale, "FAILED", "not the owner")
+	case a.Kind == move.Adopt && (source.since < source.compacted || source.by != uint8(slot(s.Move.Kept))+1 || source.since == 0):
+		return part{}, cairn.Errorf(cairn.KindCompacted, "FAILED", "nothing is kept")
+	case (a.Kind == move.Tail || a.Kind == move.TailData) && after < source.compacted:
+		return part{}, cairn.Errorf(cairn.KindCompacted, "FAILED", "the log is cut")
+	}
+	p := part{copy: a.Kind == move.Copy || a.Kind == move.CopyData, after: after, through: source.log, value: source.value, requests: source.requests}
+	if a.Kind == move.Adopt {
+		p.adopts, p.after, p.sinceValue, p.sinceRequests = true, source.since, source.sinceValue, source.sinceRequests
+	}
+	if f := source.fences[slot(s.Move.Staging)]; f.on && !p.copy {
+		p.seal = f.number
+	}
+	if x.flaw.lossy && p.value > 0 {
+		p.value, p.seal = p.value-1, 0
+	}
+	if x.flaw.forgetful {
+		p.requests = 0
+	}
+	if a.Kind == move.CopyData || a.Kind == move.TailData {
+		return p, x.throughTarget(w, s, p)
+	}
+	return p, nil
 }
 
 // stagePart takes a part in if it follows on what is there.
@@ -141,6 +175,9 @@ func (w *world) assign(c uint8) bool {
 	default:
 		return false
 	}
+	if at.owns {
+		w.data.located[c] = w.epoch
+	}
 	return true
 }
 
@@ -172,11 +209,12 @@ func (x *tables) broken(w world) string {
 	if takers > 1 {
 		return "I1: two take writes"
 	}
-	return ""
+	return w.dataBroken()
 }
 
 // ended tells whether the move is done or cancelled, and the shard served.
 func (x *tables) ended(w world) bool {
 	record, owner := x.records.all[w.record], w.index[w.owner]
-	return !record.Phase.Active() && record.Clean && owner.owns && owner.epoch == w.epoch && !owner.fenced()
+	return !record.Phase.Active() && record.Clean && owner.owns && owner.epoch == w.epoch && !owner.fenced() &&
+		(!w.data.here || w.takesValues(w.owner))
 }

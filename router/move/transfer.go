@@ -32,6 +32,10 @@ type Target interface {
 	StageShard(ctx context.Context, s cairn.MovingShard, part []byte) (cairn.Staged, error)
 	// StagedShard tells what it has, the zero Staged for nothing.
 	StagedShard(ctx context.Context, s cairn.MovingShard) (cairn.Staged, error)
+	// MovedKeys is where the keys of a part are, which was taken in, or was passed over
+	// as what had been there. KindConflict if the part is of an index beyond what the
+	// target has.
+	MovedKeys(ctx context.Context, s cairn.MovingShard, part []byte) ([]cairn.MovedKey, error)
 	// DropShard forgets what is staged or, of a source, kept under the move's name.
 	DropShard(ctx context.Context, s cairn.MovingShard) error
 	// NoteRevision returns once its log has noted the map of a revision, and serves

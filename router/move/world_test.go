@@ -46,6 +46,8 @@ type world struct {
 	mover [movers]mover
 	net   [netSize]message // sorted; empty ones last
 
+	data dataWorld
+
 	// What may yet happen.
 	writes, faults, late, cancels, reverses, compactions, renews uint8
 }
@@ -130,6 +132,9 @@ type flaw struct {
 	unnumbered, unordered, forgetful bool
 	// lossy parts lack a write, which verifying must find out.
 	lossy bool
+	// Of the data mover: calls take effect whatever their revision, fences end by
+	// themselves, and beginning anew ends them.
+	tokenless, lapsing, careless bool
 }
 
 type table[T comparable] struct {
@@ -151,12 +156,18 @@ func (t *table[T]) put(v T) int32 {
 
 // budget is how often what may happen: writes, faults, fences that stand too long,
 // moves that are cancelled, moves back, logs that are cut, epochs that are renewed.
-// Turns are those of the second mover.
-type budget struct{ writes, faults, late, cancels, reverses, compactions, renews, turns uint8 }
+// Turns are those of the second mover. With
+// values, a data mover moves those, and there are so many writes of them; forgets are
+// how often it loses what it has noted.
+type budget struct {
+	writes, faults, late, cancels, reverses, compactions, renews, turns uint8
+	values, forgets                                                     uint8
+}
 
 func (x *tables) begin(b budget) world {
 	w := world{revision: 2, epoch: 1, names: 1, writes: b.writes, faults: b.faults, late: b.late, cancels: b.cancels, reverses: b.reverses, compactions: b.compactions, renews: b.renews}
 	w.index[0] = index{owns: true, epoch: 1, log: 1}
+	w.data = dataWorld{here: b.values > 0, writes: b.values, forgets: b.forgets, located: [clusters]uint8{1}}
 	w.record = x.records.put(x.plan(&w))
 	w.older = w.record
 	w.mover[0] = mover{alive: true, state: x.states.put(move.State{Move: x.records.all[w.record]})}
@@ -214,6 +225,7 @@ func (x *tables) next(w world) (out []step) {
 			add(after, "%d notes the map", c)
 		}
 	}
+	w.nextOfData(add)
 	record := x.records.all[w.record]
 	if w.cancels > 0 && record.Phase < shardmap.MoveCommitted && !record.Cancel {
 		after := w
@@ -322,9 +334,9 @@ func (x *tables) nextOfMover(w world, i uint8, add func(world, string, ...any)) 
 			continue
 		}
 		msg := message{here: true, live: true, from: i, action: number, move: x.records.put(s.Move)}
-		if a.Kind == move.Copy || a.Kind == move.Tail || a.Kind == move.Adopt {
+		if a.Kind == move.Copy || a.Kind == move.Tail || a.Kind == move.Adopt || a.Kind == move.CopyData || a.Kind == move.TailData {
 			var err error
-			if msg.part, err = x.readPart(w, s, a); err != nil {
+			if msg.part, err = x.readPart(&after, s, a); err != nil {
 				x.fail(&after, i, a, cairn.KindOf(err))
 				add(after, "mover %d: %s fails", i, a)
 				continue
@@ -355,36 +367,12 @@ func (x *tables) ask(w *world, i uint8, s move.State, a move.Action) bool {
 	return true
 }
 
-// readPart reads what a source hands to a target.
-func (x *tables) readPart(w world, s move.State, a move.Action) (part, error) {
-	source, after := w.index[place(s.Move.From)], uint8(s.Have.Through)
-	switch {
-	case !source.owns || uint64(source.epoch) != s.Move.Epoch:
-		return part{}, cairn.Errorf(cairn.KindStale, "FAILED", "not the owner")
-	case a.Kind == move.Adopt && (source.since < source.compacted || source.by != uint8(slot(s.Move.Kept))+1 || source.since == 0):
-		return part{}, cairn.Errorf(cairn.KindCompacted, "FAILED", "nothing is kept")
-	case a.Kind == move.Tail && after < source.compacted:
-		return part{}, cairn.Errorf(cairn.KindCompacted, "FAILED", "the log is cut")
-	}
-	p := part{copy: a.Kind == move.Copy, after: after, through: source.log, value: source.value, requests: source.requests}
-	if a.Kind == move.Adopt {
-		p.adopts, p.after, p.sinceValue, p.sinceRequests = true, source.since, source.sinceValue, source.sinceRequests
-	}
-	if f := source.fences[slot(s.Move.Staging)]; f.on && !p.copy {
-		p.seal = f.number
-	}
-	if x.flaw.lossy && p.value > 0 {
-		p.value, p.seal = p.value-1, 0
-	}
-	if x.flaw.forgetful {
-		p.requests = 0
-	}
-	return p, nil
-}
-
 func (x *tables) facts(w world, s move.State) move.Facts {
-	f := move.Facts{Turn: true, Mover: true, Fresh: stageBase + cairn.UID(w.names)}
-	if s.Move.Phase < shardmap.MoveCommitted && s.Move.Epoch != uint64(w.epoch) {
+	f := move.Facts{Turn: true, Settled: true, Data: w.data.here, Fresh: stageBase + cairn.UID(w.names)}
+	if s.Move.Phase == shardmap.MoveCommitted && w.owner == place(s.Move.To) {
+		f.Epoch = uint64(w.epoch)
+	}
+	if (s.Move.Phase < shardmap.MoveCommitted || s.Move.Phase == shardmap.MoveCancelled) && s.Move.Epoch != uint64(w.epoch) {
 		f.Void = "the shard has another epoch"
 	}
 	return f
@@ -402,7 +390,11 @@ func still(s move.State) move.State {
 func (x *tables) fail(w *world, i uint8, a move.Action, kind cairn.Kind) {
 	m := &w.mover[i]
 	m.waits = false
-	m.state = x.states.put(still(x.states.all[m.state].Failed(a, cairn.Errorf(kind, "FAILED", "it failed"), time.Time{})))
+	reason := "FAILED"
+	if kind == cairn.KindPrecondition {
+		reason = "NOT_PREPARED"
+	}
+	m.state = x.states.put(still(x.states.all[m.state].Failed(a, cairn.Errorf(kind, reason, "it failed"), time.Time{})))
 }
 
 // nextOfMessage is what becomes of a message: carried out and answered, or the

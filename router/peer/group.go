@@ -54,11 +54,11 @@ func (g *Group) Locate(ctx context.Context, req *cairn.LocateRequest, reply *cai
 		return g.read(ctx, req.Level, func(ctx context.Context, p *Peer) error { return p.Locate(ctx, req, reply) })
 	}
 	question := locating{req}
-	response, p, failure := askFirst(ctx, g, req.Read, question)
+	answer, p, failure := askFirst(ctx, g, req.Read, question)
 	if failure != nil {
 		return failure
 	}
-	return question.read(p, response, reply)
+	return question.read(p, answer, reply)
 }
 
 // AskView is Peer.AskView.
@@ -71,11 +71,11 @@ func (g *Group) AskView(ctx context.Context, req *cairn.ViewRequest) (reply *cai
 		return reply, err
 	}
 	question := asking{req}
-	response, p, failure := askFirst(ctx, g, req.Read, question)
+	answer, p, failure := askFirst(ctx, g, req.Read, question)
 	if failure != nil {
-		return question.read(p, response, failure)
+		return question.read(p, answer.got(), failure)
 	}
-	return question.read(p, response, nil)
+	return question.read(p, answer.got(), nil)
 }
 
 // List is Peer.List.

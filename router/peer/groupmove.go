@@ -62,6 +62,15 @@ func (g *Group) StagedShard(ctx context.Context, m cairn.MovingShard) (staged ca
 	return staged, err
 }
 
+// MovedKeys is Peer.MovedKeys.
+func (g *Group) MovedKeys(ctx context.Context, m cairn.MovingShard, part []byte) (keys []cairn.MovedKey, err error) {
+	err = g.read(ctx, cairn.Linearizable, func(ctx context.Context, p *Peer) (err error) {
+		keys, err = p.MovedKeys(ctx, m, part)
+		return err
+	})
+	return keys, err
+}
+
 // DropShard is Peer.DropShard.
 func (g *Group) DropShard(ctx context.Context, m cairn.MovingShard) error {
 	return g.read(ctx, cairn.Linearizable, func(ctx context.Context, p *Peer) error { return p.DropShard(ctx, m) })

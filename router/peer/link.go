@@ -26,6 +26,9 @@ type link[Req, Resp any] struct {
 	// header reads a response's id and error.
 	header func(*Resp) (id uint64, failure *statuspb.Status)
 	setID  func(*Req, uint64)
+	// join, if set, makes a request that is not sent yet ask what another one asks
+	// too, where it can: at says behind how much of its own.
+	join func(waiting, request *Req) (at int, joined bool)
 
 	mu      sync.Mutex
 	closed  bool
@@ -40,23 +43,69 @@ type call[Req, Resp any] struct {
 	request  *Req
 	response *Resp
 	err      *cairn.Error
+	// with are the calls whose requests joined this one's; such a one is joined, and
+	// the response to it begins at at.
+	with   []*call[Req, Resp]
+	joined bool
+	at     int
+	// joint is what the calls of one request share, nil if it has one call.
+	joint *joint
 	// sent tells whether the request may have reached the server.
 	sent bool
+	// answered and left, of which at most one is ever set, tell whether response or
+	// err are set and whether nobody waits for them any more.
+	answered, left bool
 	// done has room for the call, which it gets once response or err is set.
 	done chan<- *call[Req, Resp]
+}
+
+// all yields the calls of one request.
+func (c *call[Req, Resp]) all(yield func(*call[Req, Resp]) bool) {
+	if !yield(c) {
+		return
+	}
+	for _, other := range c.with {
+		if !yield(other) {
+			return
+		}
+	}
+}
+
+// got is the response to a call, nil if there is none, or no call.
+func (c *call[Req, Resp]) got() *Resp {
+	if c == nil {
+		return nil
+	}
+	return c.response
+}
+
+// finish hands the answer to those who wait for it.
+func (c *call[Req, Resp]) finish(response *Resp, err *cairn.Error) {
+	for each := range c.all {
+		if each.answered {
+			each.response, each.err = response, err
+			each.done <- each
+		}
+	}
 }
 
 // roundTrip sends a request and waits for its response, or for ctx's end. The
 // error says whom it was about; sent tells whether the server may have got
 // the request. Once it has returned nobody else uses the request.
 func (l *link[Req, Resp]) roundTrip(ctx context.Context, request *Req) (response *Resp, sent bool, failure *cairn.Error) {
+	c, sent, failure := l.exchange(ctx, request)
+	return c.got(), sent, failure
+}
+
+// exchange is roundTrip that returns the call, once it is done; nil if it never is.
+func (l *link[Req, Resp]) exchange(ctx context.Context, request *Req) (c *call[Req, Resp], sent bool, failure *cairn.Error) {
 	if err := ctx.Err(); err != nil {
 		return nil, false, l.deadline(err)
 	}
 	done := make(chan *call[Req, Resp], 1)
-	c, err := l.start(request, done)
-	if err != nil {
-		return nil, false, err
+	c, failure = l.start(request, done)
+	if failure != nil {
+		return nil, false, failure
 	}
 	select {
 	case <-done:
@@ -66,7 +115,7 @@ func (l *link[Req, Resp]) roundTrip(ctx context.Context, request *Req) (response
 		}
 		<-done // its answer is being handed over right now
 	}
-	return c.response, c.sent, c.err
+	return c, c.sent, c.err
 }
 
 // start queues a request on the present session, or on a new one. done gets the

@@ -22,7 +22,48 @@ func newLocateLink(ctx context.Context, p *Peer) *link[indexv1.LocateRequest, in
 		separate: indexv1.Separate[indexv1.LocateResponse],
 		header:   func(r *indexv1.LocateResponse) (uint64, *statuspb.Status) { return r.GetId(), r.GetError() },
 		setID:    func(r *indexv1.LocateRequest, id uint64) { r.Id = id },
+		join:     joinLocate,
 	}
+}
+
+// joinLocate joins requests that ask the same of different keys. Those with
+// attributes, whose answers may be large, stay apart. Who has less time than
+// another leaves by himself.
+func joinLocate(waiting, request *indexv1.LocateRequest) (at int, joined bool) {
+	a, b := waiting.GetRead(), request.GetRead()
+	if a.GetKeyspace() != b.GetKeyspace() || a.GetEpoch() != b.GetEpoch() || a.GetLevel() != b.GetLevel() || a.GetIndex() != b.GetIndex() ||
+		waiting.GetWithAttributes() || request.GetWithAttributes() {
+		return 0, false
+	}
+	if waiting.Keys, at, joined = indexv1.JoinKeys(waiting.GetKeys(), request.GetKeys()); !joined {
+		return 0, false
+	}
+	if a.GetTimeoutMicros() != 0 && (b.GetTimeoutMicros() == 0 || b.GetTimeoutMicros() > a.GetTimeoutMicros()) {
+		a.TimeoutMicros = b.GetTimeoutMicros()
+	}
+	return at, true
+}
+
+// joint is the results of a request that was joined of several calls, read by the
+// first of them who comes.
+type joint struct {
+	once    sync.Once
+	results []cairn.Located
+	err     error
+}
+
+// located appends a call's own results, count of them.
+func located(c *call[indexv1.LocateRequest, indexv1.LocateResponse], withAttributes bool, count int, results []cairn.Located) ([]cairn.Located, error) {
+	if c.joint == nil {
+		return indexv1.DecodeLocated(c.response.GetResults(), withAttributes, results)
+	}
+	c.joint.once.Do(func() {
+		c.joint.results, c.joint.err = indexv1.DecodeLocated(c.response.GetResults(), withAttributes, nil)
+	})
+	if c.joint.err != nil {
+		return nil, c.joint.err
+	}
+	return append(results, c.joint.results[min(c.at, len(c.joint.results)):min(c.at+count, len(c.joint.results))]...), nil
 }
 
 // locateMessages are messages of requests, used again and again.
@@ -62,8 +103,8 @@ func (locating) release(message *indexv1.LocateRequest) {
 func (locating) reached(response *indexv1.LocateResponse) uint64 { return response.GetIndex() }
 
 // read fills in the reply from what the server p has answered.
-func (l locating) read(p *Peer, response *indexv1.LocateResponse, reply *cairn.LocateReply) error {
-	results, err := indexv1.DecodeLocated(response.GetResults(), l.WithAttributes, reply.Results[:0])
+func (l locating) read(p *Peer, c *call[indexv1.LocateRequest, indexv1.LocateResponse], reply *cairn.LocateReply) error {
+	results, err := located(c, l.WithAttributes, len(l.Keys), reply.Results[:0])
 	if err != nil {
 		return p.garbled(err)
 	}
@@ -71,7 +112,7 @@ func (l locating) read(p *Peer, response *indexv1.LocateResponse, reply *cairn.L
 		return p.garbled(cairn.Errorf(cairn.KindCorrupt, "MESSAGE_BROKEN", "%d results for %d keys", len(results), len(l.Keys)))
 	}
 	reply.Results = results
-	reply.Answer = cairn.Answer{Revision: response.GetRevision(), Index: response.GetIndex()}
+	reply.Answer = cairn.Answer{Revision: c.response.GetRevision(), Index: c.response.GetIndex()}
 	return nil
 }
 
@@ -85,7 +126,7 @@ func (p *Peer) Locate(ctx context.Context, req *cairn.LocateRequest, reply *cair
 	if err := checkSize(question.size(message)); err != nil {
 		return err
 	}
-	response, sent, failure := question.link(p).roundTrip(ctx, message)
+	c, sent, failure := question.link(p).exchange(ctx, message)
 	if failure == nil || !sent {
 		// Answered, or never taken up: the sender does not use it any more.
 		question.release(message)
@@ -93,7 +134,7 @@ func (p *Peer) Locate(ctx context.Context, req *cairn.LocateRequest, reply *cair
 	if failure != nil {
 		return failure
 	}
-	return question.read(p, response, reply)
+	return question.read(p, c, reply)
 }
 
 func fillRead(ctx context.Context, message *indexv1.Read, read cairn.Read) {

@@ -82,6 +82,15 @@ func (p *Peer) StagedShard(ctx context.Context, m cairn.MovingShard) (cairn.Stag
 	return response.GetStaged().Decode(), nil
 }
 
+// MovedKeys is where the keys of a part are that was handed over.
+func (p *Peer) MovedKeys(ctx context.Context, m cairn.MovingShard, part []byte) ([]cairn.MovedKey, error) {
+	response, err := p.index.MovedKeys(ctx, &indexv1.MovedKeysRequest{Shard: indexv1.EncodeMoving(m), Part: part})
+	if err != nil {
+		return nil, rpcerr.From(p.address, err)
+	}
+	return response.Decode(), nil
+}
+
 // DropShard forgets what is staged for a move.
 func (p *Peer) DropShard(ctx context.Context, m cairn.MovingShard) error {
 	if _, err := p.index.DropShard(ctx, &indexv1.DropShardRequest{Shard: indexv1.EncodeMoving(m)}); err != nil {

@@ -147,6 +147,13 @@ func TestMoveEndToEnd(t *testing.T) {
 	if staged.Sealed != 1 || staged.Digest != fence.Digest || staged.Digest.Entries != 3001 {
 		t.Fatalf("staged %+v, fence %+v", staged, fence)
 	}
+	part, err := m.source.TailShard(ctx, m.moving, staged.Copied)
+	must(err)
+	moved, err := m.target.MovedKeys(ctx, m.moving, part.Data)
+	must(err)
+	if len(moved) != 2 || string(moved[0].Key) != "k00001" || len(moved[0].From) != 1 || len(moved[0].To) != 1 || moved[0].Gone {
+		t.Fatalf("since the copy there have moved %+v", moved)
+	}
 	read := func(g *peer.Group, level cairn.Level) cairn.Located {
 		t.Helper()
 		var reply cairn.LocateReply

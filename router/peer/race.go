@@ -55,8 +55,8 @@ var timers = sync.Pool{New: func() any {
 	return timer
 }}
 
-// askFirst puts a question to replicas of a group. It returns the response and who
-// gave it, or the last failure; a refusal that no other replica would take back is
+// askFirst puts a question to replicas of a group. It returns the call that was answered
+// and who answered it, or the last failure; a refusal that no other replica would take back is
 // the answer.
 //
 // The first replica is as the level and the balance have it. Where it fails or is
@@ -64,7 +64,7 @@ var timers = sync.Pool{New: func() any {
 // another is asked too, if the budget for that allows it; where it is silent for
 // half of the time that is left, in any case. Who answers first is taken; the
 // others' answers are dropped, or the question if it has not been sent.
-func askFirst[Req, Resp any](ctx context.Context, g *Group, read cairn.Read, q question[Req, Resp]) (*Resp, *Peer, *cairn.Error) {
+func askFirst[Req, Resp any](ctx context.Context, g *Group, read cairn.Read, q question[Req, Resp]) (*call[Req, Resp], *Peer, *cairn.Error) {
 	r := race[Req, Resp]{group: g, ctx: ctx, question: q, read: read, done: make(chan *call[Req, Resp], len(g.replicas))}
 	at, hedgeAfter, hedges := g.begin(read, q.class())
 	if hedges {
@@ -74,8 +74,8 @@ func askFirst[Req, Resp any](ctx context.Context, g *Group, read cairn.Read, q q
 		r.waitHalf()
 	}
 	defer r.end()
-	if response, p, failure, over := r.put(at, false); over {
-		return response, p, failure
+	if answer, p, failure, over := r.put(at, false); over {
+		return answer, p, failure
 	}
 	for {
 		var expired <-chan time.Time
@@ -84,8 +84,8 @@ func askFirst[Req, Resp any](ctx context.Context, g *Group, read cairn.Read, q q
 		}
 		select {
 		case c := <-r.done:
-			if response, p, failure, over := r.answered(c); over {
-				return response, p, failure
+			if answer, p, failure, over := r.answered(c); over {
+				return answer, p, failure
 			}
 		case <-expired:
 			r.late()
@@ -96,7 +96,7 @@ func askFirst[Req, Resp any](ctx context.Context, g *Group, read cairn.Read, q q
 }
 
 // put asks one more replica. It is over if that can't be, and nobody else is left.
-func (r *race[Req, Resp]) put(at int, hedge bool) (response *Resp, p *Peer, failure *cairn.Error, over bool) {
+func (r *race[Req, Resp]) put(at int, hedge bool) (answer *call[Req, Resp], p *Peer, failure *cairn.Error, over bool) {
 	p = r.group.replicas[at].Peer
 	link := r.question.link(p)
 	if err := r.ctx.Err(); err != nil {
@@ -120,19 +120,19 @@ func (r *race[Req, Resp]) put(at int, hedge bool) (response *Resp, p *Peer, fail
 
 // answered takes a call that is done: the answer, or a failure after which another
 // replica is asked.
-func (r *race[Req, Resp]) answered(c *call[Req, Resp]) (response *Resp, p *Peer, failure *cairn.Error, over bool) {
+func (r *race[Req, Resp]) answered(c *call[Req, Resp]) (answer *call[Req, Resp], p *Peer, failure *cairn.Error, over bool) {
 	t := r.take(c)
 	p = r.group.replicas[t.at].Peer
 	if c.err == nil {
 		r.question.release(c.request)
 		r.group.answered(t.at, r.question.class(), t.began, r.question.reached(c.response), t.hedge)
-		return c.response, p, nil, true
+		return c, p, nil, true
 	}
 	if !c.sent {
 		r.question.release(c.request)
 	}
 	if !r.group.failed(t.at, r.question.class(), t.began, c.err) {
-		return c.response, p, c.err, true
+		return c, p, c.err, true
 	}
 	return r.another(t.at, c.err)
 }
@@ -153,7 +153,7 @@ func (r *race[Req, Resp]) take(c *call[Req, Resp]) try[Req, Resp] {
 
 // another asks whoever is left after a failure. It is over if nobody is, and no
 // other answer is to come.
-func (r *race[Req, Resp]) another(failed int, failure *cairn.Error) (*Resp, *Peer, *cairn.Error, bool) {
+func (r *race[Req, Resp]) another(failed int, failure *cairn.Error) (*call[Req, Resp], *Peer, *cairn.Error, bool) {
 	at, more := r.group.next(r.read, failure, r.asked)
 	if more {
 		r.hedges = false

@@ -37,9 +37,30 @@ func (s *session[Req, Resp]) add(c *call[Req, Resp]) bool {
 		return false
 	}
 	c.session = s
+	if s.joinLocked(c) {
+		return true
+	}
 	s.queue = append(s.queue, c)
 	s.pending[c.id] = c
 	s.signal()
+	return true
+}
+
+// joinLocked has a call join the one that was queued last, if it can.
+func (s *session[Req, Resp]) joinLocked(c *call[Req, Resp]) bool {
+	if s.link.join == nil || len(s.queue) == 0 {
+		return false
+	}
+	last := s.queue[len(s.queue)-1]
+	at, joined := s.link.join(last.request, c.request)
+	if !joined {
+		return false
+	}
+	if last.joint == nil {
+		last.joint = new(joint)
+	}
+	c.joined, c.at, c.joint = true, at, last.joint
+	last.with = append(last.with, c)
 	return true
 }
 
@@ -51,13 +72,17 @@ func (s *session[Req, Resp]) signal() {
 }
 
 // abandon takes back a call that nobody waits for any more. gone is false if
-// it has been answered meanwhile.
+// it has been answered meanwhile. What others have joined goes on for them.
 func (c *call[Req, Resp]) abandon() (sent, gone bool) {
 	s := c.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, waits := s.pending[c.id]; !waits {
+	if c.answered {
 		return false, false
+	}
+	c.left = true
+	if c.joined || len(c.with) > 0 {
+		return true, true
 	}
 	delete(s.pending, c.id)
 	if i := slices.Index(s.queue, c); i >= 0 {
@@ -129,8 +154,10 @@ func (s *session[Req, Resp]) send(ctx context.Context, stream grpc.BidiStreaming
 func (s *session[Req, Resp]) take(batch []*call[Req, Resp]) (taken []*call[Req, Resp], ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range s.queue {
-		c.sent = true
+	for _, queued := range s.queue {
+		for c := range queued.all {
+			c.sent = true
+		}
 	}
 	batch = append(batch, s.queue...)
 	clear(s.queue)
@@ -142,9 +169,9 @@ func (s *session[Req, Resp]) take(batch []*call[Req, Resp]) (taken []*call[Req, 
 func (s *session[Req, Resp]) unsend(calls []*call[Req, Resp]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range calls {
-		if s.pending[c.id] == c {
-			c.sent = false
+	for _, taken := range calls {
+		for c := range taken.all {
+			c.sent = c.sent && c.answered
 		}
 	}
 }
@@ -175,10 +202,20 @@ func (s *session[Req, Resp]) deliver(response *Resp) {
 	s.mu.Lock()
 	c, waits := s.pending[id]
 	delete(s.pending, id)
+	if waits {
+		s.answerLocked(c)
+	}
 	s.mu.Unlock()
 	if waits {
-		c.response, c.err = response, rpcerr.FromProto(failure)
-		c.done <- c
+		c.finish(response, rpcerr.FromProto(failure))
+	}
+}
+
+// answerLocked notes that a request's calls are being answered: who has left by now
+// gets nothing, and nobody else leaves.
+func (s *session[Req, Resp]) answerLocked(c *call[Req, Resp]) {
+	for each := range c.all {
+		each.answered = !each.left
 	}
 }
 
@@ -207,9 +244,11 @@ func (s *session[Req, Resp]) fail(err error) {
 	failed := s.pending
 	s.pending = make(map[uint64]*call[Req, Resp])
 	s.queue = nil
+	for _, c := range failed {
+		s.answerLocked(c)
+	}
 	s.mu.Unlock()
 	for _, c := range failed {
-		c.err = failure
-		c.done <- c
+		c.finish(nil, failure)
 	}
 }

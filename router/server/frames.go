@@ -3,12 +3,14 @@ package server
 import (
 	"errors"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	statuspb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
@@ -23,6 +25,10 @@ type streamRequest struct {
 	keys  []cairn.Key
 	count int
 	read  cairn.Reading
+	// timeout is how long the answer may take, if limited.
+	timeout duration
+	limited bool
+	inParts bool
 	// err is why the batch can't be asked although the message is whole.
 	err    error
 	buffer mem.Buffer
@@ -52,6 +58,11 @@ func (r *streamRequest) decode(buffer mem.Buffer) error {
 			r.id = value
 		case requestBatch:
 			return r.decodeBatch(bytes, &batch)
+		case requestTimeout:
+			r.limited = true
+			return r.timeout.decode(bytes)
+		case requestInParts:
+			r.inParts = protowire.DecodeBool(value)
 		}
 		return nil
 	})
@@ -72,6 +83,9 @@ func (r *streamRequest) size() int {
 	}
 	return r.buffer.Len()
 }
+
+// weight is what the request counts of streamBytes.
+func (r *streamRequest) weight() int64 { return int64(min(max(r.size(), leastBatch), streamBytes)) }
 
 // broken gives the buffer back: a message that can't be read ends the stream.
 func (r *streamRequest) broken(err error) error {
@@ -114,6 +128,29 @@ func (r *streamRequest) decodeBatch(batch []byte, into *batchFields) error {
 	})
 }
 
+// duration is a google.protobuf.Duration.
+type duration struct {
+	seconds int64
+	nanos   int32
+}
+
+// decode reads one. What comes twice merges.
+func (d *duration) decode(message []byte) error {
+	return eachField(message, func(field field, value uint64, _ []byte) error {
+		switch field {
+		case durationSeconds:
+			d.seconds = int64(value)
+		case durationNanos:
+			d.nanos = int32(value)
+		}
+		return nil
+	})
+}
+
+func (d duration) value() time.Duration {
+	return (&durationpb.Duration{Seconds: d.seconds, Nanos: d.nanos}).AsDuration()
+}
+
 // field is a field's number and type, as one number.
 type field uint64
 
@@ -121,14 +158,19 @@ func fieldOf(number protowire.Number, kind protowire.Type) field {
 	return field(protowire.EncodeTag(number, kind))
 }
 
-// The fields of StreamLocateRequest and BatchLocateRequest.
+// The fields of StreamLocateRequest, BatchLocateRequest and Duration.
 var (
 	requestID      = fieldOf(1, protowire.VarintType)
 	requestBatch   = fieldOf(2, protowire.BytesType)
+	requestTimeout = fieldOf(3, protowire.BytesType)
+	requestInParts = fieldOf(4, protowire.VarintType)
 	batchKeyspace  = fieldOf(1, protowire.BytesType)
 	batchKey       = fieldOf(2, protowire.BytesType)
 	batchView      = fieldOf(3, protowire.VarintType)
 	batchFreshness = fieldOf(4, protowire.BytesType)
+
+	durationSeconds = fieldOf(1, protowire.VarintType)
+	durationNanos   = fieldOf(2, protowire.VarintType)
 )
 
 var (
@@ -175,20 +217,22 @@ func eachField(message []byte, yield func(field field, value uint64, bytes []byt
 	return nil
 }
 
-// streamResponse is a StreamLocateResponse as it goes out: its id and, in the
-// field that it is of, the rest.
+// streamResponse is a StreamLocateResponse as it goes out: its id, the positions
+// that it is about and, in the field that it is of, the rest.
 type streamResponse struct {
-	id     uint64
-	field  protowire.Number
-	result *[]byte // from the pool
+	id        uint64
+	positions []int32
+	field     protowire.Number
+	result    *[]byte // from the pool
 }
 
 var responsePool = mem.DefaultBufferPool()
 
 // The fields of StreamLocateResponse.
 const (
-	fieldBatch = 2
-	fieldError = 3
+	fieldBatch     = 2
+	fieldError     = 3
+	fieldPositions = 4
 )
 
 func (r *streamResponse) fail(status *statuspb.Status) {
@@ -208,7 +252,7 @@ func (r *streamResponse) discard() {
 // fill writes a BatchLocateResponse. It refuses one that clients would not
 // take.
 func (r *streamResponse) fill(locations []cairn.Location, token cairn.Token) error {
-	const bytesEach = 8
+	const bytesEach = 12
 	buffer := responsePool.Get(1024 + bytesEach*len(locations))
 	out := (*buffer)[:0]
 	var table nodeTable
@@ -261,6 +305,9 @@ func appendLocation(out []byte, location *cairn.Location, table *nodeTable, erro
 	if packed != 0 {
 		size += 1 + protowire.SizeBytes(packed)
 	}
+	if location.Epoch != 0 {
+		size += 1 + protowire.SizeVarint(location.Epoch)
+	}
 	out = protowire.AppendVarint(out, uint64(size))
 	out = append(out, 1<<3, byte(cairnv1.Location_FOUND))
 	if primary != 0 {
@@ -274,16 +321,31 @@ func appendLocation(out []byte, location *cairn.Location, table *nodeTable, erro
 			out = protowire.AppendVarint(out, ref)
 		}
 	}
+	if location.Epoch != 0 {
+		out = append(out, 7<<3)
+		out = protowire.AppendVarint(out, location.Epoch)
+	}
 	return out
 }
 
 // buffers are the message's bytes. They take the result over: it goes back to
 // its pool once it is sent.
 func (r *streamResponse) buffers() mem.BufferSlice {
-	head := make([]byte, 0, 24)
+	head := make([]byte, 0, 32+3*len(r.positions))
 	if r.id != 0 {
 		head = protowire.AppendTag(head, 1, protowire.VarintType)
 		head = protowire.AppendVarint(head, r.id)
+	}
+	if len(r.positions) > 0 {
+		size := 0
+		for _, position := range r.positions {
+			size += protowire.SizeVarint(uint64(position))
+		}
+		head = protowire.AppendTag(head, fieldPositions, protowire.BytesType)
+		head = protowire.AppendVarint(head, uint64(size))
+		for _, position := range r.positions {
+			head = protowire.AppendVarint(head, uint64(position))
+		}
 	}
 	head = protowire.AppendTag(head, r.field, protowire.BytesType)
 	head = protowire.AppendVarint(head, uint64(len(*r.result)))

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
@@ -17,6 +18,7 @@ func FuzzStreamRequest(f *testing.F) {
 		{},
 		{Id: 7, Batch: &cairnv1.BatchLocateRequest{Keyspace: "keyspaces/a", Keys: [][]byte{[]byte("k"), {}}, View: 2}},
 		{Id: 1 << 40, Batch: &cairnv1.BatchLocateRequest{Freshness: &cairnv1.Freshness{Level: &cairnv1.Freshness_AtLeast{AtLeast: "x"}}}},
+		{Id: 3, InParts: true, Timeout: &durationpb.Duration{Seconds: 1 << 40, Nanos: -5}},
 		{Batch: &cairnv1.BatchLocateRequest{Freshness: &cairnv1.Freshness{Level: &cairnv1.Freshness_Linearizable_{Linearizable: &cairnv1.Freshness_Linearizable{}}}}},
 	} {
 		message, err := proto.Marshal(each)
@@ -42,6 +44,9 @@ func FuzzStreamRequest(f *testing.F) {
 			(got.err != nil) != (readErr != nil) || got.read.Freshness.Level != read.Freshness.Level || got.read.WithAttributes != read.WithAttributes {
 			t.Fatalf("got %+v; want %+v", got, &want)
 		}
+		if got.inParts != want.GetInParts() || got.limited != (want.GetTimeout() != nil) || got.timeout.value() != want.GetTimeout().AsDuration() {
+			t.Fatalf("got %+v; want %+v", got, &want)
+		}
 		for i, key := range want.GetBatch().GetKeys() {
 			if !bytes.Equal(key, got.keys[i]) {
 				t.Fatalf("key %d: got %x; want %x", i, got.keys[i], key)
@@ -60,13 +65,13 @@ func TestStreamResponse(t *testing.T) {
 	for i := range nodes {
 		locations = append(locations,
 			cairn.Location{State: cairn.Found, Cluster: "c", Primary: nodes[i]},
-			cairn.Location{State: cairn.Found, Cluster: "c", Primary: nodes[i/2], Replicas: nodes[i : i+min(3, len(nodes)-i)]},
-			cairn.Location{State: cairn.Found, Cluster: "c", Primary: nodes[i], Version: cairn.Version{Epoch: 1}, Attributes: cairn.NamedValues{{Name: "a", Value: cairn.Int(-1)}}},
+			cairn.Location{State: cairn.Found, Cluster: "c", Primary: nodes[i/2], Epoch: 1 << (i % 64), Replicas: nodes[i : i+min(3, len(nodes)-i)]},
+			cairn.Location{State: cairn.Found, Cluster: "c", Primary: nodes[i], Epoch: 7, Version: cairn.Version{Epoch: 1}, Attributes: cairn.NamedValues{{Name: "a", Value: cairn.Int(-1)}}},
 			cairn.Location{State: cairn.Absent, Cluster: "c"},
 			cairn.Location{Err: cairn.Errorf(cairn.KindUnavailable, "GONE", "gone")})
 	}
 	token := cairn.Token{}.With(1, cairn.Stamp{Epoch: 2, Index: 3})
-	response := &streamResponse{id: 12345}
+	response := &streamResponse{id: 12345, positions: []int32{1, 300, 0}}
 	if err := response.fill(locations, token); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +81,7 @@ func TestStreamResponse(t *testing.T) {
 	if err := proto.Unmarshal(buffers.Materialize(), &got); err != nil {
 		t.Fatal(err)
 	}
-	want := &cairnv1.StreamLocateResponse{Id: 12345, Result: &cairnv1.StreamLocateResponse_Batch{Batch: batchResponse(locations, token)}}
+	want := &cairnv1.StreamLocateResponse{Id: 12345, Positions: []uint32{1, 300, 0}, Result: &cairnv1.StreamLocateResponse_Batch{Batch: batchResponse(locations, token)}}
 	if !proto.Equal(&got, want) {
 		t.Errorf("got %v", &got)
 	}

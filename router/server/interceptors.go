@@ -58,7 +58,8 @@ func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 // does not have to guess it.
 func (s *Server) bound(ctx context.Context, method string) (context.Context, context.CancelFunc) {
 	if deadline, has := ctx.Deadline(); has {
-		return context.WithDeadline(ctx, deadline.Add(-min(time.Until(deadline)/10, longestReturn)))
+		left := time.Until(deadline)
+		return context.WithDeadline(ctx, deadline.Add(lessReturn(left)-left))
 	}
 	// A router bounds its requests by itself, and without a timer for each.
 	if strings.HasPrefix(method, adminMethods) {
@@ -66,6 +67,9 @@ func (s *Server) bound(ctx context.Context, method string) (context.Context, con
 	}
 	return ctx, func() {}
 }
+
+// lessReturn is so much time without what is kept for the answer's way back.
+func lessReturn(left time.Duration) time.Duration { return left - min(left/10, longestReturn) }
 
 // stream is around every streaming call.
 func (s *Server) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {

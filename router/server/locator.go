@@ -119,7 +119,7 @@ func fillLocation(out *cairnv1.Location, location *cairn.Location, table *nodeTa
 		out.State = cairnv1.Location_FOUND
 		out.Primary = table.add(location.Cluster, location.Primary)
 		out.Replicas = table.addAll(location.Cluster, location.Replicas)
-		out.Version = wire.Version(location.Version)
+		out.Version, out.Epoch = wire.Version(location.Version), location.Epoch
 		out.Attributes = wire.Values(location.Attributes)
 	default:
 		out.State = cairnv1.Location_NOT_FOUND

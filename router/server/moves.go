@@ -217,6 +217,14 @@ func moveMessage(info admin.MoveInfo) *cairnv1.Move {
 	}
 	if info.TotalKnown {
 		out.EntriesTotal = &info.Total
+		changing := info.Total
+		if info.NodesStay {
+			changing = 0
+		}
+		out.KeysChangingNodes = &changing
+	}
+	if info.DataKnown {
+		out.Data = &cairnv1.DataProgress{ValuesCopied: info.Data.Values, BytesCopied: info.Data.Bytes, ValuesLeft: info.Data.Left, Complete: info.Data.Complete}
 	}
 	return out
 }

@@ -73,7 +73,10 @@ func clusterSpec(c *cairnv1.Cluster) (*catalog.ClusterSpec, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &catalog.ClusterSpec{Name: name, Zone: c.GetZone(), Weight: c.Weight, IndexReplicas: c.GetIndexReplicas()}
+	out := &catalog.ClusterSpec{Name: name, Zone: c.GetZone(), Weight: c.Weight, IndexReplicas: c.GetIndexReplicas(), Health: cairn.HealthCheck(c.GetHealth())}
+	if c.GetHealth() < 0 || c.GetHealth() > cairnv1.Cluster_GRPC {
+		return nil, cairn.Invalid("health", "HEALTH_UNKNOWN", "nodes are checked by TCP or GRPC")
+	}
 	for i, node := range c.GetNodes() {
 		if node.GetState() < 0 || node.GetState() > cairnv1.Node_DOWN {
 			return nil, cairn.Invalid(fmt.Sprintf("nodes[%d].state", i), "STATE_UNKNOWN", "the states are ACTIVE, DRAINING and DOWN")
@@ -118,6 +121,7 @@ func clusterMessage(info admin.ClusterInfo) *cairnv1.Cluster {
 	out := &cairnv1.Cluster{
 		Name: clusterPrefix + info.Name, Zone: info.Zone, Weight: &info.Weight, IndexReplicas: info.IndexReplicas,
 		Uid: info.UID.String(), Revision: info.Revision, ShardCount: uint64(info.ShardCount),
+		Health: cairnv1.Cluster_Health(info.Health),
 	}
 	for i := range info.Nodes {
 		node := &info.Nodes[i]

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -38,6 +39,9 @@ type Config struct {
 	Timeout time.Duration
 	// Admission bounds what callers may ask; with nil nothing does.
 	Admission *Admission
+	// Draining, if set, ends when the server is about to stop: clients are asked
+	// then to end the streams that they keep open.
+	Draining context.Context
 	// Events are told what happens; the zero Events are not.
 	Events Events
 }

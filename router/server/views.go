@@ -132,7 +132,7 @@ func selection(s *cairnv1.Selection) (cairn.Selection, error) {
 	if err != nil {
 		return cairn.Selection{}, cairn.InField(selectionField, err)
 	}
-	return cairn.Selection{View: view, Where: s.GetWhere(), Freshness: freshness, Partial: s.GetPartial()}, nil
+	return cairn.Selection{View: view, Where: s.GetWhere(), Freshness: freshness, Partial: s.GetPartial(), Pinned: s.GetPinned()}, nil
 }
 
 const selectionField = "selection"

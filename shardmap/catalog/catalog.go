@@ -22,9 +22,14 @@ type Keyspace struct {
 	// NextShard and NextAttribute are the next ids to be given out.
 	NextShard     cairn.ShardID
 	NextAttribute cairn.AttributeID
-	// Mover is who moves the data behind the entries when a shard moves:
-	// MoverExternal, or empty where nobody does.
+	// Mover is who moves the data behind the entries when a shard moves: the address of
+	// a data mover, MoverExternal, or empty where nobody does.
 	Mover string
+}
+
+// DataMover is the address of the keyspace's data mover; false if it names none.
+func (k *Keyspace) DataMover() (address string, found bool) {
+	return k.Mover, k.Mover != "" && k.Mover != MoverExternal
 }
 
 // MoverExternal is the Mover of a keyspace whose owner moves the data.
@@ -41,6 +46,8 @@ type Cluster struct {
 	// IndexReplicas are the addresses of the node index's replicas; with none,
 	// the development stack runs the index.
 	IndexReplicas []string
+	// Health is how its nodes are checked.
+	Health cairn.HealthCheck
 	// Nodes are in ascending order of id; never empty.
 	Nodes    []cairn.Node
 	NextNode cairn.NodeID

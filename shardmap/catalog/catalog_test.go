@@ -347,7 +347,7 @@ func drawCluster(t *rapid.T, name string) Resource {
 func drawKeyspace(t *rapid.T, name string) Resource {
 	r := newKeyspace(name)
 	r.Keyspace.Replicas = rapid.Uint32Range(0, 2).Draw(t, "replicas")
-	r.Keyspace.Mover = rapid.SampledFrom([]string{"", MoverExternal}).Draw(t, "mover")
+	r.Keyspace.Mover = rapid.SampledFrom([]string{"", MoverExternal, "10.0.0.9:7733"}).Draw(t, "mover")
 	for _, a := range []string{"a", "b", "c"} {
 		if rapid.Bool().Draw(t, "attribute") {
 			r.Keyspace.Attributes = append(r.Keyspace.Attributes, AttributeSpec{

@@ -21,6 +21,7 @@ func (p *planner) cluster(spec *ClusterSpec) error {
 	after.Zone = spec.Zone
 	after.Weight = weightOf(spec.Weight)
 	after.IndexReplicas = spec.IndexReplicas
+	after.Health = spec.Health
 	change.field("zone", before.Zone, after.Zone)
 	if exists {
 		change.field("weight", number(before.Weight), number(after.Weight))
@@ -28,6 +29,7 @@ func (p *planner) cluster(spec *ClusterSpec) error {
 		change.field("weight", "", number(after.Weight))
 	}
 	change.field("index.replicas", strings.Join(before.IndexReplicas, ", "), strings.Join(after.IndexReplicas, ", "))
+	change.field("health", before.Health.String(), after.Health.String())
 	after.setNodes(spec, change)
 	for _, n := range before.Nodes {
 		if _, stays := after.NodeByID(n.ID); stays {

@@ -48,6 +48,7 @@ type clusterRecord struct {
 	Zone          string       `json:"zone,omitempty"`
 	Weight        uint32       `json:"weight"`
 	IndexReplicas []string     `json:"index_replicas,omitempty"`
+	Health        string       `json:"health,omitempty"`
 	Nodes         []nodeRecord `json:"nodes"`
 	NextNode      cairn.NodeID `json:"next_node"`
 }
@@ -141,6 +142,7 @@ func EncodeCluster(c *Cluster) []byte {
 		Zone:          c.Zone,
 		Weight:        c.Weight,
 		IndexReplicas: c.IndexReplicas,
+		Health:        c.Health.String(),
 		Nodes:         make([]nodeRecord, len(c.Nodes)),
 		NextNode:      c.NextNode,
 	}
@@ -160,12 +162,17 @@ func DecodeCluster(data []byte, modRevision uint64) (*Cluster, error) {
 	if record.UID == 0 || ValidateName(record.Name) != nil || len(record.Nodes) == 0 {
 		return nil, corrupt("cluster", errors.New("a field out of its range"))
 	}
+	health, known := cairn.ParseHealthCheck(record.Health)
+	if !known {
+		return nil, corrupt("cluster", fmt.Errorf("health check %q", record.Health))
+	}
 	c := &Cluster{
 		UID:           record.UID,
 		Name:          record.Name,
 		Zone:          record.Zone,
 		Weight:        record.Weight,
 		IndexReplicas: record.IndexReplicas,
+		Health:        health,
 		Nodes:         make([]cairn.Node, len(record.Nodes)),
 		NextNode:      record.NextNode,
 		Revision:      modRevision,

@@ -73,7 +73,7 @@ type KeyspaceSpec struct {
 	// Replicas is how many nodes an entry gets, 0 meaning DefaultReplicas.
 	Replicas   uint32
 	Attributes []AttributeSpec
-	// Mover is empty or MoverExternal.
+	// Mover is empty, MoverExternal, or the host:port of a data mover.
 	Mover string
 }
 
@@ -93,7 +93,9 @@ type ClusterSpec struct {
 	Weight *uint32
 	// IndexReplicas has at most MaxIndexReplicas addresses.
 	IndexReplicas []string
-	Nodes         []NodeSpec
+	// Health is how nodes are checked, by routers and the cluster's index.
+	Health cairn.HealthCheck
+	Nodes  []NodeSpec
 }
 
 // NodeSpec is a node as declared.
@@ -120,7 +122,7 @@ func (k *Keyspace) Spec() *KeyspaceSpec {
 // Spec is c as it would be declared.
 func (c *Cluster) Spec() *ClusterSpec {
 	weight := c.Weight
-	spec := &ClusterSpec{Name: c.Name, Zone: c.Zone, Weight: &weight, IndexReplicas: c.IndexReplicas}
+	spec := &ClusterSpec{Name: c.Name, Zone: c.Zone, Weight: &weight, IndexReplicas: c.IndexReplicas, Health: c.Health}
 	for _, n := range c.Nodes {
 		weight := n.Weight
 		spec.Nodes = append(spec.Nodes, NodeSpec{n.Name, n.Address, n.Zone, &weight, n.State})

@@ -67,8 +67,8 @@ func (s *KeyspaceSpec) validate() error {
 }
 
 func validateMover(mover string) error {
-	if mover != "" && mover != MoverExternal {
-		return cairn.Invalid("mover", "MOVER_UNKNOWN", "%q moves no data; say %s if you move it yourself when a shard moves, or leave mover out", mover, MoverExternal)
+	if mover != "" && mover != MoverExternal && !isHostPort(mover) {
+		return cairn.Invalid("mover", "MOVER_UNKNOWN", "%q moves no data; give the host:port of a data mover, say %s if you move the data yourself when a shard moves, or leave mover out", mover, MoverExternal)
 	}
 	return nil
 }
@@ -140,6 +140,9 @@ func (s *ClusterSpec) validate() error {
 			return cairn.Invalid("index.replicas["+strconv.Itoa(i)+"]", "ADDRESS_MALFORMED", "%q is not host:port, as in 127.0.0.1:7711", address)
 		}
 	}
+	if s.Health > cairn.HealthGRPC {
+		return cairn.Invalid("health", "HEALTH_UNKNOWN", "nodes are checked by tcp or grpc")
+	}
 	if len(s.Nodes) == 0 {
 		return cairn.Invalid("nodes", "NODES_MISSING", "a cluster needs at least one node")
 	}
@@ -149,6 +152,9 @@ func (s *ClusterSpec) validate() error {
 			return cairn.InField("nodes["+strconv.Itoa(i)+"]", err)
 		}
 		field := "nodes[" + strconv.Itoa(i) + "]"
+		if s.Health != cairn.HealthNone && !isHostPort(n.Address) {
+			return cairn.Invalid(field+".address", "ADDRESS_MALFORMED", "%q is not host:port, as in 127.0.0.1:5432, which a node needs that is checked", n.Address)
+		}
 		if names[n.Name] {
 			return cairn.Invalid(field+".name", "NODE_TWICE", "two nodes are named %s", n.Name)
 		}

@@ -44,7 +44,7 @@ func TestFile(t *testing.T) {
 	if diff := gocmp.Diff(written, again.String()); diff != "" {
 		t.Error(diff)
 	}
-	want := "1 moves, 1 splits, 1 merges; imbalance by load 2.36 to 1.44"
+	want := "1 moves, 1 splits, 1 merges; imbalance by load 2.36 to 1.44; 100 keys change nodes"
 	if got := p.String(); got != want {
 		t.Errorf("%q; want %q", got, want)
 	}

@@ -108,6 +108,10 @@ func (p *Plan) String() string {
 	for _, s := range p.Steps {
 		count[s.Kind]++
 	}
-	return fmt.Sprintf("%d moves, %d splits, %d merges; imbalance by %s %.2f to %.2f",
-		count[Move], count[Split], count[Merge], p.By, p.Before.Imbalance, p.After.Imbalance)
+	moved := ""
+	if count[Move] > 0 {
+		moved = fmt.Sprintf("; %d keys change nodes", p.KeysMoved())
+	}
+	return fmt.Sprintf("%d moves, %d splits, %d merges; imbalance by %s %.2f to %.2f%s",
+		count[Move], count[Split], count[Merge], p.By, p.Before.Imbalance, p.After.Imbalance, moved)
 }

@@ -100,6 +100,17 @@ type Step struct {
 	Reason string  `json:"reason"`
 }
 
+// KeysMoved is how many keys get another node with the plan: those of the shards that
+// move.
+func (p *Plan) KeysMoved() (keys uint64) {
+	for _, s := range p.Steps {
+		if s.Kind == Move {
+			keys += s.Entries
+		}
+	}
+	return keys
+}
+
 // String is the step in one line.
 func (s Step) String() string {
 	shard := s.Keyspace + "/" + s.Shard.String()

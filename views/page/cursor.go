@@ -25,7 +25,7 @@ type Cursor struct {
 	Binding
 	Position
 	// Now is what the query's condition means by now, in microseconds since
-	// 1970: the same on all pages. 0 where there is no condition.
+	// 1970: the same on all pages. 0 where the condition does not say it.
 	Now int64
 	// Token is how fresh the page with the row was; later pages are at least
 	// that.

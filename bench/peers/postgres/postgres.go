@@ -4,29 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"cairn"
+	"cairn/bench/peers/server"
+	"cairn/bench/report"
 	"cairn/bench/views"
 )
 
 // Postgres is PostgreSQL with the records. It is a views.Side.
 type Postgres struct {
-	// Version is what it says of itself.
-	Version string
-
-	server *server
-	pool   *pgxpool.Pool
+	version string
+	server  *server.Server
+	pool    *pgxpool.Pool
 	// pages are the queries for pages by their view, from the first row and
 	// behind a position; others those of the rest, without and with a condition.
 	pages  [][2]string
 	others map[views.Asks][2]string
 }
 
-// Open starts it, empty, with so many connections.
+// Open starts it, empty, with so many connections. It is a *server.Missing
+// where it is not installed.
 func Open(ctx context.Context, connections int) (*Postgres, error) {
 	s, err := start(ctx)
 	if err != nil {
@@ -39,46 +39,49 @@ func Open(ctx context.Context, connections int) (*Postgres, error) {
 	for _, asks := range []views.Asks{views.Page, views.Count, views.Group, views.Aggregate} {
 		p.others[asks] = [2]string{query(asks, false), query(asks, true)}
 	}
-	config, err := pgxpool.ParseConfig(s.address())
+	if err := p.connect(ctx, connections); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+// connect connects once it answers.
+func (p *Postgres) connect(ctx context.Context, connections int) error {
+	config, err := pgxpool.ParseConfig(address(p.server))
 	if err != nil {
-		return p, err
+		return err
 	}
 	config.MaxConns, config.MinConns = int32(connections), int32(connections)
 	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
-		return p, err
+		return err
 	}
-	return p, p.await(ctx)
+	return p.server.Await(ctx, func(ctx context.Context) error {
+		return p.pool.QueryRow(ctx, "SHOW server_version").Scan(&p.version)
+	})
 }
 
-// await waits until it answers.
-func (p *Postgres) await(ctx context.Context) error {
-	const longest = 20 * time.Second
-	var err error
-	for end := time.Now().Add(longest); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(50 * time.Millisecond) {
-		if err = p.pool.QueryRow(ctx, "SELECT version()").Scan(&p.Version); err == nil {
-			return nil
-		}
-	}
-	return fmt.Errorf("PostgreSQL does not answer: %w", err)
+// Peer says what it is.
+func (p *Postgres) Peer() report.Peer {
+	return report.Peer{Name: "PostgreSQL", Version: p.version, Settings: described()}
 }
 
-// PID is its first process, which starts all others.
-func (p *Postgres) PID() int { return p.server.command.Process.Pid }
+// PIDs are its processes.
+func (p *Postgres) PIDs() []int { return p.server.PIDs() }
 
 // Close ends it and removes its data.
 func (p *Postgres) Close() error {
 	if p.pool != nil {
 		p.pool.Close()
 	}
-	return p.server.stop()
+	return p.server.Stop()
 }
 
 // batch is how many records are read from Cairn at once.
 const batch = 5_000
 
-// Fill copies the first records from Cairn, makes the indexes, and vacuums, so
+// FillRecords copies the first records from Cairn, makes the indexes, and vacuums, so
 // that an index tells all there is to know of a row.
-func (p *Postgres) Fill(ctx context.Context, from *views.Cairn, entries int) error {
+func (p *Postgres) FillRecords(ctx context.Context, from *views.Cairn, entries int) error {
 	if _, err := p.pool.Exec(ctx, table); err != nil {
 		return err
 	}
@@ -101,7 +104,12 @@ func (p *Postgres) Fill(ctx context.Context, from *views.Cairn, entries int) err
 			return fmt.Errorf("%s: %w", index, err)
 		}
 	}
-	if _, err := p.pool.Exec(ctx, "VACUUM (ANALYZE, FREEZE) records"); err != nil {
+	return p.settle(ctx, "records")
+}
+
+// settle vacuums a table that is filled and has it all written.
+func (p *Postgres) settle(ctx context.Context, table string) error {
+	if _, err := p.pool.Exec(ctx, "VACUUM (ANALYZE, FREEZE) "+table); err != nil {
 		return err
 	}
 	_, err := p.pool.Exec(ctx, "CHECKPOINT")

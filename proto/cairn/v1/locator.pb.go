@@ -398,9 +398,17 @@ func (x *BatchLocateResponse) GetToken() string {
 
 type StreamLocateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Chosen by the client, repeated in the response.
-	Id            uint64              `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	Batch         *BatchLocateRequest `protobuf:"bytes,2,opt,name=batch,proto3" json:"batch,omitempty"`
+	// Chosen by the client, repeated in the response. Not 0 for a batch in parts.
+	Id    uint64              `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Batch *BatchLocateRequest `protobuf:"bytes,2,opt,name=batch,proto3" json:"batch,omitempty"`
+	// How long the answer may take, as a call's deadline says elsewhere; the
+	// server's own bound when unset.
+	Timeout *durationpb.Duration `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// The batch is of many who do not know each other: what one cluster answers is
+	// sent without waiting for the others, in a response of its own. A server that is
+	// about to stop says so, on streams with such batches, in a response whose id is
+	// 0: batches that come later are still answered, but the stream should be ended.
+	InParts       bool `protobuf:"varint,4,opt,name=in_parts,json=inParts,proto3" json:"in_parts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -449,6 +457,20 @@ func (x *StreamLocateRequest) GetBatch() *BatchLocateRequest {
 	return nil
 }
 
+func (x *StreamLocateRequest) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+func (x *StreamLocateRequest) GetInParts() bool {
+	if x != nil {
+		return x.InParts
+	}
+	return false
+}
+
 type StreamLocateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -456,7 +478,12 @@ type StreamLocateResponse struct {
 	//
 	//	*StreamLocateResponse_Batch
 	//	*StreamLocateResponse_Error
-	Result        isStreamLocateResponse_Result `protobuf_oneof:"result"`
+	Result isStreamLocateResponse_Result `protobuf_oneof:"result"`
+	// Of a batch that was asked for in parts: the positions in the request of the
+	// keys that this response is about, in the order of its locations; an error is
+	// of each of them. None stand for all keys, or all that are left. The batch's
+	// last response is the one after which no key is left.
+	Positions     []uint32 `protobuf:"varint,4,rep,packed,name=positions,proto3" json:"positions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -523,6 +550,13 @@ func (x *StreamLocateResponse) GetError() *status.Status {
 	return nil
 }
 
+func (x *StreamLocateResponse) GetPositions() []uint32 {
+	if x != nil {
+		return x.Positions
+	}
+	return nil
+}
+
 type isStreamLocateResponse_Result interface {
 	isStreamLocateResponse_Result()
 }
@@ -555,7 +589,10 @@ type Location struct {
 	// FOUND, full view: the entry's attributes; an absent one is left out.
 	Attributes map[string]*Value `protobuf:"bytes,5,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// ERROR: why.
-	Error         *status.Status `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
+	Error *status.Status `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
+	// FOUND: the epoch of the key's shard. It grows when the shard's owner changes. Who
+	// writes the key's data names it, so that a node that has lost the key can refuse.
+	Epoch         uint64 `protobuf:"varint,7,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -630,6 +667,13 @@ func (x *Location) GetError() *status.Status {
 		return x.Error
 	}
 	return nil
+}
+
+func (x *Location) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
 }
 
 type ListEntriesRequest struct {
@@ -1162,15 +1206,18 @@ const file_cairn_v1_locator_proto_rawDesc = "" +
 	"\x13BatchLocateResponse\x120\n" +
 	"\tlocations\x18\x01 \x03(\v2\x12.cairn.v1.LocationR\tlocations\x12'\n" +
 	"\x05nodes\x18\x02 \x03(\v2\x11.cairn.v1.NodeRefR\x05nodes\x12\x14\n" +
-	"\x05token\x18\x03 \x01(\tR\x05token\"^\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\"\xae\x01\n" +
 	"\x13StreamLocateRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x127\n" +
-	"\x05batch\x18\x02 \x01(\v2\x1c.cairn.v1.BatchLocateRequestB\x03\xe0A\x02R\x05batch\"\x93\x01\n" +
+	"\x05batch\x18\x02 \x01(\v2\x1c.cairn.v1.BatchLocateRequestB\x03\xe0A\x02R\x05batch\x123\n" +
+	"\atimeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12\x19\n" +
+	"\bin_parts\x18\x04 \x01(\bR\ainParts\"\xb1\x01\n" +
 	"\x14StreamLocateResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x125\n" +
 	"\x05batch\x18\x02 \x01(\v2\x1d.cairn.v1.BatchLocateResponseH\x00R\x05batch\x12*\n" +
-	"\x05error\x18\x03 \x01(\v2\x12.google.rpc.StatusH\x00R\x05errorB\b\n" +
-	"\x06result\"\xa0\x03\n" +
+	"\x05error\x18\x03 \x01(\v2\x12.google.rpc.StatusH\x00R\x05error\x12\x1c\n" +
+	"\tpositions\x18\x04 \x03(\rR\tpositionsB\b\n" +
+	"\x06result\"\xb6\x03\n" +
 	"\bLocation\x12.\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x18.cairn.v1.Location.StateR\x05state\x12\x18\n" +
 	"\aprimary\x18\x02 \x01(\rR\aprimary\x12\x1a\n" +
@@ -1179,7 +1226,8 @@ const file_cairn_v1_locator_proto_rawDesc = "" +
 	"\n" +
 	"attributes\x18\x05 \x03(\v2\".cairn.v1.Location.AttributesEntryR\n" +
 	"attributes\x12(\n" +
-	"\x05error\x18\x06 \x01(\v2\x12.google.rpc.StatusR\x05error\x1aN\n" +
+	"\x05error\x18\x06 \x01(\v2\x12.google.rpc.StatusR\x05error\x12\x14\n" +
+	"\x05epoch\x18\a \x01(\x04R\x05epoch\x1aN\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12%\n" +
 	"\x05value\x18\x02 \x01(\v2\x0f.cairn.v1.ValueR\x05value:\x028\x01\"C\n" +
@@ -1284,10 +1332,10 @@ var file_cairn_v1_locator_proto_goTypes = []any{
 	(*ExplainKeyResponse_Timing)(nil), // 16: cairn.v1.ExplainKeyResponse.Timing
 	(*Freshness)(nil),                 // 17: cairn.v1.Freshness
 	(*NodeRef)(nil),                   // 18: cairn.v1.NodeRef
-	(*status.Status)(nil),             // 19: google.rpc.Status
-	(*Version)(nil),                   // 20: cairn.v1.Version
-	(*Value)(nil),                     // 21: cairn.v1.Value
-	(*durationpb.Duration)(nil),       // 22: google.protobuf.Duration
+	(*durationpb.Duration)(nil),       // 19: google.protobuf.Duration
+	(*status.Status)(nil),             // 20: google.rpc.Status
+	(*Version)(nil),                   // 21: cairn.v1.Version
+	(*Value)(nil),                     // 22: cairn.v1.Value
 }
 var file_cairn_v1_locator_proto_depIdxs = []int32{
 	0,  // 0: cairn.v1.LocateRequest.view:type_name -> cairn.v1.LocationView
@@ -1299,39 +1347,40 @@ var file_cairn_v1_locator_proto_depIdxs = []int32{
 	8,  // 6: cairn.v1.BatchLocateResponse.locations:type_name -> cairn.v1.Location
 	18, // 7: cairn.v1.BatchLocateResponse.nodes:type_name -> cairn.v1.NodeRef
 	4,  // 8: cairn.v1.StreamLocateRequest.batch:type_name -> cairn.v1.BatchLocateRequest
-	5,  // 9: cairn.v1.StreamLocateResponse.batch:type_name -> cairn.v1.BatchLocateResponse
-	19, // 10: cairn.v1.StreamLocateResponse.error:type_name -> google.rpc.Status
-	1,  // 11: cairn.v1.Location.state:type_name -> cairn.v1.Location.State
-	20, // 12: cairn.v1.Location.version:type_name -> cairn.v1.Version
-	14, // 13: cairn.v1.Location.attributes:type_name -> cairn.v1.Location.AttributesEntry
-	19, // 14: cairn.v1.Location.error:type_name -> google.rpc.Status
-	17, // 15: cairn.v1.ListEntriesRequest.freshness:type_name -> cairn.v1.Freshness
-	11, // 16: cairn.v1.ListEntriesResponse.entries:type_name -> cairn.v1.Entry
-	18, // 17: cairn.v1.ListEntriesResponse.nodes:type_name -> cairn.v1.NodeRef
-	20, // 18: cairn.v1.Entry.version:type_name -> cairn.v1.Version
-	15, // 19: cairn.v1.Entry.attributes:type_name -> cairn.v1.Entry.AttributesEntry
-	17, // 20: cairn.v1.ExplainKeyRequest.freshness:type_name -> cairn.v1.Freshness
-	8,  // 21: cairn.v1.ExplainKeyResponse.location:type_name -> cairn.v1.Location
-	18, // 22: cairn.v1.ExplainKeyResponse.nodes:type_name -> cairn.v1.NodeRef
-	16, // 23: cairn.v1.ExplainKeyResponse.timings:type_name -> cairn.v1.ExplainKeyResponse.Timing
-	21, // 24: cairn.v1.Location.AttributesEntry.value:type_name -> cairn.v1.Value
-	21, // 25: cairn.v1.Entry.AttributesEntry.value:type_name -> cairn.v1.Value
-	22, // 26: cairn.v1.ExplainKeyResponse.Timing.duration:type_name -> google.protobuf.Duration
-	2,  // 27: cairn.v1.Locator.Locate:input_type -> cairn.v1.LocateRequest
-	4,  // 28: cairn.v1.Locator.BatchLocate:input_type -> cairn.v1.BatchLocateRequest
-	6,  // 29: cairn.v1.Locator.StreamLocate:input_type -> cairn.v1.StreamLocateRequest
-	9,  // 30: cairn.v1.Locator.ListEntries:input_type -> cairn.v1.ListEntriesRequest
-	12, // 31: cairn.v1.Locator.ExplainKey:input_type -> cairn.v1.ExplainKeyRequest
-	3,  // 32: cairn.v1.Locator.Locate:output_type -> cairn.v1.LocateResponse
-	5,  // 33: cairn.v1.Locator.BatchLocate:output_type -> cairn.v1.BatchLocateResponse
-	7,  // 34: cairn.v1.Locator.StreamLocate:output_type -> cairn.v1.StreamLocateResponse
-	10, // 35: cairn.v1.Locator.ListEntries:output_type -> cairn.v1.ListEntriesResponse
-	13, // 36: cairn.v1.Locator.ExplainKey:output_type -> cairn.v1.ExplainKeyResponse
-	32, // [32:37] is the sub-list for method output_type
-	27, // [27:32] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	19, // 9: cairn.v1.StreamLocateRequest.timeout:type_name -> google.protobuf.Duration
+	5,  // 10: cairn.v1.StreamLocateResponse.batch:type_name -> cairn.v1.BatchLocateResponse
+	20, // 11: cairn.v1.StreamLocateResponse.error:type_name -> google.rpc.Status
+	1,  // 12: cairn.v1.Location.state:type_name -> cairn.v1.Location.State
+	21, // 13: cairn.v1.Location.version:type_name -> cairn.v1.Version
+	14, // 14: cairn.v1.Location.attributes:type_name -> cairn.v1.Location.AttributesEntry
+	20, // 15: cairn.v1.Location.error:type_name -> google.rpc.Status
+	17, // 16: cairn.v1.ListEntriesRequest.freshness:type_name -> cairn.v1.Freshness
+	11, // 17: cairn.v1.ListEntriesResponse.entries:type_name -> cairn.v1.Entry
+	18, // 18: cairn.v1.ListEntriesResponse.nodes:type_name -> cairn.v1.NodeRef
+	21, // 19: cairn.v1.Entry.version:type_name -> cairn.v1.Version
+	15, // 20: cairn.v1.Entry.attributes:type_name -> cairn.v1.Entry.AttributesEntry
+	17, // 21: cairn.v1.ExplainKeyRequest.freshness:type_name -> cairn.v1.Freshness
+	8,  // 22: cairn.v1.ExplainKeyResponse.location:type_name -> cairn.v1.Location
+	18, // 23: cairn.v1.ExplainKeyResponse.nodes:type_name -> cairn.v1.NodeRef
+	16, // 24: cairn.v1.ExplainKeyResponse.timings:type_name -> cairn.v1.ExplainKeyResponse.Timing
+	22, // 25: cairn.v1.Location.AttributesEntry.value:type_name -> cairn.v1.Value
+	22, // 26: cairn.v1.Entry.AttributesEntry.value:type_name -> cairn.v1.Value
+	19, // 27: cairn.v1.ExplainKeyResponse.Timing.duration:type_name -> google.protobuf.Duration
+	2,  // 28: cairn.v1.Locator.Locate:input_type -> cairn.v1.LocateRequest
+	4,  // 29: cairn.v1.Locator.BatchLocate:input_type -> cairn.v1.BatchLocateRequest
+	6,  // 30: cairn.v1.Locator.StreamLocate:input_type -> cairn.v1.StreamLocateRequest
+	9,  // 31: cairn.v1.Locator.ListEntries:input_type -> cairn.v1.ListEntriesRequest
+	12, // 32: cairn.v1.Locator.ExplainKey:input_type -> cairn.v1.ExplainKeyRequest
+	3,  // 33: cairn.v1.Locator.Locate:output_type -> cairn.v1.LocateResponse
+	5,  // 34: cairn.v1.Locator.BatchLocate:output_type -> cairn.v1.BatchLocateResponse
+	7,  // 35: cairn.v1.Locator.StreamLocate:output_type -> cairn.v1.StreamLocateResponse
+	10, // 36: cairn.v1.Locator.ListEntries:output_type -> cairn.v1.ListEntriesResponse
+	13, // 37: cairn.v1.Locator.ExplainKey:output_type -> cairn.v1.ExplainKeyResponse
+	33, // [33:38] is the sub-list for method output_type
+	28, // [28:33] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_locator_proto_init() }

@@ -132,6 +132,58 @@ func (Attribute_Type) EnumDescriptor() ([]byte, []int) {
 	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{2, 0}
 }
 
+type Cluster_Health int32
+
+const (
+	// Nobody checks.
+	Cluster_HEALTH_UNSPECIFIED Cluster_Health = 0
+	// Whether a node takes a connection.
+	Cluster_TCP Cluster_Health = 1
+	// Whether it says that it serves, by grpc.health.v1.
+	Cluster_GRPC Cluster_Health = 2
+)
+
+// Enum value maps for Cluster_Health.
+var (
+	Cluster_Health_name = map[int32]string{
+		0: "HEALTH_UNSPECIFIED",
+		1: "TCP",
+		2: "GRPC",
+	}
+	Cluster_Health_value = map[string]int32{
+		"HEALTH_UNSPECIFIED": 0,
+		"TCP":                1,
+		"GRPC":               2,
+	}
+)
+
+func (x Cluster_Health) Enum() *Cluster_Health {
+	p := new(Cluster_Health)
+	*p = x
+	return p
+}
+
+func (x Cluster_Health) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Cluster_Health) Descriptor() protoreflect.EnumDescriptor {
+	return file_cairn_v1_resources_proto_enumTypes[2].Descriptor()
+}
+
+func (Cluster_Health) Type() protoreflect.EnumType {
+	return &file_cairn_v1_resources_proto_enumTypes[2]
+}
+
+func (x Cluster_Health) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Cluster_Health.Descriptor instead.
+func (Cluster_Health) EnumDescriptor() ([]byte, []int) {
+	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{3, 0}
+}
+
 type Node_State int32
 
 const (
@@ -171,11 +223,11 @@ func (x Node_State) String() string {
 }
 
 func (Node_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_cairn_v1_resources_proto_enumTypes[2].Descriptor()
+	return file_cairn_v1_resources_proto_enumTypes[3].Descriptor()
 }
 
 func (Node_State) Type() protoreflect.EnumType {
-	return &file_cairn_v1_resources_proto_enumTypes[2]
+	return &file_cairn_v1_resources_proto_enumTypes[3]
 }
 
 func (x Node_State) Number() protoreflect.EnumNumber {
@@ -242,11 +294,11 @@ func (x Move_Phase) String() string {
 }
 
 func (Move_Phase) Descriptor() protoreflect.EnumDescriptor {
-	return file_cairn_v1_resources_proto_enumTypes[3].Descriptor()
+	return file_cairn_v1_resources_proto_enumTypes[4].Descriptor()
 }
 
 func (Move_Phase) Type() protoreflect.EnumType {
-	return &file_cairn_v1_resources_proto_enumTypes[3]
+	return &file_cairn_v1_resources_proto_enumTypes[4]
 }
 
 func (x Move_Phase) Number() protoreflect.EnumNumber {
@@ -297,11 +349,11 @@ func (x View_State) String() string {
 }
 
 func (View_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_cairn_v1_resources_proto_enumTypes[4].Descriptor()
+	return file_cairn_v1_resources_proto_enumTypes[5].Descriptor()
 }
 
 func (View_State) Type() protoreflect.EnumType {
-	return &file_cairn_v1_resources_proto_enumTypes[4]
+	return &file_cairn_v1_resources_proto_enumTypes[5]
 }
 
 func (x View_State) Number() protoreflect.EnumNumber {
@@ -310,7 +362,7 @@ func (x View_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use View_State.Descriptor instead.
 func (View_State) EnumDescriptor() ([]byte, []int) {
-	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{7, 0}
+	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{8, 0}
 }
 
 // Keyspace is a named set of keys with one placement scheme and one attribute
@@ -328,9 +380,10 @@ type Keyspace struct {
 	// The revision of the last change to this declaration.
 	Revision   uint64 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
 	ShardCount uint64 `protobuf:"varint,7,opt,name=shard_count,json=shardCount,proto3" json:"shard_count,omitempty"`
-	// Who moves the data behind the entries when a shard moves: "external" where
-	// the owner of the keyspace does. Unset: nobody, so that no shard with entries
-	// moves.
+	// Who moves the data behind the entries when a shard moves: the host:port of a data
+	// mover (cairn.mover.v1), or "external" where the owner of the keyspace does. Unset:
+	// nobody, so that no shard moves with which a key's node would change. A change of it
+	// holds for moves that are under way too.
 	Mover         string `protobuf:"bytes,8,opt,name=mover,proto3" json:"mover,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -561,10 +614,13 @@ type Cluster struct {
 	// Empty: the development stack runs the index.
 	IndexReplicas []string `protobuf:"bytes,4,rep,name=index_replicas,json=indexReplicas,proto3" json:"index_replicas,omitempty"`
 	// At least one.
-	Nodes         []*Node `protobuf:"bytes,5,rep,name=nodes,proto3" json:"nodes,omitempty"`
-	Uid           string  `protobuf:"bytes,6,opt,name=uid,proto3" json:"uid,omitempty"`
-	Revision      uint64  `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`
-	ShardCount    uint64  `protobuf:"varint,8,opt,name=shard_count,json=shardCount,proto3" json:"shard_count,omitempty"`
+	Nodes      []*Node `protobuf:"bytes,5,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	Uid        string  `protobuf:"bytes,6,opt,name=uid,proto3" json:"uid,omitempty"`
+	Revision   uint64  `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`
+	ShardCount uint64  `protobuf:"varint,8,opt,name=shard_count,json=shardCount,proto3" json:"shard_count,omitempty"`
+	// How routers and the index find out which nodes don't answer. Those get no new
+	// entries, and readers are sent to an entry's other nodes.
+	Health        Cluster_Health `protobuf:"varint,9,opt,name=health,proto3,enum=cairn.v1.Cluster_Health" json:"health,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -653,6 +709,13 @@ func (x *Cluster) GetShardCount() uint64 {
 		return x.ShardCount
 	}
 	return 0
+}
+
+func (x *Cluster) GetHealth() Cluster_Health {
+	if x != nil {
+		return x.Health
+	}
+	return Cluster_HEALTH_UNSPECIFIED
 }
 
 // Node is a database server inside a cluster.
@@ -878,6 +941,12 @@ type Move struct {
 	// be asked.
 	Entries      *uint64 `protobuf:"varint,14,opt,name=entries,proto3,oneof" json:"entries,omitempty"`
 	EntriesTotal *uint64 `protobuf:"varint,15,opt,name=entries_total,json=entriesTotal,proto3,oneof" json:"entries_total,omitempty"`
+	// How many keys of them get another node, as far as is known: all, or none where the
+	// node map has the same servers on both sides.
+	KeysChangingNodes *uint64 `protobuf:"varint,18,opt,name=keys_changing_nodes,json=keysChangingNodes,proto3,oneof" json:"keys_changing_nodes,omitempty"`
+	// What the keyspace's data mover says; unset without one, or while it does not
+	// answer.
+	Data *DataProgress `protobuf:"bytes,19,opt,name=data,proto3" json:"data,omitempty"`
 	// Until when the former owner keeps what it had; unset where it does not.
 	KeptUntil     *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=kept_until,json=keptUntil,proto3" json:"kept_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1026,11 +1095,97 @@ func (x *Move) GetEntriesTotal() uint64 {
 	return 0
 }
 
+func (x *Move) GetKeysChangingNodes() uint64 {
+	if x != nil && x.KeysChangingNodes != nil {
+		return *x.KeysChangingNodes
+	}
+	return 0
+}
+
+func (x *Move) GetData() *DataProgress {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 func (x *Move) GetKeptUntil() *timestamppb.Timestamp {
 	if x != nil {
 		return x.KeptUntil
 	}
 	return nil
+}
+
+// DataProgress is how far the data behind a moving shard is.
+type DataProgress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Values that were copied, again or for the first time, and their bytes.
+	ValuesCopied uint64 `protobuf:"varint,1,opt,name=values_copied,json=valuesCopied,proto3" json:"values_copied,omitempty"`
+	BytesCopied  uint64 `protobuf:"varint,2,opt,name=bytes_copied,json=bytesCopied,proto3" json:"bytes_copied,omitempty"`
+	// Values that are known to be left.
+	ValuesLeft uint64 `protobuf:"varint,3,opt,name=values_left,json=valuesLeft,proto3" json:"values_left,omitempty"`
+	// The keys that the shard had when it was copied have all been handed over.
+	Complete      bool `protobuf:"varint,4,opt,name=complete,proto3" json:"complete,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataProgress) Reset() {
+	*x = DataProgress{}
+	mi := &file_cairn_v1_resources_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataProgress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataProgress) ProtoMessage() {}
+
+func (x *DataProgress) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_resources_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataProgress.ProtoReflect.Descriptor instead.
+func (*DataProgress) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *DataProgress) GetValuesCopied() uint64 {
+	if x != nil {
+		return x.ValuesCopied
+	}
+	return 0
+}
+
+func (x *DataProgress) GetBytesCopied() uint64 {
+	if x != nil {
+		return x.BytesCopied
+	}
+	return 0
+}
+
+func (x *DataProgress) GetValuesLeft() uint64 {
+	if x != nil {
+		return x.ValuesLeft
+	}
+	return 0
+}
+
+func (x *DataProgress) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
 }
 
 // View is a declared filter and sort over a keyspace's entries.
@@ -1069,7 +1224,7 @@ type View struct {
 
 func (x *View) Reset() {
 	*x = View{}
-	mi := &file_cairn_v1_resources_proto_msgTypes[7]
+	mi := &file_cairn_v1_resources_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1081,7 +1236,7 @@ func (x *View) String() string {
 func (*View) ProtoMessage() {}
 
 func (x *View) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_resources_proto_msgTypes[7]
+	mi := &file_cairn_v1_resources_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1094,7 +1249,7 @@ func (x *View) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use View.ProtoReflect.Descriptor instead.
 func (*View) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{7}
+	return file_cairn_v1_resources_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *View) GetName() string {
@@ -1242,7 +1397,7 @@ const file_cairn_v1_resources_proto_rawDesc = "" +
 	"\x03INT\x10\x02\x12\t\n" +
 	"\x05FLOAT\x10\x03\x12\b\n" +
 	"\x04BOOL\x10\x04\x12\r\n" +
-	"\tTIMESTAMP\x10\x05\"\xc9\x02\n" +
+	"\tTIMESTAMP\x10\x05\"\xb0\x03\n" +
 	"\aCluster\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12\x12\n" +
 	"\x04zone\x18\x02 \x01(\tR\x04zone\x12\x1b\n" +
@@ -1252,7 +1407,12 @@ const file_cairn_v1_resources_proto_rawDesc = "" +
 	"\x03uid\x18\x06 \x01(\tB\x03\xe0A\x03R\x03uid\x12\x1f\n" +
 	"\brevision\x18\a \x01(\x04B\x03\xe0A\x03R\brevision\x12$\n" +
 	"\vshard_count\x18\b \x01(\x04B\x03\xe0A\x03R\n" +
-	"shardCount:9\xeaA6\n" +
+	"shardCount\x120\n" +
+	"\x06health\x18\t \x01(\x0e2\x18.cairn.v1.Cluster.HealthR\x06health\"3\n" +
+	"\x06Health\x12\x16\n" +
+	"\x12HEALTH_UNSPECIFIED\x10\x00\x12\a\n" +
+	"\x03TCP\x10\x01\x12\b\n" +
+	"\x04GRPC\x10\x02:9\xeaA6\n" +
 	"\rcairn/Cluster\x12\x12clusters/{cluster}*\bclusters2\aclusterB\t\n" +
 	"\a_weight\"\xea\x01\n" +
 	"\x04Node\x12\x17\n" +
@@ -1282,7 +1442,7 @@ const file_cairn_v1_resources_proto_rawDesc = "" +
 	"cairn/MoveR\x04move:D\xeaAA\n" +
 	"\vcairn/Shard\x12#keyspaces/{keyspace}/shards/{shard}*\x06shards2\x05shardB\n" +
 	"\n" +
-	"\b_entries\"\xc2\x06\n" +
+	"\b_entries\"\xc5\a\n" +
 	"\x04Move\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12&\n" +
 	"\x05shard\x18\x02 \x01(\tB\x10\xfaA\r\n" +
@@ -1307,7 +1467,9 @@ const file_cairn_v1_resources_proto_rawDesc = "" +
 	"\n" +
 	"phase_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\tphaseTime\x12\x1d\n" +
 	"\aentries\x18\x0e \x01(\x04H\x00R\aentries\x88\x01\x01\x12(\n" +
-	"\rentries_total\x18\x0f \x01(\x04H\x01R\fentriesTotal\x88\x01\x01\x12>\n" +
+	"\rentries_total\x18\x0f \x01(\x04H\x01R\fentriesTotal\x88\x01\x01\x128\n" +
+	"\x13keys_changing_nodes\x18\x12 \x01(\x04B\x03\xe0A\x03H\x02R\x11keysChangingNodes\x88\x01\x01\x12/\n" +
+	"\x04data\x18\x13 \x01(\v2\x16.cairn.v1.DataProgressB\x03\xe0A\x03R\x04data\x12>\n" +
 	"\n" +
 	"kept_until\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\tkeptUntil\"\x7f\n" +
 	"\x05Phase\x12\x15\n" +
@@ -1324,7 +1486,14 @@ const file_cairn_v1_resources_proto_rawDesc = "" +
 	"cairn/Move\x12\fmoves/{move}*\x05moves2\x04moveB\n" +
 	"\n" +
 	"\b_entriesB\x10\n" +
-	"\x0e_entries_total\"\xe3\x04\n" +
+	"\x0e_entries_totalB\x16\n" +
+	"\x14_keys_changing_nodes\"\x93\x01\n" +
+	"\fDataProgress\x12#\n" +
+	"\rvalues_copied\x18\x01 \x01(\x04R\fvaluesCopied\x12!\n" +
+	"\fbytes_copied\x18\x02 \x01(\x04R\vbytesCopied\x12\x1f\n" +
+	"\vvalues_left\x18\x03 \x01(\x04R\n" +
+	"valuesLeft\x12\x1a\n" +
+	"\bcomplete\x18\x04 \x01(\bR\bcomplete\"\xe3\x04\n" +
 	"\x04View\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x122\n" +
 	"\bkeyspace\x18\x02 \x01(\tB\x16\xe0A\x02\xfaA\x10\n" +
@@ -1363,43 +1532,47 @@ func file_cairn_v1_resources_proto_rawDescGZIP() []byte {
 	return file_cairn_v1_resources_proto_rawDescData
 }
 
-var file_cairn_v1_resources_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_cairn_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_cairn_v1_resources_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_cairn_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_cairn_v1_resources_proto_goTypes = []any{
 	(Placement_Scheme)(0),         // 0: cairn.v1.Placement.Scheme
 	(Attribute_Type)(0),           // 1: cairn.v1.Attribute.Type
-	(Node_State)(0),               // 2: cairn.v1.Node.State
-	(Move_Phase)(0),               // 3: cairn.v1.Move.Phase
-	(View_State)(0),               // 4: cairn.v1.View.State
-	(*Keyspace)(nil),              // 5: cairn.v1.Keyspace
-	(*Placement)(nil),             // 6: cairn.v1.Placement
-	(*Attribute)(nil),             // 7: cairn.v1.Attribute
-	(*Cluster)(nil),               // 8: cairn.v1.Cluster
-	(*Node)(nil),                  // 9: cairn.v1.Node
-	(*Shard)(nil),                 // 10: cairn.v1.Shard
-	(*Move)(nil),                  // 11: cairn.v1.Move
-	(*View)(nil),                  // 12: cairn.v1.View
-	nil,                           // 13: cairn.v1.Keyspace.AttributesEntry
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(Cluster_Health)(0),           // 2: cairn.v1.Cluster.Health
+	(Node_State)(0),               // 3: cairn.v1.Node.State
+	(Move_Phase)(0),               // 4: cairn.v1.Move.Phase
+	(View_State)(0),               // 5: cairn.v1.View.State
+	(*Keyspace)(nil),              // 6: cairn.v1.Keyspace
+	(*Placement)(nil),             // 7: cairn.v1.Placement
+	(*Attribute)(nil),             // 8: cairn.v1.Attribute
+	(*Cluster)(nil),               // 9: cairn.v1.Cluster
+	(*Node)(nil),                  // 10: cairn.v1.Node
+	(*Shard)(nil),                 // 11: cairn.v1.Shard
+	(*Move)(nil),                  // 12: cairn.v1.Move
+	(*DataProgress)(nil),          // 13: cairn.v1.DataProgress
+	(*View)(nil),                  // 14: cairn.v1.View
+	nil,                           // 15: cairn.v1.Keyspace.AttributesEntry
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
 }
 var file_cairn_v1_resources_proto_depIdxs = []int32{
-	6,  // 0: cairn.v1.Keyspace.placement:type_name -> cairn.v1.Placement
-	13, // 1: cairn.v1.Keyspace.attributes:type_name -> cairn.v1.Keyspace.AttributesEntry
+	7,  // 0: cairn.v1.Keyspace.placement:type_name -> cairn.v1.Placement
+	15, // 1: cairn.v1.Keyspace.attributes:type_name -> cairn.v1.Keyspace.AttributesEntry
 	0,  // 2: cairn.v1.Placement.scheme:type_name -> cairn.v1.Placement.Scheme
 	1,  // 3: cairn.v1.Attribute.type:type_name -> cairn.v1.Attribute.Type
-	9,  // 4: cairn.v1.Cluster.nodes:type_name -> cairn.v1.Node
-	2,  // 5: cairn.v1.Node.state:type_name -> cairn.v1.Node.State
-	3,  // 6: cairn.v1.Move.phase:type_name -> cairn.v1.Move.Phase
-	14, // 7: cairn.v1.Move.create_time:type_name -> google.protobuf.Timestamp
-	14, // 8: cairn.v1.Move.phase_time:type_name -> google.protobuf.Timestamp
-	14, // 9: cairn.v1.Move.kept_until:type_name -> google.protobuf.Timestamp
-	4,  // 10: cairn.v1.View.state:type_name -> cairn.v1.View.State
-	7,  // 11: cairn.v1.Keyspace.AttributesEntry.value:type_name -> cairn.v1.Attribute
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	10, // 4: cairn.v1.Cluster.nodes:type_name -> cairn.v1.Node
+	2,  // 5: cairn.v1.Cluster.health:type_name -> cairn.v1.Cluster.Health
+	3,  // 6: cairn.v1.Node.state:type_name -> cairn.v1.Node.State
+	4,  // 7: cairn.v1.Move.phase:type_name -> cairn.v1.Move.Phase
+	16, // 8: cairn.v1.Move.create_time:type_name -> google.protobuf.Timestamp
+	16, // 9: cairn.v1.Move.phase_time:type_name -> google.protobuf.Timestamp
+	13, // 10: cairn.v1.Move.data:type_name -> cairn.v1.DataProgress
+	16, // 11: cairn.v1.Move.kept_until:type_name -> google.protobuf.Timestamp
+	5,  // 12: cairn.v1.View.state:type_name -> cairn.v1.View.State
+	8,  // 13: cairn.v1.Keyspace.AttributesEntry.value:type_name -> cairn.v1.Attribute
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_resources_proto_init() }
@@ -1416,8 +1589,8 @@ func file_cairn_v1_resources_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_resources_proto_rawDesc), len(file_cairn_v1_resources_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   9,
+			NumEnums:      6,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -90,7 +90,13 @@ type Selection struct {
 	Freshness *Freshness `protobuf:"bytes,3,opt,name=freshness,proto3" json:"freshness,omitempty"`
 	// Answer without the clusters that can't be reached, and name them in
 	// `missing`. Unset: such a cluster fails the call.
-	Partial       bool `protobuf:"varint,4,opt,name=partial,proto3" json:"partial,omitempty"`
+	Partial bool `protobuf:"varint,4,opt,name=partial,proto3" json:"partial,omitempty"`
+	// With `freshness.at_least`: answer from the very state that the token names where
+	// the answer has been kept, which those to questions with this are. So questions
+	// with one token have one consistent state, as long as the token of their answers
+	// is that token; a newer one says that it could not be had. A token that never
+	// changes gets answers that never do.
+	Pinned        bool `protobuf:"varint,5,opt,name=pinned,proto3" json:"pinned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -149,6 +155,13 @@ func (x *Selection) GetFreshness() *Freshness {
 func (x *Selection) GetPartial() bool {
 	if x != nil {
 		return x.Partial
+	}
+	return false
+}
+
+func (x *Selection) GetPinned() bool {
+	if x != nil {
+		return x.Pinned
 	}
 	return false
 }
@@ -1242,14 +1255,15 @@ var File_cairn_v1_views_proto protoreflect.FileDescriptor
 
 const file_cairn_v1_views_proto_rawDesc = "" +
 	"\n" +
-	"\x14cairn/v1/views.proto\x12\bcairn.v1\x1a\x14cairn/v1/types.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\"\x96\x01\n" +
+	"\x14cairn/v1/views.proto\x12\bcairn.v1\x1a\x14cairn/v1/types.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\"\xae\x01\n" +
 	"\tSelection\x12&\n" +
 	"\x04view\x18\x01 \x01(\tB\x12\xe0A\x02\xfaA\f\n" +
 	"\n" +
 	"cairn/ViewR\x04view\x12\x14\n" +
 	"\x05where\x18\x02 \x01(\tR\x05where\x121\n" +
 	"\tfreshness\x18\x03 \x01(\v2\x13.cairn.v1.FreshnessR\tfreshness\x12\x18\n" +
-	"\apartial\x18\x04 \x01(\bR\apartial\"T\n" +
+	"\apartial\x18\x04 \x01(\bR\apartial\x12\x16\n" +
+	"\x06pinned\x18\x05 \x01(\bR\x06pinned\"T\n" +
 	"\x0eMissingCluster\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12(\n" +
 	"\x05error\x18\x02 \x01(\v2\x12.google.rpc.StatusR\x05error\"\xe0\x01\n" +

@@ -3636,6 +3636,172 @@ func (x *StagedShardResponse) GetStaged() *Staged {
 	return nil
 }
 
+type MovedKeysRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Shard         *MovingShard           `protobuf:"bytes,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	Part          []byte                 `protobuf:"bytes,2,opt,name=part,proto3" json:"part,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MovedKeysRequest) Reset() {
+	*x = MovedKeysRequest{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MovedKeysRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MovedKeysRequest) ProtoMessage() {}
+
+func (x *MovedKeysRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MovedKeysRequest.ProtoReflect.Descriptor instead.
+func (*MovedKeysRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *MovedKeysRequest) GetShard() *MovingShard {
+	if x != nil {
+		return x.Shard
+	}
+	return nil
+}
+
+func (x *MovedKeysRequest) GetPart() []byte {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+type MovedKeysResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Keys          []*MovedKey            `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MovedKeysResponse) Reset() {
+	*x = MovedKeysResponse{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MovedKeysResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MovedKeysResponse) ProtoMessage() {}
+
+func (x *MovedKeysResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MovedKeysResponse.ProtoReflect.Descriptor instead.
+func (*MovedKeysResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *MovedKeysResponse) GetKeys() []*MovedKey {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+// MovedKey is a key with the nodes that it had where it came from and those that it
+// has here.
+type MovedKey struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           []byte                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	From          []uint32               `protobuf:"varint,2,rep,packed,name=from,proto3" json:"from,omitempty"`
+	To            []uint32               `protobuf:"varint,3,rep,packed,name=to,proto3" json:"to,omitempty"`
+	Gone          bool                   `protobuf:"varint,4,opt,name=gone,proto3" json:"gone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MovedKey) Reset() {
+	*x = MovedKey{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MovedKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MovedKey) ProtoMessage() {}
+
+func (x *MovedKey) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MovedKey.ProtoReflect.Descriptor instead.
+func (*MovedKey) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *MovedKey) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *MovedKey) GetFrom() []uint32 {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *MovedKey) GetTo() []uint32 {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *MovedKey) GetGone() bool {
+	if x != nil {
+		return x.Gone
+	}
+	return false
+}
+
 type Staged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Copied        uint64                 `protobuf:"varint,1,opt,name=copied,proto3" json:"copied,omitempty"`
@@ -3650,7 +3816,7 @@ type Staged struct {
 
 func (x *Staged) Reset() {
 	*x = Staged{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[51]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3662,7 +3828,7 @@ func (x *Staged) String() string {
 func (*Staged) ProtoMessage() {}
 
 func (x *Staged) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[51]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3675,7 +3841,7 @@ func (x *Staged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Staged.ProtoReflect.Descriptor instead.
 func (*Staged) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{51}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Staged) GetCopied() uint64 {
@@ -3729,7 +3895,7 @@ type DropShardRequest struct {
 
 func (x *DropShardRequest) Reset() {
 	*x = DropShardRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[52]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3741,7 +3907,7 @@ func (x *DropShardRequest) String() string {
 func (*DropShardRequest) ProtoMessage() {}
 
 func (x *DropShardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[52]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3754,7 +3920,7 @@ func (x *DropShardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropShardRequest.ProtoReflect.Descriptor instead.
 func (*DropShardRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{52}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *DropShardRequest) GetShard() *MovingShard {
@@ -3772,7 +3938,7 @@ type DropShardResponse struct {
 
 func (x *DropShardResponse) Reset() {
 	*x = DropShardResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[53]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3784,7 +3950,7 @@ func (x *DropShardResponse) String() string {
 func (*DropShardResponse) ProtoMessage() {}
 
 func (x *DropShardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[53]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3797,7 +3963,7 @@ func (x *DropShardResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropShardResponse.ProtoReflect.Descriptor instead.
 func (*DropShardResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{53}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{56}
 }
 
 type NoteRevisionRequest struct {
@@ -3809,7 +3975,7 @@ type NoteRevisionRequest struct {
 
 func (x *NoteRevisionRequest) Reset() {
 	*x = NoteRevisionRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[54]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3821,7 +3987,7 @@ func (x *NoteRevisionRequest) String() string {
 func (*NoteRevisionRequest) ProtoMessage() {}
 
 func (x *NoteRevisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[54]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3834,7 +4000,7 @@ func (x *NoteRevisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoteRevisionRequest.ProtoReflect.Descriptor instead.
 func (*NoteRevisionRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{54}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *NoteRevisionRequest) GetRevision() uint64 {
@@ -3852,7 +4018,7 @@ type NoteRevisionResponse struct {
 
 func (x *NoteRevisionResponse) Reset() {
 	*x = NoteRevisionResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[55]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3864,7 +4030,7 @@ func (x *NoteRevisionResponse) String() string {
 func (*NoteRevisionResponse) ProtoMessage() {}
 
 func (x *NoteRevisionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[55]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3877,7 +4043,7 @@ func (x *NoteRevisionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoteRevisionResponse.ProtoReflect.Descriptor instead.
 func (*NoteRevisionResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{55}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{58}
 }
 
 var File_cairn_index_v1_index_proto protoreflect.FileDescriptor
@@ -4159,7 +4325,17 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x12StagedShardRequest\x121\n" +
 	"\x05shard\x18\x01 \x01(\v2\x1b.cairn.index.v1.MovingShardR\x05shard\"E\n" +
 	"\x13StagedShardResponse\x12.\n" +
-	"\x06staged\x18\x01 \x01(\v2\x16.cairn.index.v1.StagedR\x06staged\"\xb7\x01\n" +
+	"\x06staged\x18\x01 \x01(\v2\x16.cairn.index.v1.StagedR\x06staged\"Y\n" +
+	"\x10MovedKeysRequest\x121\n" +
+	"\x05shard\x18\x01 \x01(\v2\x1b.cairn.index.v1.MovingShardR\x05shard\x12\x12\n" +
+	"\x04part\x18\x02 \x01(\fR\x04part\"A\n" +
+	"\x11MovedKeysResponse\x12,\n" +
+	"\x04keys\x18\x01 \x03(\v2\x18.cairn.index.v1.MovedKeyR\x04keys\"T\n" +
+	"\bMovedKey\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\x12\x12\n" +
+	"\x04from\x18\x02 \x03(\rR\x04from\x12\x0e\n" +
+	"\x02to\x18\x03 \x03(\rR\x02to\x12\x12\n" +
+	"\x04gone\x18\x04 \x01(\bR\x04gone\"\xb7\x01\n" +
 	"\x06Staged\x12\x16\n" +
 	"\x06copied\x18\x01 \x01(\x04R\x06copied\x12\x12\n" +
 	"\x04last\x18\x02 \x01(\fR\x04last\x12\x1a\n" +
@@ -4177,7 +4353,7 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x11LEVEL_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eLEVEL_EVENTUAL\x10\x01\x12\x12\n" +
 	"\x0eLEVEL_AT_LEAST\x10\x02\x12\x16\n" +
-	"\x12LEVEL_LINEARIZABLE\x10\x032\xb5\v\n" +
+	"\x12LEVEL_LINEARIZABLE\x10\x032\x87\f\n" +
 	"\x05Index\x12K\n" +
 	"\x06Locate\x12\x1d.cairn.index.v1.LocateRequest\x1a\x1e.cairn.index.v1.LocateResponse(\x010\x01\x12H\n" +
 	"\x05Write\x12\x1c.cairn.index.v1.WriteRequest\x1a\x1d.cairn.index.v1.WriteResponse(\x010\x01\x12N\n" +
@@ -4199,6 +4375,7 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\n" +
 	"StageShard\x12!.cairn.index.v1.StageShardRequest\x1a\".cairn.index.v1.StageShardResponse\x12V\n" +
 	"\vStagedShard\x12\".cairn.index.v1.StagedShardRequest\x1a#.cairn.index.v1.StagedShardResponse\x12P\n" +
+	"\tMovedKeys\x12 .cairn.index.v1.MovedKeysRequest\x1a!.cairn.index.v1.MovedKeysResponse\x12P\n" +
 	"\tDropShard\x12 .cairn.index.v1.DropShardRequest\x1a!.cairn.index.v1.DropShardResponse\x12Y\n" +
 	"\fNoteRevision\x12#.cairn.index.v1.NoteRevisionRequest\x1a$.cairn.index.v1.NoteRevisionResponseB$Z\"cairn/proto/cairn/index/v1;indexv1b\x06proto3"
 
@@ -4215,7 +4392,7 @@ func file_cairn_index_v1_index_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_index_v1_index_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
+var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
 var file_cairn_index_v1_index_proto_goTypes = []any{
 	(Level)(0),                   // 0: cairn.index.v1.Level
 	(*Read)(nil),                 // 1: cairn.index.v1.Read
@@ -4269,23 +4446,26 @@ var file_cairn_index_v1_index_proto_goTypes = []any{
 	(*StageShardResponse)(nil),   // 49: cairn.index.v1.StageShardResponse
 	(*StagedShardRequest)(nil),   // 50: cairn.index.v1.StagedShardRequest
 	(*StagedShardResponse)(nil),  // 51: cairn.index.v1.StagedShardResponse
-	(*Staged)(nil),               // 52: cairn.index.v1.Staged
-	(*DropShardRequest)(nil),     // 53: cairn.index.v1.DropShardRequest
-	(*DropShardResponse)(nil),    // 54: cairn.index.v1.DropShardResponse
-	(*NoteRevisionRequest)(nil),  // 55: cairn.index.v1.NoteRevisionRequest
-	(*NoteRevisionResponse)(nil), // 56: cairn.index.v1.NoteRevisionResponse
-	nil,                          // 57: cairn.index.v1.StatusResponse.NodeEntriesEntry
-	nil,                          // 58: cairn.index.v1.MovingShard.NodesEntry
-	(*status.Status)(nil),        // 59: google.rpc.Status
+	(*MovedKeysRequest)(nil),     // 52: cairn.index.v1.MovedKeysRequest
+	(*MovedKeysResponse)(nil),    // 53: cairn.index.v1.MovedKeysResponse
+	(*MovedKey)(nil),             // 54: cairn.index.v1.MovedKey
+	(*Staged)(nil),               // 55: cairn.index.v1.Staged
+	(*DropShardRequest)(nil),     // 56: cairn.index.v1.DropShardRequest
+	(*DropShardResponse)(nil),    // 57: cairn.index.v1.DropShardResponse
+	(*NoteRevisionRequest)(nil),  // 58: cairn.index.v1.NoteRevisionRequest
+	(*NoteRevisionResponse)(nil), // 59: cairn.index.v1.NoteRevisionResponse
+	nil,                          // 60: cairn.index.v1.StatusResponse.NodeEntriesEntry
+	nil,                          // 61: cairn.index.v1.MovingShard.NodesEntry
+	(*status.Status)(nil),        // 62: google.rpc.Status
 }
 var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	0,  // 0: cairn.index.v1.Read.level:type_name -> cairn.index.v1.Level
 	1,  // 1: cairn.index.v1.LocateRequest.read:type_name -> cairn.index.v1.Read
 	2,  // 2: cairn.index.v1.LocateRequest.joined:type_name -> cairn.index.v1.LocateRequest
-	59, // 3: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
+	62, // 3: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
 	3,  // 4: cairn.index.v1.LocateResponse.joined:type_name -> cairn.index.v1.LocateResponse
 	4,  // 5: cairn.index.v1.WriteRequest.joined:type_name -> cairn.index.v1.WriteRequest
-	59, // 6: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
+	62, // 6: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
 	5,  // 7: cairn.index.v1.WriteResponse.joined:type_name -> cairn.index.v1.WriteResponse
 	1,  // 8: cairn.index.v1.AskViewRequest.read:type_name -> cairn.index.v1.Read
 	7,  // 9: cairn.index.v1.AskViewRequest.page:type_name -> cairn.index.v1.PageQuestion
@@ -4297,7 +4477,7 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	6,  // 15: cairn.index.v1.AskViewRequest.joined:type_name -> cairn.index.v1.AskViewRequest
 	8,  // 16: cairn.index.v1.PageQuestion.order_by:type_name -> cairn.index.v1.SortField
 	8,  // 17: cairn.index.v1.RankQuestion.order_by:type_name -> cairn.index.v1.SortField
-	59, // 18: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
+	62, // 18: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
 	15, // 19: cairn.index.v1.AskViewResponse.page:type_name -> cairn.index.v1.PageAnswer
 	16, // 20: cairn.index.v1.AskViewResponse.groups:type_name -> cairn.index.v1.GroupsAnswer
 	17, // 21: cairn.index.v1.AskViewResponse.aggregate:type_name -> cairn.index.v1.AggregateAnswer
@@ -4306,14 +4486,14 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	19, // 24: cairn.index.v1.MembershipAnswer.decisions:type_name -> cairn.index.v1.Decision
 	1,  // 25: cairn.index.v1.ExportViewRequest.read:type_name -> cairn.index.v1.Read
 	1,  // 26: cairn.index.v1.ListRequest.read:type_name -> cairn.index.v1.Read
-	57, // 27: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
+	60, // 27: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
 	34, // 28: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
 	33, // 29: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
 	34, // 30: cairn.index.v1.StatusResponse.arriving:type_name -> cairn.index.v1.ShardEntries
 	34, // 31: cairn.index.v1.StatusResponse.withheld:type_name -> cairn.index.v1.ShardEntries
 	34, // 32: cairn.index.v1.StatusResponse.kept:type_name -> cairn.index.v1.ShardEntries
 	32, // 33: cairn.index.v1.IdentifyResponse.members:type_name -> cairn.index.v1.Member
-	58, // 34: cairn.index.v1.MovingShard.nodes:type_name -> cairn.index.v1.MovingShard.NodesEntry
+	61, // 34: cairn.index.v1.MovingShard.nodes:type_name -> cairn.index.v1.MovingShard.NodesEntry
 	36, // 35: cairn.index.v1.VerifyShardResponse.kept:type_name -> cairn.index.v1.ShardDigest
 	36, // 36: cairn.index.v1.VerifyShardResponse.counted:type_name -> cairn.index.v1.ShardDigest
 	35, // 37: cairn.index.v1.CopyShardRequest.shard:type_name -> cairn.index.v1.MovingShard
@@ -4324,52 +4504,56 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	47, // 42: cairn.index.v1.ShardFenceResponse.fence:type_name -> cairn.index.v1.FenceState
 	36, // 43: cairn.index.v1.FenceState.digest:type_name -> cairn.index.v1.ShardDigest
 	35, // 44: cairn.index.v1.StageShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	52, // 45: cairn.index.v1.StageShardResponse.staged:type_name -> cairn.index.v1.Staged
+	55, // 45: cairn.index.v1.StageShardResponse.staged:type_name -> cairn.index.v1.Staged
 	35, // 46: cairn.index.v1.StagedShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	52, // 47: cairn.index.v1.StagedShardResponse.staged:type_name -> cairn.index.v1.Staged
-	36, // 48: cairn.index.v1.Staged.digest:type_name -> cairn.index.v1.ShardDigest
-	35, // 49: cairn.index.v1.DropShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	2,  // 50: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
-	4,  // 51: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
-	6,  // 52: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
-	20, // 53: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
-	22, // 54: cairn.index.v1.Index.Backup:input_type -> cairn.index.v1.BackupRequest
-	24, // 55: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
-	26, // 56: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
-	28, // 57: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
-	30, // 58: cairn.index.v1.Index.Identify:input_type -> cairn.index.v1.IdentifyRequest
-	39, // 59: cairn.index.v1.Index.CopyShard:input_type -> cairn.index.v1.CopyShardRequest
-	41, // 60: cairn.index.v1.Index.TailShard:input_type -> cairn.index.v1.TailShardRequest
-	43, // 61: cairn.index.v1.Index.FenceShard:input_type -> cairn.index.v1.FenceShardRequest
-	45, // 62: cairn.index.v1.Index.ShardFence:input_type -> cairn.index.v1.ShardFenceRequest
-	37, // 63: cairn.index.v1.Index.VerifyShard:input_type -> cairn.index.v1.VerifyShardRequest
-	48, // 64: cairn.index.v1.Index.StageShard:input_type -> cairn.index.v1.StageShardRequest
-	50, // 65: cairn.index.v1.Index.StagedShard:input_type -> cairn.index.v1.StagedShardRequest
-	53, // 66: cairn.index.v1.Index.DropShard:input_type -> cairn.index.v1.DropShardRequest
-	55, // 67: cairn.index.v1.Index.NoteRevision:input_type -> cairn.index.v1.NoteRevisionRequest
-	3,  // 68: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
-	5,  // 69: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
-	14, // 70: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
-	21, // 71: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
-	23, // 72: cairn.index.v1.Index.Backup:output_type -> cairn.index.v1.BackupResponse
-	25, // 73: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
-	27, // 74: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
-	29, // 75: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
-	31, // 76: cairn.index.v1.Index.Identify:output_type -> cairn.index.v1.IdentifyResponse
-	40, // 77: cairn.index.v1.Index.CopyShard:output_type -> cairn.index.v1.CopyShardResponse
-	42, // 78: cairn.index.v1.Index.TailShard:output_type -> cairn.index.v1.TailShardResponse
-	44, // 79: cairn.index.v1.Index.FenceShard:output_type -> cairn.index.v1.FenceShardResponse
-	46, // 80: cairn.index.v1.Index.ShardFence:output_type -> cairn.index.v1.ShardFenceResponse
-	38, // 81: cairn.index.v1.Index.VerifyShard:output_type -> cairn.index.v1.VerifyShardResponse
-	49, // 82: cairn.index.v1.Index.StageShard:output_type -> cairn.index.v1.StageShardResponse
-	51, // 83: cairn.index.v1.Index.StagedShard:output_type -> cairn.index.v1.StagedShardResponse
-	54, // 84: cairn.index.v1.Index.DropShard:output_type -> cairn.index.v1.DropShardResponse
-	56, // 85: cairn.index.v1.Index.NoteRevision:output_type -> cairn.index.v1.NoteRevisionResponse
-	68, // [68:86] is the sub-list for method output_type
-	50, // [50:68] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	55, // 47: cairn.index.v1.StagedShardResponse.staged:type_name -> cairn.index.v1.Staged
+	35, // 48: cairn.index.v1.MovedKeysRequest.shard:type_name -> cairn.index.v1.MovingShard
+	54, // 49: cairn.index.v1.MovedKeysResponse.keys:type_name -> cairn.index.v1.MovedKey
+	36, // 50: cairn.index.v1.Staged.digest:type_name -> cairn.index.v1.ShardDigest
+	35, // 51: cairn.index.v1.DropShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	2,  // 52: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
+	4,  // 53: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
+	6,  // 54: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
+	20, // 55: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
+	22, // 56: cairn.index.v1.Index.Backup:input_type -> cairn.index.v1.BackupRequest
+	24, // 57: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
+	26, // 58: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
+	28, // 59: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
+	30, // 60: cairn.index.v1.Index.Identify:input_type -> cairn.index.v1.IdentifyRequest
+	39, // 61: cairn.index.v1.Index.CopyShard:input_type -> cairn.index.v1.CopyShardRequest
+	41, // 62: cairn.index.v1.Index.TailShard:input_type -> cairn.index.v1.TailShardRequest
+	43, // 63: cairn.index.v1.Index.FenceShard:input_type -> cairn.index.v1.FenceShardRequest
+	45, // 64: cairn.index.v1.Index.ShardFence:input_type -> cairn.index.v1.ShardFenceRequest
+	37, // 65: cairn.index.v1.Index.VerifyShard:input_type -> cairn.index.v1.VerifyShardRequest
+	48, // 66: cairn.index.v1.Index.StageShard:input_type -> cairn.index.v1.StageShardRequest
+	50, // 67: cairn.index.v1.Index.StagedShard:input_type -> cairn.index.v1.StagedShardRequest
+	52, // 68: cairn.index.v1.Index.MovedKeys:input_type -> cairn.index.v1.MovedKeysRequest
+	56, // 69: cairn.index.v1.Index.DropShard:input_type -> cairn.index.v1.DropShardRequest
+	58, // 70: cairn.index.v1.Index.NoteRevision:input_type -> cairn.index.v1.NoteRevisionRequest
+	3,  // 71: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
+	5,  // 72: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
+	14, // 73: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
+	21, // 74: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
+	23, // 75: cairn.index.v1.Index.Backup:output_type -> cairn.index.v1.BackupResponse
+	25, // 76: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
+	27, // 77: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
+	29, // 78: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
+	31, // 79: cairn.index.v1.Index.Identify:output_type -> cairn.index.v1.IdentifyResponse
+	40, // 80: cairn.index.v1.Index.CopyShard:output_type -> cairn.index.v1.CopyShardResponse
+	42, // 81: cairn.index.v1.Index.TailShard:output_type -> cairn.index.v1.TailShardResponse
+	44, // 82: cairn.index.v1.Index.FenceShard:output_type -> cairn.index.v1.FenceShardResponse
+	46, // 83: cairn.index.v1.Index.ShardFence:output_type -> cairn.index.v1.ShardFenceResponse
+	38, // 84: cairn.index.v1.Index.VerifyShard:output_type -> cairn.index.v1.VerifyShardResponse
+	49, // 85: cairn.index.v1.Index.StageShard:output_type -> cairn.index.v1.StageShardResponse
+	51, // 86: cairn.index.v1.Index.StagedShard:output_type -> cairn.index.v1.StagedShardResponse
+	53, // 87: cairn.index.v1.Index.MovedKeys:output_type -> cairn.index.v1.MovedKeysResponse
+	57, // 88: cairn.index.v1.Index.DropShard:output_type -> cairn.index.v1.DropShardResponse
+	59, // 89: cairn.index.v1.Index.NoteRevision:output_type -> cairn.index.v1.NoteRevisionResponse
+	71, // [71:90] is the sub-list for method output_type
+	52, // [52:71] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_cairn_index_v1_index_proto_init() }
@@ -4398,7 +4582,7 @@ func file_cairn_index_v1_index_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_index_v1_index_proto_rawDesc), len(file_cairn_index_v1_index_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   58,
+			NumMessages:   61,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

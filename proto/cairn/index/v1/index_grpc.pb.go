@@ -35,6 +35,7 @@ const (
 	Index_VerifyShard_FullMethodName  = "/cairn.index.v1.Index/VerifyShard"
 	Index_StageShard_FullMethodName   = "/cairn.index.v1.Index/StageShard"
 	Index_StagedShard_FullMethodName  = "/cairn.index.v1.Index/StagedShard"
+	Index_MovedKeys_FullMethodName    = "/cairn.index.v1.Index/MovedKeys"
 	Index_DropShard_FullMethodName    = "/cairn.index.v1.Index/DropShard"
 	Index_NoteRevision_FullMethodName = "/cairn.index.v1.Index/NoteRevision"
 )
@@ -79,6 +80,8 @@ type IndexClient interface {
 	// is staged, DropShard forgets it.
 	StageShard(ctx context.Context, in *StageShardRequest, opts ...grpc.CallOption) (*StageShardResponse, error)
 	StagedShard(ctx context.Context, in *StagedShardRequest, opts ...grpc.CallOption) (*StagedShardResponse, error)
+	// The keys of a part that was taken in, with their nodes.
+	MovedKeys(ctx context.Context, in *MovedKeysRequest, opts ...grpc.CallOption) (*MovedKeysResponse, error)
 	DropShard(ctx context.Context, in *DropShardRequest, opts ...grpc.CallOption) (*DropShardResponse, error)
 	// NoteRevision has the log note a map revision at once.
 	NoteRevision(ctx context.Context, in *NoteRevisionRequest, opts ...grpc.CallOption) (*NoteRevisionResponse, error)
@@ -297,6 +300,16 @@ func (c *indexClient) StagedShard(ctx context.Context, in *StagedShardRequest, o
 	return out, nil
 }
 
+func (c *indexClient) MovedKeys(ctx context.Context, in *MovedKeysRequest, opts ...grpc.CallOption) (*MovedKeysResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(MovedKeysResponse)
+	err := c.cc.Invoke(ctx, Index_MovedKeys_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *indexClient) DropShard(ctx context.Context, in *DropShardRequest, opts ...grpc.CallOption) (*DropShardResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DropShardResponse)
@@ -357,6 +370,8 @@ type IndexServer interface {
 	// is staged, DropShard forgets it.
 	StageShard(context.Context, *StageShardRequest) (*StageShardResponse, error)
 	StagedShard(context.Context, *StagedShardRequest) (*StagedShardResponse, error)
+	// The keys of a part that was taken in, with their nodes.
+	MovedKeys(context.Context, *MovedKeysRequest) (*MovedKeysResponse, error)
 	DropShard(context.Context, *DropShardRequest) (*DropShardResponse, error)
 	// NoteRevision has the log note a map revision at once.
 	NoteRevision(context.Context, *NoteRevisionRequest) (*NoteRevisionResponse, error)
@@ -417,6 +432,9 @@ func (UnimplementedIndexServer) StageShard(context.Context, *StageShardRequest) 
 }
 func (UnimplementedIndexServer) StagedShard(context.Context, *StagedShardRequest) (*StagedShardResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method StagedShard not implemented")
+}
+func (UnimplementedIndexServer) MovedKeys(context.Context, *MovedKeysRequest) (*MovedKeysResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method MovedKeys not implemented")
 }
 func (UnimplementedIndexServer) DropShard(context.Context, *DropShardRequest) (*DropShardResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DropShard not implemented")
@@ -672,6 +690,24 @@ func _Index_StagedShard_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Index_MovedKeys_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MovedKeysRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IndexServer).MovedKeys(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Index_MovedKeys_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IndexServer).MovedKeys(ctx, req.(*MovedKeysRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Index_DropShard_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DropShardRequest)
 	if err := dec(in); err != nil {
@@ -750,6 +786,10 @@ var Index_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "StagedShard",
 			Handler:    _Index_StagedShard_Handler,
+		},
+		{
+			MethodName: "MovedKeys",
+			Handler:    _Index_MovedKeys_Handler,
 		},
 		{
 			MethodName: "DropShard",

@@ -56,6 +56,32 @@ func (s *Staged) Decode() cairn.Staged {
 	}
 }
 
+// EncodeMovedKeys and MovedKeysResponse.Decode are opposites.
+func EncodeMovedKeys(keys []cairn.MovedKey) *MovedKeysResponse {
+	out := &MovedKeysResponse{Keys: make([]*MovedKey, len(keys))}
+	for i := range keys {
+		k := &keys[i]
+		out.Keys[i] = &MovedKey{Key: k.Key, From: numbers[uint32](k.From), To: numbers[uint32](k.To), Gone: k.Gone}
+	}
+	return out
+}
+
+// Decode is described at EncodeMovedKeys.
+func (m *MovedKeysResponse) Decode() []cairn.MovedKey {
+	out := make([]cairn.MovedKey, len(m.GetKeys()))
+	for i, k := range m.GetKeys() {
+		out[i] = cairn.MovedKey{Key: k.GetKey(), From: numbers[cairn.NodeID](k.GetFrom()), To: numbers[cairn.NodeID](k.GetTo()), Gone: k.GetGone()}
+	}
+	return out
+}
+
+func numbers[To, From ~uint32](from []From) (to []To) {
+	for _, n := range from {
+		to = append(to, To(n))
+	}
+	return to
+}
+
 func encodeDigest(d cairn.Digest) *ShardDigest { return &ShardDigest{Entries: d.Entries, Sum: d.Sum} }
 
 func (d *ShardDigest) decode() cairn.Digest {

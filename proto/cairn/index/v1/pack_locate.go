@@ -16,6 +16,21 @@ func AppendKeys(out []byte, keys []cairn.Key) []byte {
 	return out
 }
 
+// mostJoined is how many keys JoinKeys has together at most, so that their count
+// keeps its one byte.
+const mostJoined = 127
+
+// JoinKeys adds the keys of one blob to another's, which it may change, behind at
+// keys that were there. Where they would be too many it does nothing.
+func JoinKeys(into, keys []byte) (joined []byte, at int, ok bool) {
+	if len(into) == 0 || len(keys) == 0 || int(into[0])+int(keys[0]) > mostJoined {
+		return into, 0, false
+	}
+	at = int(into[0])
+	into[0] += keys[0]
+	return append(into, keys[1:]...), at, true
+}
+
 // DecodeKeys appends what AppendKeys packed to keys. They are slices of blob.
 // It fails with KindCorrupt where blob is broken, and with KindInvalid
 // (BATCH_TOO_LARGE) for more than cairn.MaxBatch keys.

@@ -3,6 +3,7 @@ package indexv1_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -114,6 +115,25 @@ func roundTrip[T any](t *testing.T, generator *rapid.Generator[T], pack func([]b
 }
 
 func TestKeys(t *testing.T) { roundTrip(t, genKey, indexv1.AppendKeys, indexv1.DecodeKeys) }
+
+// TestJoinedKeysAreAllKeys joins the keys of requests, up to the bound.
+func TestJoinedKeysAreAllKeys(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a := rapid.SliceOfN(genKey, 0, 130).Draw(t, "a")
+		b := rapid.SliceOfN(genKey, 0, 130).Draw(t, "b")
+		joined, at, ok := indexv1.JoinKeys(indexv1.AppendKeys(nil, a), indexv1.AppendKeys(nil, b))
+		want := a
+		if ok != (len(a)+len(b) <= 127) {
+			t.Fatalf("%d and %d keys: %t", len(a), len(b), ok)
+		} else if ok {
+			want = append(slices.Clone(a), b...)
+		}
+		got, err := indexv1.DecodeKeys(joined, nil)
+		if err != nil || ok && at != len(a) || !slices.EqualFunc(got, want, func(x, y cairn.Key) bool { return x.Compare(y) == 0 }) {
+			t.Fatalf("%q at %d, %v; want %q", got, at, err, want)
+		}
+	})
+}
 
 func TestMutations(t *testing.T) {
 	roundTrip(t, genMutation, indexv1.AppendMutations, indexv1.DecodeMutations)

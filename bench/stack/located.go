@@ -1,0 +1,69 @@
+package stack
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"cairn"
+	cairnv1 "cairn/proto/cairn/v1"
+	"cairn/router"
+)
+
+// BatchLocator is who locates, batches too: a router in this process, or a client of one
+// elsewhere.
+type BatchLocator interface {
+	Locate(ctx context.Context, keyspace string, key cairn.Key, read cairn.Reading) (cairn.Location, cairn.Token, error)
+	BatchLocate(ctx context.Context, keyspace string, keys []cairn.Key, read cairn.Reading) ([]cairn.Location, cairn.Token, error)
+}
+
+// Locator is the router of this process, or a client of the other.
+func (s *Durable) Locator(embedded bool) BatchLocator {
+	if embedded {
+		return s.router
+	}
+	return s.client
+}
+
+// Router is the router of this process.
+func (s *Durable) Router() *router.Router { return s.router }
+
+// Declare declares views over the stack's keyspace and waits until they serve.
+func (s *Durable) Declare(ctx context.Context, views ...*cairnv1.View) error {
+	return declare(ctx, s.admin, views)
+}
+
+// Fill puts the first entries, without attributes, into the stack and lets it
+// settle.
+func (s *Durable) Fill(ctx context.Context, entries int, settle time.Duration) error {
+	return s.FillWith(ctx, entries, settle, put)
+}
+
+// FillWith puts entries made of the first numbers into the stack and lets it
+// settle.
+func (s *Durable) FillWith(ctx context.Context, entries int, settle time.Duration, writeOf func(n int) cairn.Write) error {
+	if err := fill(ctx, s.router, entries, writeOf); err != nil {
+		return err
+	}
+	return settled(ctx, settle, func(ctx context.Context) (applied, checkpointed uint64, err error) {
+		status, err := s.client.Admin().GetIndexStatus(ctx, &cairnv1.GetIndexStatusRequest{Cluster: "clusters/" + clusterName})
+		return status.GetAppliedIndex(), status.GetCheckpointIndex(), err
+	})
+}
+
+// IndexUsage is what the first replica has resident, pages of its mapped file
+// included, and what its files have on disk, in bytes.
+func (s *Durable) IndexUsage() (memory, disk int64, err error) {
+	return usageOf(s.index, filepath.Join(s.deployment.folder, indexFolder(0)))
+}
+
+// PIDs are the processes that a locate goes through: the index and, if it is
+// not this process, the router.
+func (s *Durable) PIDs(embedded bool) []int {
+	pids := []int{s.index.PID()}
+	if !embedded {
+		processes := s.deployment.processes
+		pids = append(pids, processes[len(processes)-1].PID()) // it was started last
+	}
+	return pids
+}

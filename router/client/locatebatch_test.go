@@ -1,0 +1,88 @@
+package client
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"cairn"
+)
+
+// TestLocatesArePackedWithTheirFellows packs any locates: each is in one batch, once,
+// with nobody who asks otherwise, within the bounds, and by the first one's time.
+func TestLocatesArePackedWithTheirFellows(t *testing.T) {
+	var packer locatePacker
+	rapid.Check(t, func(t *rapid.T) {
+		packer.reset()
+		begin := time.Now()
+		where := map[*locate]*locateBatch{}
+		for range rapid.IntRange(0, 20).Draw(t, "kinds") {
+			kind := locate{
+				fellows: fellows{
+					keyspace: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "keyspace"), level: cairn.AtLeast,
+					token: rapid.SampledFrom([]string{"", "t"}).Draw(t, "token"), withAttributes: rapid.Bool().Draw(t, "attributes"),
+				},
+				key:      bytes.Repeat([]byte{rapid.Byte().Draw(t, "key")}, rapid.SampledFrom([]int{1, 20, cairn.MaxKeyLength}).Draw(t, "length")),
+				deadline: begin.Add(time.Duration(rapid.IntRange(1, 100).Draw(t, "left")) * time.Second),
+			}
+			for range rapid.SampledFrom([]int{1, 3, 100, 1100}).Draw(t, "count") {
+				c := kind
+				packer.add(&c)
+				where[&c] = nil
+			}
+		}
+		for _, b := range packer.batches {
+			size := 0
+			for i, c := range b.locates {
+				if at, known := where[c]; !known || at != nil {
+					t.Fatalf("a locate in two batches, or in none's name")
+				}
+				where[c] = b
+				key := b.request.GetBatch().GetKeys()[i]
+				if c.fellows != b.fellows || !bytes.Equal(c.key, key) || c.deadline.Before(b.deadline) {
+					t.Fatalf("%+v is in the batch of %+v as %x", c, b.fellows, key)
+				}
+				size += len(key)
+			}
+			most := mostLocates
+			if b.fellows.withAttributes {
+				most = mostFullLocates
+			}
+			if len(b.locates) == 0 || len(b.locates) > most || size > mostLocateBytes || b.left != len(b.locates) {
+				t.Fatalf("%d locates of %d bytes, %d left", len(b.locates), size, b.left)
+			}
+		}
+		for c, b := range where {
+			if b == nil {
+				t.Fatalf("%+v is in no batch", c)
+			}
+		}
+	})
+}
+
+// TestNothingIsKeptForWhoHasLeft has callers leave before and after they are sent.
+func TestNothingIsKeptForWhoHasLeft(t *testing.T) {
+	s := &locateSession{wake: make(chan struct{}, 1), pending: map[uint64]*locateBatch{}}
+	locates := make([]*locate, 4)
+	for i := range locates {
+		locates[i] = &locate{key: cairn.Key{1}}
+		s.add(locates[i])
+	}
+	s.abandon(locates[0])
+	if len(s.queue) != 3 {
+		t.Errorf("%d are queued", len(s.queue))
+	}
+	var packer locatePacker
+	s.take(&packer)
+	for i, c := range locates[1:] {
+		if len(s.pending) != 1 {
+			t.Errorf("%d batches are waited for after %d of three have left", len(s.pending), i)
+		}
+		s.abandon(c)
+	}
+	if len(s.pending) != 0 || len(s.queue) != 0 {
+		t.Errorf("%d batches are waited for, %d locates queued", len(s.pending), len(s.queue))
+	}
+}
