@@ -149,3 +149,8 @@ func InField(field string, err error) error {
 	inner.Field = field
 	return &inner
 }
+
+// ReasonClusterUnreachable is the reason of a request that a router refused at once, as
+// no replica of a cluster's index has been in reach for some seconds. To try again soon
+// is no use.
+const ReasonClusterUnreachable = "CLUSTER_UNREACHABLE"

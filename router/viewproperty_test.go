@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -38,6 +39,7 @@ func (w *viewWorld) Replace(*rapid.T) { w.replaceView() }
 func (w *viewWorld) GoDown(*rapid.T) {
 	if rapid.Bool().Draw(w.T, "heal") {
 		clear(w.down)
+		time.Sleep(time.Second) // one that was out of reach for long is not asked at once
 		return
 	}
 	clusters := w.bed.Map().Catalog().Clusters()

@@ -132,7 +132,12 @@ func again(ctx context.Context, refusal *cairn.Error, try int) bool {
 	if refusal.Kind == cairn.KindExhausted && refusal.RetryAfter > 0 {
 		return wait(ctx, refusal.RetryAfter+rand.N(refusal.RetryAfter/2+1))
 	}
-	return refusal.Kind == cairn.KindUnavailable && pause(ctx, try)
+	return passes(refusal) && pause(ctx, try)
+}
+
+// passes tells whether a server that is not there may soon be.
+func passes(refusal *cairn.Error) bool {
+	return refusal.Kind == cairn.KindUnavailable && refusal.Reason != cairn.ReasonClusterUnreachable
 }
 
 // read makes a call that may be repeated: again while there is no server, or it has
