@@ -109,7 +109,7 @@ var importTable = map[string]may{
 		modules:  []string{"golang.org/x/sync"},
 	},
 	"router/server": {
-		packages: []string{".", "router", "router/admin", "shardmap", "shardmap/catalog", "shardmap/plan", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
+		packages: []string{".", "router", "router/admin", "router/admit", "shardmap", "shardmap/catalog", "shardmap/plan", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
 		modules:  []string{grpcModule, protobufModule, genproto, "golang.org/x/sync", "golang.org/x/time"},
 	},
 	"router/client": {

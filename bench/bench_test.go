@@ -32,6 +32,7 @@ func TestWorkloads(t *testing.T) {
 		{"bulk -bulk 20000", "ratio Locate/writes="},
 		{"replicas", "Replicas/killed: none of "},
 		{"views", "BenchmarkViews/GroupWhere-"},
+		{"overload -flood 300ms", "Overload/healthy again after"},
 		{"map -followers 5 -changes 10", "since etcd had answered: p50"},
 		{"growth -most-entries 1 -most-shards 100", "ratio Growth/shards=100/router=process / 10 shards: "},
 		{"balance -clusters 20 -rounds 12", "# growth: "},

@@ -12,6 +12,7 @@
 //	go run ./bench moves             1,000 moves of shards under 64 callers, and of larger ones
 //	go run ./bench map               a change of the map, until the last of 100 routers has it
 //	go run ./bench views             questions about views of 1M entries, 16 callers
+//	go run ./bench overload          three times as many questions as can be answered, for a minute
 //	go run ./bench balance           plans of the shard map beside consistent hashing, simulated
 //	go run ./bench growth            a locate as entries and shards become more
 //	go run ./bench constants         what an entry, a view, a locate and a put cost

@@ -1,4 +1,4 @@
-// Package admit keeps the queue before an index so short that who is let in is
+// Package admit keeps the queue before a server so short that who is let in is
 // answered in time.
 //
 // A server that is asked more than it can do answers nobody in the end: all wait for

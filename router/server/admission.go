@@ -2,7 +2,6 @@ package server
 
 import (
 	"net"
-	"strings"
 	"sync"
 	"time"
 
@@ -115,24 +114,6 @@ func limitedAs(caller Caller) string {
 		}
 	}
 	return caller.Name()
-}
-
-// limited are the services whose calls are limited. Admin, Changes and what is not
-// Cairn's, such as health checks, are let in always: an operator must get at a router
-// that is overrun, and a watch is one call for as long as it lasts.
-var limited = []string{
-	"/" + cairnv1.Locator_ServiceDesc.ServiceName + "/",
-	"/" + cairnv1.Writer_ServiceDesc.ServiceName + "/",
-	"/" + cairnv1.Views_ServiceDesc.ServiceName + "/",
-}
-
-func isLimited(method string) bool {
-	for _, service := range limited {
-		if strings.HasPrefix(method, service) {
-			return true
-		}
-	}
-	return false
 }
 
 // thingsIn is how many keys or writes a request has, 1 for any other.

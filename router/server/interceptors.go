@@ -37,12 +37,12 @@ func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 			return nil, asStatus(err)
 		}
 	}
-	if isLimited(info.FullMethod) {
-		leave, err := s.config.Admission.enter(limitedAs(CallerFrom(ctx)), thingsIn(req))
+	if gate := s.gates.of(info.FullMethod); gate != nil {
+		leave, err := s.letIn(ctx, gate, thingsIn(req), timeOf(ctx))
 		if err != nil {
 			return nil, asStatus(err)
 		}
-		defer leave()
+		defer func() { leave(err == nil) }()
 	}
 	ctx, cancel := s.bound(ctx, info.FullMethod)
 	defer cancel()

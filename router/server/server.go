@@ -49,6 +49,7 @@ type Config struct {
 // Server is the public gRPC edge.
 type Server struct {
 	config Config
+	gates  gates
 }
 
 // New makes a Server. It fails with KindInvalid without a Router.
@@ -71,7 +72,7 @@ func New(config Config) (*Server, error) {
 	if config.Timeout == 0 {
 		config.Timeout = router.DefaultTimeout
 	}
-	return &Server{config}, nil
+	return &Server{config: config, gates: gates{began: time.Now()}}, nil
 }
 
 // Options are what a grpc.Server for Register must be made with.
