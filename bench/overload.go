@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"cairn"
 	"cairn/bench/load"
 	"cairn/bench/spawn"
 	"cairn/bench/views"
@@ -67,7 +68,7 @@ func overloaded(ctx context.Context, s settings) (err error) {
 	fmt.Fprintf(s.out, "# %d callers who wait for their answers get %.0f/s, p99 %v; indexes and router have had %d MiB resident\n",
 		overloadCallers, well.Rate(), well.Quantile(0.99), before)
 
-	flood := load.Flood(ctx, ask, overload*well.Rate(), 1, s.flood, overloadPatience)
+	flood := load.Flood(ctx, ask, cairn.ReasonOf, overload*well.Rate(), 1, s.flood, overloadPatience)
 	after, err := peaks(c.PIDs())
 	if err != nil {
 		return err
@@ -75,7 +76,7 @@ func overloaded(ctx context.Context, s settings) (err error) {
 	fmt.Fprintf(s.out, "# %d times that for %v: %d came, %d were answered within %v, others: %v; resident at the most %d MiB\n",
 		overload, s.flood, flood.Calls, flood.Answered, overloadPatience, flood.Failed, after)
 
-	rest := load.Flood(ctx, ask, calm*well.Rate(), 2, 10*time.Second, overloadPatience)
+	rest := load.Flood(ctx, ask, cairn.ReasonOf, calm*well.Rate(), 2, 10*time.Second, overloadPatience)
 	fmt.Fprintf(s.out, "# half of it then: %d came, %d were answered, others: %v\n", rest.Calls, rest.Answered, rest.Failed)
 	share, reached := flood.Rate()/well.Rate(), "reached"
 	if share < goodput {

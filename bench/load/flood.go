@@ -4,15 +4,13 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"cairn"
 )
 
 // Flooded is what became of calls that came whether or not those before were
 // answered.
 type Flooded struct {
-	// Calls came, and Answered were answered in time; Failed are the others by the
-	// reason of their error.
+	// Calls came, and Answered were answered in time; Failed are the others by why
+	// they were not.
 	Calls, Answered int
 	Failed          map[string]int
 	// LastFailure is when the last call began that failed, since the flood did; 0 if
@@ -26,8 +24,9 @@ func (f Flooded) Rate() float64 { return float64(f.Answered) / f.Elapsed.Seconds
 
 // Flood has calls come at a rate for a time, at random times, each by a caller of its
 // own who waits for so long and no longer. Unlike Open's callers they never wait for
-// one another: so come the calls of very many clients. It returns once all have ended.
-func Flood(ctx context.Context, call Call, rate float64, seed uint64, length, patience time.Duration) Flooded {
+// one another: so come the calls of very many clients. why is an error in a word. It
+// returns once all have ended.
+func Flood(ctx context.Context, call Call, why func(error) string, rate float64, seed uint64, length, patience time.Duration) Flooded {
 	due := schedule(rate, seed, length)
 	begun := make(chan time.Duration, len(due))
 	began := time.Now()
@@ -49,7 +48,7 @@ func Flood(ctx context.Context, call Call, rate float64, seed uint64, length, pa
 			}
 			reason := "late"
 			if err != nil {
-				reason = cairn.ReasonOf(err)
+				reason = why(err)
 			}
 			out.Failed[reason]++
 			out.LastFailure = max(out.LastFailure, at)
