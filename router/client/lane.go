@@ -103,7 +103,7 @@ func (s *locateSession) abandon(c *locate) {
 		}
 		return
 	}
-	if c.batch.gone++; c.batch.gone == len(c.batch.request.GetBatch().GetKeys()) {
+	if c.batch.gone++; c.batch.gone == c.batch.locates {
 		delete(s.pending, c.batch.request.GetId())
 	}
 }
@@ -221,4 +221,13 @@ func (s *locateSession) fail(err error) {
 	for _, batch := range pending {
 		batch.fail(failure)
 	}
+}
+
+// ended is why a stream ended. One that its server or its owner ended is as
+// good as one that broke.
+func ended(err error) error {
+	if errors.Is(err, io.EOF) || rpcerr.FromError(err).Kind == cairn.KindDeadline {
+		return cairn.Errorf(cairn.KindUnavailable, "STREAM_ENDED", "the stream ended: %w", err)
+	}
+	return err
 }
