@@ -117,11 +117,11 @@ func (b *locateBatch) message() *cairnv1.StreamLocateRequest {
 
 // deliver hands a response to the locates that it is of. It tells whether there is
 // nothing left to be answered.
-func (b *locateBatch) deliver(response *cairnv1.StreamLocateResponse) (all bool) {
-	if failed := response.GetError(); failed != nil {
-		failure := rpcerr.FromProto(failed)
-		whole := len(response.GetPositions()) == 0
-		b.eachOf(response, func(_ int, key keyOf) {
+func (b *locateBatch) deliver(response *locateResponse) (all bool) {
+	if response.failure != nil {
+		failure := rpcerr.FromProto(response.failure)
+		whole := len(response.positions) == 0
+		b.eachOf(response.positions, func(_ int, key keyOf) {
 			if whole {
 				key.locate.err = failure
 				return
@@ -130,20 +130,19 @@ func (b *locateBatch) deliver(response *cairnv1.StreamLocateResponse) (all bool)
 		})
 		return b.left == 0
 	}
-	answer := response.GetBatch()
-	token, err := wire.FromToken("token", answer.GetToken())
+	token, err := wire.FromToken("token", response.token)
 	if err != nil {
 		b.fail(rpcerr.FromError(broken(err)))
 		return true
 	}
-	nodes := tableOf(answer.GetNodes())
+	nodes := tableOf(response.nodes)
 	var last *locate // whose token covers this answer already
-	b.eachOf(response, func(i int, key keyOf) {
-		if i >= len(answer.GetLocations()) {
-			key.locate.err = cairn.Errorf(cairn.KindInternal, "ANSWER_BROKEN", "the server gave %d locations where there are more keys", len(answer.GetLocations()))
+	b.eachOf(response.positions, func(i int, key keyOf) {
+		if i >= len(response.locations) {
+			key.locate.err = cairn.Errorf(cairn.KindInternal, "ANSWER_BROKEN", "the server gave %d locations where there are more keys", len(response.locations))
 			return
 		}
-		location, err := nodes.location(answer.GetLocations()[i])
+		location, err := nodes.decode(response.locations[i])
 		if err != nil {
 			key.locate.err = rpcerr.FromError(err)
 			return
@@ -157,9 +156,9 @@ func (b *locateBatch) deliver(response *cairnv1.StreamLocateResponse) (all bool)
 	return b.left == 0
 }
 
-// eachOf has the keys that a response is of filled in, by their position in the
-// response. One that was answered before is left alone.
-func (b *locateBatch) eachOf(response *cairnv1.StreamLocateResponse, fill func(i int, key keyOf)) {
+// eachOf has the keys at positions filled in, all if there are none. One that was
+// answered before is left alone.
+func (b *locateBatch) eachOf(positions []uint32, fill func(i int, key keyOf)) {
 	answer := func(i int, position uint32) {
 		if int(position) >= len(b.keys) || b.keys[position].locate == nil {
 			return
@@ -170,10 +169,10 @@ func (b *locateBatch) eachOf(response *cairnv1.StreamLocateResponse, fill func(i
 		fill(i, key)
 		key.locate.answered()
 	}
-	if positions := response.GetPositions(); len(positions) > 0 {
-		for i, position := range positions {
-			answer(i, position)
-		}
+	for i, position := range positions {
+		answer(i, position)
+	}
+	if len(positions) > 0 {
 		return
 	}
 	for i := range b.keys {
