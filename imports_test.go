@@ -83,7 +83,7 @@ var importTable = map[string]may{
 	},
 
 	"router": {
-		packages: []string{".", "router/collapse", "shardmap", "shardmap/catalog", "shardmap/placement", "views/page"},
+		packages: []string{".", "router/cache", "router/collapse", "shardmap", "shardmap/catalog", "shardmap/placement", "views/page"},
 		modules:  []string{"golang.org/x/sync"},
 	},
 	// Simulated clusters for tests.

@@ -19,6 +19,8 @@ const (
 	VerbDelete      Verb = "delete"
 	VerbBatchWrite  Verb = "batch_write"
 	VerbWatch       Verb = "watch"
+	// VerbFollow is what keeps the cache of locations true. It is only retried.
+	VerbFollow Verb = "follow"
 
 	VerbQueryView     Verb = "query_view"
 	VerbCountView     Verb = "count_view"
