@@ -103,6 +103,7 @@ func (l *located) get(d *directory, keyspace *catalog.Keyspace, key cairn.Key, r
 	if !known || location.State == cairn.Found && location.Primary == nil {
 		return hit, false // declared by a later map than the reader's
 	}
+	l.sample(keyspace, cluster, key, answer)
 	return cacheHit{at, answer, location}, true
 }
 

@@ -3,6 +3,7 @@ package router_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"cairn"
 	"cairn/router"
 	"cairn/router/internal/bed"
+	"cairn/shardmap/catalog"
 )
 
 // shelter is a bed behind a router with a cache, and what is asked of its indexes.
@@ -43,7 +45,7 @@ func newShelter(t *testing.T, clusters int) *shelter {
 		return bed.None
 	}
 	s.router = s.newRouter(router.Config{
-		Topology: s.topology, Cache: router.CacheConfig{Bytes: 1 << 20},
+		Topology: s.topology, Cache: router.CacheConfig{Bytes: 1 << 20, CheckEvery: math.MaxUint32},
 		Down: func(_ cairn.UID, node cairn.NodeID) bool { return uint32(node) == s.down.Load() },
 	})
 	s.writer = s.newRouter(router.Config{Topology: b.Topology()})
@@ -51,7 +53,11 @@ func newShelter(t *testing.T, clusters int) *shelter {
 }
 
 func (s *shelter) newRouter(config router.Config) *router.Router {
-	config.Dial = s.bed.Dial
+	return s.newRouterOver(config, s.bed.Dial)
+}
+
+func (s *shelter) newRouterOver(config router.Config, dial func(*catalog.Cluster) (router.Index, error)) *router.Router {
+	config.Dial = dial
 	r, err := router.New(config)
 	if err != nil {
 		s.Fatal(err)

@@ -42,6 +42,9 @@ type Events struct {
 	// Question is called when a cluster has answered or refused a question about a
 	// view.
 	Question func(QuestionEvent)
+	// Check is called when an answer from the cache of locations has been compared with
+	// a linearizable one.
+	Check func(CheckEvent)
 }
 
 // RequestEvent is how a request ended.

@@ -18,16 +18,32 @@ type located struct {
 	cache  *cache.Cache
 	ctx    context.Context // ends when the router is closed
 	cancel context.CancelFunc
+	// One of so many answers is compared; checks has a place for each that is.
+	checkEvery uint32
+	checks     chan struct{}
 
-	mu        sync.Mutex // guards closed
-	closed    bool
-	followers sync.WaitGroup
+	mu     sync.Mutex // guards closed
+	closed bool
+	work   sync.WaitGroup // followers and checks
 }
 
 func newLocated(r *Router, config CacheConfig) *located {
-	l := &located{router: r, cache: cache.New(cache.Options{Bytes: config.Bytes, Bound: config.Staleness})}
+	l := &located{
+		router: r, cache: cache.New(cache.Options{Bytes: config.Bytes, Bound: config.Staleness}),
+		checkEvery: config.CheckEvery, checks: make(chan struct{}, mostChecks),
+	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
+}
+
+// start does something beside, and is false if the router is closed.
+func (l *located) start(work func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.work.Go(work)
+	}
+	return !l.closed
 }
 
 // close ends the streams and waits for that.
@@ -36,7 +52,7 @@ func (l *located) close() {
 	l.closed = true
 	l.mu.Unlock()
 	l.cancel()
-	l.followers.Wait()
+	l.work.Wait()
 }
 
 // fill takes in what an index has answered about a key. Of an index whose changes are
@@ -48,22 +64,12 @@ func (l *located) fill(cluster *catalog.Cluster, keyspace *catalog.Keyspace, key
 	id := cache.SourceID{Cluster: cluster.UID, Keyspace: keyspace.UID}
 	source := l.cache.Source(id)
 	if source == nil {
-		l.begin(id)
+		if opened, isNew := l.cache.Open(id); isNew && !l.start(func() { l.follow(opened) }) {
+			l.cache.Close(opened)
+		}
 		return
 	}
 	l.cache.Fill(source, key, cache.Fill{Located: result, WithAttributes: withAttributes})
-}
-
-// begin has a source followed, unless it is.
-func (l *located) begin(id cache.SourceID) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return
-	}
-	if source, opened := l.cache.Open(id); opened {
-		l.followers.Go(func() { l.follow(source) })
-	}
 }
 
 const (

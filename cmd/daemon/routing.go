@@ -15,6 +15,7 @@ import (
 	"cairn/router"
 	"cairn/router/admin"
 	"cairn/router/server"
+	"cairn/shardmap/catalog"
 )
 
 // routing is a router over a store's maps, and its public edge.
@@ -34,7 +35,7 @@ type routing struct {
 
 // openRouting makes a router that finds indexes in local and behind the
 // addresses that clusters name, and sends nobody to nodes that are down.
-func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, moves Moves, metrics *metrics, log *slog.Logger) (*routing, error) {
+func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, moves Moves, cached Cache, metrics *metrics, log *slog.Logger) (*routing, error) {
 	dialer := newDialer(local, log)
 	known := func(keyspace string) bool {
 		_, exists := store.Map().Catalog().KeyspaceByName(keyspace)
@@ -45,11 +46,13 @@ func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, moves Moves, 
 		Dial:     dialer.dial,
 		Release:  dialer.release,
 		Down:     nodes.Down,
-		Events:   metrics.events(known),
+		Cache:    router.CacheConfig(cached),
+		Events:   logWrongAnswers(metrics.events(known), log),
 	})
 	if err != nil {
 		return nil, err
 	}
+	metrics.watchCache(made.CacheStats, func() *catalog.Catalog { return store.Map().Catalog() })
 	data := new(dataMovers)
 	administrator := admin.New(admin.Config{
 		Store: store, Status: dialer.status, Identify: dialer.identify, Backup: dialer.backup, CheckFilter: checkFilter, Progress: made.ViewProgress,
