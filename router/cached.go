@@ -77,6 +77,7 @@ func (r *Router) cached(keyspace string, key cairn.Key, read cairn.Reading) (cai
 // cacheHit is an answer from the cache.
 type cacheHit struct {
 	member   int
+	cluster  cairn.UID
 	answer   cache.Answer
 	location cairn.Location
 }
@@ -104,18 +105,17 @@ func (l *located) get(d *directory, keyspace *catalog.Keyspace, key cairn.Key, r
 		return hit, false // declared by a later map than the reader's
 	}
 	l.sample(keyspace, cluster, key, answer)
-	return cacheHit{at, answer, location}, true
+	return cacheHit{at, cluster.UID, answer, location}, true
 }
 
 // cover is a token that covers another one and the answer. Mostly that is the entry's
 // own, which is there.
 func (h *cacheHit) cover(token cairn.Token) cairn.Token {
-	own := h.answer.Token
-	seen, cluster := token.Clusters(), own.Clusters()[0]
-	if token.Epoch <= own.Epoch && (len(seen) == 0 || len(seen) == 1 && seen[0].Cluster == cluster.Cluster && seen[0].Index <= cluster.Index) {
-		return own
+	seen, stamp := token.Clusters(), h.answer.Stamp
+	if token.Epoch <= stamp.Epoch && (len(seen) == 0 || len(seen) == 1 && seen[0].Cluster == h.cluster && seen[0].Index <= stamp.Index) {
+		return h.answer.Token
 	}
-	return token.With(cluster.Cluster, h.answer.Stamp)
+	return token.With(h.cluster, stamp)
 }
 
 // location is an entry with names, and whether all its ids are known. What takes memory

@@ -3,6 +3,7 @@ package cache_test
 import (
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -239,5 +240,29 @@ func TestCounts(t *testing.T) {
 	}
 	if got := stats.Sources[0]; got.SourceID != things || got.Hits != 3 || got.Unproven != 1 || got.Misses != 2 || !got.Proven {
 		t.Errorf("the source's stats are %+v", got)
+	}
+}
+
+// TestWholeKeys has keys that differ in their last byte only, and nodes of many kinds.
+func TestWholeKeys(t *testing.T) {
+	c, s, _ := begun(1<<20, 10)
+	for _, length := range []int{1, 39, 40, 41, 1024} {
+		for i, last := range []string{"a", "b"} {
+			nodes := make([]cairn.NodeID, length%7+1)
+			nodes[0] = cairn.NodeID(length + i)
+			fill := found(12, 0)
+			fill.Located.Nodes = nodes
+			c.Fill(s, cairn.Key(strings.Repeat("k", length-1)+last), fill)
+			nodes[0] = 0 // the reply is used again
+		}
+	}
+	for _, length := range []int{1, 39, 40, 41, 1024} {
+		for i, last := range []string{"a", "b"} {
+			entry := want(t, c, asked(strings.Repeat("k", length-1)+last, cairn.AtLeast, 12), cache.Hit)
+			if entry == nil || entry.Nodes[0] != cairn.NodeID(length+i) || len(entry.Nodes) != length%7+1 {
+				t.Errorf("%d bytes, %s: the entry is %+v", length, last, entry)
+			}
+		}
+		want(t, c, asked(strings.Repeat("k", length-1)+"c", cairn.AtLeast, 12), cache.Miss)
 	}
 }
