@@ -31,12 +31,23 @@ type routing struct {
 	// stopFlipper ends the goroutine that has built views serve, stopMover the one
 	// that carries moves out.
 	stopFlipper, stopMover func()
+	// admission bounds what callers may ask; nil: nothing does.
+	admission *server.Admission
+}
+
+// routingConfig is what a routing may be told.
+type routingConfig struct {
+	// zone is where this process runs, if that is known.
+	zone  string
+	moves Moves
+	cache Cache
 }
 
 // openRouting makes a router that finds indexes in local and behind the
 // addresses that clusters name, and sends nobody to nodes that are down.
-func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, moves Moves, cached Cache, metrics *metrics, log *slog.Logger) (*routing, error) {
-	dialer := newDialer(local, log)
+func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, config routingConfig, metrics *metrics, log *slog.Logger) (*routing, error) {
+	dialer := newDialer(local, config.zone, log)
+	metrics.watchReplicas(dialer.asked)
 	known := func(keyspace string) bool {
 		_, exists := store.Map().Catalog().KeyspaceByName(keyspace)
 		return exists
@@ -46,7 +57,7 @@ func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, moves Moves, 
 		Dial:     dialer.dial,
 		Release:  dialer.release,
 		Down:     nodes.Down,
-		Cache:    router.CacheConfig(cached),
+		Cache:    router.CacheConfig(config.cache),
 		Events:   logWrongAnswers(metrics.events(known), log),
 	})
 	if err != nil {
@@ -59,19 +70,21 @@ func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, moves Moves, 
 		CountWhere: func(ctx context.Context, keyspace, where string) (uint64, error) {
 			return made.CountWhere(ctx, keyspace, where, cairn.Freshness{})
 		},
-		Staged: dialer.staged, MoveTurn: moves.moveTurn, Verify: dialer.verify, Moving: dialer.moving,
+		Staged: dialer.staged, MoveTurn: config.moves.moveTurn, Verify: dialer.verify, Moving: dialer.moving,
 		DataProgress: data.progress,
 	})
 	draining, drain := context.WithCancel(context.Background())
 	return &routing{
-		made, administrator, metrics, log, data, draining, drain,
-		startFlipper(store, made.Status, log), startMover(store, dialer, data, administrator, moves, metrics, log),
+		router: made, admin: administrator, metrics: metrics, log: log, data: data, draining: draining, drain: drain,
+		stopFlipper: startFlipper(store, made.Status, log), stopMover: startMover(store, dialer, data, administrator, config.moves, metrics, log),
 	}, nil
 }
 
 // services is for edge.serve.
 func (r *routing) services() (*grpc.Server, error) {
-	edge, err := server.New(server.Config{Router: r.router, Admin: r.admin, Log: r.log, Draining: r.draining, Events: r.metrics.edgeEvents()})
+	edge, err := server.New(server.Config{
+		Router: r.router, Admin: r.admin, Log: r.log, Admission: r.admission, Draining: r.draining, Events: r.metrics.edgeEvents(),
+	})
 	if err != nil {
 		return nil, err
 	}
