@@ -15,12 +15,14 @@ TOOLS := \
 # How long `make fuzz` gives each target; how many kills `make torture` survives
 # before it is content, and how many operations it judges under each fault; how
 # many leaders `make failover` kills; how many shards `make moves` moves before the
-# mover is killed, and after; how many rounds `make crash` makes, of each kind.
+# mover is killed, and after, and how many writes are read by their tokens meanwhile; how
+# many rounds `make crash` makes, of each kind.
 FUZZTIME ?= 10s
 ROUNDS ?= 100
 OPERATIONS ?= 10000
 KILLS ?= 50
 MOVES ?= 100
+OWN_WRITES ?= 100000
 CRASHES ?= 20
 
 .DELETE_ON_ERROR:
@@ -147,7 +149,7 @@ failover:
 # How long shards are fenced that move while clients read and write.
 .PHONY: moves
 moves:
-	CAIRN_TORTURE_MOVES=$(MOVES) go test -count=1 -timeout 1h -v -run '^TestMoves' ./cmd/daemon
+	CAIRN_TORTURE_MOVES=$(MOVES) CAIRN_OWN_WRITES=$(OWN_WRITES) go test -count=1 -timeout 1h -v -run '^TestMoves' ./cmd/daemon
 
 # Every interleaving of larger worlds of movers: longer, in minutes.
 .PHONY: explore

@@ -83,7 +83,7 @@ var importTable = map[string]may{
 	},
 
 	"router": {
-		packages: []string{".", "router/admit", "router/collapse", "shardmap", "shardmap/catalog", "shardmap/placement", "views/page"},
+		packages: []string{".", "router/admit", "router/cache", "router/collapse", "shardmap", "shardmap/catalog", "shardmap/placement", "views/page"},
 		modules:  []string{"golang.org/x/sync"},
 	},
 	// Simulated clusters for tests.
@@ -104,6 +104,8 @@ var importTable = map[string]may{
 	"router/coalesce": {packages: []string{"."}},
 	// One request of identical ones that are in flight.
 	"router/collapse": {},
+	// Located keys, and how fresh each is.
+	"router/cache": {packages: []string{".", "shardmap/catalog"}, modules: []string{"github.com/maypok86/otter/v2"}},
 	"router/admin": {
 		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/plan", "shardmap/placement"},
 		modules:  []string{"golang.org/x/sync"},

@@ -27,6 +27,7 @@ func TestWorkloads(t *testing.T) {
 		{"floors", "BenchmarkFloor/bbolt-get-"},
 		{"locate-inprocess", "ratio LocateInProcess / bbolt-get: "},
 		{"unary", "ratio Locate / two-hop unary echo: "},
+		{"cached", "ratio CachedLocate / one-hop unary echo: "},
 		{"stream", "ratio StreamLocate / two-hop stream echo: "},
 		{"import", "BenchmarkImport-"},
 		{"bulk -bulk 20000", "ratio Locate/writes="},

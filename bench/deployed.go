@@ -17,22 +17,35 @@ import (
 // proxy.
 func unary(ctx context.Context, s settings) error {
 	about := fmt.Sprintf("single keys over gRPC, through router and index as processes, %d callers", s.callers)
-	return beside(ctx, s, "Locate", about, "two-hop unary echo", report.Goal{Ratio: 0.8},
-		func(e *echoes) report.Measure { return e.unary(s) },
-		func(ctx context.Context, conns []*grpc.ClientConn) (load.Result, error) {
-			var calls []load.Call
-			for i, conn := range conns {
-				calls = append(calls, stack.UnaryCalls(conn, share(s.callers, i, len(conns)), s.entries)...)
-			}
-			return load.Closed(ctx, calls, s.warmup, s.length)
-		})
+	return beside(ctx, s, comparing{name: "Locate", about: about, floor: "two-hop unary echo", hops: 2, goal: report.Goal{Ratio: 0.8}},
+		func(e *echoes) report.Measure { return e.unary(s) }, unaryCalls(s))
+}
+
+// cacheBytes has room for all keys that callers ask for.
+const cacheBytes = 256 << 20
+
+// cached compares Locate that a router answers from its cache with a unary echo.
+func cached(ctx context.Context, s settings) error {
+	about := fmt.Sprintf("single keys over gRPC, from the cache of a router as a process, %d callers", s.callers)
+	return beside(ctx, s, comparing{name: "CachedLocate", about: about, floor: "one-hop unary echo", hops: 1, cacheBytes: cacheBytes, goal: report.Goal{Ratio: 0.85}},
+		func(e *echoes) report.Measure { return e.unary(s) }, unaryCalls(s))
+}
+
+func unaryCalls(s settings) func(context.Context, []*grpc.ClientConn) (load.Result, error) {
+	return func(ctx context.Context, conns []*grpc.ClientConn) (load.Result, error) {
+		var calls []load.Call
+		for i, conn := range conns {
+			calls = append(calls, stack.UnaryCalls(conn, share(s.callers, i, len(conns)), s.entries)...)
+		}
+		return load.Closed(ctx, calls, s.warmup, s.length)
+	}
 }
 
 // stream compares StreamLocate through router and index with a stream echo of
 // the same batches through a proxy.
 func stream(ctx context.Context, s settings) error {
 	about := fmt.Sprintf("%d streams of batches of %d, %d of them in flight on each", s.streams, s.batch, s.window)
-	return beside(ctx, s, "StreamLocate", about, "two-hop stream echo", report.Goal{Ratio: 0.5},
+	return beside(ctx, s, comparing{name: "StreamLocate", about: about, floor: "two-hop stream echo", hops: 2, goal: report.Goal{Ratio: 0.5}},
 		func(e *echoes) report.Measure { return e.stream(s) },
 		func(ctx context.Context, conns []*grpc.ClientConn) (load.Result, error) {
 			ctx, cancel := context.WithCancel(ctx)
@@ -49,17 +62,25 @@ func stream(ctx context.Context, s settings) error {
 		})
 }
 
-// beside runs a workload on a filled deployment and its floor on two echo
-// servers, in pairs.
-func beside(ctx context.Context, s settings, name, about, floorName string, goal report.Goal,
+// comparing is what is compared: a deployment, and a floor of so many echo servers.
+type comparing struct {
+	name, about, floor string
+	hops               int
+	cacheBytes         int64 // of the router
+	goal               report.Goal
+}
+
+// beside runs a workload on a filled deployment and its floor on echo servers, in
+// pairs.
+func beside(ctx context.Context, s settings, c comparing,
 	floorOf func(*echoes) report.Measure, ours func(context.Context, []*grpc.ClientConn) (load.Result, error),
 ) (err error) {
-	e, err := startEchoes(ctx, 2, s.connections)
+	e, err := startEchoes(ctx, c.hops, s.connections)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.stop()) }()
-	d, err := stack.Deploy(ctx)
+	d, err := stack.DeployCached(ctx, c.cacheBytes)
 	if err != nil {
 		return err
 	}
@@ -76,9 +97,9 @@ func beside(ctx context.Context, s settings, name, about, floorName string, goal
 		defer conn.Close()
 		conns = append(conns, conn)
 	}
-	comparison, err := report.Compare(ctx, name, floorName, s.pairs, floorOf(e),
+	comparison, err := report.Compare(ctx, c.name, c.floor, s.pairs, floorOf(e),
 		func(ctx context.Context) (load.Result, error) { return ours(ctx, conns) })
-	comparison.About = about
-	comparison.Write(s.out, goal)
+	comparison.About = c.about
+	comparison.Write(s.out, c.goal)
 	return err
 }

@@ -4,6 +4,7 @@
 //	go run ./bench locate-inprocess  a router and an index in one process, 1M entries
 //	go run ./bench stream            StreamLocate, batches of 128, through router and index
 //	go run ./bench unary             Locate, 64 callers, through router and index
+//	go run ./bench cached            Locate, 64 callers, from a router's cache
 //	go run ./bench locates           plain Locate of 64 goroutines, through the Go client and in process
 //	go run ./bench import            1M entries from NDJSON to durable, end to end
 //	go run ./bench puts              durable puts of single keys, beside real etcd

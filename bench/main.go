@@ -56,6 +56,7 @@ func workloads() []workload {
 		{"locate-inprocess", locateInProcess},
 		{"stream", stream},
 		{"unary", unary},
+		{"cached", cached},
 		{"locates", plainLocates},
 		{"import", importFile},
 		{"puts", puts},

@@ -17,7 +17,7 @@ import (
 // of the first.
 func (r *Router) BatchLocate(ctx context.Context, keyspace string, keys []cairn.Key, read cairn.Reading) ([]cairn.Location, cairn.Token, error) {
 	began := r.began()
-	work := &locating{keyspace: keyspace, keys: keys, read: read, down: r.config.Down}
+	work := &locating{keyspace: keyspace, keys: keys, read: read, down: r.config.Down, located: r.located}
 	err := r.batchLocate(ctx, work)
 	if err == nil && work.failed == len(keys) {
 		err = work.locations[0].Err
@@ -42,7 +42,7 @@ type LocatedPart func(locations []cairn.Location, positions []int32, token cairn
 // what can't be.
 func (r *Router) BatchLocateInParts(ctx context.Context, keyspace string, keys []cairn.Key, read cairn.Reading, part LocatedPart) error {
 	began := r.began()
-	work := &locating{keyspace: keyspace, keys: keys, read: read, down: r.config.Down, part: part}
+	work := &locating{keyspace: keyspace, keys: keys, read: read, down: r.config.Down, located: r.located, part: part}
 	err := r.batchLocate(ctx, work)
 	r.ended(VerbBatchLocate, keyspace, len(keys), work.failed, began, err)
 	return err
@@ -54,18 +54,19 @@ func (r *Router) batchLocate(ctx context.Context, work *locating) error {
 	}
 	ctx, own := r.bound(ctx)
 	defer own.end()
-	_, found, err := r.open(ctx, work.keyspace, work.read.Freshness)
+	m, found, err := r.open(ctx, work.keyspace, work.read.Freshness)
 	if err != nil {
 		return asError(err)
 	}
 	work.token = floorOf(work.read.Freshness)
 	work.locations = make([]cairn.Location, len(work.keys))
+	rest := r.cachedBatch(r.connections.directory(m), found, work, work.checkKeys())
 	s := scatter{
 		router: r, verb: VerbBatchLocate, name: work.keyspace, keyspace: found.UID,
-		token: work.token, keys: work.keys, worker: work,
+		token: floorOf(work.read.Freshness), keys: work.keys, worker: work,
 	}
-	if valid := work.checkKeys(); valid == nil || len(valid) > 0 {
-		s.run(ctx, valid, trial{})
+	if rest == nil || len(rest) > 0 {
+		s.run(ctx, rest, trial{})
 	}
 	return nil
 }
@@ -102,6 +103,7 @@ type locating struct {
 	keys      []cairn.Key
 	read      cairn.Reading
 	down      func(cairn.UID, cairn.NodeID) bool // see Config
+	located   *located                           // takes in what indexes answer; may be nil
 	locations []cairn.Location
 	part      LocatedPart // nil: nobody is told before the end
 
@@ -169,6 +171,7 @@ func (l *locating) take(cluster *catalog.Cluster, e *errand, reply *cairn.Locate
 		}
 		stamp.Epoch, stamp.Index = max(stamp.Epoch, result.Stamp.Epoch), max(stamp.Index, result.Stamp.Index)
 		l.locations[position] = location
+		l.located.fill(cluster, e.keyspace, l.keys[position], result, l.read.WithAttributes)
 		if l.part != nil {
 			answered = append(answered, position)
 		}

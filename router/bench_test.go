@@ -3,7 +3,10 @@ package router_test
 import (
 	"context"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"testing"
+	"time"
 
 	"cairn"
 	"cairn/router"
@@ -87,5 +90,85 @@ func BenchmarkBatchLocate(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(keys)), "ns/key")
 		})
+	}
+}
+
+// heard is an instant index whose changes can be followed: there are none.
+type heard struct{ instant }
+
+func (x heard) Watch(ctx context.Context, _ cairn.WatchRequest, deliver func(cairn.WatchBatch) error) error {
+	if err := deliver(cairn.WatchBatch{Answer: cairn.Answer{Revision: 1, Index: 1}}); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// BenchmarkCachedLocate locates keys of a million that are cached, from as many
+// goroutines as -cpu says: in random order, which is mostly the time to wait for memory,
+// and by a zipf distribution.
+func BenchmarkCachedLocate(b *testing.B) {
+	const entries = 1_000_000
+	world, err := bed.New(2, 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r, err := router.New(router.Config{
+		Topology: world.Topology(), Cache: router.CacheConfig{Bytes: 1 << 30, Staleness: time.Hour, CheckEvery: math.MaxUint32},
+		Dial: func(*catalog.Cluster) (router.Index, error) { return heard{instant{nodes: []cairn.NodeID{1}}}, nil },
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(r.Close)
+	key := func(i uint64) cairn.Key { return fmt.Appendf(nil, "customer-%011d", i) }
+	ctx := context.Background()
+	locate := func(key cairn.Key, read cairn.Reading) cairn.Token {
+		_, token, err := r.Locate(ctx, bed.Things, key, read)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return token
+	}
+	held := func() int {
+		stats, _ := r.CacheStats()
+		return stats.Entries
+	}
+	for i := uint64(0); held() < entries; i++ {
+		locate(key(i%entries), cairn.Reading{})
+	}
+	_, token, err := r.BatchLocate(ctx, bed.Things, []cairn.Key{key(1), key(2), key(3), key(4), key(5)}, cairn.Reading{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	zipf := rand.NewZipf(random, 1.1, 1, entries-1)
+	for _, way := range []struct {
+		name string
+		next func() uint64
+	}{
+		{"uniform", func() uint64 { return random.Uint64N(entries) }},
+		{"zipf", zipf.Uint64},
+	} {
+		// One beside the other, as a key that has just come in a request is at hand.
+		picks := make([]cairn.Key, 1<<18)
+		var room []byte
+		for i := range picks {
+			room = append(room, key(way.next())...)
+			picks[i] = room[len(room)-len(key(0)):]
+		}
+		for _, freshness := range []cairn.Freshness{{}, {Level: cairn.AtLeast, Token: token}} {
+			b.Run(fmt.Sprintf("%s/%s", way.name, freshness.Level), func(b *testing.B) {
+				b.ReportAllocs()
+				b.RunParallel(func(pb *testing.PB) {
+					for i := rand.IntN(len(picks)); pb.Next(); i++ {
+						locate(picks[i%len(picks)], cairn.Reading{Freshness: freshness})
+					}
+				})
+			})
+		}
+	}
+	if stats, _ := r.CacheStats(); stats.Sources[0].Misses+stats.Sources[1].Misses > 2*entries {
+		b.Errorf("not from the cache: %+v", stats)
 	}
 }

@@ -92,6 +92,8 @@ type Config struct {
 	// KeptBytes bounds the answers to pinned questions about views that are kept; 0
 	// for DefaultKeptBytes.
 	KeptBytes int64
+	// Cache is of the cache of locations; the zero CacheConfig is none.
+	Cache CacheConfig
 	// Events are told what happens; the zero Events are not.
 	Events Events
 }

@@ -45,6 +45,10 @@
 // answer is older than the token and no key is looked up where it was before
 // a move.
 //
+// With a cache (Config.Cache) Locate and batches are answered from memory where an index
+// would have been allowed to say the same; see package cache. What keeps it true are the
+// indexes' changes, which it follows from the first locate on until Close.
+//
 // # Caveats
 //
 // A write can't name a node that the router's map has not seen yet. List and

@@ -19,6 +19,8 @@ const (
 	VerbDelete      Verb = "delete"
 	VerbBatchWrite  Verb = "batch_write"
 	VerbWatch       Verb = "watch"
+	// VerbFollow is what keeps the cache of locations true. It is only retried.
+	VerbFollow Verb = "follow"
 
 	VerbQueryView     Verb = "query_view"
 	VerbCountView     Verb = "count_view"
@@ -40,6 +42,9 @@ type Events struct {
 	// Question is called when a cluster has answered or refused a question about a
 	// view.
 	Question func(QuestionEvent)
+	// Check is called when an answer from the cache of locations has been compared with
+	// a linearizable one.
+	Check func(CheckEvent)
 }
 
 // RequestEvent is how a request ended.

@@ -17,7 +17,11 @@ import (
 // time.
 func (r *Router) Locate(ctx context.Context, keyspace string, key cairn.Key, read cairn.Reading) (cairn.Location, cairn.Token, error) {
 	began := r.began()
-	location, token, err := r.locate(ctx, VerbLocate, keyspace, key, read)
+	location, token, ok := r.cached(keyspace, key, read)
+	var err error
+	if !ok {
+		location, token, err = r.locate(ctx, VerbLocate, keyspace, key, read)
+	}
 	r.ended(VerbLocate, keyspace, 1, 0, began, err)
 	return location, token, err
 }
@@ -65,6 +69,9 @@ func (r *Router) locate(ctx context.Context, verb Verb, keyspace string, key cai
 		ask.reply.Answer = cairn.Answer{}
 		err = index.Locate(ctx, &ask.req, &ask.reply)
 		location, stamp, refused, ok := r.one(member.cluster, found, ask, err, m.Revision())
+		if ok {
+			r.located.fill(member.cluster, found, key, &ask.reply.Results[0], read.WithAttributes)
+		}
 		ask.put()
 		if ok {
 			return location, token.With(member.cluster.UID, stamp), nil
@@ -135,7 +142,7 @@ func wrongCount(cluster *catalog.Cluster, asked, answered int) *cairn.Error {
 // locateAgain goes on where the first try ended without an answer.
 func (r *Router) locateAgain(ctx context.Context, verb Verb, keyspace *catalog.Keyspace, key cairn.Key, read cairn.Reading, learnt verdict) (cairn.Location, cairn.Token, error) {
 	token := floorOf(read.Freshness)
-	work := locating{keyspace: keyspace.Name, read: read, down: r.config.Down, locations: make([]cairn.Location, 1), token: token}
+	work := locating{keyspace: keyspace.Name, read: read, down: r.config.Down, located: r.located, locations: make([]cairn.Location, 1), token: token}
 	s := scatter{router: r, verb: verb, name: keyspace.Name, keyspace: keyspace.UID, token: token, keys: []cairn.Key{key}, worker: &work}
 	work.keys = s.keys
 	var t trial

@@ -15,6 +15,7 @@ type Router struct {
 	holds       *holds
 	viewFlights viewFlights
 	kept        *keptAnswers
+	located     *located // nil without a cache
 }
 
 // New makes a Router. It waits for nothing: while there is no map, requests
@@ -29,6 +30,9 @@ func New(config Config) (*Router, error) {
 	if config.KeptBytes < 0 {
 		return nil, cairn.Invalid("kept_bytes", "KEPT_BYTES_NEGATIVE", "room for %d bytes of answers", config.KeptBytes)
 	}
+	if err := config.Cache.prepare(); err != nil {
+		return nil, err
+	}
 	r := &Router{config: config, kept: newKeptAnswers(config.KeptBytes), timeout: config.Timeout, holds: &holds{topology: config.Topology, limits: config.Hold.withDefaults()}}
 	if r.timeout == 0 {
 		r.timeout = DefaultTimeout
@@ -39,12 +43,20 @@ func New(config Config) (*Router, error) {
 		byCluster: make(map[cairn.UID]*connection),
 		leaving:   make(map[*connection]*time.Timer),
 	}
+	if config.Cache.Bytes > 0 {
+		r.located = newLocated(r, config.Cache)
+	}
 	return r, nil
 }
 
 // Close releases the node indexes. Requests that are under way may fail, and
 // later ones do.
-func (r *Router) Close() { r.connections.close() }
+func (r *Router) Close() {
+	if r.located != nil {
+		r.located.close()
+	}
+	r.connections.close()
+}
 
 // ended tells the listener how a request ended.
 func (r *Router) ended(verb Verb, keyspace string, keys, failed int, began time.Time, err error) {

@@ -27,17 +27,22 @@ type Deployment struct {
 	// Router is the router's address.
 	Router string
 
-	folder    string
-	etcd      string           // its URL
-	processes []*spawn.Process // in the order they were started
+	folder     string
+	cacheBytes int64            // of the router
+	etcd       string           // its URL
+	processes  []*spawn.Process // in the order they were started
 }
 
 // Deploy starts a deployment with an empty keyspace in a temporary folder.
-func Deploy(ctx context.Context) (*Deployment, error) {
+func Deploy(ctx context.Context) (*Deployment, error) { return DeployCached(ctx, 0) }
+
+// DeployCached is Deploy whose router caches locations in so many bytes.
+func DeployCached(ctx context.Context, bytes int64) (*Deployment, error) {
 	d, err := newDeployment()
 	if err != nil {
 		return nil, err
 	}
+	d.cacheBytes = bytes
 	if err := d.start(ctx); err != nil {
 		return nil, errors.Join(err, d.Stop())
 	}
@@ -70,7 +75,7 @@ func (d *Deployment) start(ctx context.Context) error {
 	if err := d.index(ctx, clusterName, index, d.etcd, runtime.GOMAXPROCS(0)); err != nil {
 		return err
 	}
-	router, err := d.spawn(ctx, partRouter, filepath.Join(d.folder, "router"), d.etcd)
+	router, err := d.spawn(ctx, partRouter, filepath.Join(d.folder, "router"), d.etcd, strconv.FormatInt(d.cacheBytes, 10))
 	if err != nil {
 		return err
 	}

@@ -44,10 +44,19 @@ func Play(ctx context.Context, name string, args []string) (played bool, err err
 				Common: common, Cluster: args[0], Data: args[2], Etcd: args[3:4], Join: len(args) == 6 && args[5] == "join",
 			})
 		})
-	case name == partRouter && len(args) == 2:
+	case name == partRouter && (len(args) == 2 || len(args) == 3):
+		var cacheBytes int64
+		if len(args) == 3 {
+			var err error
+			if cacheBytes, err = strconv.ParseInt(args[2], 10, 64); err != nil {
+				return true, err
+			}
+		}
 		return true, serve(ctx, func(ctx context.Context, common daemon.Common) error {
 			common.Listen = anyPort
-			return daemon.RunRouter(ctx, daemon.RouterConfig{Common: common, Data: args[0], Etcd: args[1:]})
+			return daemon.RunRouter(ctx, daemon.RouterConfig{
+				Common: common, Data: args[0], Etcd: args[1:2], Cache: daemon.Cache{Bytes: cacheBytes},
+			})
 		})
 	case name == partRouted && len(args) == 1:
 		shards, err := strconv.Atoi(args[0])

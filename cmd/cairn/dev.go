@@ -29,6 +29,7 @@ on SIGTERM and Ctrl-C.`,
 	}
 	server.flags(cmd, &config.Common, daemon.DefaultListen, daemon.DefaultHTTP)
 	cmd.Flags().StringVar(&config.Data, "data", "", "keep everything in `DIR`, made if it is not there")
+	cacheFlags(cmd, &config.Cache)
 	must(cmd.MarkFlagRequired("data"))
 	must(cmd.MarkFlagDirname("data"))
 	return cmd

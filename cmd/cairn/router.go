@@ -34,6 +34,7 @@ and a router that starts while etcd is down serves from there.`,
 	cmd.Flags().IntVar(&config.Moves.PerCluster, "moves-per-cluster", move.PerCluster, "how many `MOVES` of shards a cluster takes part in at once")
 	cmd.Flags().Int64Var(&config.Moves.Rate.Bytes, "move-bytes", 0, "how many `BYTES` a second all moves may copy together; 0 for no bound")
 	cmd.Flags().Int64Var(&config.Moves.Rate.Entries, "move-entries", 0, "how many `ENTRIES` a second all moves may copy together; 0 for no bound")
+	cacheFlags(cmd, &config.Cache)
 	must(cmd.MarkFlagRequired("etcd"))
 	must(cmd.MarkFlagDirname("data"))
 	return cmd

@@ -7,6 +7,7 @@ import (
 
 	"cairn"
 	"cairn/cmd/daemon"
+	"cairn/router"
 )
 
 // serverFlags are the flags that every server has beside those of its Config.
@@ -22,6 +23,12 @@ func (f *serverFlags) flags(cmd *cobra.Command, common *daemon.Common, listen, h
 	cmd.Flags().StringVar(&f.logLevel, "log-level", "info", "`LEVEL` of the log, debug, info, warn or error")
 	must(cmd.RegisterFlagCompletionFunc("log-format", words("logfmt", "json")))
 	must(cmd.RegisterFlagCompletionFunc("log-level", words("debug", "info", "warn", "error")))
+}
+
+// cacheFlags are of servers that have a router.
+func cacheFlags(cmd *cobra.Command, cache *daemon.Cache) {
+	cmd.Flags().Int64Var(&cache.Bytes, "cache-bytes", 0, "cache locations in about so many `BYTES` of memory; 0 for no cache")
+	cmd.Flags().DurationVar(&cache.Staleness, "cache-staleness", router.DefaultCacheStaleness, "answer eventual reads from the cache for so `LONG` after an index was last heard of")
 }
 
 // complete gives a Config the log and the standard output of its command.

@@ -39,7 +39,8 @@ func newTop(o *options) *cobra.Command {
 		Use:   "top [ADDRESS...]",
 		Short: "Watch what routers and indexes do",
 		Long: `Watch what routers and indexes do: how many requests they answer, of which
-keyspaces, how fast, and how many fail; how often indexes had to be asked again;
+keyspaces, how fast, and how many fail; how many locates caches answered, where routers
+have one; how often indexes had to be asked again;
 what each index holds, and how much of it is in no checkpoint yet.
 
 ADDRESSes are those that servers serve metrics at (their --http); of several routers

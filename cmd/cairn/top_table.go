@@ -24,6 +24,7 @@ type topDocument struct {
 	Servers  []string      `json:"servers"`
 	Silent   []topSilent   `json:"silent,omitempty"`
 	Requests []topRequests `json:"requests"`
+	Caches   []topCache    `json:"caches,omitempty"`
 	Retries  []topRetries  `json:"retries"`
 	Indexes  []topIndex    `json:"indexes"`
 }
@@ -44,6 +45,17 @@ type topRequests struct {
 	// How long half of them took at most, and 99 of 100; in seconds, nil without any.
 	P50 *float64 `json:"p50,omitempty"`
 	P99 *float64 `json:"p99,omitempty"`
+}
+
+// topCache is what caches of locations were asked of a keyspace's part in a cluster.
+type topCache struct {
+	Keyspace string `json:"keyspace"`
+	Cluster  string `json:"cluster"`
+	// Lookups by the second, and which shares of them the caches answered, and may have
+	// had without knowing that it was fresh enough.
+	Lookups  float64 `json:"lookups"`
+	Hits     float64 `json:"hits"`
+	Unproven float64 `json:"unproven"`
 }
 
 // topRetries are the parts of requests that were tried again, by the second.
@@ -79,7 +91,7 @@ func (a *activity) document() topDocument {
 		all = append(all, a.span[address]...)
 		d.Indexes = append(d.Indexes, indexesOf(address, a.span[address])...)
 	}
-	d.Requests = requestsOf(all)
+	d.Requests, d.Caches = requestsOf(all), cachesOf(all)
 	for _, s := range all.Series("cairn_retries_total", "cluster", "reason") {
 		if s.PerSecond > 0 {
 			d.Retries = append(d.Retries, topRetries{s.Labels[0], s.Labels[1], s.PerSecond})
@@ -118,6 +130,36 @@ func requestsOf(span scrape.Span) []topRequests {
 	}
 	end()
 	slices.SortStableFunc(out, func(a, b topRequests) int { return cmp.Compare(b.Requests, a.Requests) })
+	return out
+}
+
+// cachesOf are the lookups of a span in caches of locations, those of which there are
+// most first.
+func cachesOf(span scrape.Span) (out []topCache) {
+	by := make(map[[2]string]*topCache)
+	for _, s := range span.Series("cairn_cache_lookups_total", "keyspace", "cluster", "outcome") {
+		name := [2]string(s.Labels[:2])
+		if by[name] == nil {
+			by[name] = &topCache{Keyspace: name[0], Cluster: name[1]}
+		}
+		of := by[name]
+		of.Lookups += s.PerSecond
+		switch s.Labels[2] {
+		case "hit":
+			of.Hits = s.PerSecond
+		case "unproven":
+			of.Unproven = s.PerSecond
+		}
+	}
+	for _, of := range by {
+		if of.Lookups > 0 {
+			of.Hits, of.Unproven = of.Hits/of.Lookups, of.Unproven/of.Lookups
+			out = append(out, *of)
+		}
+	}
+	slices.SortFunc(out, func(a, b topCache) int {
+		return cmp.Or(cmp.Compare(b.Lookups, a.Lookups), cmp.Compare(a.Keyspace, b.Keyspace), cmp.Compare(a.Cluster, b.Cluster))
+	})
 	return out
 }
 
@@ -166,6 +208,15 @@ func (d *topDocument) table(out io.Writer) error {
 	}
 	if err := block(out, &requests, "no requests"); err != nil {
 		return err
+	}
+	if len(d.Caches) > 0 {
+		caches := render.Grid{Header: []string{"KEYSPACE", "CLUSTER", "LOOKUPS/S", "CACHED", "UNPROVEN"}, Right: []int{2, 3, 4}}
+		for _, c := range d.Caches {
+			caches.Row(c.Keyspace, c.Cluster, rate(c.Lookups), share(c.Hits), share(c.Unproven))
+		}
+		if err := block(out, &caches, ""); err != nil {
+			return err
+		}
 	}
 	if len(d.Retries) > 0 {
 		retries := render.Grid{Header: []string{"CLUSTER", "TRIED AGAIN/S", "BECAUSE"}, Right: []int{1}}
@@ -222,6 +273,9 @@ func rate(perSecond float64) string {
 	}
 	return render.Count(int64(perSecond + 0.5))
 }
+
+// share is a part of 1 in percent.
+func share(part float64) string { return fmt.Sprintf("%.1f%%", 100*part) }
 
 func took(seconds *float64) string {
 	if seconds == nil {

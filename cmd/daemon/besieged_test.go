@@ -22,6 +22,7 @@ type besieged struct {
 	network  *network
 	etcdData string
 	stopEtcd func()
+	routerAt Addresses
 	// small is the file system that one replica has to itself; empty if none
 	// could be mounted.
 	small string
@@ -37,9 +38,10 @@ func besiege(t *testing.T) *besieged {
 		t:          t, all: t, network: newNetwork(t), etcdData: t.TempDir(),
 	}
 	b.etcd, b.stopEtcd = etcdForTest(t, b.etcdData, anyPort)
-	b.router = start(t, child{Kind: "router", Etcd: []string{b.etcd}, Data: t.TempDir()})
+	b.router = start(t, child{Kind: "router", Etcd: []string{b.etcd}, Data: t.TempDir(), Cache: sheltered})
 	b.network.runs(routerName, b.router)
-	b.caller = call(t, b.router.ready().Listen)
+	b.routerAt = b.router.ready()
+	b.caller = call(t, b.routerAt.Listen)
 	for i := range 3 {
 		server, name := freeAddress(t), string(rune('a'+i))
 		address := b.network.before(name, server)
@@ -152,6 +154,7 @@ func everything(ctx context.Context, p *peer.Peer, keyspace cairn.UID, index uin
 // finish ends all processes and checks what they leave.
 func (b *besieged) finish() {
 	b.t.Helper()
+	expectTrueCache(b.t, b.routerAt)
 	b.terminate()
 	for address, config := range b.configs {
 		if report, err := nodeindex.Check(filepath.Join(config.Data, nodeindex.FileName)); err != nil {

@@ -66,6 +66,30 @@ type RouterConfig struct {
 	Callers server.CallerLimits
 	// Moves is how this router carries moves out, when it is the one to.
 	Moves Moves
+	// Cache is of the cache of locations.
+	Cache Cache
+}
+
+// Cache bounds a router's cache of locations. The zero Cache is none.
+type Cache struct {
+	// Bytes is how much memory it may take, in about; 0 for no cache.
+	Bytes int64
+	// Staleness is how long an eventual read may be answered from it after an index
+	// was last heard of; 0 for router.DefaultCacheStaleness.
+	Staleness time.Duration
+	// CheckEvery has one of so many answers compared with an index's; 0 for
+	// router.DefaultCheckEvery.
+	CheckEvery uint32
+}
+
+func (c Cache) validate() error {
+	if c.Bytes < 0 {
+		return cairn.Invalid("cache-bytes", "NEGATIVE", "%d is below zero", c.Bytes)
+	}
+	if c.Staleness < 0 {
+		return cairn.Invalid("cache-staleness", "NEGATIVE", "%s is below zero", c.Staleness)
+	}
+	return nil
 }
 
 // IndexConfig is what RunIndex needs.
@@ -123,6 +147,8 @@ type DevConfig struct {
 	Data string
 	// Checkpoint says when a checkpoint of an index is due.
 	Checkpoint Checkpoint
+	// Cache is of the router's cache of locations.
+	Cache Cache
 }
 
 func (c *Common) prepare() {
@@ -153,6 +179,9 @@ func (c *RouterConfig) validate() error {
 			return cairn.Invalid(field, "NEGATIVE", "%d is below zero", value)
 		}
 	}
+	if err := c.Cache.validate(); err != nil {
+		return err
+	}
 	return validateEtcd(c.Etcd)
 }
 
@@ -176,6 +205,9 @@ func (c *IndexConfig) validate() error {
 func (c *DevConfig) validate() error {
 	if c.Data == "" {
 		return cairn.Invalid("data", "DATA_MISSING", "name the directory that holds the stack's data")
+	}
+	if err := c.Cache.validate(); err != nil {
+		return err
 	}
 	return c.Common.validate()
 }

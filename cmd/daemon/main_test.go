@@ -32,6 +32,8 @@ type child struct {
 	Mischief string
 	// CheckpointBytes is as in Checkpoint.Bytes.
 	CheckpointBytes int64
+	// Cache is as in RouterConfig.
+	Cache Cache
 }
 
 func TestMain(m *testing.M) {
@@ -65,14 +67,14 @@ func runChild(config string) error {
 	checkpoint := Checkpoint{Bytes: c.CheckpointBytes}
 	switch c.Kind {
 	case "router":
-		return RunRouter(ctx, RouterConfig{Common: common, Etcd: c.Etcd, Data: c.Data})
+		return RunRouter(ctx, RouterConfig{Common: common, Etcd: c.Etcd, Data: c.Data, Cache: c.Cache})
 	case "index":
 		return RunIndex(ctx, IndexConfig{
 			Common: common, Cluster: c.Cluster, Join: c.Join, Restored: c.Restored, Replaces: c.Replaces, Advertise: c.Advertise,
 			Data: c.Data, Etcd: c.Etcd, Checkpoint: checkpoint, Tune: mischief(c.Mischief).tune,
 		})
 	case "dev":
-		return RunDev(ctx, DevConfig{Common: common, Data: c.Data, Checkpoint: checkpoint})
+		return RunDev(ctx, DevConfig{Common: common, Data: c.Data, Checkpoint: checkpoint, Cache: c.Cache})
 	}
 	return fmt.Errorf("no server is called %q", c.Kind)
 }

@@ -21,6 +21,8 @@ type metrics struct {
 	questions *prometheus.CounterVec
 	calls     *prometheus.HistogramVec
 	fences    *prometheus.HistogramVec
+	// checks are answers from the cache of locations that were compared.
+	checks *prometheus.CounterVec
 }
 
 // requestBuckets reach from a locate inside the process (3 µs) to the default
@@ -61,8 +63,12 @@ func newMetrics() *metrics {
 			Help:    "How long the shards of the moves that this router carried out were fenced, by what came after: committed, or catching-up where the fence was lifted.",
 			Buckets: requestBuckets,
 		}, []string{"then"}),
+		checks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cairn_cache_checks_total",
+			Help: "Answers from the cache of locations that were compared with linearizable ones, by outcome: agreed, changed since, failed to ask, or disagreed, of which there must be none.",
+		}, []string{"outcome"}),
 	}
-	m.registry.MustRegister(m.requests, m.keys, m.retries, m.questions, m.calls, m.fences,
+	m.registry.MustRegister(m.requests, m.keys, m.retries, m.questions, m.calls, m.fences, m.checks,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewBuildInfoCollector())
@@ -91,6 +97,9 @@ func (m *metrics) events(known func(keyspace string) bool) router.Events {
 		},
 		Retry: func(e router.RetryEvent) {
 			m.retries.WithLabelValues(string(e.Verb), e.Cluster, cairn.KindOf(e.Err).String()).Inc()
+		},
+		Check: func(e router.CheckEvent) {
+			m.checks.WithLabelValues(string(e.Outcome)).Inc()
 		},
 		Question: func(e router.QuestionEvent) {
 			m.questions.WithLabelValues(string(e.Verb), name(e.Keyspace), e.Cluster, string(e.Source)).Inc()

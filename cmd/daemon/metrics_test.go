@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,7 +13,9 @@ import (
 
 	"cairn"
 	"cairn/router"
+	"cairn/router/cache"
 	"cairn/router/server"
+	"cairn/shardmap/catalog"
 )
 
 // expectMetrics checks that a scrape has all of these lines.
@@ -84,4 +87,37 @@ func BenchmarkRequestEvent(b *testing.B) {
 	for b.Loop() {
 		events.Request(event)
 	}
+}
+
+func TestCacheMetrics(t *testing.T) {
+	names, err := catalog.New([]*catalog.Keyspace{{Keyspace: cairn.Keyspace{UID: 2, Name: "orders"}}}, []*catalog.Cluster{{UID: 1, Name: "north"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stats := cache.Stats{Entries: 5, Bytes: 2500, Evicted: 7, Sources: []cache.SourceStats{
+		{SourceID: cache.SourceID{Cluster: 1, Keyspace: 2}, Hits: 10, Misses: 3, Unproven: 2, Age: 1500 * time.Millisecond},
+		{SourceID: cache.SourceID{Cluster: 1, Keyspace: 99}, Hits: 1, Proven: true},
+	}}
+	m := newMetrics()
+	m.watchCache(func() (cache.Stats, bool) { return stats, true }, func() *catalog.Catalog { return names })
+	var logged strings.Builder
+	events := logWrongAnswers(m.events(onlyOrders), slog.New(slog.NewTextHandler(&logged, nil)))
+	events.Check(router.CheckEvent{Keyspace: "orders", Cluster: "north", Key: cairn.Key("k"), Outcome: router.CheckAgreed})
+	if logged.Len() > 0 {
+		t.Errorf("an answer that was right is logged: %s", logged.String())
+	}
+	events.Check(router.CheckEvent{Keyspace: "orders", Cluster: "north", Key: cairn.Key("k"), Outcome: router.CheckDisagreed})
+	if !strings.Contains(logged.String(), "level=ERROR") {
+		t.Errorf("an answer that was wrong is not logged: %s", logged.String())
+	}
+	expectMetrics(t, m,
+		`cairn_cache_lookups_total{cluster="north",keyspace="orders",outcome="hit"} 10`,
+		`cairn_cache_lookups_total{cluster="north",keyspace="orders",outcome="miss"} 3`,
+		`cairn_cache_lookups_total{cluster="north",keyspace="orders",outcome="unproven"} 2`,
+		`cairn_cache_source_age_seconds{cluster="north",keyspace="orders"} 1.5`,
+		`cairn_cache_unproven_sources 1`,
+		`cairn_cache_entries 5`, `cairn_cache_bytes 2500`, `cairn_cache_evicted_total 7`,
+		`cairn_cache_checks_total{outcome="agreed"} 1`,
+		`cairn_cache_checks_total{outcome="disagreed"} 1`,
+	)
 }

@@ -28,12 +28,14 @@ const (
 // clients read and write through two routers. No call fails, what they were
 // answered is what one register a key would answer, no answer is older than its
 // token, and a view counts right throughout; also while the router that carries
-// the moves out is killed, and another takes over.
+// the moves out is killed, and another takes over. Both routers have a cache;
+// each write that was made through one is read by its token through the other.
 func TestMovesUnderLoad(t *testing.T) {
 	s, m, seed := startMoving(t)
 	watch := m.watchView(m.routers[1], true)
 	l := startLoad(t, "moved", seed, 10*time.Second, m.routers...)
 	l.goesOn(200)
+	waitForOwnWrites := m.readOwnWrites()
 	moves := fromEnv(t, movesEnv, movesUnderLoad)
 	for range moves {
 		m.move(func() {})
@@ -47,8 +49,12 @@ func TestMovesUnderLoad(t *testing.T) {
 	}
 	l.finish()
 	counted := watch()
+	waitForOwnWrites()
 	if failed := l.failed.Load(); failed > 0 {
 		t.Errorf("%d calls failed", failed)
+	}
+	for _, at := range m.at {
+		expectTrueCache(t, at)
 	}
 	t.Logf("the view was counted %d times; with the mover killed, a move took %s; fences stood for %v", counted, m.longest.Round(time.Millisecond), m.fences())
 	for _, index := range s.indexes {
@@ -78,6 +84,9 @@ func TestMovesUnderFaults(t *testing.T) {
 		l.goesOn(50)
 	}
 	l.finish()
+	for _, at := range m.at {
+		expectTrueCache(t, at)
+	}
 	t.Logf("the view was counted %d times, %d calls failed", watch(), l.failed.Load())
 	for _, index := range s.indexes {
 		index.terminate(syscall.SIGTERM)
@@ -135,8 +144,10 @@ func startMoving(t *testing.T) (*spread, *moving, uint64) {
 	s.apply(moved, fixed)
 	m := &moving{random: rand.New(rand.NewPCG(seed, 1)), movers: []*process{s.router}}
 	for range 2 {
-		router := start(t, child{Kind: "router", Etcd: []string{s.etcd}})
-		m.routers, m.movers = append(m.routers, call(t, router.ready().Listen)), append(m.movers, router)
+		router := start(t, child{Kind: "router", Etcd: []string{s.etcd}, Cache: sheltered})
+		at := router.ready()
+		m.routers, m.at = append(m.routers, call(t, at.Listen)), append(m.at, at)
+		m.movers = append(m.movers, router)
 	}
 	m.caller = m.routers[0]
 	m.fill()
@@ -147,6 +158,7 @@ func startMoving(t *testing.T) (*spread, *moving, uint64) {
 type moving struct {
 	*caller
 	routers []*caller
+	at      []Addresses // where these are
 	movers  []*process
 	random  *rand.Rand
 	longest time.Duration

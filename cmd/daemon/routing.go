@@ -15,6 +15,7 @@ import (
 	"cairn/router"
 	"cairn/router/admin"
 	"cairn/router/server"
+	"cairn/shardmap/catalog"
 )
 
 // routing is a router over a store's maps, and its public edge.
@@ -34,11 +35,18 @@ type routing struct {
 	admission *server.Admission
 }
 
+// routingConfig is what a routing may be told.
+type routingConfig struct {
+	// zone is where this process runs, if that is known.
+	zone  string
+	moves Moves
+	cache Cache
+}
+
 // openRouting makes a router that finds indexes in local and behind the
-// addresses that clusters name, and sends nobody to nodes that are down. zone is
-// where this process runs, if that is known.
-func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, zone string, moves Moves, metrics *metrics, log *slog.Logger) (*routing, error) {
-	dialer := newDialer(local, zone, log)
+// addresses that clusters name, and sends nobody to nodes that are down.
+func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, config routingConfig, metrics *metrics, log *slog.Logger) (*routing, error) {
+	dialer := newDialer(local, config.zone, log)
 	metrics.watchReplicas(dialer.asked)
 	known := func(keyspace string) bool {
 		_, exists := store.Map().Catalog().KeyspaceByName(keyspace)
@@ -49,24 +57,26 @@ func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, zone string, 
 		Dial:     dialer.dial,
 		Release:  dialer.release,
 		Down:     nodes.Down,
-		Events:   metrics.events(known),
+		Cache:    router.CacheConfig(config.cache),
+		Events:   logWrongAnswers(metrics.events(known), log),
 	})
 	if err != nil {
 		return nil, err
 	}
+	metrics.watchCache(made.CacheStats, func() *catalog.Catalog { return store.Map().Catalog() })
 	data := new(dataMovers)
 	administrator := admin.New(admin.Config{
 		Store: store, Status: dialer.status, Identify: dialer.identify, Backup: dialer.backup, CheckFilter: checkFilter, Progress: made.ViewProgress,
 		CountWhere: func(ctx context.Context, keyspace, where string) (uint64, error) {
 			return made.CountWhere(ctx, keyspace, where, cairn.Freshness{})
 		},
-		Staged: dialer.staged, MoveTurn: moves.moveTurn, Verify: dialer.verify, Moving: dialer.moving,
+		Staged: dialer.staged, MoveTurn: config.moves.moveTurn, Verify: dialer.verify, Moving: dialer.moving,
 		DataProgress: data.progress,
 	})
 	draining, drain := context.WithCancel(context.Background())
 	return &routing{
 		router: made, admin: administrator, metrics: metrics, log: log, data: data, draining: draining, drain: drain,
-		stopFlipper: startFlipper(store, made.Status, log), stopMover: startMover(store, dialer, data, administrator, moves, metrics, log),
+		stopFlipper: startFlipper(store, made.Status, log), stopMover: startMover(store, dialer, data, administrator, config.moves, metrics, log),
 	}, nil
 }
 

@@ -1,0 +1,113 @@
+package cache
+
+import (
+	"hash/maphash"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"cairn"
+)
+
+// Options are what a Cache needs.
+type Options struct {
+	// Bytes bounds the memory of entries, in about; at least 1.
+	Bytes int64
+	// Bound is how long a source's proof is good for eventual reads.
+	Bound time.Duration
+	// Now is the time since any moment, never less than before; nil for the
+	// process's clock.
+	Now func() time.Duration
+}
+
+// Cache has the entries of all sources. Any goroutine may use it.
+type Cache struct {
+	bound   time.Duration
+	now     func() time.Duration
+	seed    maphash.Seed
+	entries *otter.Cache[uint64, *Entry]
+	// evicted are entries that were given up for room.
+	evicted atomic.Uint64
+
+	sources atomic.Pointer[map[SourceID]*Source] // replaced under mu
+	mu      sync.Mutex
+}
+
+// New makes a Cache.
+func New(options Options) *Cache {
+	c := &Cache{bound: options.Bound, now: options.Now, seed: maphash.MakeSeed()}
+	if c.now == nil {
+		began := time.Now()
+		c.now = func() time.Duration { return time.Since(began) }
+	}
+	c.entries = otter.Must(&otter.Options[uint64, *Entry]{
+		MaximumWeight: uint64(options.Bytes),
+		Weigher:       func(_ uint64, e *Entry) uint32 { return uint32(e.size()) },
+		OnAtomicDeletion: func(e otter.DeletionEvent[uint64, *Entry]) {
+			if e.WasEvicted() {
+				c.evicted.Add(1)
+			}
+		},
+	})
+	c.sources.Store(&map[SourceID]*Source{})
+	return c
+}
+
+// hash is of a key in a keyspace, whose uid is random.
+func (c *Cache) hash(keyspace cairn.UID, key cairn.Key) uint64 {
+	return maphash.Bytes(c.seed, key) ^ uint64(keyspace)
+}
+
+// Source is a source that is open, nil if it is not.
+func (c *Cache) Source(id SourceID) *Source { return (*c.sources.Load())[id] }
+
+// Open opens a source, unless it is; opened tells whose part it is to follow it.
+func (c *Cache) Open(id SourceID) (source *Source, opened bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if open := c.Source(id); open != nil {
+		return open, false
+	}
+	source = &Source{id: id, cache: c}
+	sources := maps.Clone(*c.sources.Load())
+	sources[id] = source
+	c.sources.Store(&sources)
+	return source, true
+}
+
+// Close forgets a source and all that came of it.
+func (c *Cache) Close(source *Source) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	source.End()
+	sources := maps.Clone(*c.sources.Load())
+	delete(sources, source.id)
+	c.sources.Store(&sources)
+}
+
+// Fill takes in an index's answer about a key, and tells whether it did. It does not if
+// the key may have changed since, if the source is in no session, or if what is here is
+// newer.
+func (c *Cache) Fill(source *Source, key cairn.Key, fill Fill) bool {
+	// What can't be taken in needs no copies, as far as can be told without the lock.
+	hash := c.hash(source.id.Keyspace, key)
+	if source.admit(hash, fill.Located.Stamp.Index) == nil {
+		return false
+	}
+	entry := newEntry(source, key, fill)
+	admitted := false
+	c.entries.Compute(hash, func(old *Entry, found bool) (*Entry, otter.ComputeOp) {
+		if found && old.is(entry.keyspace, key) && old.Stamp.Compare(entry.Stamp) > 0 {
+			return nil, otter.CancelOp
+		}
+		if entry.session = source.admit(hash, entry.Stamp.Index); entry.session == nil {
+			return nil, otter.CancelOp
+		}
+		admitted = true
+		return entry, otter.WriteOp
+	})
+	return admitted
+}
