@@ -17,7 +17,32 @@ type Reading struct {
 	Freshness Freshness
 	// WithAttributes asks for attributes and versions too.
 	WithAttributes bool
+	// Choice is which of an entry's nodes to use.
+	Choice NodeChoice
 }
+
+// NodeChoice is which of an entry's nodes that are up to use. The zero NodeChoice is as
+// the router is told to.
+type NodeChoice struct {
+	Rule NodeRule
+	// Zone is the caller's, as manifests spell it; empty for the router's own.
+	Zone string
+}
+
+// NodeRule is how a node is chosen.
+type NodeRule uint8
+
+// The rules.
+const (
+	// RuleDefault is as the router is told to, RulePrimary if it is not.
+	RuleDefault NodeRule = iota
+	// RulePrimary: the primary, or the first of the others if that is down.
+	RulePrimary
+	// RuleNearest: one in the zone, by weight; as RuleAny where there is none.
+	RuleNearest
+	// RuleAny: any, by weight.
+	RuleAny
+)
 
 // Location is where one key lives.
 type Location struct {
@@ -32,6 +57,8 @@ type Location struct {
 	// A remote router tells a node's name, address and zone only.
 	Primary  *Node
 	Replicas []*Node
+	// Use is which of these to use, by the Reading's Choice; only with Found.
+	Use *Node
 	// Epoch is that of the key's shard, only with Found. Who writes the key's data names
 	// it to the node.
 	Epoch uint64

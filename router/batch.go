@@ -19,6 +19,7 @@ func (r *Router) BatchLocate(ctx context.Context, keyspace string, keys []cairn.
 	began := r.began()
 	work := &locating{keyspace: keyspace, keys: keys, read: read, down: r.config.Down, located: r.located}
 	err := r.batchLocate(ctx, work)
+	r.chooseAll(work.locations, nil, read.Choice)
 	if err == nil && work.failed == len(keys) {
 		err = work.locations[0].Err
 	}
@@ -42,7 +43,11 @@ type LocatedPart func(locations []cairn.Location, positions []int32, token cairn
 // what can't be.
 func (r *Router) BatchLocateInParts(ctx context.Context, keyspace string, keys []cairn.Key, read cairn.Reading, part LocatedPart) error {
 	began := r.began()
-	work := &locating{keyspace: keyspace, keys: keys, read: read, down: r.config.Down, located: r.located, part: part}
+	chosen := func(locations []cairn.Location, positions []int32, token cairn.Token) {
+		r.chooseAll(locations, positions, read.Choice)
+		part(locations, positions, token)
+	}
+	work := &locating{keyspace: keyspace, keys: keys, read: read, down: r.config.Down, located: r.located, part: chosen}
 	err := r.batchLocate(ctx, work)
 	r.ended(VerbBatchLocate, keyspace, len(keys), work.failed, began, err)
 	return err

@@ -87,6 +87,9 @@ type Config struct {
 	// sent to an entry's other nodes, as with one that is declared down. It is asked
 	// for every answer, and must not wait.
 	Down func(cluster cairn.UID, node cairn.NodeID) bool
+	// Choice is which of an entry's nodes to use where a request does not say; its Zone
+	// is the router's own. The zero NodeChoice is the primary.
+	Choice cairn.NodeChoice
 	// Hold bounds the writes that wait while a shard changes its owner.
 	Hold HoldLimits
 	// KeptBytes bounds the answers to pinned questions about views that are kept; 0

@@ -92,6 +92,7 @@ func (r *Router) explain(ctx context.Context, began time.Time, keyspace string, 
 		return cairn.Explanation{}, err
 	}
 	out.Location, out.Token = work.locations[0], work.token
+	r.choose(&out.Location, cairn.NodeChoice{})
 	rest := time.Since(began) - work.indexTime - out.Timings[0].Duration
 	out.Timings = append(out.Timings,
 		cairn.Timing{Layer: LayerNodeindex, Duration: work.indexTime},

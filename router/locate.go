@@ -22,6 +22,7 @@ func (r *Router) Locate(ctx context.Context, keyspace string, key cairn.Key, rea
 	if !ok {
 		location, token, err = r.locate(ctx, VerbLocate, keyspace, key, read)
 	}
+	r.choose(&location, read.Choice)
 	r.ended(VerbLocate, keyspace, 1, 0, began, err)
 	return location, token, err
 }

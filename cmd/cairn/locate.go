@@ -22,6 +22,7 @@ type locatedDocument struct {
 	Found bool `json:"found"`
 	nodeFields
 	Replicas   []nodeFields        `json:"replicas,omitempty"`
+	Use        *nodeFields         `json:"use,omitempty"`
 	Version    string              `json:"version,omitempty"`
 	Attributes *records.Attributes `json:"attributes,omitempty"`
 	Error      *errorFields        `json:"error,omitempty"`
@@ -30,6 +31,7 @@ type locatedDocument struct {
 func newLocate(o *options) *cobra.Command {
 	var fresh freshness
 	var byNode bool
+	var choice cairn.NodeChoice
 	cmd := &cobra.Command{
 		Use:   "locate KEYSPACE KEY...",
 		Short: "Tell where keys live",
@@ -38,8 +40,10 @@ func newLocate(o *options) *cobra.Command {
 Results are printed in the order of the keys. If a key has no entry the exit
 code is 4, with the results printed all the same. "-" reads keys from standard
 input, one a line. With --by-node the keys are grouped by the node that holds
-them.`,
+them. With --choose the node that is to be used is told too, by a rule and, for
+the nearest, by a zone.`,
 		Example: `  cairn locate runways 252159
+  cairn locate runways 252159 --choose nearest --zone eu-west
   cut -d, -f1 ids.csv | cairn locate runways - -o json`,
 		Args: arguments(2, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,14 +55,15 @@ them.`,
 			if err != nil {
 				return err
 			}
-			locations, token, err := o.locate(cmd.Context(), args[0], keys, cairn.Reading{Freshness: read, WithAttributes: !byNode})
+			locations, token, err := o.locate(cmd.Context(), args[0], keys, cairn.Reading{Freshness: read, WithAttributes: !byNode, Choice: choice})
 			if err != nil {
 				return err
 			}
 			if byNode {
 				err = o.printByNode(cmd, keys, locations, token)
 			} else {
-				err = o.print(cmd, o.locateDocument(keys, locations, token), func(out io.Writer) error { return o.locateTable(out, keys, locations) })
+				told := choice.Rule != cairn.RuleDefault
+				err = o.print(cmd, o.locateDocument(keys, locations, token, told), func(out io.Writer) error { return o.locateTable(out, keys, locations, told) })
 			}
 			if err != nil {
 				return err
@@ -69,6 +74,8 @@ them.`,
 	clientFlags(cmd, o)
 	keyFlag(cmd, o)
 	fresh.flags(cmd)
+	chooseFlag(cmd, &choice.Rule, "tell which of an entry's nodes to use, by a `RULE`")
+	cmd.Flags().StringVar(&choice.Zone, "zone", "", "the `ZONE` that you are in; the router's by default")
 	cmd.Flags().BoolVar(&byNode, "by-node", false, "group the keys by the node that holds them")
 	return cmd
 }
@@ -132,7 +139,9 @@ func missing(locations []cairn.Location) error {
 	return exit{code}
 }
 
-func (o *options) locateDocument(keys []cairn.Key, locations []cairn.Location, token cairn.Token) locateDocument {
+// locateDocument is the answer as a document; told tells whether it says which node to
+// use.
+func (o *options) locateDocument(keys []cairn.Key, locations []cairn.Location, token cairn.Token, told bool) locateDocument {
 	d := locateDocument{Results: make([]locatedDocument, len(keys)), Token: token.String()}
 	for i, l := range locations {
 		r := locatedDocument{keyField: o.keyField(keys[i]), Found: l.State == cairn.Found, Error: errorOf(l.Err)}
@@ -141,13 +150,19 @@ func (o *options) locateDocument(keys []cairn.Key, locations []cairn.Location, t
 			r.Replicas = nodesOf(l.Cluster, l.Replicas)
 			r.Version = l.Version.String()
 			r.Attributes = attributesOf(l.Attributes)
+			if told {
+				use := nodeOf(l.Cluster, l.Use)
+				r.Use = &use
+			}
 		}
 		d.Results[i] = r
 	}
 	return d
 }
 
-func (o *options) locateTable(out io.Writer, keys []cairn.Key, locations []cairn.Location) error {
+// locateTable writes the answer as a table. Where it tells which node to use, that is the
+// one whose address is shown.
+func (o *options) locateTable(out io.Writer, keys []cairn.Key, locations []cairn.Location, told bool) error {
 	grid := render.Grid{Header: []string{"KEY", "CLUSTER", "NODE", "ADDRESS", "ATTRIBUTES"}}
 	for i, l := range locations {
 		key := o.keys.Text(keys[i])
@@ -157,7 +172,11 @@ func (o *options) locateTable(out io.Writer, keys []cairn.Key, locations []cairn
 		case l.State != cairn.Found:
 			grid.Row(key, "-", "-", "-", "not found")
 		default:
-			grid.Row(key, l.Cluster, nodeNames(l.Primary, l.Replicas), l.Primary.Address, attributesText(l.Attributes))
+			nodes, address := nodeNames(l.Primary, l.Replicas), l.Primary.Address
+			if told {
+				nodes, address = l.Use.Name, l.Use.Address
+			}
+			grid.Row(key, l.Cluster, nodes, address, attributesText(l.Attributes))
 		}
 	}
 	return grid.Write(out)

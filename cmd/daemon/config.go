@@ -62,6 +62,8 @@ type RouterConfig struct {
 	// Zone is where the router runs, as manifests spell it: replicas there are
 	// asked first. Empty: all are as good.
 	Zone string
+	// Choose is which of an entry's nodes to use where a request does not say.
+	Choose cairn.NodeRule
 	// Callers bound what each caller may ask.
 	Callers server.CallerLimits
 	// Moves is how this router carries moves out, when it is the one to.

@@ -48,7 +48,7 @@ func RunRouter(ctx context.Context, config RouterConfig) error {
 
 	nodes := startHealth(store, everyCluster, metrics, config.Log)
 	defer nodes.stop()
-	routing, err := openRouting(store, &hosts{}, nodes, routingConfig{zone: config.Zone, moves: config.Moves, cache: config.Cache}, metrics, config.Log)
+	routing, err := openRouting(store, &hosts{}, nodes, routingConfig{zone: config.Zone, choose: config.Choose, moves: config.Moves, cache: config.Cache}, metrics, config.Log)
 	if err != nil {
 		return err
 	}

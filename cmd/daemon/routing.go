@@ -38,9 +38,11 @@ type routing struct {
 // routingConfig is what a routing may be told.
 type routingConfig struct {
 	// zone is where this process runs, if that is known.
-	zone  string
-	moves Moves
-	cache Cache
+	zone string
+	// choose is which of an entry's nodes to use where a request does not say.
+	choose cairn.NodeRule
+	moves  Moves
+	cache  Cache
 }
 
 // openRouting makes a router that finds indexes in local and behind the
@@ -57,6 +59,7 @@ func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, config routin
 		Dial:     dialer.dial,
 		Release:  dialer.release,
 		Down:     nodes.Down,
+		Choice:   cairn.NodeChoice{Rule: config.choose, Zone: config.zone},
 		Cache:    router.CacheConfig(config.cache),
 		Events:   logWrongAnswers(metrics.events(known), log),
 	})

@@ -94,6 +94,7 @@ func (b *locateBatch) add(c *locate, copied func(cairn.Key) []byte) {
 		b.request.Batch = &cairnv1.BatchLocateRequest{
 			Keyspace: keyspacePrefix + c.fellows.keyspace,
 			View:     viewOf(c.fellows.withAttributes), Freshness: wire.FreshnessOf(c.fellows.level, c.fellows.token),
+			Choice: choiceOf(c.fellows.choice),
 		}
 	}
 	if c.deadline.Before(b.deadline) {

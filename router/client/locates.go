@@ -56,6 +56,7 @@ type fellows struct {
 	level          cairn.Level
 	token          string
 	withAttributes bool
+	choice         cairn.NodeChoice
 	// patience is the binary logarithm of the milliseconds that are left.
 	patience int
 }
@@ -163,7 +164,7 @@ func (l *locates) ask(ctx context.Context, deadline time.Time, keyspace string, 
 	for _, key := range c.keys {
 		c.size += len(key)
 	}
-	c.fellows = fellows{keyspace: keyspace, level: reading.Freshness.Level, withAttributes: reading.WithAttributes, patience: bits.Len64(uint64(left.Milliseconds()))}
+	c.fellows = fellows{keyspace: keyspace, level: reading.Freshness.Level, withAttributes: reading.WithAttributes, choice: reading.Choice, patience: bits.Len64(uint64(left.Milliseconds()))}
 	if reading.Freshness.Level == cairn.AtLeast {
 		c.fellows.token = reading.Freshness.Token.String()
 	}

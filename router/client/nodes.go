@@ -64,6 +64,12 @@ func (t nodeTable) location(l *cairnv1.Location) (out cairn.Location, err error)
 	if out.Replicas, err = t.all(l.GetReplicas()); err != nil {
 		return out, err
 	}
+	out.Use = out.Primary
+	if l.Use != nil {
+		if out.Use, _, err = t.at(l.GetUse()); err != nil {
+			return out, err
+		}
+	}
 	out.Version, out.Epoch = wire.FromVersion(l.GetVersion()), l.GetEpoch()
 	if out.Attributes, err = wire.FromValues(l.GetAttributes()); err != nil {
 		return out, broken(err)

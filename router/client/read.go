@@ -21,6 +21,14 @@ func viewOf(withAttributes bool) cairnv1.LocationView {
 	return cairnv1.LocationView_LOCATION_VIEW_BASIC
 }
 
+// choiceOf is a choice, nil for the zero NodeChoice.
+func choiceOf(choice cairn.NodeChoice) *cairnv1.NodeChoice {
+	if choice == (cairn.NodeChoice{}) {
+		return nil
+	}
+	return &cairnv1.NodeChoice{Rule: cairnv1.NodeChoice_Rule(choice.Rule), Zone: choice.Zone} // numbered alike
+}
+
 // Locate is router.Router.Locate. Locates of many goroutines travel together, each
 // as fresh as it asks and no longer than its own context allows; one that does not
 // go smoothly so goes on by itself, and so does one whose context has metadata
@@ -53,7 +61,7 @@ func (c *Client) locateAlone(ctx context.Context, keyspace string, key cairn.Key
 	}
 	resp, err := readAgain(ctx, c, &cairnv1.LocateRequest{
 		Keyspace: keyspacePrefix + keyspace, Key: key,
-		View: viewOf(reading.WithAttributes), Freshness: wire.Freshness(reading.Freshness),
+		View: viewOf(reading.WithAttributes), Freshness: wire.Freshness(reading.Freshness), Choice: choiceOf(reading.Choice),
 	}, c.locator.Locate, failure)
 	if err != nil {
 		return cairn.Location{}, cairn.Token{}, err
@@ -141,7 +149,7 @@ func batchRequest(keyspace string, keys []cairn.Key, reading cairn.Reading) (*ca
 	}
 	req := &cairnv1.BatchLocateRequest{
 		Keyspace: keyspacePrefix + keyspace, Keys: make([][]byte, len(keys)),
-		View: viewOf(reading.WithAttributes), Freshness: wire.Freshness(reading.Freshness),
+		View: viewOf(reading.WithAttributes), Freshness: wire.Freshness(reading.Freshness), Choice: choiceOf(reading.Choice),
 	}
 	size := 0
 	for i, key := range keys {

@@ -56,6 +56,7 @@ var (
 	locationPrimary  = wire.FieldOf(2, protowire.VarintType)
 	locationReplicas = wire.FieldOf(3, protowire.BytesType) // packed
 	locationEpoch    = wire.FieldOf(7, protowire.VarintType)
+	locationUse      = wire.FieldOf(8, protowire.VarintType)
 )
 
 // decode reads a message, and keeps it. What was in the response before is gone.
@@ -111,9 +112,9 @@ func eachPacked(packed []byte, yield func(value uint64)) error {
 // decode reads a Location. One with a version, attributes or an error, of which there
 // are few, takes a message object.
 func (t *nodeTable) decode(message []byte) (cairn.Location, error) {
-	var state, primary, epoch uint64
+	var state, primary, epoch, use uint64
 	var replicas []byte
-	plain := true
+	plain, chosen := true, false
 	err := wire.EachField(message, func(field wire.Field, value uint64, bytes []byte) error {
 		switch field {
 		case locationState:
@@ -124,6 +125,8 @@ func (t *nodeTable) decode(message []byte) (cairn.Location, error) {
 			replicas = bytes
 		case locationEpoch:
 			epoch = value
+		case locationUse:
+			use, chosen = value, true
 		default:
 			plain = false
 		}
@@ -140,8 +143,17 @@ func (t *nodeTable) decode(message []byte) (cairn.Location, error) {
 		return t.location(&full)
 	}
 	out := cairn.Location{State: cairn.Found, Epoch: epoch}
-	if out.Primary, out.Cluster, err = t.at(uint32(primary)); err != nil || len(replicas) == 0 {
+	if out.Primary, out.Cluster, err = t.at(uint32(primary)); err != nil {
 		return out, err
+	}
+	out.Use = out.Primary
+	if chosen {
+		if out.Use, _, err = t.at(uint32(use)); err != nil {
+			return out, err
+		}
+	}
+	if len(replicas) == 0 {
+		return out, nil
 	}
 	positions := make([]uint32, 0, cairn.MaxReplicas)
 	if err := eachPacked(replicas, func(value uint64) { positions = append(positions, uint32(value)) }); err != nil {

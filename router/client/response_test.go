@@ -65,6 +65,9 @@ func drawResponse(t *rapid.T) *cairnv1.StreamLocateResponse {
 		if location.GetState() == cairnv1.Location_FOUND {
 			location.Primary, location.Replicas = node.Draw(t, "primary"), rapid.SliceOfN(node, 0, 2).Draw(t, "replicas")
 			location.Epoch = rapid.Uint64().Draw(t, "epoch")
+			if rapid.Bool().Draw(t, "chosen") {
+				location.Use = proto.Uint32(node.Draw(t, "use"))
+			}
 			if rapid.Bool().Draw(t, "full") {
 				location.Version = &cairnv1.Version{Epoch: 3, Index: rapid.Uint64().Draw(t, "index")}
 				location.Attributes = map[string]*cairnv1.Value{"n": {Kind: &cairnv1.Value_IntValue{IntValue: 5}}}

@@ -73,7 +73,7 @@ func (r *streamRequest) decode(buffer mem.Buffer) error {
 	if string(batch.keyspace) != r.keyspace {
 		r.keyspace = string(batch.keyspace)
 	}
-	r.read, r.err = reading(batch.freshness, batch.view)
+	r.read, r.err = reading(batch.freshness, batch.view, batch.choice)
 	return nil
 }
 
@@ -100,6 +100,7 @@ type batchFields struct {
 	keyspace  []byte
 	view      cairnv1.LocationView
 	freshness *cairnv1.Freshness
+	choice    *cairnv1.NodeChoice
 }
 
 // decodeBatch reads a batch. What comes twice merges, as protobuf says.
@@ -124,6 +125,11 @@ func (r *streamRequest) decodeBatch(batch []byte, into *batchFields) error {
 				into.freshness = new(cairnv1.Freshness)
 			}
 			return proto.UnmarshalOptions{Merge: true}.Unmarshal(bytes, into.freshness)
+		case batchChoice:
+			if into.choice == nil {
+				into.choice = new(cairnv1.NodeChoice)
+			}
+			return proto.UnmarshalOptions{Merge: true}.Unmarshal(bytes, into.choice)
 		}
 		return nil
 	})
@@ -162,6 +168,7 @@ var (
 	batchKey       = wire.FieldOf(2, protowire.BytesType)
 	batchView      = wire.FieldOf(3, protowire.VarintType)
 	batchFreshness = wire.FieldOf(4, protowire.BytesType)
+	batchChoice    = wire.FieldOf(5, protowire.BytesType)
 
 	durationSeconds = wire.FieldOf(1, protowire.VarintType)
 	durationNanos   = wire.FieldOf(2, protowire.VarintType)
@@ -260,6 +267,10 @@ func appendLocation(out []byte, location *cairn.Location, table *nodeTable, erro
 	if location.Epoch != 0 {
 		size += 1 + protowire.SizeVarint(location.Epoch)
 	}
+	use, other := useOf(location, table)
+	if other {
+		size += 1 + protowire.SizeVarint(uint64(use))
+	}
 	out = protowire.AppendVarint(out, uint64(size))
 	out = append(out, 1<<3, byte(cairnv1.Location_FOUND))
 	if primary != 0 {
@@ -276,6 +287,10 @@ func appendLocation(out []byte, location *cairn.Location, table *nodeTable, erro
 	if location.Epoch != 0 {
 		out = append(out, 7<<3)
 		out = protowire.AppendVarint(out, location.Epoch)
+	}
+	if other {
+		out = append(out, 8<<3)
+		out = protowire.AppendVarint(out, uint64(use))
 	}
 	return out
 }

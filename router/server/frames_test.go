@@ -39,7 +39,7 @@ func FuzzStreamRequest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		read, readErr := reading(want.GetBatch().GetFreshness(), want.GetBatch().GetView())
+		read, readErr := reading(want.GetBatch().GetFreshness(), want.GetBatch().GetView(), want.GetBatch().GetChoice())
 		if got.id != want.GetId() || got.keyspace != want.GetBatch().GetKeyspace() || len(got.keys) != len(want.GetBatch().GetKeys()) ||
 			(got.err != nil) != (readErr != nil) || got.read.Freshness.Level != read.Freshness.Level || got.read.WithAttributes != read.WithAttributes {
 			t.Fatalf("got %+v; want %+v", got, &want)
@@ -65,7 +65,7 @@ func TestStreamResponse(t *testing.T) {
 	for i := range nodes {
 		locations = append(locations,
 			cairn.Location{State: cairn.Found, Cluster: "c", Primary: nodes[i]},
-			cairn.Location{State: cairn.Found, Cluster: "c", Primary: nodes[i/2], Epoch: 1 << (i % 64), Replicas: nodes[i : i+min(3, len(nodes)-i)]},
+			cairn.Location{State: cairn.Found, Cluster: "c", Primary: nodes[i/2], Use: nodes[i], Epoch: 1 << (i % 64), Replicas: nodes[i : i+min(3, len(nodes)-i)]},
 			cairn.Location{State: cairn.Found, Cluster: "c", Primary: nodes[i], Epoch: 7, Version: cairn.Version{Epoch: 1}, Attributes: cairn.NamedValues{{Name: "a", Value: cairn.Int(-1)}}},
 			cairn.Location{State: cairn.Absent, Cluster: "c"},
 			cairn.Location{Err: cairn.Errorf(cairn.KindUnavailable, "GONE", "gone")})

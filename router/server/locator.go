@@ -25,7 +25,7 @@ func (l *locator) Locate(ctx context.Context, req *cairnv1.LocateRequest) (*cair
 	if err != nil {
 		return nil, err
 	}
-	read, err := reading(req.GetFreshness(), req.GetView())
+	read, err := reading(req.GetFreshness(), req.GetView(), req.GetChoice())
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func batch(req *cairnv1.BatchLocateRequest) (keyspace string, keys []cairn.Key, 
 	if keyspace, err = keyspaceName("keyspace", req.GetKeyspace()); err != nil {
 		return "", nil, read, err
 	}
-	if read, err = reading(req.GetFreshness(), req.GetView()); err != nil {
+	if read, err = reading(req.GetFreshness(), req.GetView(), req.GetChoice()); err != nil {
 		return "", nil, read, err
 	}
 	if err := checkCount("keys", len(req.GetKeys())); err != nil {
@@ -98,7 +98,7 @@ func batchResponse(locations []cairn.Location, token cairn.Token) *cairnv1.Batch
 	return out
 }
 
-func reading(freshness *cairnv1.Freshness, view cairnv1.LocationView) (cairn.Reading, error) {
+func reading(freshness *cairnv1.Freshness, view cairnv1.LocationView, choice *cairnv1.NodeChoice) (cairn.Reading, error) {
 	fresh, err := wire.FromFreshness(freshness)
 	if err != nil {
 		return cairn.Reading{}, err
@@ -108,7 +108,22 @@ func reading(freshness *cairnv1.Freshness, view cairnv1.LocationView) (cairn.Rea
 	default:
 		return cairn.Reading{}, cairn.Invalid("view", "VIEW_UNKNOWN", "the views are LOCATION_VIEW_BASIC and LOCATION_VIEW_FULL")
 	}
-	return cairn.Reading{Freshness: fresh, WithAttributes: view == cairnv1.LocationView_LOCATION_VIEW_FULL}, nil
+	rule := choice.GetRule()
+	if rule < cairnv1.NodeChoice_RULE_UNSPECIFIED || rule > cairnv1.NodeChoice_ANY {
+		return cairn.Reading{}, cairn.Invalid("choice.rule", "RULE_UNKNOWN", "the rules are PRIMARY, NEAREST and ANY")
+	}
+	return cairn.Reading{
+		Freshness: fresh, WithAttributes: view == cairnv1.LocationView_LOCATION_VIEW_FULL,
+		Choice: cairn.NodeChoice{Rule: cairn.NodeRule(rule), Zone: choice.GetZone()}, // numbered alike
+	}, nil
+}
+
+// useOf is the position of the node to use, and whether it is another than the primary.
+func useOf(location *cairn.Location, table *nodeTable) (at uint32, other bool) {
+	if location.Use == nil || location.Use == location.Primary {
+		return 0, false
+	}
+	return table.add(location.Cluster, location.Use), true
 }
 
 func fillLocation(out *cairnv1.Location, location *cairn.Location, table *nodeTable) {
@@ -121,6 +136,9 @@ func fillLocation(out *cairnv1.Location, location *cairn.Location, table *nodeTa
 		out.Replicas = table.addAll(location.Cluster, location.Replicas)
 		out.Version, out.Epoch = wire.Version(location.Version), location.Epoch
 		out.Attributes = wire.Values(location.Attributes)
+		if use, other := useOf(location, table); other {
+			out.Use = &use
+		}
 	default:
 		out.State = cairnv1.Location_NOT_FOUND
 	}

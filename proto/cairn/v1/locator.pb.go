@@ -77,6 +77,62 @@ func (LocationView) EnumDescriptor() ([]byte, []int) {
 	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{0}
 }
 
+type NodeChoice_Rule int32
+
+const (
+	// As the router is told to, PRIMARY if it is not.
+	NodeChoice_RULE_UNSPECIFIED NodeChoice_Rule = 0
+	// The primary, or the first of the others if that is down.
+	NodeChoice_PRIMARY NodeChoice_Rule = 1
+	// One in the zone, by weight; as ANY where there is none.
+	NodeChoice_NEAREST NodeChoice_Rule = 2
+	// Any, by weight.
+	NodeChoice_ANY NodeChoice_Rule = 3
+)
+
+// Enum value maps for NodeChoice_Rule.
+var (
+	NodeChoice_Rule_name = map[int32]string{
+		0: "RULE_UNSPECIFIED",
+		1: "PRIMARY",
+		2: "NEAREST",
+		3: "ANY",
+	}
+	NodeChoice_Rule_value = map[string]int32{
+		"RULE_UNSPECIFIED": 0,
+		"PRIMARY":          1,
+		"NEAREST":          2,
+		"ANY":              3,
+	}
+)
+
+func (x NodeChoice_Rule) Enum() *NodeChoice_Rule {
+	p := new(NodeChoice_Rule)
+	*p = x
+	return p
+}
+
+func (x NodeChoice_Rule) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (NodeChoice_Rule) Descriptor() protoreflect.EnumDescriptor {
+	return file_cairn_v1_locator_proto_enumTypes[1].Descriptor()
+}
+
+func (NodeChoice_Rule) Type() protoreflect.EnumType {
+	return &file_cairn_v1_locator_proto_enumTypes[1]
+}
+
+func (x NodeChoice_Rule) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use NodeChoice_Rule.Descriptor instead.
+func (NodeChoice_Rule) EnumDescriptor() ([]byte, []int) {
+	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{1, 0}
+}
+
 type Location_State int32
 
 const (
@@ -115,11 +171,11 @@ func (x Location_State) String() string {
 }
 
 func (Location_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_cairn_v1_locator_proto_enumTypes[1].Descriptor()
+	return file_cairn_v1_locator_proto_enumTypes[2].Descriptor()
 }
 
 func (Location_State) Type() protoreflect.EnumType {
-	return &file_cairn_v1_locator_proto_enumTypes[1]
+	return &file_cairn_v1_locator_proto_enumTypes[2]
 }
 
 func (x Location_State) Number() protoreflect.EnumNumber {
@@ -128,7 +184,7 @@ func (x Location_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Location_State.Descriptor instead.
 func (Location_State) EnumDescriptor() ([]byte, []int) {
-	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{6, 0}
+	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{7, 0}
 }
 
 type LocateRequest struct {
@@ -139,6 +195,7 @@ type LocateRequest struct {
 	Key           []byte       `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
 	View          LocationView `protobuf:"varint,3,opt,name=view,proto3,enum=cairn.v1.LocationView" json:"view,omitempty"`
 	Freshness     *Freshness   `protobuf:"bytes,4,opt,name=freshness,proto3" json:"freshness,omitempty"`
+	Choice        *NodeChoice  `protobuf:"bytes,5,opt,name=choice,proto3" json:"choice,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -201,6 +258,67 @@ func (x *LocateRequest) GetFreshness() *Freshness {
 	return nil
 }
 
+func (x *LocateRequest) GetChoice() *NodeChoice {
+	if x != nil {
+		return x.Choice
+	}
+	return nil
+}
+
+// NodeChoice is which of an entry's nodes that are up to use.
+type NodeChoice struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Rule  NodeChoice_Rule        `protobuf:"varint,1,opt,name=rule,proto3,enum=cairn.v1.NodeChoice_Rule" json:"rule,omitempty"`
+	// The caller's, as manifests spell it; the router's own when empty.
+	Zone          string `protobuf:"bytes,2,opt,name=zone,proto3" json:"zone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeChoice) Reset() {
+	*x = NodeChoice{}
+	mi := &file_cairn_v1_locator_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeChoice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeChoice) ProtoMessage() {}
+
+func (x *NodeChoice) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_locator_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeChoice.ProtoReflect.Descriptor instead.
+func (*NodeChoice) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *NodeChoice) GetRule() NodeChoice_Rule {
+	if x != nil {
+		return x.Rule
+	}
+	return NodeChoice_RULE_UNSPECIFIED
+}
+
+func (x *NodeChoice) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
 type LocateResponse struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Location *Location              `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
@@ -214,7 +332,7 @@ type LocateResponse struct {
 
 func (x *LocateResponse) Reset() {
 	*x = LocateResponse{}
-	mi := &file_cairn_v1_locator_proto_msgTypes[1]
+	mi := &file_cairn_v1_locator_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -226,7 +344,7 @@ func (x *LocateResponse) String() string {
 func (*LocateResponse) ProtoMessage() {}
 
 func (x *LocateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_locator_proto_msgTypes[1]
+	mi := &file_cairn_v1_locator_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -239,7 +357,7 @@ func (x *LocateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocateResponse.ProtoReflect.Descriptor instead.
 func (*LocateResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{1}
+	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *LocateResponse) GetLocation() *Location {
@@ -271,13 +389,14 @@ type BatchLocateRequest struct {
 	Keys          [][]byte     `protobuf:"bytes,2,rep,name=keys,proto3" json:"keys,omitempty"`
 	View          LocationView `protobuf:"varint,3,opt,name=view,proto3,enum=cairn.v1.LocationView" json:"view,omitempty"`
 	Freshness     *Freshness   `protobuf:"bytes,4,opt,name=freshness,proto3" json:"freshness,omitempty"`
+	Choice        *NodeChoice  `protobuf:"bytes,5,opt,name=choice,proto3" json:"choice,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BatchLocateRequest) Reset() {
 	*x = BatchLocateRequest{}
-	mi := &file_cairn_v1_locator_proto_msgTypes[2]
+	mi := &file_cairn_v1_locator_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -289,7 +408,7 @@ func (x *BatchLocateRequest) String() string {
 func (*BatchLocateRequest) ProtoMessage() {}
 
 func (x *BatchLocateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_locator_proto_msgTypes[2]
+	mi := &file_cairn_v1_locator_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -302,7 +421,7 @@ func (x *BatchLocateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchLocateRequest.ProtoReflect.Descriptor instead.
 func (*BatchLocateRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{2}
+	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *BatchLocateRequest) GetKeyspace() string {
@@ -333,6 +452,13 @@ func (x *BatchLocateRequest) GetFreshness() *Freshness {
 	return nil
 }
 
+func (x *BatchLocateRequest) GetChoice() *NodeChoice {
+	if x != nil {
+		return x.Choice
+	}
+	return nil
+}
+
 type BatchLocateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One for each key, in request order.
@@ -347,7 +473,7 @@ type BatchLocateResponse struct {
 
 func (x *BatchLocateResponse) Reset() {
 	*x = BatchLocateResponse{}
-	mi := &file_cairn_v1_locator_proto_msgTypes[3]
+	mi := &file_cairn_v1_locator_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -359,7 +485,7 @@ func (x *BatchLocateResponse) String() string {
 func (*BatchLocateResponse) ProtoMessage() {}
 
 func (x *BatchLocateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_locator_proto_msgTypes[3]
+	mi := &file_cairn_v1_locator_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -372,7 +498,7 @@ func (x *BatchLocateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchLocateResponse.ProtoReflect.Descriptor instead.
 func (*BatchLocateResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{3}
+	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *BatchLocateResponse) GetLocations() []*Location {
@@ -415,7 +541,7 @@ type StreamLocateRequest struct {
 
 func (x *StreamLocateRequest) Reset() {
 	*x = StreamLocateRequest{}
-	mi := &file_cairn_v1_locator_proto_msgTypes[4]
+	mi := &file_cairn_v1_locator_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -427,7 +553,7 @@ func (x *StreamLocateRequest) String() string {
 func (*StreamLocateRequest) ProtoMessage() {}
 
 func (x *StreamLocateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_locator_proto_msgTypes[4]
+	mi := &file_cairn_v1_locator_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -440,7 +566,7 @@ func (x *StreamLocateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamLocateRequest.ProtoReflect.Descriptor instead.
 func (*StreamLocateRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{4}
+	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *StreamLocateRequest) GetId() uint64 {
@@ -490,7 +616,7 @@ type StreamLocateResponse struct {
 
 func (x *StreamLocateResponse) Reset() {
 	*x = StreamLocateResponse{}
-	mi := &file_cairn_v1_locator_proto_msgTypes[5]
+	mi := &file_cairn_v1_locator_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -502,7 +628,7 @@ func (x *StreamLocateResponse) String() string {
 func (*StreamLocateResponse) ProtoMessage() {}
 
 func (x *StreamLocateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_locator_proto_msgTypes[5]
+	mi := &file_cairn_v1_locator_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -515,7 +641,7 @@ func (x *StreamLocateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamLocateResponse.ProtoReflect.Descriptor instead.
 func (*StreamLocateResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{5}
+	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *StreamLocateResponse) GetId() uint64 {
@@ -592,14 +718,17 @@ type Location struct {
 	Error *status.Status `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
 	// FOUND: the epoch of the key's shard. It grows when the shard's owner changes. Who
 	// writes the key's data names it, so that a node that has lost the key can refuse.
-	Epoch         uint64 `protobuf:"varint,7,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Epoch uint64 `protobuf:"varint,7,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// FOUND: the position in `nodes` of the node to use by the request's choice, if that
+	// is not the primary.
+	Use           *uint32 `protobuf:"varint,8,opt,name=use,proto3,oneof" json:"use,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Location) Reset() {
 	*x = Location{}
-	mi := &file_cairn_v1_locator_proto_msgTypes[6]
+	mi := &file_cairn_v1_locator_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -611,7 +740,7 @@ func (x *Location) String() string {
 func (*Location) ProtoMessage() {}
 
 func (x *Location) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_locator_proto_msgTypes[6]
+	mi := &file_cairn_v1_locator_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -624,7 +753,7 @@ func (x *Location) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Location.ProtoReflect.Descriptor instead.
 func (*Location) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{6}
+	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Location) GetState() Location_State {
@@ -676,6 +805,13 @@ func (x *Location) GetEpoch() uint64 {
 	return 0
 }
 
+func (x *Location) GetUse() uint32 {
+	if x != nil && x.Use != nil {
+		return *x.Use
+	}
+	return 0
+}
+
 type ListEntriesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// As in "keyspaces/runways".
@@ -696,7 +832,7 @@ type ListEntriesRequest struct {
 
 func (x *ListEntriesRequest) Reset() {
 	*x = ListEntriesRequest{}
-	mi := &file_cairn_v1_locator_proto_msgTypes[7]
+	mi := &file_cairn_v1_locator_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -708,7 +844,7 @@ func (x *ListEntriesRequest) String() string {
 func (*ListEntriesRequest) ProtoMessage() {}
 
 func (x *ListEntriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_locator_proto_msgTypes[7]
+	mi := &file_cairn_v1_locator_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -721,7 +857,7 @@ func (x *ListEntriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEntriesRequest.ProtoReflect.Descriptor instead.
 func (*ListEntriesRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{7}
+	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListEntriesRequest) GetParent() string {
@@ -780,7 +916,7 @@ type ListEntriesResponse struct {
 
 func (x *ListEntriesResponse) Reset() {
 	*x = ListEntriesResponse{}
-	mi := &file_cairn_v1_locator_proto_msgTypes[8]
+	mi := &file_cairn_v1_locator_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -792,7 +928,7 @@ func (x *ListEntriesResponse) String() string {
 func (*ListEntriesResponse) ProtoMessage() {}
 
 func (x *ListEntriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_locator_proto_msgTypes[8]
+	mi := &file_cairn_v1_locator_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -805,7 +941,7 @@ func (x *ListEntriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEntriesResponse.ProtoReflect.Descriptor instead.
 func (*ListEntriesResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{8}
+	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListEntriesResponse) GetEntries() []*Entry {
@@ -850,7 +986,7 @@ type Entry struct {
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_cairn_v1_locator_proto_msgTypes[9]
+	mi := &file_cairn_v1_locator_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -862,7 +998,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_locator_proto_msgTypes[9]
+	mi := &file_cairn_v1_locator_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -875,7 +1011,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{9}
+	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Entry) GetKey() []byte {
@@ -925,7 +1061,7 @@ type ExplainKeyRequest struct {
 
 func (x *ExplainKeyRequest) Reset() {
 	*x = ExplainKeyRequest{}
-	mi := &file_cairn_v1_locator_proto_msgTypes[10]
+	mi := &file_cairn_v1_locator_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -937,7 +1073,7 @@ func (x *ExplainKeyRequest) String() string {
 func (*ExplainKeyRequest) ProtoMessage() {}
 
 func (x *ExplainKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_locator_proto_msgTypes[10]
+	mi := &file_cairn_v1_locator_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -950,7 +1086,7 @@ func (x *ExplainKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainKeyRequest.ProtoReflect.Descriptor instead.
 func (*ExplainKeyRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{10}
+	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ExplainKeyRequest) GetKeyspace() string {
@@ -1004,7 +1140,7 @@ type ExplainKeyResponse struct {
 
 func (x *ExplainKeyResponse) Reset() {
 	*x = ExplainKeyResponse{}
-	mi := &file_cairn_v1_locator_proto_msgTypes[11]
+	mi := &file_cairn_v1_locator_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1016,7 +1152,7 @@ func (x *ExplainKeyResponse) String() string {
 func (*ExplainKeyResponse) ProtoMessage() {}
 
 func (x *ExplainKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_locator_proto_msgTypes[11]
+	mi := &file_cairn_v1_locator_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1029,7 +1165,7 @@ func (x *ExplainKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainKeyResponse.ProtoReflect.Descriptor instead.
 func (*ExplainKeyResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{11}
+	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ExplainKeyResponse) GetPlacementKey() []byte {
@@ -1140,7 +1276,7 @@ type ExplainKeyResponse_Timing struct {
 
 func (x *ExplainKeyResponse_Timing) Reset() {
 	*x = ExplainKeyResponse_Timing{}
-	mi := &file_cairn_v1_locator_proto_msgTypes[14]
+	mi := &file_cairn_v1_locator_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1152,7 +1288,7 @@ func (x *ExplainKeyResponse_Timing) String() string {
 func (*ExplainKeyResponse_Timing) ProtoMessage() {}
 
 func (x *ExplainKeyResponse_Timing) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_locator_proto_msgTypes[14]
+	mi := &file_cairn_v1_locator_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1165,7 +1301,7 @@ func (x *ExplainKeyResponse_Timing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainKeyResponse_Timing.ProtoReflect.Descriptor instead.
 func (*ExplainKeyResponse_Timing) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{11, 0}
+	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{12, 0}
 }
 
 func (x *ExplainKeyResponse_Timing) GetLayer() string {
@@ -1186,23 +1322,34 @@ var File_cairn_v1_locator_proto protoreflect.FileDescriptor
 
 const file_cairn_v1_locator_proto_rawDesc = "" +
 	"\n" +
-	"\x16cairn/v1/locator.proto\x12\bcairn.v1\x1a\x14cairn/v1/types.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\"\xb9\x01\n" +
+	"\x16cairn/v1/locator.proto\x12\bcairn.v1\x1a\x14cairn/v1/types.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\"\xe7\x01\n" +
 	"\rLocateRequest\x122\n" +
 	"\bkeyspace\x18\x01 \x01(\tB\x16\xe0A\x02\xfaA\x10\n" +
 	"\x0ecairn/KeyspaceR\bkeyspace\x12\x15\n" +
 	"\x03key\x18\x02 \x01(\fB\x03\xe0A\x02R\x03key\x12*\n" +
 	"\x04view\x18\x03 \x01(\x0e2\x16.cairn.v1.LocationViewR\x04view\x121\n" +
-	"\tfreshness\x18\x04 \x01(\v2\x13.cairn.v1.FreshnessR\tfreshness\"\x7f\n" +
+	"\tfreshness\x18\x04 \x01(\v2\x13.cairn.v1.FreshnessR\tfreshness\x12,\n" +
+	"\x06choice\x18\x05 \x01(\v2\x14.cairn.v1.NodeChoiceR\x06choice\"\x90\x01\n" +
+	"\n" +
+	"NodeChoice\x12-\n" +
+	"\x04rule\x18\x01 \x01(\x0e2\x19.cairn.v1.NodeChoice.RuleR\x04rule\x12\x12\n" +
+	"\x04zone\x18\x02 \x01(\tR\x04zone\"?\n" +
+	"\x04Rule\x12\x14\n" +
+	"\x10RULE_UNSPECIFIED\x10\x00\x12\v\n" +
+	"\aPRIMARY\x10\x01\x12\v\n" +
+	"\aNEAREST\x10\x02\x12\a\n" +
+	"\x03ANY\x10\x03\"\x7f\n" +
 	"\x0eLocateResponse\x12.\n" +
 	"\blocation\x18\x01 \x01(\v2\x12.cairn.v1.LocationR\blocation\x12'\n" +
 	"\x05nodes\x18\x02 \x03(\v2\x11.cairn.v1.NodeRefR\x05nodes\x12\x14\n" +
-	"\x05token\x18\x03 \x01(\tR\x05token\"\xc0\x01\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\"\xee\x01\n" +
 	"\x12BatchLocateRequest\x122\n" +
 	"\bkeyspace\x18\x01 \x01(\tB\x16\xe0A\x02\xfaA\x10\n" +
 	"\x0ecairn/KeyspaceR\bkeyspace\x12\x17\n" +
 	"\x04keys\x18\x02 \x03(\fB\x03\xe0A\x02R\x04keys\x12*\n" +
 	"\x04view\x18\x03 \x01(\x0e2\x16.cairn.v1.LocationViewR\x04view\x121\n" +
-	"\tfreshness\x18\x04 \x01(\v2\x13.cairn.v1.FreshnessR\tfreshness\"\x86\x01\n" +
+	"\tfreshness\x18\x04 \x01(\v2\x13.cairn.v1.FreshnessR\tfreshness\x12,\n" +
+	"\x06choice\x18\x05 \x01(\v2\x14.cairn.v1.NodeChoiceR\x06choice\"\x86\x01\n" +
 	"\x13BatchLocateResponse\x120\n" +
 	"\tlocations\x18\x01 \x03(\v2\x12.cairn.v1.LocationR\tlocations\x12'\n" +
 	"\x05nodes\x18\x02 \x03(\v2\x11.cairn.v1.NodeRefR\x05nodes\x12\x14\n" +
@@ -1217,7 +1364,7 @@ const file_cairn_v1_locator_proto_rawDesc = "" +
 	"\x05batch\x18\x02 \x01(\v2\x1d.cairn.v1.BatchLocateResponseH\x00R\x05batch\x12*\n" +
 	"\x05error\x18\x03 \x01(\v2\x12.google.rpc.StatusH\x00R\x05error\x12\x1c\n" +
 	"\tpositions\x18\x04 \x03(\rR\tpositionsB\b\n" +
-	"\x06result\"\xb6\x03\n" +
+	"\x06result\"\xd5\x03\n" +
 	"\bLocation\x12.\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x18.cairn.v1.Location.StateR\x05state\x12\x18\n" +
 	"\aprimary\x18\x02 \x01(\rR\aprimary\x12\x1a\n" +
@@ -1227,7 +1374,8 @@ const file_cairn_v1_locator_proto_rawDesc = "" +
 	"attributes\x18\x05 \x03(\v2\".cairn.v1.Location.AttributesEntryR\n" +
 	"attributes\x12(\n" +
 	"\x05error\x18\x06 \x01(\v2\x12.google.rpc.StatusR\x05error\x12\x14\n" +
-	"\x05epoch\x18\a \x01(\x04R\x05epoch\x1aN\n" +
+	"\x05epoch\x18\a \x01(\x04R\x05epoch\x12\x15\n" +
+	"\x03use\x18\b \x01(\rH\x00R\x03use\x88\x01\x01\x1aN\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12%\n" +
 	"\x05value\x18\x02 \x01(\v2\x0f.cairn.v1.ValueR\x05value:\x028\x01\"C\n" +
@@ -1235,7 +1383,8 @@ const file_cairn_v1_locator_proto_rawDesc = "" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\t\n" +
 	"\x05FOUND\x10\x01\x12\r\n" +
 	"\tNOT_FOUND\x10\x02\x12\t\n" +
-	"\x05ERROR\x10\x03\"\xe9\x01\n" +
+	"\x05ERROR\x10\x03B\x06\n" +
+	"\x04_use\"\xe9\x01\n" +
 	"\x12ListEntriesRequest\x12.\n" +
 	"\x06parent\x18\x01 \x01(\tB\x16\xe0A\x02\xfaA\x10\n" +
 	"\x0ecairn/KeyspaceR\x06parent\x12\x1b\n" +
@@ -1310,77 +1459,82 @@ func file_cairn_v1_locator_proto_rawDescGZIP() []byte {
 	return file_cairn_v1_locator_proto_rawDescData
 }
 
-var file_cairn_v1_locator_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cairn_v1_locator_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_cairn_v1_locator_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_cairn_v1_locator_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_cairn_v1_locator_proto_goTypes = []any{
 	(LocationView)(0),                 // 0: cairn.v1.LocationView
-	(Location_State)(0),               // 1: cairn.v1.Location.State
-	(*LocateRequest)(nil),             // 2: cairn.v1.LocateRequest
-	(*LocateResponse)(nil),            // 3: cairn.v1.LocateResponse
-	(*BatchLocateRequest)(nil),        // 4: cairn.v1.BatchLocateRequest
-	(*BatchLocateResponse)(nil),       // 5: cairn.v1.BatchLocateResponse
-	(*StreamLocateRequest)(nil),       // 6: cairn.v1.StreamLocateRequest
-	(*StreamLocateResponse)(nil),      // 7: cairn.v1.StreamLocateResponse
-	(*Location)(nil),                  // 8: cairn.v1.Location
-	(*ListEntriesRequest)(nil),        // 9: cairn.v1.ListEntriesRequest
-	(*ListEntriesResponse)(nil),       // 10: cairn.v1.ListEntriesResponse
-	(*Entry)(nil),                     // 11: cairn.v1.Entry
-	(*ExplainKeyRequest)(nil),         // 12: cairn.v1.ExplainKeyRequest
-	(*ExplainKeyResponse)(nil),        // 13: cairn.v1.ExplainKeyResponse
-	nil,                               // 14: cairn.v1.Location.AttributesEntry
-	nil,                               // 15: cairn.v1.Entry.AttributesEntry
-	(*ExplainKeyResponse_Timing)(nil), // 16: cairn.v1.ExplainKeyResponse.Timing
-	(*Freshness)(nil),                 // 17: cairn.v1.Freshness
-	(*NodeRef)(nil),                   // 18: cairn.v1.NodeRef
-	(*durationpb.Duration)(nil),       // 19: google.protobuf.Duration
-	(*status.Status)(nil),             // 20: google.rpc.Status
-	(*Version)(nil),                   // 21: cairn.v1.Version
-	(*Value)(nil),                     // 22: cairn.v1.Value
+	(NodeChoice_Rule)(0),              // 1: cairn.v1.NodeChoice.Rule
+	(Location_State)(0),               // 2: cairn.v1.Location.State
+	(*LocateRequest)(nil),             // 3: cairn.v1.LocateRequest
+	(*NodeChoice)(nil),                // 4: cairn.v1.NodeChoice
+	(*LocateResponse)(nil),            // 5: cairn.v1.LocateResponse
+	(*BatchLocateRequest)(nil),        // 6: cairn.v1.BatchLocateRequest
+	(*BatchLocateResponse)(nil),       // 7: cairn.v1.BatchLocateResponse
+	(*StreamLocateRequest)(nil),       // 8: cairn.v1.StreamLocateRequest
+	(*StreamLocateResponse)(nil),      // 9: cairn.v1.StreamLocateResponse
+	(*Location)(nil),                  // 10: cairn.v1.Location
+	(*ListEntriesRequest)(nil),        // 11: cairn.v1.ListEntriesRequest
+	(*ListEntriesResponse)(nil),       // 12: cairn.v1.ListEntriesResponse
+	(*Entry)(nil),                     // 13: cairn.v1.Entry
+	(*ExplainKeyRequest)(nil),         // 14: cairn.v1.ExplainKeyRequest
+	(*ExplainKeyResponse)(nil),        // 15: cairn.v1.ExplainKeyResponse
+	nil,                               // 16: cairn.v1.Location.AttributesEntry
+	nil,                               // 17: cairn.v1.Entry.AttributesEntry
+	(*ExplainKeyResponse_Timing)(nil), // 18: cairn.v1.ExplainKeyResponse.Timing
+	(*Freshness)(nil),                 // 19: cairn.v1.Freshness
+	(*NodeRef)(nil),                   // 20: cairn.v1.NodeRef
+	(*durationpb.Duration)(nil),       // 21: google.protobuf.Duration
+	(*status.Status)(nil),             // 22: google.rpc.Status
+	(*Version)(nil),                   // 23: cairn.v1.Version
+	(*Value)(nil),                     // 24: cairn.v1.Value
 }
 var file_cairn_v1_locator_proto_depIdxs = []int32{
 	0,  // 0: cairn.v1.LocateRequest.view:type_name -> cairn.v1.LocationView
-	17, // 1: cairn.v1.LocateRequest.freshness:type_name -> cairn.v1.Freshness
-	8,  // 2: cairn.v1.LocateResponse.location:type_name -> cairn.v1.Location
-	18, // 3: cairn.v1.LocateResponse.nodes:type_name -> cairn.v1.NodeRef
-	0,  // 4: cairn.v1.BatchLocateRequest.view:type_name -> cairn.v1.LocationView
-	17, // 5: cairn.v1.BatchLocateRequest.freshness:type_name -> cairn.v1.Freshness
-	8,  // 6: cairn.v1.BatchLocateResponse.locations:type_name -> cairn.v1.Location
-	18, // 7: cairn.v1.BatchLocateResponse.nodes:type_name -> cairn.v1.NodeRef
-	4,  // 8: cairn.v1.StreamLocateRequest.batch:type_name -> cairn.v1.BatchLocateRequest
-	19, // 9: cairn.v1.StreamLocateRequest.timeout:type_name -> google.protobuf.Duration
-	5,  // 10: cairn.v1.StreamLocateResponse.batch:type_name -> cairn.v1.BatchLocateResponse
-	20, // 11: cairn.v1.StreamLocateResponse.error:type_name -> google.rpc.Status
-	1,  // 12: cairn.v1.Location.state:type_name -> cairn.v1.Location.State
-	21, // 13: cairn.v1.Location.version:type_name -> cairn.v1.Version
-	14, // 14: cairn.v1.Location.attributes:type_name -> cairn.v1.Location.AttributesEntry
-	20, // 15: cairn.v1.Location.error:type_name -> google.rpc.Status
-	17, // 16: cairn.v1.ListEntriesRequest.freshness:type_name -> cairn.v1.Freshness
-	11, // 17: cairn.v1.ListEntriesResponse.entries:type_name -> cairn.v1.Entry
-	18, // 18: cairn.v1.ListEntriesResponse.nodes:type_name -> cairn.v1.NodeRef
-	21, // 19: cairn.v1.Entry.version:type_name -> cairn.v1.Version
-	15, // 20: cairn.v1.Entry.attributes:type_name -> cairn.v1.Entry.AttributesEntry
-	17, // 21: cairn.v1.ExplainKeyRequest.freshness:type_name -> cairn.v1.Freshness
-	8,  // 22: cairn.v1.ExplainKeyResponse.location:type_name -> cairn.v1.Location
-	18, // 23: cairn.v1.ExplainKeyResponse.nodes:type_name -> cairn.v1.NodeRef
-	16, // 24: cairn.v1.ExplainKeyResponse.timings:type_name -> cairn.v1.ExplainKeyResponse.Timing
-	22, // 25: cairn.v1.Location.AttributesEntry.value:type_name -> cairn.v1.Value
-	22, // 26: cairn.v1.Entry.AttributesEntry.value:type_name -> cairn.v1.Value
-	19, // 27: cairn.v1.ExplainKeyResponse.Timing.duration:type_name -> google.protobuf.Duration
-	2,  // 28: cairn.v1.Locator.Locate:input_type -> cairn.v1.LocateRequest
-	4,  // 29: cairn.v1.Locator.BatchLocate:input_type -> cairn.v1.BatchLocateRequest
-	6,  // 30: cairn.v1.Locator.StreamLocate:input_type -> cairn.v1.StreamLocateRequest
-	9,  // 31: cairn.v1.Locator.ListEntries:input_type -> cairn.v1.ListEntriesRequest
-	12, // 32: cairn.v1.Locator.ExplainKey:input_type -> cairn.v1.ExplainKeyRequest
-	3,  // 33: cairn.v1.Locator.Locate:output_type -> cairn.v1.LocateResponse
-	5,  // 34: cairn.v1.Locator.BatchLocate:output_type -> cairn.v1.BatchLocateResponse
-	7,  // 35: cairn.v1.Locator.StreamLocate:output_type -> cairn.v1.StreamLocateResponse
-	10, // 36: cairn.v1.Locator.ListEntries:output_type -> cairn.v1.ListEntriesResponse
-	13, // 37: cairn.v1.Locator.ExplainKey:output_type -> cairn.v1.ExplainKeyResponse
-	33, // [33:38] is the sub-list for method output_type
-	28, // [28:33] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	19, // 1: cairn.v1.LocateRequest.freshness:type_name -> cairn.v1.Freshness
+	4,  // 2: cairn.v1.LocateRequest.choice:type_name -> cairn.v1.NodeChoice
+	1,  // 3: cairn.v1.NodeChoice.rule:type_name -> cairn.v1.NodeChoice.Rule
+	10, // 4: cairn.v1.LocateResponse.location:type_name -> cairn.v1.Location
+	20, // 5: cairn.v1.LocateResponse.nodes:type_name -> cairn.v1.NodeRef
+	0,  // 6: cairn.v1.BatchLocateRequest.view:type_name -> cairn.v1.LocationView
+	19, // 7: cairn.v1.BatchLocateRequest.freshness:type_name -> cairn.v1.Freshness
+	4,  // 8: cairn.v1.BatchLocateRequest.choice:type_name -> cairn.v1.NodeChoice
+	10, // 9: cairn.v1.BatchLocateResponse.locations:type_name -> cairn.v1.Location
+	20, // 10: cairn.v1.BatchLocateResponse.nodes:type_name -> cairn.v1.NodeRef
+	6,  // 11: cairn.v1.StreamLocateRequest.batch:type_name -> cairn.v1.BatchLocateRequest
+	21, // 12: cairn.v1.StreamLocateRequest.timeout:type_name -> google.protobuf.Duration
+	7,  // 13: cairn.v1.StreamLocateResponse.batch:type_name -> cairn.v1.BatchLocateResponse
+	22, // 14: cairn.v1.StreamLocateResponse.error:type_name -> google.rpc.Status
+	2,  // 15: cairn.v1.Location.state:type_name -> cairn.v1.Location.State
+	23, // 16: cairn.v1.Location.version:type_name -> cairn.v1.Version
+	16, // 17: cairn.v1.Location.attributes:type_name -> cairn.v1.Location.AttributesEntry
+	22, // 18: cairn.v1.Location.error:type_name -> google.rpc.Status
+	19, // 19: cairn.v1.ListEntriesRequest.freshness:type_name -> cairn.v1.Freshness
+	13, // 20: cairn.v1.ListEntriesResponse.entries:type_name -> cairn.v1.Entry
+	20, // 21: cairn.v1.ListEntriesResponse.nodes:type_name -> cairn.v1.NodeRef
+	23, // 22: cairn.v1.Entry.version:type_name -> cairn.v1.Version
+	17, // 23: cairn.v1.Entry.attributes:type_name -> cairn.v1.Entry.AttributesEntry
+	19, // 24: cairn.v1.ExplainKeyRequest.freshness:type_name -> cairn.v1.Freshness
+	10, // 25: cairn.v1.ExplainKeyResponse.location:type_name -> cairn.v1.Location
+	20, // 26: cairn.v1.ExplainKeyResponse.nodes:type_name -> cairn.v1.NodeRef
+	18, // 27: cairn.v1.ExplainKeyResponse.timings:type_name -> cairn.v1.ExplainKeyResponse.Timing
+	24, // 28: cairn.v1.Location.AttributesEntry.value:type_name -> cairn.v1.Value
+	24, // 29: cairn.v1.Entry.AttributesEntry.value:type_name -> cairn.v1.Value
+	21, // 30: cairn.v1.ExplainKeyResponse.Timing.duration:type_name -> google.protobuf.Duration
+	3,  // 31: cairn.v1.Locator.Locate:input_type -> cairn.v1.LocateRequest
+	6,  // 32: cairn.v1.Locator.BatchLocate:input_type -> cairn.v1.BatchLocateRequest
+	8,  // 33: cairn.v1.Locator.StreamLocate:input_type -> cairn.v1.StreamLocateRequest
+	11, // 34: cairn.v1.Locator.ListEntries:input_type -> cairn.v1.ListEntriesRequest
+	14, // 35: cairn.v1.Locator.ExplainKey:input_type -> cairn.v1.ExplainKeyRequest
+	5,  // 36: cairn.v1.Locator.Locate:output_type -> cairn.v1.LocateResponse
+	7,  // 37: cairn.v1.Locator.BatchLocate:output_type -> cairn.v1.BatchLocateResponse
+	9,  // 38: cairn.v1.Locator.StreamLocate:output_type -> cairn.v1.StreamLocateResponse
+	12, // 39: cairn.v1.Locator.ListEntries:output_type -> cairn.v1.ListEntriesResponse
+	15, // 40: cairn.v1.Locator.ExplainKey:output_type -> cairn.v1.ExplainKeyResponse
+	36, // [36:41] is the sub-list for method output_type
+	31, // [31:36] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_locator_proto_init() }
@@ -1389,17 +1543,18 @@ func file_cairn_v1_locator_proto_init() {
 		return
 	}
 	file_cairn_v1_types_proto_init()
-	file_cairn_v1_locator_proto_msgTypes[5].OneofWrappers = []any{
+	file_cairn_v1_locator_proto_msgTypes[6].OneofWrappers = []any{
 		(*StreamLocateResponse_Batch)(nil),
 		(*StreamLocateResponse_Error)(nil),
 	}
+	file_cairn_v1_locator_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_locator_proto_rawDesc), len(file_cairn_v1_locator_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   15,
+			NumEnums:      3,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
