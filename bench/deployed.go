@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
 	"cairn/bench/floor"
@@ -18,7 +19,10 @@ import (
 func unary(ctx context.Context, s settings) error {
 	about := fmt.Sprintf("single keys over gRPC, through router and index as processes, %d callers", s.callers)
 	return beside(ctx, s, comparing{name: "Locate", about: about, floor: "two-hop unary echo", hops: 2, goal: report.Goal{Ratio: 0.8}},
-		func(e *echoes) report.Measure { return e.unary(s) }, unaryCalls(s))
+		func(e *echoes) report.Measure { return e.unary(s) },
+		func(ctx context.Context, conns []*grpc.ClientConn) (load.Result, error) {
+			return load.Closed(ctx, unaryCalls(s, conns), s.warmup, s.length)
+		})
 }
 
 // cacheBytes has room for all keys that callers ask for.
@@ -28,17 +32,36 @@ const cacheBytes = 256 << 20
 func cached(ctx context.Context, s settings) error {
 	about := fmt.Sprintf("single keys over gRPC, from the cache of a router as a process, %d callers", s.callers)
 	return beside(ctx, s, comparing{name: "CachedLocate", about: about, floor: "one-hop unary echo", hops: 1, cacheBytes: cacheBytes, goal: report.Goal{Ratio: 0.85}},
-		func(e *echoes) report.Measure { return e.unary(s) }, unaryCalls(s))
+		func(e *echoes) report.Measure { return e.unary(s) },
+		func(ctx context.Context, conns []*grpc.ClientConn) (load.Result, error) {
+			if err := warm(ctx, unaryCalls(s, conns)); err != nil {
+				return load.Result{}, err
+			}
+			return load.Closed(ctx, unaryCalls(s, conns), s.warmup, s.length)
+		})
 }
 
-func unaryCalls(s settings) func(context.Context, []*grpc.ClientConn) (load.Result, error) {
-	return func(ctx context.Context, conns []*grpc.ClientConn) (load.Result, error) {
-		var calls []load.Call
-		for i, conn := range conns {
-			calls = append(calls, stack.UnaryCalls(conn, share(s.callers, i, len(conns)), s.entries)...)
-		}
-		return load.Closed(ctx, calls, s.warmup, s.length)
+// warm has every caller ask for all of its keys.
+func warm(ctx context.Context, calls []load.Call) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, call := range calls {
+		group.Go(func() error {
+			for range stack.KeysEach {
+				if _, err := call(ctx); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
+	return group.Wait()
+}
+
+func unaryCalls(s settings, conns []*grpc.ClientConn) (calls []load.Call) {
+	for i, conn := range conns {
+		calls = append(calls, stack.UnaryCalls(conn, share(s.callers, i, len(conns)), s.entries)...)
+	}
+	return calls
 }
 
 // stream compares StreamLocate through router and index with a stream echo of

@@ -176,7 +176,7 @@ func (l *locating) take(cluster *catalog.Cluster, e *errand, reply *cairn.Locate
 		}
 		stamp.Epoch, stamp.Index = max(stamp.Epoch, result.Stamp.Epoch), max(stamp.Index, result.Stamp.Index)
 		l.locations[position] = location
-		l.located.fill(cluster, e.keyspace, l.keys[position], result, l.read.WithAttributes)
+		l.located.fill(cluster, e.keyspace, l.keys[position], result, l.read.WithAttributes, reply.Revision)
 		if l.part != nil {
 			answered = append(answered, position)
 		}

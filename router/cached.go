@@ -101,7 +101,7 @@ func (l *located) get(d *directory, keyspace *catalog.Keyspace, key cairn.Key, r
 		return hit, false
 	}
 	location, known := l.location(answer.Entry, cluster, keyspace, read.WithAttributes)
-	if !known || location.State == cairn.Found && location.Primary == nil {
+	if !known && answer.Revision > d.m.Revision() || location.State == cairn.Found && location.Primary == nil {
 		return hit, false // declared by a later map than the reader's
 	}
 	l.sample(keyspace, cluster, key, answer)
@@ -129,12 +129,10 @@ func (l *located) location(entry *cache.Entry, cluster *catalog.Cluster, keyspac
 		if named == nil || named.Cluster != cluster || named.Keyspace != keyspace {
 			names := naming{cluster: cluster, keyspace: keyspace}
 			named = &cache.Named{Cluster: cluster, Keyspace: keyspace}
-			if named.Location, known = names.location(&entry.Located); !known {
-				return location, false
-			}
+			named.Location, named.Known = names.location(&entry.Located)
 			entry.Named.Store(named)
 		}
-		location, known = named.Location, true
+		location, known = named.Location, named.Known
 		if l.router.anyDown(cluster.UID, entry.Nodes) {
 			names := naming{cluster: cluster, keyspace: keyspace, down: l.router.config.Down}
 			location.Primary, location.Replicas, _ = names.answering(entry.Nodes)

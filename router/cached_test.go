@@ -293,6 +293,34 @@ func TestCachedNames(t *testing.T) {
 	})
 }
 
+// ancient is an index whose entries have an attribute that is declared no more.
+type ancient struct{ router.Index }
+
+func (x ancient) Locate(ctx context.Context, request *cairn.LocateRequest, reply *cairn.LocateReply) error {
+	err := x.Index.Locate(ctx, request, reply)
+	for i := range reply.Results {
+		if of := &reply.Results[i]; of.State == cairn.Found && request.WithAttributes {
+			of.Attributes = slices.Clone(of.Attributes).Append(cairn.Attribute{ID: 99, Value: cairn.Int(1)})
+		}
+	}
+	return err
+}
+
+// TestCachedUnknownNames serves entries with attributes that have been removed.
+func TestCachedUnknownNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelter(t, 1)
+		s.router = s.newRouterOver(router.Config{Topology: s.topology, Cache: router.CacheConfig{Bytes: 1 << 20, CheckEvery: math.MaxUint32}},
+			func(cluster *catalog.Cluster) (router.Index, error) {
+				index, err := s.bed.Dial(cluster)
+				return ancient{index}, err
+			})
+		s.put("a", 1)
+		s.warm("a")
+		s.want("a", cairn.Freshness{}, 1, 0)
+	})
+}
+
 // TestCachedBatch asks indexes for those keys only that are not cached.
 func TestCachedBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

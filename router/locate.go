@@ -71,7 +71,7 @@ func (r *Router) locate(ctx context.Context, verb Verb, keyspace string, key cai
 		err = index.Locate(ctx, &ask.req, &ask.reply)
 		location, stamp, refused, ok := r.one(member.cluster, found, ask, err, m.Revision())
 		if ok {
-			r.located.fill(member.cluster, found, key, &ask.reply.Results[0], read.WithAttributes)
+			r.located.fill(member.cluster, found, key, &ask.reply.Results[0], read.WithAttributes, ask.reply.Revision)
 		}
 		ask.put()
 		if ok {

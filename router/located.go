@@ -55,9 +55,9 @@ func (l *located) close() {
 	l.work.Wait()
 }
 
-// fill takes in what an index has answered about a key. Of an index whose changes are
+// fill takes in what an index that has noted a map revision has answered about a key. Of an index whose changes are
 // not followed yet nothing is taken in, and that begins.
-func (l *located) fill(cluster *catalog.Cluster, keyspace *catalog.Keyspace, key cairn.Key, result *cairn.Located, withAttributes bool) {
+func (l *located) fill(cluster *catalog.Cluster, keyspace *catalog.Keyspace, key cairn.Key, result *cairn.Located, withAttributes bool, revision uint64) {
 	if l == nil {
 		return
 	}
@@ -69,7 +69,7 @@ func (l *located) fill(cluster *catalog.Cluster, keyspace *catalog.Keyspace, key
 		}
 		return
 	}
-	l.cache.Fill(source, key, cache.Fill{Located: result, WithAttributes: withAttributes})
+	l.cache.Fill(source, key, cache.Fill{Located: result, WithAttributes: withAttributes, Revision: revision})
 }
 
 const (

@@ -15,12 +15,15 @@ import (
 // Name is the keyspace's name as the API spells it.
 const Name = "keyspaces/" + Keyspace
 
+// KeysEach is after how many calls a caller begins again with its keys.
+const KeysEach = 1024
+
 // UnaryCalls are callers that each locate one key after the other.
 func UnaryCalls(conn *grpc.ClientConn, callers, entries int) []load.Call {
 	locator := cairnv1.NewLocatorClient(conn)
 	calls := make([]load.Call, callers)
 	for i := range calls {
-		keys := load.Batches(uint64(i), 1, 1024, entries)[0]
+		keys := load.Batches(uint64(i), 1, KeysEach, entries)[0]
 		next := 0
 		calls[i] = func(ctx context.Context) (int, error) {
 			key := keys[next%len(keys)]
@@ -48,7 +51,7 @@ type Locator interface {
 func PlainCalls(locator Locator, callers, entries int) []load.Call {
 	calls := make([]load.Call, callers)
 	for i := range calls {
-		keys := load.Batches(uint64(i), 1, 1024, entries)[0]
+		keys := load.Batches(uint64(i), 1, KeysEach, entries)[0]
 		next := 0
 		calls[i] = func(ctx context.Context) (int, error) {
 			key := keys[next%len(keys)]

@@ -28,7 +28,7 @@ func (f *serverFlags) flags(cmd *cobra.Command, common *daemon.Common, listen, h
 // cacheFlags are of servers that have a router.
 func cacheFlags(cmd *cobra.Command, cache *daemon.Cache) {
 	cmd.Flags().Int64Var(&cache.Bytes, "cache-bytes", 0, "cache locations in about so many `BYTES` of memory; 0 for no cache")
-	cmd.Flags().DurationVar(&cache.Staleness, "cache-staleness", router.DefaultCacheStaleness, "answer eventual reads from the cache for so `LONG` after an index was last heard of")
+	cmd.Flags().DurationVar(&cache.Staleness, "cache-staleness", router.DefaultCacheStaleness, "answer eventual reads from the cache for so long after an index was last heard of")
 }
 
 // complete gives a Config the log and the standard output of its command.

@@ -144,12 +144,12 @@ func TestLateAnswers(t *testing.T) {
 
 // TestRoom has the cache take about the memory that it may.
 func TestRoom(t *testing.T) {
-	const room = 16 << 20
+	const room = 2 << 20
 	for _, nodes := range []int{1, 3} {
 		t.Run(fmt.Sprintf("nodes=%d", nodes), func(t *testing.T) {
 			before := heap()
 			c, s, _ := begun(room, 10)
-			for i := range 200_000 {
+			for i := range 12_000 {
 				fill := found(12, 7)
 				fill.Located.Nodes = make([]cairn.NodeID, nodes)
 				key := fmt.Sprintf("customer-%07d", i)
@@ -189,7 +189,7 @@ func heap() int64 {
 // taken in, nothing from before it is served.
 func TestTogether(t *testing.T) {
 	c, s, _ := begun(1<<20, 0)
-	const last = 20_000
+	const last = 3_000
 	var group sync.WaitGroup
 	var applied, taken sync.Mutex
 	var index, proven uint64

@@ -25,6 +25,8 @@ type Entry struct {
 	Token cairn.Token
 	// WithAttributes tells whether Version and Attributes were asked for.
 	WithAttributes bool
+	// Revision is the map revision that the index had noted.
+	Revision uint64
 	// Named is for whoever serves the Entry, to keep it under names.
 	Named atomic.Pointer[Named]
 
@@ -43,6 +45,8 @@ type Named struct {
 	Cluster  *catalog.Cluster
 	Keyspace *catalog.Keyspace
 	Location cairn.Location
+	// Known tells whether they have all of its names.
+	Known bool
 }
 
 // entryOverhead is what an Entry takes beside what is long: itself, its
@@ -80,11 +84,13 @@ type Fill struct {
 	// Located is Found or Absent. What it refers to is copied.
 	Located        *cairn.Located
 	WithAttributes bool
+	// Revision is the answer's.
+	Revision uint64
 }
 
 func newEntry(s *Source, key cairn.Key, fill Fill) *Entry {
 	e := &Entry{
-		Located: *fill.Located, WithAttributes: fill.WithAttributes,
+		Located: *fill.Located, WithAttributes: fill.WithAttributes, Revision: fill.Revision,
 		Token:    cairn.Token{}.With(s.id.Cluster, fill.Located.Stamp),
 		keyspace: s.id.Keyspace, length: len(key),
 	}

@@ -345,7 +345,7 @@ func (w *world) Check(*rapid.T) {}
 func TestNoAnswerIsOlderThanItsToken(t *testing.T) {
 	hits := 0
 	rapid.Check(t, func(t *rapid.T) {
-		for range 10 {
+		for range 5 {
 			t.Repeat(rapid.StateMachineActions(newWorld(t, &hits)))
 		}
 	})
