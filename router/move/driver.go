@@ -159,9 +159,10 @@ func factsOf(m *shardmap.Map, record shardmap.Move) Facts {
 		f.Settled = k.Mover != "" || m.NodesStay(record)
 		f.Data = asksDataMover(m, k, record)
 	}
-	if shard, found := m.Shard(record.Keyspace, record.Shard); found && shard.Cluster == record.To {
+	if shard, found := m.Shard(record.Keyspace, record.Shard); found && shard.Cluster == record.To && shard.Epoch != record.Epoch {
 		f.Epoch = shard.Epoch
 	}
+	f.Targetless = m.Targetless(record)
 	_, found := m.Catalog().ClusterByUID(record.To)
 	f.TargetGone = !found
 	_, found = m.Catalog().ClusterByUID(record.From)

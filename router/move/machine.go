@@ -3,6 +3,7 @@ package move
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"time"
 
 	"cairn"
@@ -91,7 +92,9 @@ type Facts struct {
 	// source: its shard is of another epoch by now, or is gone. Empty while it can, and
 	// once it is.
 	Void string
-	// TargetGone tells that there is no target any more.
+	// Targetless is why there is no target any more; empty if there is. TargetGone tells
+	// that there is none to be asked.
+	Targetless string
 	TargetGone bool
 	// SourceGone tells that there is no source any more.
 	SourceGone bool
@@ -116,9 +119,10 @@ const (
 // movers do at the same time, and whatever becomes of the answers, at most one
 // cluster takes writes for the shard, and nothing acknowledged is lost.
 func Decide(s State, f Facts, now time.Time) Action {
-	if f.TargetGone && s.Move.Phase < shardmap.MoveCommitted {
-		s.Move.Cancel, s.Move.Problem = true, "there is no target any more"
+	if f.Targetless != "" && s.Move.Phase < shardmap.MoveCommitted {
+		s.Move.Cancel, s.Move.Problem = true, f.Targetless
 	}
+	s = s.whole()
 	m := s.Move
 	switch {
 	case s.Reread:
@@ -155,6 +159,16 @@ func Decide(s State, f Facts, now time.Time) Action {
 		return s.cleanUp(f)
 	}
 	return Action{Kind: End}
+}
+
+// whole is s where the source is the target as well: that has all that there is of the
+// shard, and what is left to do is the data mover's, and to commit under a fence.
+func (s State) whole() State {
+	if s.Move.Within() {
+		s.Have = Have{Known: true, Copied: 1, Complete: true, Through: math.MaxUint64, Sealed: s.Move.Fence, Digest: s.Fence.Digest}
+		s.Caught = true
+	}
+	return s
 }
 
 // prepare has the target note the map, so that it knows that the shard is not its

@@ -1,0 +1,157 @@
+package nodeplan
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"cairn"
+	"cairn/shardmap"
+	"cairn/shardmap/catalog"
+)
+
+// Wish is what is to become of a cluster's nodes.
+type Wish string
+
+// The wishes.
+const (
+	// Drain has every entry of a node go to the others, and the node get none any more.
+	Drain Wish = "drain"
+	// Replace has another node take a node's place in every entry, and the node get none
+	// any more.
+	Replace Wish = "replace"
+	// Rebalance has every node have its share of the entries by weight.
+	Rebalance Wish = "rebalance"
+)
+
+// Plan is what is done, and what it was decided on.
+type Plan struct {
+	Wish    Wish      `json:"wish"`
+	Cluster string    `json:"cluster"`
+	UID     cairn.UID `json:"uid"`
+	// Revision is that of the cluster's declaration.
+	Revision uint64 `json:"revision"`
+	// Node is the one that is left and gets no new entries from then on; empty for a
+	// Rebalance.
+	Node string `json:"node,omitempty"`
+	// Rule is how each entry changes nodes; empty where none does.
+	Rule  shardmap.Relocation `json:"rule,omitempty"`
+	Nodes []Node              `json:"nodes"`
+	Steps []Step              `json:"steps"`
+	// Held is what would change if something were not in its way.
+	Held []Held `json:"held"`
+}
+
+// Node is a node with how many entries name it, and will.
+type Node struct {
+	Name   string `json:"name"`
+	State  string `json:"state"`
+	Weight uint32 `json:"weight"`
+	Before uint64 `json:"before"`
+	After  uint64 `json:"after"`
+}
+
+// Step is a shard in which entries change nodes.
+type Step struct {
+	Keyspace string        `json:"keyspace"`
+	UID      cairn.UID     `json:"uid"`
+	Shard    cairn.ShardID `json:"shard"`
+	Epoch    uint64        `json:"epoch"`
+	Entries  uint64        `json:"entries"`
+	// Leaving is how many of them change nodes.
+	Leaving uint64 `json:"leaving"`
+}
+
+// Held is a shard in which entries would change nodes.
+type Held struct {
+	Keyspace string        `json:"keyspace"`
+	Shard    cairn.ShardID `json:"shard"`
+	Leaving  uint64        `json:"leaving"`
+	Why      Why           `json:"why"`
+	// Note is why in words.
+	Note string `json:"note"`
+}
+
+// Why is why nothing changes in a shard.
+type Why string
+
+// The reasons.
+const (
+	NoMover  Why = "no-mover"
+	Moving   Why = "moving"
+	Deleting Why = "deleting"
+	TooLarge Why = "too-large"
+	NoNode   Why = "no-node"
+)
+
+// String describes what is held for a person.
+func (h Held) String() string {
+	return fmt.Sprintf("%s/%s: %d entries stay: %s", h.Keyspace, h.Shard, h.Leaving, h.Note)
+}
+
+// Leaving is how many entries change nodes.
+func (p *Plan) Leaving() (sum uint64) {
+	for _, s := range p.Steps {
+		sum += s.Leaving
+	}
+	return sum
+}
+
+// Check refuses (KindConflict, PLAN_STALE) a plan if what it touches has changed in a
+// Map since it was made.
+func (p *Plan) Check(m *shardmap.Map) error {
+	cluster, found := m.Catalog().ClusterByUID(p.UID)
+	if !found || cluster.Revision != p.Revision {
+		return stale("", "cluster %s was declared anew, or deleted", p.Cluster)
+	}
+	for i := range p.Steps {
+		if err := p.CheckStep(m, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CheckStep is Check for what one step touches.
+func (p *Plan) CheckStep(m *shardmap.Map, i int) error {
+	s := &p.Steps[i]
+	shard, found := m.Shard(s.UID, s.Shard)
+	if !found || shard.Epoch != s.Epoch || shard.Cluster != p.UID {
+		return stale(fmt.Sprintf("steps[%d]", i), "shard %s/%s has changed", s.Keyspace, s.Shard)
+	}
+	return nil
+}
+
+func stale(field, format string, args ...any) error {
+	err := cairn.Errorf(cairn.KindConflict, "PLAN_STALE", "since the plan was made "+format+"; plan again", args...)
+	err.Field = field
+	return err
+}
+
+// Write writes a plan as a file: a JSON document with a line a step.
+func Write(out io.Writer, p *Plan) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", " ")
+	return encoder.Encode(p)
+}
+
+// mostPlan bounds a plan's file in bytes.
+const mostPlan = 64 << 20
+
+// Read reads what Write writes. KindInvalid (field "plan", PLAN_MALFORMED) for anything
+// else.
+func Read(in io.Reader) (*Plan, error) {
+	data, err := io.ReadAll(io.LimitReader(in, mostPlan))
+	if err != nil {
+		return nil, err
+	}
+	p := new(Plan)
+	if err := catalog.DecodeStrictly(data, p); err != nil {
+		return nil, cairn.Invalid("plan", "PLAN_MALFORMED", "not a plan for nodes: %w", err)
+	}
+	if !p.Rule.Valid() || p.Rule == "" && len(p.Steps) > 0 {
+		return nil, cairn.Invalid("plan", "PLAN_MALFORMED", "the plan's rule is none")
+	}
+	return p, nil
+}
