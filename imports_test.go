@@ -47,6 +47,7 @@ var importTable = map[string]may{
 	"shardmap/catalog":   {packages: []string{"."}},
 	"shardmap":           {packages: []string{".", "shardmap/catalog", "shardmap/placement"}},
 	"shardmap/plan":      {packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/placement"}},
+	"shardmap/nodeplan":  {packages: []string{".", "shardmap", "shardmap/catalog"}},
 	// Worlds in which plans are tried.
 	"shardmap/plan/simulate": {
 		packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/plan"},
@@ -102,11 +103,11 @@ var importTable = map[string]may{
 	// One request of identical ones that are in flight.
 	"router/collapse": {},
 	"router/admin": {
-		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/plan", "shardmap/placement"},
+		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/nodeplan", "shardmap/plan", "shardmap/placement"},
 		modules:  []string{"golang.org/x/sync"},
 	},
 	"router/server": {
-		packages: []string{".", "router", "router/admin", "shardmap", "shardmap/catalog", "shardmap/plan", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
+		packages: []string{".", "router", "router/admin", "shardmap", "shardmap/catalog", "shardmap/nodeplan", "shardmap/plan", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
 		modules:  []string{grpcModule, protobufModule, genproto, "golang.org/x/sync"},
 	},
 	"router/client": {

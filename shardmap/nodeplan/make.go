@@ -57,8 +57,11 @@ func Make(in Input) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in.Wish != Rebalance {
+	switch in.Wish {
+	case Drain:
 		p.Node = in.Node
+	case Replace:
+		p.Node, p.By = in.Node, in.By
 	}
 	if len(rule.Leaving) > 0 {
 		p.Rule = shardmap.NewRelocation(rule)
@@ -193,7 +196,7 @@ func (in *Input) steps(p *Plan, rule *cairn.Relocation) {
 		for shard := range in.Map.Shards(k.UID) {
 			ref := shardmap.ShardRef{Keyspace: k.UID, ID: shard.ID}
 			load, known := in.Loads[ref]
-			leaving := leaving(rule, load)
+			leaving := Leaving(rule, load.Nodes)
 			if shard.Cluster != in.Cluster.UID || !known || leaving == 0 {
 				continue
 			}
@@ -212,10 +215,11 @@ func (in *Input) steps(p *Plan, rule *cairn.Relocation) {
 	}
 }
 
-// leaving is how many entries of a shard a rule has leave their nodes, about.
-func leaving(rule *cairn.Relocation, load Load) (sum uint64) {
+// Leaving is how many entries leave their nodes by a rule, about, where nodes have so
+// many.
+func Leaving(rule *cairn.Relocation, on map[cairn.NodeID]uint64) (sum uint64) {
 	for _, n := range rule.Leaving {
-		sum += (load.Nodes[n.Node]*uint64(n.Share) + cairn.WholeNode - 1) / cairn.WholeNode
+		sum += (on[n.Node]*uint64(n.Share) + cairn.WholeNode - 1) / cairn.WholeNode
 	}
 	return sum
 }

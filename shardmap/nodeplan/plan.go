@@ -34,6 +34,8 @@ type Plan struct {
 	// Node is the one that is left and gets no new entries from then on; empty for a
 	// Rebalance.
 	Node string `json:"node,omitempty"`
+	// By is the one that takes its place in a Replace.
+	By string `json:"by,omitempty"`
 	// Rule is how each entry changes nodes; empty where none does.
 	Rule  shardmap.Relocation `json:"rule,omitempty"`
 	Nodes []Node              `json:"nodes"`
@@ -89,6 +91,17 @@ func (h Held) String() string {
 	return fmt.Sprintf("%s/%s: %d entries stay: %s", h.Keyspace, h.Shard, h.Leaving, h.Note)
 }
 
+// String is what the plan is for, in a few words.
+func (p *Plan) String() string {
+	switch p.Wish {
+	case Drain:
+		return "node " + p.Node + " is drained"
+	case Replace:
+		return "node " + p.Node + " is replaced by " + p.By
+	}
+	return "the nodes are evened out"
+}
+
 // Leaving is how many entries change nodes.
 func (p *Plan) Leaving() (sum uint64) {
 	for _, s := range p.Steps {
@@ -136,13 +149,10 @@ func Write(out io.Writer, p *Plan) error {
 	return encoder.Encode(p)
 }
 
-// mostPlan bounds a plan's file in bytes.
-const mostPlan = 64 << 20
-
 // Read reads what Write writes. KindInvalid (field "plan", PLAN_MALFORMED) for anything
 // else.
 func Read(in io.Reader) (*Plan, error) {
-	data, err := io.ReadAll(io.LimitReader(in, mostPlan))
+	data, err := io.ReadAll(in)
 	if err != nil {
 		return nil, err
 	}
