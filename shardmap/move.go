@@ -32,7 +32,7 @@ type Move struct {
 	// all that any move of the shard had before.
 	Fence uint64
 	// Final is the log index of From at that fence, once the move is committed: the
-	// last write of the shard there is not after it.
+	// last write of the shard there is not after it. 0 if From is To.
 	Final uint64
 	// Nodes are To's nodes that take the place of From's; with some, Kept is 0.
 	Nodes NodeMap

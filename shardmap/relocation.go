@@ -122,8 +122,8 @@ func StartRelocation(m *Map, request RelocationRequest, now time.Time) (Change, 
 	case !rule.Valid():
 		return Change{}, Move{}, cairn.Invalid("node", "RELOCATION_MALFORMED", "no node is left, or none is to take its place, or one is both")
 	}
-	if err := targetsStand(cluster, &request.Rule); err != nil {
-		return Change{}, Move{}, err
+	if why := closed(cluster, &request.Rule); why != "" {
+		return Change{}, Move{}, cairn.Invalid("node", "NODE_NOT_ACTIVE", "%s", why)
 	}
 	if k.Mover == "" && request.MayHaveEntries && !SameServers(cluster, &request.Rule) {
 		count := fmt.Sprintf("%d keys of shard %s would", request.Entries, shard.ID)
@@ -156,14 +156,15 @@ func moverMissing(k *catalog.Keyspace, count string) error {
 	return e
 }
 
-// targetsStand refuses a rule by which entries would get nodes that take none.
-func targetsStand(cluster *catalog.Cluster, rule *cairn.Relocation) error {
+// closed names a node that entries would get by a rule and that takes none, with why;
+// empty if there is no such node.
+func closed(cluster *catalog.Cluster, rule *cairn.Relocation) string {
 	for _, id := range targetsOf(rule) {
 		if n, found := cluster.NodeByID(id); !found || n.State != cairn.NodeActive {
-			return cairn.Invalid("node", "NODE_NOT_ACTIVE", "node %s of cluster %s is not active, and gets no entries", cmp.Or(n.Name, strconv.FormatUint(uint64(id), 10)), cluster.Name)
+			return fmt.Sprintf("node %s of cluster %s is not active, and gets no entries", cmp.Or(n.Name, strconv.FormatUint(uint64(id), 10)), cluster.Name)
 		}
 	}
-	return nil
+	return ""
 }
 
 // SameServers tells whether each node that is left has none but the same server, by its
@@ -198,8 +199,5 @@ func (m *Map) Targetless(move Move) string {
 	case !move.Within():
 		return ""
 	}
-	if err := targetsStand(to, move.Relocation.Rule()); err != nil {
-		return err.Error()
-	}
-	return ""
+	return closed(to, move.Relocation.Rule())
 }

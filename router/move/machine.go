@@ -296,7 +296,9 @@ func (s State) drain(f Facts, now time.Time) Action {
 		return Action{Kind: VerifyData, Fence: s.Move.Fence}
 	}
 	next := s.enter(shardmap.MoveCommitted, now)
-	next.Final = s.Fence.Index
+	if !s.Move.Within() { // else no owner's log ends
+		next.Final = s.Fence.Index
+	}
 	return Action{Kind: Swap, Next: next}
 }
 
