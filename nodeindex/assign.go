@@ -107,7 +107,9 @@ func (x *Index) applyAssign(s *state, r *reader, index uint64, command []byte) (
 			x.feeds.close(uid, index, next.revision)
 		}
 		t.run()
-		x.feeds.append(uid, index, s.revision, x.requests.clock, t.changes)
+		for some := range slices.Chunk(t.changes, pieceEntries) {
+			x.feeds.append(uid, index, s.revision, x.requests.clock, some)
+		}
 		if !t.departed.IsEmpty() {
 			departed[uid] = t.departed
 		}

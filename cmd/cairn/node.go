@@ -89,6 +89,9 @@ func (o *options) carryOut(cmd *cobra.Command, w *nodesWish) error {
 		if err != nil {
 			return err
 		}
+		if p.Partial() && (!w.wait || p.Node == "") {
+			note(cmd, "of large shards a part changes nodes at once; repeat this for the rest")
+		}
 		if !w.wait {
 			return o.showBegun(cmd, len(p.Steps), begun)
 		}

@@ -114,7 +114,7 @@ func (a *Admin) relocate(ctx context.Context, p *nodeplan.Plan, i int, who, why 
 		var record shardmap.Move
 		if err == nil {
 			change, record, err = shardmap.StartRelocation(m, shardmap.RelocationRequest{
-				Keyspace: p.Steps[i].UID, Shard: p.Steps[i].Shard, Rule: *p.Rule.Rule(), Who: who, Why: why,
+				Keyspace: p.Steps[i].UID, Shard: p.Steps[i].Shard, Rule: *p.RuleOf(i), Who: who, Why: why,
 				MayHaveEntries: true, Entries: p.Steps[i].Leaving,
 			}, time.Now())
 		}

@@ -154,7 +154,7 @@ func (c *carrier) carry(ctx context.Context, record shardmap.Move) {
 
 // factsOf is what a Map says about a move that is known to have a record.
 func factsOf(m *shardmap.Map, record shardmap.Move) Facts {
-	f := Facts{Turn: true, Fresh: cairn.NewUID()}
+	f := Facts{Turn: true, Fresh: cairn.NewUID(), Behind: m.Revision() < record.Revision}
 	if k, found := m.Catalog().KeyspaceByUID(record.Keyspace); found {
 		f.Settled = k.Mover != "" || m.NodesStay(record)
 		f.Data = asksDataMover(m, k, record)

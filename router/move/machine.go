@@ -86,8 +86,10 @@ type Facts struct {
 	// Settled tells that somebody moves the data behind the entries, or that it stays
 	// where it is; Data that a data mover does, which is to be asked.
 	Settled, Data bool
-	// Epoch is the shard's at the target, 0 unless that owns it.
-	Epoch uint64
+	// Epoch is the shard's since the move was committed, 0 unless the target has it. Behind
+	// tells that the Map is of before the record, and does not show that yet.
+	Epoch  uint64
+	Behind bool
 	// Void is why the move can't be committed any more, and no fence of it stands at the
 	// source: its shard is of another epoch by now, or is gone. Empty while it can, and
 	// once it is.
@@ -149,6 +151,8 @@ func Decide(s State, f Facts, now time.Time) Action {
 		switch {
 		case !s.Activated:
 			return Action{Kind: Note, Revision: m.Revision}
+		case f.Data && f.Behind && !s.Opened:
+			return Action{Kind: Read}
 		case f.Data && f.Epoch != 0 && !s.Opened:
 			return Action{Kind: CommitData, Epoch: f.Epoch}
 		}

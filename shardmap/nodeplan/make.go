@@ -24,7 +24,8 @@ type Input struct {
 	// Moves is the most shards; any number if 0.
 	Share float64
 	Moves int
-	// Seed has the entries that a Rebalance moves be others than those of the one before.
+	// Seed has those that move, where not all of a node's do, be others than those of the
+	// plan before.
 	Seed uint64
 }
 
@@ -35,9 +36,10 @@ type Load struct {
 }
 
 const (
-	// MostLeaving is how many entries of a shard may change nodes at once: its writes wait
-	// for that long, and its cluster's others as well.
-	MostLeaving = 200_000
+	// MostLeaving is how many entries of a shard change nodes at once: they do so in one
+	// step, and for a quarter of a second all writes of the cluster wait. Where there are
+	// more, the rest is for the next plans.
+	MostLeaving = 40_000
 	// slack is how much more than its share, relative to that, a node may have.
 	slack = 0.02
 )
@@ -64,6 +66,7 @@ func Make(in Input) (*Plan, error) {
 		p.Node, p.By = in.Node, in.By
 	}
 	if len(rule.Leaving) > 0 {
+		p.Seed = max(in.Seed, 1)
 		p.Rule = shardmap.NewRelocation(rule)
 		in.steps(p, rule)
 	}
@@ -204,7 +207,11 @@ func (in *Input) steps(p *Plan, rule *cairn.Relocation) {
 				p.Held = append(p.Held, *held)
 				continue
 			}
-			p.Steps = append(p.Steps, Step{Keyspace: k.Name, UID: k.UID, Shard: shard.ID, Epoch: shard.Epoch, Entries: load.Entries, Leaving: leaving})
+			step := Step{Keyspace: k.Name, UID: k.UID, Shard: shard.ID, Epoch: shard.Epoch, Entries: load.Entries, Leaving: leaving, Share: cairn.WholeNode}
+			if leaving > MostLeaving {
+				step.Leaving, step.Share = MostLeaving, uint32(uint64(MostLeaving)*cairn.WholeNode/leaving)
+			}
+			p.Steps = append(p.Steps, step)
 		}
 	}
 	slices.SortFunc(p.Steps, func(a, b Step) int {
@@ -241,8 +248,6 @@ func (in *Input) inTheWay(ref shardmap.ShardRef, leaving uint64, rule *cairn.Rel
 		return held(Moving, "the shard is held by move %s, which is %s", move.UID, move.Phase)
 	case k.Mover == "" && (in.Wish == Rebalance || !shardmap.SameServers(in.Cluster, rule)):
 		return held(NoMover, "keyspace %s does not say who moves the data behind them; name a data mover, or declare 'mover: external' if you move it", k.Name)
-	case len(rule.Leaving) > 0 && leaving > MostLeaving:
-		return held(TooLarge, "at most %d of a shard change nodes at once; split it ('cairn shards split')", MostLeaving)
 	case in.Wish != Rebalance && len(rule.Targets) < max(k.Replicas, 1) && !shardmap.SameServers(in.Cluster, rule):
 		return held(NoNode, "entries of keyspace %s have %d nodes, and only %d others take any", k.Name, k.Replicas, len(rule.Targets))
 	}
@@ -254,9 +259,9 @@ func (in *Input) nodes(p *Plan, rule *cairn.Relocation) {
 	on := in.totals(func(shardmap.ShardRef) bool { return true })
 	after := map[cairn.NodeID]float64{}
 	moved := 0.0
-	for _, s := range p.Steps {
+	for i, s := range p.Steps {
 		load := in.Loads[shardmap.ShardRef{Keyspace: s.UID, ID: s.Shard}]
-		for _, n := range rule.Leaving {
+		for _, n := range p.RuleOf(i).Leaving {
 			gone := float64(load.Nodes[n.Node]) * float64(n.Share) / cairn.WholeNode
 			after[n.Node] -= gone
 			moved += gone

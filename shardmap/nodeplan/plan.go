@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"cairn"
 	"cairn/shardmap"
@@ -37,9 +38,11 @@ type Plan struct {
 	// By is the one that takes its place in a Replace.
 	By string `json:"by,omitempty"`
 	// Rule is how each entry changes nodes; empty where none does.
-	Rule  shardmap.Relocation `json:"rule,omitempty"`
-	Nodes []Node              `json:"nodes"`
-	Steps []Step              `json:"steps"`
+	Rule shardmap.Relocation `json:"rule,omitempty"`
+	// Seed is of the rules of steps by which not all leave.
+	Seed  uint64 `json:"seed,omitempty"`
+	Nodes []Node `json:"nodes"`
+	Steps []Step `json:"steps"`
 	// Held is what would change if something were not in its way.
 	Held []Held `json:"held"`
 }
@@ -62,6 +65,27 @@ type Step struct {
 	Entries  uint64        `json:"entries"`
 	// Leaving is how many of them change nodes.
 	Leaving uint64 `json:"leaving"`
+	// Share is how many of those that are to do, in parts of cairn.WholeNode: no more can
+	// at once.
+	Share uint32 `json:"share"`
+}
+
+// RuleOf is how entries of a step's shard change nodes.
+func (p *Plan) RuleOf(i int) *cairn.Relocation {
+	rule := p.Rule.Rule()
+	if share := p.Steps[i].Share; share < cairn.WholeNode {
+		rule.Seed = p.Seed
+		for at := range rule.Leaving {
+			of := &rule.Leaving[at].Share
+			*of = max(1, uint32(uint64(*of)*uint64(share)/cairn.WholeNode))
+		}
+	}
+	return rule
+}
+
+// Partial tells whether entries are left for the next plans.
+func (p *Plan) Partial() bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Share < cairn.WholeNode })
 }
 
 // Held is a shard in which entries would change nodes.
@@ -82,7 +106,6 @@ const (
 	NoMover  Why = "no-mover"
 	Moving   Why = "moving"
 	Deleting Why = "deleting"
-	TooLarge Why = "too-large"
 	NoNode   Why = "no-node"
 )
 
@@ -162,6 +185,11 @@ func Read(in io.Reader) (*Plan, error) {
 	}
 	if !p.Rule.Valid() || p.Rule == "" && len(p.Steps) > 0 {
 		return nil, cairn.Invalid("plan", "PLAN_MALFORMED", "the plan's rule is none")
+	}
+	for i := range p.Steps {
+		if share := p.Steps[i].Share; share == 0 || share > cairn.WholeNode {
+			return nil, cairn.Invalid("plan", "PLAN_MALFORMED", "steps[%d]: share %d is none", i, share)
+		}
 	}
 	return p, nil
 }
