@@ -137,13 +137,13 @@ func (l *locates) late(ctx context.Context) *cairn.Error {
 }
 
 // goesAlone tells whether a locate that failed among others may do better by
-// itself: it may have more time, or be less to answer.
+// itself: it may have more time, be less to answer, or come when it was told to.
 func goesAlone(ctx context.Context, deadline time.Time, failure *cairn.Error) bool {
 	switch failure.Kind {
 	case cairn.KindUnavailable, cairn.KindNotYet, cairn.KindDeadline:
-		return !errors.Is(ctx.Err(), context.Canceled) && time.Until(deadline) > 0
+		return failure.Reason != cairn.ReasonClusterUnreachable && !errors.Is(ctx.Err(), context.Canceled) && time.Until(deadline) > 0
 	case cairn.KindExhausted:
-		return strings.HasSuffix(failure.Reason, "_TOO_LARGE")
+		return strings.HasSuffix(failure.Reason, "_TOO_LARGE") || failure.RetryAfter > 0
 	default:
 		return false
 	}

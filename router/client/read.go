@@ -48,7 +48,7 @@ func (c *Client) Locate(ctx context.Context, keyspace string, key cairn.Key, rea
 
 // locateAlone is Locate by a call of its own, after a failure if that is set.
 func (c *Client) locateAlone(ctx context.Context, keyspace string, key cairn.Key, reading cairn.Reading, failure *cairn.Error) (cairn.Location, cairn.Token, error) {
-	if failure != nil && failure.Kind != cairn.KindExhausted && !pause(ctx, 1) {
+	if failure != nil && !rest(ctx, failure) {
 		return cairn.Location{}, cairn.Token{}, failure
 	}
 	resp, err := readAgain(ctx, c, &cairnv1.LocateRequest{
@@ -68,6 +68,19 @@ func (c *Client) locateAlone(ctx context.Context, keyspace string, key cairn.Key
 		return cairn.Location{}, cairn.Token{}, err
 	}
 	return location, token, nil
+}
+
+// rest waits before a locate that failed among others goes on by itself, but not where
+// it merely was too much with them. It is false if the context would end before.
+func rest(ctx context.Context, failure *cairn.Error) bool {
+	switch {
+	case failure.RetryAfter > 0:
+		return again(ctx, failure, 1)
+	case failure.Kind == cairn.KindExhausted:
+		return true
+	default:
+		return pause(ctx, 1)
+	}
 }
 
 // BatchLocate is router.Router.BatchLocate.

@@ -68,7 +68,7 @@ func (s *Stream) BatchLocate(ctx context.Context, keyspace string, keys []cairn.
 			return fromBatch(resp, len(keys))
 		}
 		refusal := rpcerr.From(s.client.address, err)
-		if refusal.Kind != cairn.KindUnavailable || s.ctx.Err() != nil || !pause(ctx, try) {
+		if !passes(refusal) || s.ctx.Err() != nil || !pause(ctx, try) {
 			return nil, cairn.Token{}, refusal
 		}
 	}

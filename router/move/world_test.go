@@ -254,7 +254,7 @@ func (x *tables) next(w world) (out []step) {
 		add(after, "an operator moves it back")
 	}
 	// An index that is restored after a relocation was committed has the nodes of before.
-	if w.renews > 0 && !(w.data.within && record.Phase >= shardmap.MoveCommitted) {
+	if w.renews > 0 && (!w.data.within || record.Phase < shardmap.MoveCommitted) {
 		after := w
 		after.renews--
 		after.revision++
