@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -58,98 +57,109 @@ func (w *nodesWish) flags(cmd *cobra.Command, o *options) {
 	cmd.MarkFlagsMutuallyExclusive("plan", "wait")
 }
 
-// carryOut plans, and shows the plan or carries it out. Where it waits for the end, what
-// has come to a node that is left is planned again, until that has none.
+// carryOut plans, and shows the plan or carries it out. Where it waits for the end, and
+// a node is left, what holds its shards is watched as well, and what is on it then is
+// planned again, until nothing is.
 func (o *options) carryOut(cmd *cobra.Command, w *nodesWish) error {
 	if w.out != "" && !w.plan {
 		return cairn.Invalid("out", "PLAN_NEEDED", "say --plan to keep a plan in a file")
 	}
 	var ended []*cairnv1.Move
+	var before *nodeplan.Plan
 	for first := true; ; first = false {
 		p, err := o.askForNodes(cmd, &w.request)
 		if err != nil {
 			return err
 		}
+		if before != nil && !before.Partial() && p.Leaving() >= before.Leaving() && len(p.Steps) > 0 {
+			return cairn.Errorf(cairn.KindPrecondition, "NO_NODE_LEFT", "%d entries stay on node %s: they are on every other node that takes entries already", p.Leaving(), p.Node)
+		}
+		before = p
 		if w.plan {
 			return o.showNodes(cmd, p, w.out)
 		}
+		under, stays := underWay(p)
 		for _, h := range p.Held {
 			note(cmd, "%s", h)
 		}
 		switch {
-		case len(p.Steps) == 0 && len(p.Held) > 0:
-			return heldNodes(p)
-		case len(p.Steps) == 0:
+		case len(p.Steps) == 0 && stays != nil:
+			return stays
+		case len(p.Steps)+len(under) == 0:
 			note(cmd, "%s", w.leavesNobody)
 		}
-		if len(p.Steps) == 0 && !first {
-			return o.printMoves(cmd, newMovesDocument(ended), ended...)
+		var begun []string
+		if first || len(p.Steps) > 0 {
+			if begun, err = o.applyNodes(cmd, p, w.reason); err != nil {
+				return err
+			}
 		}
-		begun, err := o.applyNodes(cmd, p, w.reason)
-		if err != nil {
-			return err
-		}
-		if p.Partial() && (!w.wait || p.Node == "") {
+		again := w.wait && p.Node != ""
+		if p.Partial() && !again {
 			note(cmd, "of large shards a part changes nodes at once; repeat this for the rest")
 		}
 		if !w.wait {
 			return o.showBegun(cmd, len(p.Steps), begun)
 		}
+		if again {
+			begun = append(begun, under...)
+		}
 		moves, err := o.endOfMoves(cmd, begun)
 		if err != nil {
 			return err
 		}
-		if ended = append(ended, moves...); len(begun) == 0 || p.Node == "" {
+		if ended = append(ended, moves...); len(begun) == 0 || !again {
 			return o.printMoves(cmd, newMovesDocument(ended), ended...)
 		}
 	}
 }
 
-// heldNodes is why nothing of a plan can be done.
-func heldNodes(p *nodeplan.Plan) error {
-	if p.Held[0].Why == nodeplan.NoMover {
-		return cairn.Errorf(cairn.KindPrecondition, "MOVER_MISSING", "nothing of cluster %s can change nodes: %s", p.Cluster, p.Held[0].Note)
+// underWay are the moves that hold shards in which entries would change nodes, and why
+// none of these can otherwise, nil if there is no other reason.
+func underWay(p *nodeplan.Plan) (moves []string, stays error) {
+	for _, h := range p.Held {
+		switch {
+		case h.Why == nodeplan.Moving:
+			moves = append(moves, "moves/"+h.Move.String())
+		case stays == nil:
+			stays = heldNodes(p, h)
+		}
 	}
-	return cairn.Errorf(cairn.KindPrecondition, "NOTHING_MOVES", "nothing of cluster %s can change nodes now: %s", p.Cluster, p.Held[0].Note)
+	return moves, stays
+}
+
+// heldNodes is why nothing of a plan can be done.
+func heldNodes(p *nodeplan.Plan, h nodeplan.Held) error {
+	if h.Why == nodeplan.NoMover {
+		return cairn.Errorf(cairn.KindPrecondition, "MOVER_MISSING", "nothing of cluster %s can change nodes: %s", p.Cluster, h.Note)
+	}
+	return cairn.Errorf(cairn.KindPrecondition, "NOTHING_MOVES", "nothing of cluster %s can change nodes now: %s", p.Cluster, h.Note)
 }
 
 // askForNodes receives a plan as a whole, or fails.
 func (o *options) askForNodes(cmd *cobra.Command, request *cairnv1.PlanNodesRequest) (made *nodeplan.Plan, err error) {
 	err = o.asking(cmd, func(ctx context.Context, c *client.Client) error {
-		var file bytes.Buffer
 		stream, err := c.Admin().PlanNodes(ctx, request)
 		if err != nil {
 			return err
 		}
-		for {
+		file, err := receivePlan(func() ([]byte, error) {
 			piece, err := stream.Recv()
-			if errors.Is(err, io.EOF) {
-				made, err = nodeplan.Read(&file)
-				return err
-			}
-			if err != nil {
-				return rpcerr.From("", err)
-			}
-			file.Write(piece.GetData())
+			return piece.GetData(), err
+		})
+		if err == nil {
+			made, err = nodeplan.Read(file)
 		}
+		return err
 	})
 	return made, err
 }
 
 // showNodes prints a plan, or keeps it in a file.
 func (o *options) showNodes(cmd *cobra.Command, p *nodeplan.Plan, path string) error {
-	if path != "" {
-		file, err := replaceFile(cmd, path)
-		if err != nil {
-			return err
-		}
-		defer file.abandon()
-		if err := nodeplan.Write(file, p); err != nil {
-			return err
-		}
-		if err := file.replace(); err != nil || path == "-" {
-			return err
-		}
+	printed, err := keepPlan(cmd, path, func(out io.Writer) error { return nodeplan.Write(out, p) })
+	if err != nil || printed {
+		return err
 	}
 	return o.print(cmd, p, func(out io.Writer) error {
 		nodes := render.Grid{Header: []string{"NODE", "STATE", "WEIGHT", "ENTRIES", "AFTER"}, Right: []int{2, 3, 4}}
@@ -201,11 +211,7 @@ func sendNodes(ctx context.Context, admin cairnv1.AdminClient, p *nodeplan.Plan,
 	if err != nil {
 		return nil, rpcerr.From("", err)
 	}
-	for file.Len() > 0 {
-		if err := stream.Send(&cairnv1.ApplyNodesRequest{Data: file.Next(planPiece), Reason: reason}); err != nil {
-			break // CloseAndRecv has the reason
-		}
-	}
+	sendPlan(&file, func(data []byte) error { return stream.Send(&cairnv1.ApplyNodesRequest{Data: data, Reason: reason}) })
 	response, err := stream.CloseAndRecv()
 	if err != nil {
 		return nil, rpcerr.From("", err)

@@ -41,7 +41,7 @@ func (o *options) applyPlanFile(cmd *cobra.Command, path string, wait bool) erro
 func (o *options) applyPlan(cmd *cobra.Command, p *plan.Plan, wait bool) error {
 	var response *cairnv1.ApplyRebalanceResponse
 	err := o.asking(cmd, func(ctx context.Context, c *client.Client) (err error) {
-		response, err = sendPlan(ctx, c.Admin(), p)
+		response, err = applyRebalance(ctx, c.Admin(), p)
 		return err
 	})
 	if err != nil {
@@ -90,10 +90,7 @@ func (o *options) showBegun(cmd *cobra.Command, steps int, begun []string) error
 	})
 }
 
-// planPiece is how much of a plan is sent at once, in bytes.
-const planPiece = 256 << 10
-
-func sendPlan(ctx context.Context, admin cairnv1.AdminClient, p *plan.Plan) (*cairnv1.ApplyRebalanceResponse, error) {
+func applyRebalance(ctx context.Context, admin cairnv1.AdminClient, p *plan.Plan) (*cairnv1.ApplyRebalanceResponse, error) {
 	var file bytes.Buffer
 	if err := plan.Write(&file, p); err != nil {
 		return nil, err
@@ -102,11 +99,7 @@ func sendPlan(ctx context.Context, admin cairnv1.AdminClient, p *plan.Plan) (*ca
 	if err != nil {
 		return nil, rpcerr.From("", err)
 	}
-	for file.Len() > 0 {
-		if err := stream.Send(&cairnv1.ApplyRebalanceRequest{Data: file.Next(planPiece)}); err != nil {
-			break // CloseAndRecv has the reason
-		}
-	}
+	sendPlan(&file, func(data []byte) error { return stream.Send(&cairnv1.ApplyRebalanceRequest{Data: data}) })
 	response, err := stream.CloseAndRecv()
 	if err != nil {
 		return nil, rpcerr.From("", err)

@@ -245,7 +245,9 @@ func (in *Input) inTheWay(ref shardmap.ShardRef, leaving uint64, rule *cairn.Rel
 	case k.Deleting:
 		return held(Deleting, "the keyspace is being deleted")
 	case moving:
-		return held(Moving, "the shard is held by move %s, which is %s", move.UID, move.Phase)
+		by := held(Moving, "the shard is held by move %s, which is %s", move.UID, move.Phase)
+		by.Move = move.UID
+		return by
 	case k.Mover == "" && (in.Wish == Rebalance || !shardmap.SameServers(in.Cluster, rule)):
 		return held(NoMover, "keyspace %s does not say who moves the data behind them; name a data mover, or declare 'mover: external' if you move it", k.Name)
 	case in.Wish != Rebalance && len(rule.Targets) < max(k.Replicas, 1) && !shardmap.SameServers(in.Cluster, rule):

@@ -248,7 +248,7 @@ func TestCheck(t *testing.T) {
 	if err := p.Check(in.Map); err != nil {
 		t.Error(err)
 	}
-	change, _, err := shardmap.StartRelocation(in.Map, shardmap.RelocationRequest{Keyspace: things, Shard: 1, Rule: *p.Rule.Rule(), MayHaveEntries: true}, time.Now())
+	change, move, err := shardmap.StartRelocation(in.Map, shardmap.RelocationRequest{Keyspace: things, Shard: 1, Rule: *p.Rule.Rule(), MayHaveEntries: true}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +259,7 @@ func TestCheck(t *testing.T) {
 	if in.Map, err = in.Map.Apply(update); err != nil {
 		t.Fatal(err)
 	}
-	if while, err := nodeplan.Make(in); err != nil || why(while)["things/1"] != nodeplan.Moving || len(while.Steps) != 3 {
+	if while, err := nodeplan.Make(in); err != nil || why(while)["things/1"] != nodeplan.Moving || while.Held[1].Move != move.UID || len(while.Steps) != 3 {
 		t.Errorf("held %v, %v", while.Held, err)
 	}
 	p.Steps[1].Epoch++

@@ -94,6 +94,8 @@ type Held struct {
 	Shard    cairn.ShardID `json:"shard"`
 	Leaving  uint64        `json:"leaving"`
 	Why      Why           `json:"why"`
+	// Move is the one that holds the shard, if that is why.
+	Move cairn.UID `json:"move,omitempty"`
 	// Note is why in words.
 	Note string `json:"note"`
 }
