@@ -47,6 +47,7 @@ var importTable = map[string]may{
 	"shardmap/catalog":   {packages: []string{"."}},
 	"shardmap":           {packages: []string{".", "shardmap/catalog", "shardmap/placement"}},
 	"shardmap/plan":      {packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/placement"}},
+	"shardmap/nodeplan":  {packages: []string{".", "shardmap", "shardmap/catalog"}},
 	// Worlds in which plans are tried.
 	"shardmap/plan/simulate": {
 		packages: []string{".", "shardmap", "shardmap/catalog", "shardmap/plan"},
@@ -107,11 +108,11 @@ var importTable = map[string]may{
 	// Located keys, and how fresh each is.
 	"router/cache": {packages: []string{".", "shardmap/catalog"}, modules: []string{"github.com/maypok86/otter/v2"}},
 	"router/admin": {
-		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/plan", "shardmap/placement"},
+		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/nodeplan", "shardmap/plan", "shardmap/placement"},
 		modules:  []string{"golang.org/x/sync"},
 	},
 	"router/server": {
-		packages: []string{".", "router", "router/admin", "router/admit", "shardmap", "shardmap/catalog", "shardmap/plan", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
+		packages: []string{".", "router", "router/admin", "router/admit", "shardmap", "shardmap/catalog", "shardmap/nodeplan", "shardmap/plan", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
 		modules:  []string{grpcModule, protobufModule, genproto, "golang.org/x/sync", "golang.org/x/time"},
 	},
 	"router/client": {

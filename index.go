@@ -234,6 +234,8 @@ type ShardStatus struct {
 	// Reads and Writes are how many keys a second are read and written, by the
 	// answering replica's count, averaged over about a minute; 0 but in Shards.
 	Reads, Writes float64
+	// NodeEntries is how many of the entries name each node; only in Shards.
+	NodeEntries map[NodeID]uint64
 }
 
 // Fingerprint names a set of shards and their epochs, in any order. A scatter

@@ -59,7 +59,36 @@ type MovingShard struct {
 	// Nodes are the target's nodes that take the place of the source's. Entries of
 	// nodes that are not among them get nodes by the target's placement policy.
 	Nodes map[NodeID]NodeID
+	// Relocation is how entries change nodes where the shard stays in its cluster; nil
+	// if it leaves that.
+	Relocation *Relocation
 }
+
+// Relocation says which entries of a shard get other nodes of the same cluster, and
+// which ones. What becomes of an entry is decided by its key's hash and its nodes and
+// nothing else, so that everybody comes to the same.
+type Relocation struct {
+	// Leaving are the nodes that entries leave, ascending by number.
+	Leaving []LeavingNode
+	// Instead takes the place of a node that an entry leaves, if the entry is not on it
+	// already; 0 for none.
+	Instead NodeID
+	// Targets are the nodes to choose from otherwise, by weight as for new keys. Of each
+	// only ID, Weight and Zone count. An entry that is on all of them stays.
+	Targets []Node
+	// Seed, if not 0, has the choice not be that for new keys.
+	Seed uint64
+}
+
+// LeavingNode is a node that entries leave.
+type LeavingNode struct {
+	Node NodeID
+	// Share is how many of them, in parts of WholeNode.
+	Share uint32
+}
+
+// WholeNode is the share of all entries of a node.
+const WholeNode = 1 << 16
 
 // CopiedPart is a part of the copy of a shard.
 type CopiedPart struct {

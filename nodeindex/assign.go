@@ -107,6 +107,9 @@ func (x *Index) applyAssign(s *state, r *reader, index uint64, command []byte) (
 			x.feeds.close(uid, index, next.revision)
 		}
 		t.run()
+		for some := range slices.Chunk(t.changes, pieceEntries) {
+			x.feeds.append(uid, index, s.revision, x.requests.clock, some)
+		}
 		if !t.departed.IsEmpty() {
 			departed[uid] = t.departed
 		}
@@ -114,6 +117,7 @@ func (x *Index) applyAssign(s *state, r *reader, index uint64, command []byte) (
 	x.effects.assigned(next)
 	projections := x.project(s.projections, next)
 	fenced := next.fencedKeyspaces()
+	x.pending.publish(s.active) // unseen until the assignment is there: see overtaken
 	x.publish(func(s *state) {
 		s.assignment, s.assigned, s.projections, s.fenced = next, index, projections, fenced
 		for uid, bitmap := range departed {

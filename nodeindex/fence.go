@@ -23,6 +23,9 @@ type fence struct {
 	number uint64
 	on     bool
 	index  uint64 // of the log entry that set it; 0 once it is lifted
+	// relocation is what the move does to the entries' nodes, nil where the shard goes
+	// to another cluster.
+	relocation *cairn.Relocation
 }
 
 // fences are those of one shard.
@@ -43,16 +46,15 @@ func (f *fences) of(move cairn.UID) fence {
 }
 
 // change sets or lifts a fence of a move, at a log index.
-func (f *fences) change(move cairn.UID, number uint64, on bool, index uint64) {
+func (f *fences) change(move cairn.UID, number uint64, on bool, index uint64, r *cairn.Relocation) {
 	last := f.of(move)
 	switch {
 	case number < last.number, number == last.number && on == last.on, number == last.number && on:
 		return // what was lifted stays so
 	case !on:
-		index = 0
+		index, r = 0, nil
 	}
-	next := fence{move: move, number: number, on: on, index: index}
-	f.keep(next)
+	f.keep(fence{move: move, number: number, on: on, index: index, relocation: r})
 }
 
 func (f *fences) keep(next fence) {
@@ -80,24 +82,51 @@ func (f *fences) lift() {
 func (f *fences) append(out []byte) []byte {
 	out = binary.AppendUvarint(out, uint64(len(f.all)))
 	for _, each := range f.all {
+		flags := uint64(0)
+		if each.on {
+			flags |= fenceOn
+		}
+		if each.relocation != nil {
+			flags |= fenceRelocates
+		}
 		out = binary.BigEndian.AppendUint64(out, uint64(each.move))
-		out = appendFlag(binary.AppendUvarint(out, each.number), each.on)
-		out = binary.AppendUvarint(out, each.index)
+		out = binary.AppendUvarint(binary.AppendUvarint(out, each.number), flags)
+		if out = binary.AppendUvarint(out, each.index); each.relocation != nil {
+			out = appendRelocation(out, each.relocation)
+		}
 	}
 	return out
 }
 
+// The flags of a fence as it is stored. Files of before relocations have no other than
+// the first.
+const (
+	fenceOn        = 1
+	fenceRelocates = 2
+)
+
 // load reads what append writes.
 func (f *fences) load(d *decoder) {
 	for range d.count(11) {
-		f.keep(fence{move: cairn.UID(d.uint64()), number: d.uvarint(), on: d.flag(), index: d.uvarint()})
+		each := fence{move: cairn.UID(d.uint64()), number: d.uvarint()}
+		flags := d.number(fenceOn | fenceRelocates)
+		each.on, each.index = flags&fenceOn != 0, d.uvarint()
+		if flags&fenceRelocates != 0 {
+			each.relocation = d.relocation()
+		}
+		f.keep(each)
 	}
 }
 
-// FenceCommand is the command that sets a move's fence of a number, or lifts it.
+// FenceCommand is the command that sets a move's fence of a number, or lifts it. What
+// is set has the move's relocation, if there is one, behind everything else.
 func FenceCommand(m cairn.MovingShard, number uint64, on bool) []byte {
 	out := appendMoving([]byte{commandFence}, m)
-	return appendFlag(binary.AppendUvarint(out, number), on)
+	out = appendFlag(binary.AppendUvarint(out, number), on)
+	if on && m.Relocation != nil {
+		out = appendRelocation(out, m.Relocation)
+	}
+	return out
 }
 
 // applyFence sets or lifts a fence, or leaves it if the number says so, and
@@ -107,6 +136,10 @@ func (x *Index) applyFence(s *state, index uint64, command []byte) (cairn.FenceS
 	d := decoder{rest: command[1:]}
 	m := d.moving()
 	number, on := d.uvarint(), d.flag()
+	var relocation *cairn.Relocation
+	if len(d.rest) > 0 {
+		relocation = d.relocation()
+	}
 	if !d.done() {
 		return cairn.FenceState{}, errCommand
 	}
@@ -115,7 +148,7 @@ func (x *Index) applyFence(s *state, index uint64, command []byte) (cairn.FenceS
 		x.effects.refused(err)
 		return cairn.FenceState{}, err
 	}
-	owned.fences.change(m.Move, number, on, index)
+	owned.fences.change(m.Move, number, on, index, relocation)
 	owned.changed = x.generation
 	x.effects.fenced(&owned.fences)
 	fenced := s.fencedKeyspaces()

@@ -294,14 +294,16 @@ func (x *Index) status() (status cairn.IndexStatus, views []*projection.Snapshot
 	for _, uid := range sortedUIDs(s.keyspaces) {
 		for _, each := range s.keyspaces[uid].shards {
 			status.Entries += each.entries()
-			status.Shards = append(status.Shards, cairn.ShardStatus{
-				Keyspace: uid, Shard: each.ID, Epoch: each.Epoch, Entries: each.entries(), Reads: each.load.readRate, Writes: each.load.writeRate,
-			})
+			on := make(map[cairn.NodeID]uint64, len(each.nodes))
 			for _, n := range each.nodes {
 				if n.entries > 0 {
+					on[n.node] = n.entries
 					status.NodeEntries[n.node] += n.entries
 				}
 			}
+			status.Shards = append(status.Shards, cairn.ShardStatus{
+				Keyspace: uid, Shard: each.ID, Epoch: each.Epoch, Entries: each.entries(), Reads: each.load.readRate, Writes: each.load.writeRate, NodeEntries: on,
+			})
 		}
 		for _, each := range s.keyspaces[uid].arriving {
 			list := &status.Arriving

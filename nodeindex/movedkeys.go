@@ -1,16 +1,27 @@
 package nodeindex
 
-import "cairn"
+import (
+	"slices"
+
+	"cairn"
+	"cairn/shardmap/placement"
+)
 
 // MovedKeys are the keys of a part of a shard that moves here, in its order, with the
 // nodes that each had where it came from and those that it has here by now. One that
 // was deleted since is gone. Errors: KindConflict (KEYS_AHEAD), what is staged does not
 // reach as far as the part; KindPrecondition (NOTHING_STAGED); KindInvalid
 // (PART_MALFORMED); KindUnavailable (CLOSED); KindCorrupt.
+//
+// Of a relocation nothing is staged: the nodes are those that the relocation gives, and
+// a copy has only the keys that get others.
 func (x *Index) MovedKeys(m cairn.MovingShard, part []byte) (moved []cairn.MovedKey, err error) {
 	encoded, refusal := pieces(part)
 	if refusal != nil {
 		return nil, refusal
+	}
+	if m.Relocation != nil {
+		return x.relocatedKeys(m, encoded)
 	}
 	staged, _, err := x.StagedFor(m)
 	if err != nil {
@@ -42,6 +53,39 @@ func (x *Index) MovedKeys(m cairn.MovingShard, part []byte) (moved []cairn.Moved
 				return nil, err
 			}
 			moved = append(moved, key)
+		}
+	}
+	return moved, nil
+}
+
+// relocatedKeys are the keys of pieces with the nodes that a relocation gives them. Of
+// the tail all are told: one may have left before, and stay by now.
+func (x *Index) relocatedKeys(m cairn.MovingShard, encoded [][]byte) (moved []cairn.MovedKey, err error) {
+	s := x.state.Load()
+	if s == nil {
+		return nil, errClosed
+	}
+	k := s.keyspaces[m.Keyspace]
+	if k == nil {
+		return nil, errNotOwned
+	}
+	var buffer [placement.HashLength]byte
+	for _, each := range encoded {
+		d := decoder{rest: each}
+		p := d.piece()
+		if !d.ok() {
+			return nil, errPart
+		}
+		for i := range p.changes {
+			c := &p.changes[i]
+			if c.deleted {
+				moved = append(moved, cairn.MovedKey{Key: c.Key, Gone: true})
+				continue
+			}
+			to := relocated(m.Relocation, nodeHash(k, c.Key, buffer[:0]), c.Nodes)
+			if p.kind == pieceTail || !slices.Equal(to, c.Nodes) {
+				moved = append(moved, cairn.MovedKey{Key: c.Key, From: c.Nodes, To: to})
+			}
 		}
 	}
 	return moved, nil

@@ -12,7 +12,9 @@ import (
 // A shard that stays within its bounds keeps its population. One that got here by
 // a move takes over what is staged for that, if that is sealed; else it is
 // withheld: an empty or a partial shard is never served. Every other one gets an
-// empty population, and a transfer gives it the entries that were others'.
+// empty population, and a transfer gives it the entries that were others'. One whose
+// entries get other nodes by a move within the cluster keeps its population as well, if
+// the fence of the move is known.
 type placing struct {
 	shards, withheld []*shard
 	arriving         []*arrival // those that are still arriving, and what is kept
@@ -65,6 +67,8 @@ func (p *placing) place(old *keyspace, before *shard, definition *cairn.Shard) {
 		// Its own move, or that of a neighbour that it was merged with, and split from
 		// again, unheard of.
 		s.population = before.population
+	case stays && before.fences.relocates(definition.Move) != nil:
+		s.population = before.population // and a transfer gives its entries other nodes
 	case definition.Move == 0:
 	case !stays && old.holdsBy(definition.Move) && old.covers(definition): // split here
 	case a != nil:

@@ -23,6 +23,8 @@ type transfer struct {
 	// arriving is what was arriving, left what still is, or is kept.
 	arriving, left []*arrival
 	arrived        map[*population]bool // shards' by now
+	// changes are those of entries that got other nodes.
+	changes []cairn.Change
 }
 
 func (t *transfer) run() {
@@ -43,6 +45,9 @@ func (t *transfer) run() {
 		}
 		s.changed = t.x.generation
 		if epochs[s.population] != s.Epoch {
+			if r := s.fences.relocates(s.Move); r != nil {
+				t.relocate(s, r)
+			}
 			s.fences.lift()
 		}
 	}

@@ -17,8 +17,10 @@ type Move struct {
 	Shard      cairn.ShardID
 	Epoch      uint64
 	Start, End string
-	// From owns the shard, To shall.
-	From, To cairn.UID
+	// From owns the shard, To shall. They are the same where entries only change nodes
+	// inside the cluster, by the Relocation.
+	From, To   cairn.UID
+	Relocation Relocation
 
 	Phase MovePhase
 	// Attempt counts how often a copy was begun, from 1. Staging names the
@@ -30,7 +32,7 @@ type Move struct {
 	// all that any move of the shard had before.
 	Fence uint64
 	// Final is the log index of From at that fence, once the move is committed: the
-	// last write of the shard there is not after it.
+	// last write of the shard there is not after it. 0 if From is To.
 	Final uint64
 	// Nodes are To's nodes that take the place of From's; with some, Kept is 0.
 	Nodes NodeMap
@@ -107,6 +109,9 @@ func (m Move) String() string {
 	fence := ""
 	if m.Phase == MoveFenced {
 		fence = fmt.Sprintf(" %d", m.Fence)
+	}
+	if m.Within() {
+		return fmt.Sprintf("move %s within %s of nodes of shard %s: %s%s", m.UID, m.To, m.Shard, m.Phase, fence)
 	}
 	return fmt.Sprintf("move %s of shard %s from %s to %s: %s%s", m.UID, m.Shard, m.From, m.To, m.Phase, fence)
 }
@@ -186,8 +191,7 @@ func StartMove(m *Map, request MoveRequest, now time.Time) (Change, Move, error)
 		if request.Entries > 0 {
 			count = fmt.Sprintf("%d keys of shard %s would", request.Entries, shard.ID)
 		}
-		return refuse(cairn.KindPrecondition, "mover", "MOVER_MISSING",
-			"%s get another node, and keyspace %s does not say who moves the data behind them; name a data mover, or declare 'mover: external' if you move it", count, k.Name)
+		return Change{}, Move{}, moverMissing(k, count)
 	}
 	now = now.UTC().Round(time.Microsecond)
 	move := Move{
@@ -211,7 +215,8 @@ func StartMove(m *Map, request MoveRequest, now time.Time) (Change, Move, error)
 // MoveCommitted gives the shard to its new owner in the same transaction.
 //
 // KindConflict: the Map has another shard than the one that was planned, or none
-// any more (SHARD_CHANGED), or no target (CLUSTER_GONE).
+// any more (SHARD_CHANGED), or no target (CLUSTER_GONE), or not all nodes of it that
+// entries are to get (NODE_NOT_ACTIVE).
 func StepMove(m *Map, before, after Move) (Change, error) {
 	change := Change{Moves: []MoveChange{{UID: before.UID, Expected: before.Revision, Put: &after}}}
 	if after.Phase != MoveCommitted || before.Phase == MoveCommitted {
@@ -226,6 +231,9 @@ func StepMove(m *Map, before, after Move) (Change, error) {
 	to, found := m.catalog.ClusterByUID(before.To)
 	if !found {
 		return Change{}, cairn.Errorf(cairn.KindConflict, "CLUSTER_GONE", "there is no cluster %s any more", before.To)
+	}
+	if why := m.Targetless(before); why != "" {
+		return Change{}, cairn.Errorf(cairn.KindConflict, "NODE_NOT_ACTIVE", "%s", why)
 	}
 	shard.Cluster, shard.Epoch, shard.Move = before.To, 0, before.Staging
 	change.Clusters = []ClusterChange{{Name: to.Name, Expected: to.Revision}}

@@ -159,6 +159,10 @@ func (m *Map) Planned(move Move) (*catalog.Keyspace, Shard, error) {
 
 // held is the refusal of a change to a shard that a move holds.
 func (m *Map) held(by *Move) error {
+	if by.Within() {
+		return cairn.Errorf(cairn.KindPrecondition, "SHARD_MOVING", "shard %s is held by move %s among the nodes of cluster %s, which is %s; wait for it or cancel it",
+			by.Shard, by.UID, m.clusterName(by.To), by.Phase)
+	}
 	return cairn.Errorf(cairn.KindPrecondition, "SHARD_MOVING", "shard %s is held by move %s to cluster %s, which is %s; wait for it or cancel it",
 		by.Shard, by.UID, m.clusterName(by.To), by.Phase)
 }

@@ -59,7 +59,13 @@ func newNodeMap(byID map[cairn.NodeID]cairn.NodeID) NodeMap {
 
 // NodesStay tells whether no key's node changes with a move: each of the owner's nodes
 // has one take its place that is the same server, by its address.
-func (m *Map) NodesStay(move Move) bool { return m.nodesStay(move.From, move.To, move.Nodes) }
+func (m *Map) NodesStay(move Move) bool {
+	if move.Within() {
+		cluster, found := m.catalog.ClusterByUID(move.To)
+		return found && SameServers(cluster, move.Relocation.Rule())
+	}
+	return m.nodesStay(move.From, move.To, move.Nodes)
+}
 
 func (m *Map) nodesStay(owner, target cairn.UID, nodes NodeMap) bool {
 	from, found := m.catalog.ClusterByUID(owner)

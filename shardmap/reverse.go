@@ -16,6 +16,8 @@ func Reversible(m *Map, uid cairn.UID) (Move, error) {
 		return Move{}, cairn.Errorf(cairn.KindPrecondition, "MOVE_NOT_DONE", "move %s is %s; cancel it, or wait for its end", uid, move.Phase)
 	case move.Phase == MoveCancelled:
 		return Move{}, cairn.Errorf(cairn.KindPrecondition, "MOVE_NOT_DONE", "move %s was cancelled: the shard is where it was", uid)
+	case move.Within():
+		return Move{}, cairn.Errorf(cairn.KindPrecondition, "MOVE_WITHIN", "move %s gave keys other nodes of one cluster; 'cairn node' gives them others again", uid)
 	}
 	_, shard, err := m.resolve(move.Keyspace, move.Shard)
 	if err != nil {

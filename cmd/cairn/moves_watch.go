@@ -73,6 +73,9 @@ func (o *options) endOfMove(cmd *cobra.Command, name string) (*cairnv1.Move, err
 			return move, nil
 		case cairnv1.Move_CANCELLED:
 			watched.wipe()
+			if within(move) {
+				return nil, cairn.Errorf(cairn.KindPrecondition, "MOVE_CANCELLED", "the move was cancelled, and the keys keep their nodes: %s", moveNote(move))
+			}
 			return nil, cairn.Errorf(cairn.KindPrecondition, "MOVE_CANCELLED", "the move was cancelled, and the shard stays with %s: %s", short(move.GetFrom()), moveNote(move))
 		}
 		watched.show(cmd, move)
@@ -84,9 +87,16 @@ func (o *options) endOfMove(cmd *cobra.Command, name string) (*cairnv1.Move, err
 	}
 }
 
+// within tells whether a move is of keys among the nodes of one cluster.
+func within(m *cairnv1.Move) bool { return m.GetFrom() == m.GetTo() }
+
 // describeMove is a move's phase in a line, and what it waits for.
 func describeMove(m *cairnv1.Move) string {
-	line := fmt.Sprintf("%s of %s to %s: %s", short(m.GetName()), shortShard(m.GetShard()), short(m.GetTo()), phaseName(m.GetPhase()))
+	where := "to "
+	if within(m) {
+		where = "among the nodes of "
+	}
+	line := fmt.Sprintf("%s of %s %s: %s", short(m.GetName()), shortShard(m.GetShard()), where+short(m.GetTo()), phaseName(m.GetPhase()))
 	if m.GetPhase() == cairnv1.Move_COPYING && m.GetEntries() > 0 && m.GetEntriesTotal() > 0 {
 		// In tens, so that a line comes now and then and not at every look.
 		line += fmt.Sprintf(", %d%%", 10*min(10, 10*m.GetEntries()/m.GetEntriesTotal()))

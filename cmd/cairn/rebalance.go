@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -13,7 +11,6 @@ import (
 	"cairn"
 	"cairn/cmd/cairn/render"
 	cairnv1 "cairn/proto/cairn/v1"
-	"cairn/proto/rpcerr"
 	"cairn/router/client"
 	"cairn/shardmap/plan"
 )
@@ -86,21 +83,9 @@ func (o *options) planRebalance(cmd *cobra.Command, request *cairnv1.PlanRebalan
 	if err != nil {
 		return err
 	}
-	if path != "" {
-		file, err := replaceFile(cmd, path)
-		if err != nil {
-			return err
-		}
-		defer file.abandon()
-		if err := plan.Write(file, made); err != nil {
-			return err
-		}
-		if err := file.replace(); err != nil {
-			return err
-		}
-		if path == "-" {
-			return nil
-		}
+	printed, err := keepPlan(cmd, path, func(out io.Writer) error { return plan.Write(out, made) })
+	if err != nil || printed {
+		return err
 	}
 	return o.print(cmd, made, func(out io.Writer) error { return writePlan(out, made) })
 }
@@ -108,22 +93,18 @@ func (o *options) planRebalance(cmd *cobra.Command, request *cairnv1.PlanRebalan
 // askForPlan receives a plan as a whole, or fails.
 func (o *options) askForPlan(cmd *cobra.Command, request *cairnv1.PlanRebalanceRequest) (made *plan.Plan, err error) {
 	err = o.asking(cmd, func(ctx context.Context, c *client.Client) error {
-		var file bytes.Buffer
 		stream, err := c.Admin().PlanRebalance(ctx, request)
 		if err != nil {
 			return err
 		}
-		for {
+		file, err := receivePlan(func() ([]byte, error) {
 			piece, err := stream.Recv()
-			if errors.Is(err, io.EOF) {
-				made, err = plan.Read(&file)
-				return err
-			}
-			if err != nil {
-				return rpcerr.From("", err)
-			}
-			file.Write(piece.GetData())
+			return piece.GetData(), err
+		})
+		if err == nil {
+			made, err = plan.Read(file)
 		}
+		return err
 	})
 	return made, err
 }

@@ -41,37 +41,56 @@ func (o *options) applyPlanFile(cmd *cobra.Command, path string, wait bool) erro
 func (o *options) applyPlan(cmd *cobra.Command, p *plan.Plan, wait bool) error {
 	var response *cairnv1.ApplyRebalanceResponse
 	err := o.asking(cmd, func(ctx context.Context, c *client.Client) (err error) {
-		response, err = sendPlan(ctx, c.Admin(), p)
+		response, err = applyRebalance(ctx, c.Admin(), p)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if wait {
-		moves := make([]*cairnv1.Move, len(response.GetMoves()))
-		for i, name := range response.GetMoves() {
-			if moves[i], err = o.endOfMove(cmd, name); err != nil {
-				return err
-			}
-		}
-		return o.printMoves(cmd, newMovesDocument(moves), moves...)
+	return o.watchBegun(cmd, int(response.GetSteps()), response.GetMoves(), wait)
+}
+
+// watchBegun says what showBegun does, or watches the moves to their end.
+func (o *options) watchBegun(cmd *cobra.Command, steps int, begun []string, wait bool) error {
+	if !wait {
+		return o.showBegun(cmd, steps, begun)
 	}
-	d := appliedDocument{Steps: int(response.GetSteps()), Moves: make([]string, 0, len(response.GetMoves()))}
-	for _, move := range response.GetMoves() {
+	moves, err := o.endOfMoves(cmd, begun)
+	if err != nil {
+		return err
+	}
+	return o.printMoves(cmd, newMovesDocument(moves), moves...)
+}
+
+// endOfMoves watches moves to their ends, one after the other.
+func (o *options) endOfMoves(cmd *cobra.Command, names []string) ([]*cairnv1.Move, error) {
+	moves := make([]*cairnv1.Move, len(names))
+	for i, name := range names {
+		var err error
+		if moves[i], err = o.endOfMove(cmd, name); err != nil {
+			return nil, err
+		}
+	}
+	return moves, nil
+}
+
+// showBegun says how many steps of a plan were carried out, of which moves go on.
+func (o *options) showBegun(cmd *cobra.Command, steps int, begun []string) error {
+	d := appliedDocument{Steps: steps, Moves: make([]string, 0, len(begun))}
+	for _, move := range begun {
 		d.Moves = append(d.Moves, short(move))
 	}
 	return o.print(cmd, d, func(out io.Writer) error {
-		done := d.Steps - len(d.Moves)
-		_, err := fmt.Fprintf(out, "%s done, %s begun; 'cairn moves list' shows how they get on\n",
-			render.Counted(uint64(done), "split or merge", "splits and merges"), render.Counted(uint64(len(d.Moves)), "move", "moves"))
+		text := render.Counted(len(d.Moves), "move", "moves") + " begun; 'cairn moves list' shows how they get on"
+		if done := d.Steps - len(d.Moves); done > 0 || d.Steps == 0 {
+			text = render.Counted(done, "split or merge", "splits and merges") + " done, " + text
+		}
+		_, err := fmt.Fprintln(out, text)
 		return err
 	})
 }
 
-// planPiece is how much of a plan is sent at once, in bytes.
-const planPiece = 256 << 10
-
-func sendPlan(ctx context.Context, admin cairnv1.AdminClient, p *plan.Plan) (*cairnv1.ApplyRebalanceResponse, error) {
+func applyRebalance(ctx context.Context, admin cairnv1.AdminClient, p *plan.Plan) (*cairnv1.ApplyRebalanceResponse, error) {
 	var file bytes.Buffer
 	if err := plan.Write(&file, p); err != nil {
 		return nil, err
@@ -80,11 +99,7 @@ func sendPlan(ctx context.Context, admin cairnv1.AdminClient, p *plan.Plan) (*ca
 	if err != nil {
 		return nil, rpcerr.From("", err)
 	}
-	for file.Len() > 0 {
-		if err := stream.Send(&cairnv1.ApplyRebalanceRequest{Data: file.Next(planPiece)}); err != nil {
-			break // CloseAndRecv has the reason
-		}
-	}
+	sendPlan(&file, func(data []byte) error { return stream.Send(&cairnv1.ApplyRebalanceRequest{Data: data}) })
 	response, err := stream.CloseAndRecv()
 	if err != nil {
 		return nil, rpcerr.From("", err)

@@ -73,7 +73,7 @@ was not found, 5 unavailable. 'diff' has those of diff(1): 0 same, 1 different,
 	add(groupStart, newDemo(), newDev())
 	add(groupEntries, newLocate(o), newQuery(o), newPut(o), newRemove(o), newImport(o), newExport(o), newWatch(o))
 	add(groupDeclare, newApply(o), newDiff(o), newGet(o), newDelete(o))
-	add(groupLook, newExplain(o), newShards(o), newMove(o), newMoves(o), newRebalance(o), newDrain(o), newBalance(o), newVerify(o), newView(o), newTop(o))
+	add(groupLook, newExplain(o), newShards(o), newMove(o), newMoves(o), newRebalance(o), newDrain(o), newNode(o), newBalance(o), newVerify(o), newView(o), newTop(o))
 	add(groupKeep, newBackup(o), newRestore(o), newRecover(o), newCheck(o), newCompact(o))
 	add(groupServe, newRouter(), newIndex(), newCluster(o))
 	root.AddCommand(newVersion(o), newCompletion())

@@ -114,7 +114,11 @@ func (m *Mover) begin(ctx context.Context, move *moverv1.Move) (*call, error) {
 		runs: map[string]bool{}, fences: map[string]bool{}, before: map[*node][]string{},
 	}
 	c.mu.Lock()
-	for i, side := range []map[uint32]*node{c.to, c.from} {
+	sides := []map[uint32]*node{c.from, c.to}
+	if c.within() {
+		sides = sides[:1]
+	}
+	for i, side := range sides {
 		for _, n := range side {
 			answer, err := n.list(ctx, "claim", move.GetKeyspace(), c.rang, c.claim, move.GetId(), move.GetEpoch(), move.GetRevision())
 			if err != nil {
@@ -122,13 +126,16 @@ func (m *Mover) begin(ctx context.Context, move *moverv1.Move) (*call, error) {
 				return nil, err
 			}
 			c.runs[answer[0]], c.before[n] = true, answer[2:]
-			if i == 1 {
+			if i == 0 {
 				c.fences[answer[1]] = true
 			}
 		}
 	}
 	return c, nil
 }
+
+// within tells whether keys change nodes inside one cluster.
+func (c *call) within() bool { return c.move.GetFrom().GetCluster() == c.move.GetTo().GetCluster() }
 
 // prepared begins a call of an attempt that was prepared, by this process, and not anew
 // by another.

@@ -37,7 +37,7 @@ const (
 func TestMovesUnderWrites(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	w := openWorld(ctx, t)
+	w := openWorld(ctx, t, map[string]int{"north": 2, "south": 2})
 	if err := w.store.Put(ctx, cairn.Key("stale"), "before"); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestMovesUnderWrites(t *testing.T) {
 	w.check(ctx, t, ledger)
 }
 
-// world is the development stack, the mover, and two Redis servers for each cluster.
+// world is the development stack, the mover, and Redis servers for each cluster.
 type world struct {
 	cairn     *client.Client
 	store     *Store
@@ -74,13 +74,14 @@ type world struct {
 	stopMover func()
 }
 
-func openWorld(ctx context.Context, t *testing.T) *world {
+// openWorld has so many servers for each cluster.
+func openWorld(ctx context.Context, t *testing.T, nodes map[string]int) *world {
 	t.Helper()
 	binary := redisServer(t)
 	w := &world{servers: map[string]*redis.Client{}, address: freeAddress(t)}
 	clusters := map[string][]string{}
-	for _, cluster := range []string{"north", "south"} {
-		for range 2 {
+	for cluster, n := range nodes {
+		for range n {
 			address := freeAddress(t)
 			w.servers[address] = startRedis(ctx, t, binary, address)
 			clusters[cluster] = append(clusters[cluster], address)

@@ -39,19 +39,17 @@ func (m *Mover) Prepare(ctx context.Context, req *moverv1.PrepareRequest) (*move
 }
 
 func (c *call) prepare(ctx context.Context) error {
+	if c.within() {
+		return c.prepareWithin(ctx)
+	}
 	both := slices.Collect(maps.Values(c.from))
 	for _, n := range c.to {
 		if slices.Contains(both, n) {
 			return cairn.Errorf(cairn.KindPrecondition, "NODE_ON_BOTH_SIDES", "%s is a node of both clusters; give it itself as its place (--node-map), and nothing has to move", n.address)
 		}
 	}
-	run, id, yes := cairn.NewUID().String(), c.move.GetId(), true
-	c.run, c.attempt, c.uncompared = "", c.move.GetAttempt(), map[string]string{}
-	c.change(func(p *moverv1.Progress) { p.Reset() })
-	fence, no, epoch := uint64(0), false, c.move.GetEpoch()
-	if c.fenced() {
-		fence = c.move.GetFence() // beginning anew ends none
-	}
+	run, fence := c.beginRun()
+	id, yes, no, epoch := c.move.GetId(), true, false, c.move.GetEpoch()
 	// A node that is closed takes no write that would be removed below.
 	if err := c.guard(ctx, c.to, patch{Closed: &yes, Notes: &no, Run: &run, Move: &id, Sole: true}); err != nil {
 		return err
@@ -72,6 +70,40 @@ func (c *call) prepare(ctx context.Context) error {
 	for _, n := range c.to {
 		for _, move := range c.before[n] {
 			if err := c.empty(ctx, n, move, true); err != nil {
+				return err
+			}
+		}
+	}
+	c.run = run
+	c.change(func(p *moverv1.Progress) { p.Fence = fence })
+	return nil
+}
+
+// beginRun forgets what there is of the attempt, and names another run of it. The fence
+// that stands goes on: beginning anew ends none.
+func (c *call) beginRun() (run string, fence uint64) {
+	c.run, c.attempt, c.uncompared = "", c.move.GetAttempt(), map[string]string{}
+	c.change(func(p *moverv1.Progress) { p.Reset() })
+	if c.fenced() {
+		fence = c.move.GetFence()
+	}
+	return cairn.NewUID().String(), fence
+}
+
+// prepareWithin has every node of the cluster note what changes. None is closed: each
+// has keys that stay. What an attempt before has brought goes.
+func (c *call) prepareWithin(ctx context.Context) error {
+	run, fence := c.beginRun()
+	id, yes, no, epoch := c.move.GetId(), true, false, c.move.GetEpoch()
+	if err := c.guard(ctx, c.from, patch{Closed: &no, Notes: &yes, Least: &epoch, Fence: &fence, Run: &run, Move: &id, Sole: true}); err != nil {
+		return err
+	}
+	for _, n := range c.from {
+		if err := c.empty(ctx, n, id, false); err != nil {
+			return err
+		}
+		for _, move := range c.before[n] {
+			if _, err := c.do(ctx, n, "forget", move); err != nil {
 				return err
 			}
 		}
@@ -209,11 +241,14 @@ func (m *Mover) Commit(ctx context.Context, req *moverv1.CommitRequest) (*moverv
 	}
 	defer c.mu.Unlock()
 	none, no, epoch := uint64(0), false, req.GetEpoch()
-	if err := c.guard(ctx, c.from, patch{Fence: &none, Notes: &no, Least: &epoch}); err != nil {
+	notes := c.within() // until CleanUp: a key may come back meanwhile to where it was
+	if err := c.guard(ctx, c.from, patch{Fence: &none, Notes: &notes, Least: &epoch}); err != nil {
 		return nil, status(err)
 	}
-	if err := c.guard(ctx, c.to, patch{Closed: &no, Least: &epoch}); err != nil {
-		return nil, status(err)
+	if !c.within() {
+		if err := c.guard(ctx, c.to, patch{Closed: &no, Least: &epoch}); err != nil {
+			return nil, status(err)
+		}
 	}
 	return &moverv1.CommitResponse{Progress: c.change(func(p *moverv1.Progress) { p.Fence = 0 })}, nil
 }
@@ -260,10 +295,10 @@ func (c *call) cleanUp(ctx context.Context, outcome moverv1.CleanUpRequest_Outco
 		_, err := c.do(ctx, n, "forget", id)
 		return err
 	})
-	if err != nil || outcome == moverv1.CleanUpRequest_COMMITTED {
+	if err != nil || outcome == moverv1.CleanUpRequest_COMMITTED && !c.within() {
 		return err
 	}
-	if err := c.guard(ctx, c.from, patch{Fence: &none, Notes: &no}); err != nil {
+	if err := c.guard(ctx, c.from, patch{Fence: &none, Notes: &no}); err != nil || c.within() {
 		return err
 	}
 	above := c.move.GetEpoch() + 1

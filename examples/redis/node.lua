@@ -136,10 +136,14 @@ if operation == 'dump' then
   return out
 end
 
--- put: keys, what dump has of them, and how long they live.
-if operation == 'put' then
-  for i = 5, #ARGV, 3 do
-    if ARGV[i + 1] == '' then
+-- put: keys, what dump has of them, and how long they live. bring: a move, and the same,
+-- but nothing of keys that were written here since the move began.
+if operation == 'put' or operation == 'bring' then
+  local first, changed = 5, nil
+  if operation == 'bring' then first, changed = 6, 'cairn:changed:' .. ARGV[5] end
+  for i = first, #ARGV, 3 do
+    if changed and redis.call('HEXISTS', changed, ARGV[i]) == 1 then
+    elseif ARGV[i + 1] == '' then
       redis.call('DEL', value(ARGV[i]))
     else
       redis.call('RESTORE', value(ARGV[i]), ARGV[i + 2], ARGV[i + 1], 'REPLACE')
@@ -158,15 +162,22 @@ if operation == 'copied' then
 end
 
 -- place: keys and the nodes that they go to; '' for one that does not leave from here.
+-- Returns those that were to go to others, with these.
 if operation == 'place' then
+  local keys, otherwise = 'cairn:keys:' .. ARGV[5], {}
   for i = 6, #ARGV, 2 do
+    local before = redis.call('HGET', keys, ARGV[i])
+    if before and before ~= ARGV[i + 1] then
+      otherwise[#otherwise + 1] = ARGV[i]
+      otherwise[#otherwise + 1] = before
+    end
     if ARGV[i + 1] == '' then
-      redis.call('HDEL', 'cairn:keys:' .. ARGV[5], ARGV[i])
+      redis.call('HDEL', keys, ARGV[i])
     else
-      redis.call('HSET', 'cairn:keys:' .. ARGV[5], ARGV[i], ARGV[i + 1])
+      redis.call('HSET', keys, ARGV[i], ARGV[i + 1])
     end
   end
-  return 0
+  return otherwise
 end
 
 -- changed: up to some keys that have changed, with the nodes that they go to. Whoever

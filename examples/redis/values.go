@@ -35,26 +35,32 @@ func (c *call) take(ctx context.Context, keys []*moverv1.MovedKey) error {
 	}
 	gone := places{}
 	for key, k := range last {
-		if k.GetGone() {
+		if k.GetGone() || c.stays(k) {
 			gone[key] = ""
 			continue
 		}
 		if len(k.GetFrom()) == 0 || c.from[k.GetFrom()[0]] == nil {
 			return fmt.Errorf("key %q is at nodes %v, and cluster %s has no such", key, k.GetFrom(), c.move.GetFrom().GetCluster())
 		}
-		leaving[c.from[k.GetFrom()[0]]][key] = encodeTargets(k.GetTo())
+		leaving[c.from[k.GetFrom()[0]]][key] = encodeTargets(c.targetsOf(k))
 	}
 	for n := range leaving {
 		var args []any
 		for key := range last {
 			args = append(args, key, leaving[n][key]) // from no other node than its own
 		}
-		if err := c.place(ctx, n, args); err != nil {
+		otherwise, err := c.place(ctx, n, args)
+		if err == nil && c.within() {
+			err = c.takeBack(ctx, otherwise)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	if err := c.drop(ctx, slices.Collect(maps.Keys(gone))); err != nil {
-		return err
+	if !c.within() {
+		if err := c.drop(ctx, slices.Collect(maps.Keys(gone))); err != nil {
+			return err
+		}
 	}
 	for key := range gone {
 		delete(c.uncompared, key)
@@ -67,10 +73,65 @@ func (c *call) take(ctx context.Context, keys []*moverv1.MovedKey) error {
 	return nil
 }
 
-func (c *call) place(ctx context.Context, n *node, keysAndTargets []any) error {
+// stays tells whether a key's value stays where it is: on a node that goes on to have it
+// first, which is the one that is written to.
+func (c *call) stays(k *moverv1.MovedKey) bool {
+	return c.within() && len(k.GetFrom()) > 0 && len(k.GetTo()) > 0 && k.GetFrom()[0] == k.GetTo()[0]
+}
+
+// targetsOf are the nodes that a key's value is brought to.
+func (c *call) targetsOf(k *moverv1.MovedKey) []uint32 {
+	if !c.within() {
+		return k.GetTo()
+	}
+	return slices.DeleteFunc(slices.Clone(k.GetTo()), func(n uint32) bool { return slices.Contains(k.GetFrom(), n) })
+}
+
+// place notes at a node where keys go to, and returns those that were to go elsewhere
+// from there, with where.
+func (c *call) place(ctx context.Context, n *node, keysAndTargets []any) (otherwise places, err error) {
+	otherwise = places{}
 	for some := range slices.Chunk(keysAndTargets, 2*chunk) {
-		if _, err := c.do(ctx, n, "place", append([]any{c.move.GetId()}, some...)...); err != nil {
+		flat, err := c.do(ctx, n, "place", append([]any{c.move.GetId()}, some...)...)
+		if err != nil {
+			return nil, err
+		}
+		for i := 0; i < len(flat); i += 2 {
+			otherwise[flat[i]] = flat[i+1]
+		}
+	}
+	return otherwise, nil
+}
+
+// put has a node put values down: keys, what dump has of them, and how long they live.
+// Within a cluster it passes over those that were written there since the move began:
+// they are of a key that has its place there by now.
+func (c *call) put(ctx context.Context, n *node, values []any) error {
+	operation := "put"
+	if c.within() {
+		operation, values = "bring", append([]any{c.move.GetId()}, values...)
+	}
+	_, err := c.do(ctx, n, operation, values...)
+	return err
+}
+
+// takeBack removes what was brought to nodes that keys do not go to any more.
+func (c *call) takeBack(ctx context.Context, brought places) error {
+	at := map[*node][]any{}
+	for key, numbers := range brought {
+		targets, err := c.decodeTargets(numbers)
+		if err != nil {
 			return err
+		}
+		for _, n := range targets {
+			at[n] = append(at[n], key, "", 0)
+		}
+	}
+	for n, values := range at {
+		for some := range slices.Chunk(values, 3*chunk) {
+			if err := c.put(ctx, n, some); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -84,7 +145,7 @@ func (c *call) drop(ctx context.Context, keys []string) error {
 			for _, key := range some {
 				args = append(args, key, "", 0)
 			}
-			if _, err := c.do(ctx, n, "put", args...); err != nil {
+			if err := c.put(ctx, n, args); err != nil {
 				return err
 			}
 		}
@@ -113,7 +174,7 @@ func (c *call) copy(ctx context.Context, from *node, p places) error {
 			for number, n := range c.to {
 				if targets[number] != nil {
 					puts[n] = append(puts[n], key, value, lives)
-				} else {
+				} else if !c.within() {
 					puts[n] = append(puts[n], key, "", 0)
 				}
 			}
@@ -122,10 +183,7 @@ func (c *call) copy(ctx context.Context, from *node, p places) error {
 			}
 			bytes += len(value)
 		}
-		err = c.each(c.to, func(n *node) error {
-			_, err := c.do(ctx, n, "put", puts[n]...)
-			return err
-		})
+		err = c.each(c.to, func(n *node) error { return c.put(ctx, n, puts[n]) })
 		if err != nil {
 			return err
 		}
@@ -232,21 +290,23 @@ func (c *call) empty(ctx context.Context, n *node, move string, own bool) error 
 			_, err := c.do(ctx, n, "forget", move)
 			return err
 		}
-		var keys []string
-		places, puts := []any{move}, []any{}
+		brought, noted, puts := places{}, []any{move}, []any{}
 		for i := 0; i < len(flat); i += 2 {
-			keys = append(keys, flat[i])
-			places, puts = append(places, flat[i], ""), append(puts, flat[i], "", 0)
+			brought[flat[i]] = flat[i+1]
+			noted, puts = append(noted, flat[i], ""), append(puts, flat[i], "", 0)
 		}
-		if own {
-			_, err = c.do(ctx, n, "put", puts...)
-		} else {
-			err = c.drop(ctx, keys)
+		switch {
+		case own:
+			err = c.put(ctx, n, puts)
+		case c.within():
+			err = c.takeBack(ctx, brought)
+		default:
+			err = c.drop(ctx, slices.Collect(maps.Keys(brought)))
 		}
 		if err != nil {
 			return err
 		}
-		if _, err := c.do(ctx, n, "place", places...); err != nil {
+		if _, err := c.do(ctx, n, "place", noted...); err != nil {
 			return err
 		}
 	}

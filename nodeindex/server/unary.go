@@ -134,6 +134,12 @@ func shardEntries(shards []cairn.ShardStatus) []*indexv1.ShardEntries {
 			Keyspace: uint64(shard.Keyspace), Shard: uint64(shard.Shard), Epoch: shard.Epoch, Entries: shard.Entries,
 			Reads: shard.Reads, Writes: shard.Writes,
 		}
+		for node, entries := range shard.NodeEntries {
+			if out[i].NodeEntries == nil {
+				out[i].NodeEntries = make(map[uint32]uint64, len(shard.NodeEntries))
+			}
+			out[i].NodeEntries[uint32(node)] = entries
+		}
 	}
 	return out
 }

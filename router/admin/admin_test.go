@@ -26,6 +26,7 @@ type indexes struct {
 	entries map[cairn.ShardID]uint64
 	nodes   map[cairn.NodeID]uint64
 	reads   map[cairn.ShardID]float64
+	on      map[cairn.ShardID]map[cairn.NodeID]uint64
 	// views are what each cluster says of a view's version.
 	views map[string]func(cairn.View) cairn.ViewState
 	// withheld are clusters that serve nothing of what is theirs, kept what they keep.
@@ -68,7 +69,7 @@ func (x *indexes) status(ctx context.Context, cluster *catalog.Cluster, epoch ui
 		if x.withheld[cluster.Name] {
 			list = &status.Withheld
 		}
-		*list = append(*list, cairn.ShardStatus{Keyspace: shard.Keyspace, Shard: shard.ID, Epoch: shard.Epoch, Entries: x.entries[shard.ID], Reads: x.reads[shard.ID]})
+		*list = append(*list, cairn.ShardStatus{Keyspace: shard.Keyspace, Shard: shard.ID, Epoch: shard.Epoch, Entries: x.entries[shard.ID], Reads: x.reads[shard.ID], NodeEntries: x.on[shard.ID]})
 	}
 	status.Kept = x.kept[cluster.Name]
 	if x.silent != nil && !x.silent[cluster.Name] {

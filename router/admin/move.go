@@ -22,7 +22,9 @@ type MoveInfo struct {
 	// Waits is why the move does not go on although nothing is wrong; empty if it
 	// does.
 	Waits string
-	// Entries is how many of Total the target has; only if each is Known.
+	// Entries is how many of Total the target has; only if each is Known. Within a cluster
+	// Total are those that are to change nodes, and Entries those whose values the data
+	// mover has copied.
 	Entries, Total           uint64
 	EntriesKnown, TotalKnown bool
 	// NodesStay tells that no key gets another node.
@@ -176,7 +178,7 @@ func (a *Admin) GetMove(ctx context.Context, uid cairn.UID) (MoveInfo, error) {
 	if !move.Phase.Active() {
 		return info, nil
 	}
-	if a.config.Staged != nil {
+	if a.config.Staged != nil && !move.Within() {
 		if to, found := m.Catalog().ClusterByUID(move.To); found {
 			ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 			info.Entries, info.EntriesKnown = a.config.Staged(ctx, to, move)
@@ -187,6 +189,13 @@ func (a *Admin) GetMove(ctx context.Context, uid cairn.UID) (MoveInfo, error) {
 		ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 		info.Data, info.DataKnown = a.config.DataProgress(ctx, m, move)
 		cancel()
+	}
+	if move.Within() {
+		if cluster, found := m.Catalog().ClusterByUID(move.To); found {
+			info.Total, info.TotalKnown = a.leavingOf(ctx, cluster, move)
+			info.Entries, info.EntriesKnown = min(info.Data.Values, info.Total), info.DataKnown
+		}
+		return info, nil
 	}
 	if shard, found := m.Shard(move.Keyspace, move.Shard); found {
 		held := []ShardInfo{{Shard: shard}}
@@ -245,6 +254,8 @@ func slowedBy(m shardmap.Move, now time.Time) string {
 	switch {
 	case m.Phase == shardmap.MoveCatchingUp && now.Sub(m.Stepped) > behindAfter:
 		return "the shard is written about as fast as its changes reach the target"
+	case m.Phase <= shardmap.MoveCopying && m.Attempt > 1 && m.Within():
+		return fmt.Sprintf("its values are copied again, attempt %d: what had changed since was not kept, or the data mover lost what it had", m.Attempt)
 	case m.Phase <= shardmap.MoveCopying && m.Attempt > 1:
 		return fmt.Sprintf("it is copied again, attempt %d: what had changed since the copy before was not kept, or the target lost that", m.Attempt)
 	}

@@ -73,7 +73,7 @@ func underWay(m *shardmap.Map) (map[shardmap.ShardRef]cairn.UID, []plan.Moved) {
 		switch {
 		case move.Phase.Active():
 			arriving[shardmap.ShardRef{Keyspace: move.Keyspace, ID: move.Shard}] = move.To
-		case move.Phase == shardmap.MoveDone:
+		case move.Phase == shardmap.MoveDone && !move.Within():
 			recent = append(recent, plan.Moved{Keyspace: move.Keyspace, Start: []byte(move.Start), End: []byte(move.End), At: move.Stepped})
 		}
 	}

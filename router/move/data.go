@@ -121,6 +121,7 @@ func (c *carrier) handKeys(ctx context.Context, s State, a Action, d DataMove, d
 		return s, err
 	}
 	defer releaseTarget()
+	s = s.whole()
 	if a.Kind == CopyData {
 		return c.copyData(ctx, s, source, target, d, data)
 	}

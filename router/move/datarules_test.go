@@ -13,9 +13,11 @@ import (
 // The data mover reads, copies and notes in one step, as its contract has it: calls
 // take effect one after the other.
 
-// dataWorld is the values of a world; here is false where the owner moves them.
+// dataWorld is the values of a world; here is false where the owner moves them. Within a
+// cluster both nodes are the first one's, and home is where its index has the key.
 type dataWorld struct {
-	here            bool
+	here, within    bool
+	home            uint8
 	acked           uint8
 	node            [clusters]dataNode
 	noted           [stagings]noted
@@ -41,6 +43,28 @@ type noted struct {
 	knows            bool // of the key
 	drained          uint8
 	verified         uint8
+}
+
+// home is the node of a cluster's key.
+func (w *world) home(c uint8) uint8 {
+	if w.data.within {
+		return w.data.home
+	}
+	return c
+}
+
+// leavesNode are the relocations from one node to the other.
+var leavesNode = [clusters]shardmap.Relocation{"from the first", "from the second"}
+
+// nodesOf are the nodes that a move takes the value from and brings it to.
+func nodesOf(m shardmap.Move) (from, to uint8) {
+	switch m.Relocation {
+	case leavesNode[0]:
+		return 0, 1
+	case leavesNode[1]:
+		return 1, 0
+	}
+	return place(m.From), place(m.To)
 }
 
 func (w *world) takesValues(c uint8) bool {
@@ -88,7 +112,8 @@ func (x *tables) throughTarget(w *world, s move.State, p part) error {
 // callData is a call of the data mover.
 func (x *tables) callData(w *world, msg message, learn func(func(move.State) move.State) func(*world), fail func(cairn.Kind) func(*world)) func(*world) {
 	a, m, p := x.actions.all[msg.action], x.records.all[msg.move], msg.part
-	s, from, to := &w.data.noted[slot(m.Staging)], &w.data.node[place(m.From)], &w.data.node[place(m.To)]
+	left, taken := nodesOf(m)
+	s, from, to := &w.data.noted[slot(m.Staging)], &w.data.node[left], &w.data.node[taken]
 	epoch, revision := uint8(m.Epoch), uint8(m.Revision)
 	for _, n := range []*dataNode{from, to} {
 		if !x.flaw.tokenless && (n.asked > epoch || n.asked == epoch && n.revision > revision) {
@@ -96,6 +121,18 @@ func (x *tables) callData(w *world, msg message, learn func(func(move.State) mov
 		}
 	}
 	from.asked, from.revision, to.asked, to.revision = epoch, revision, epoch, revision
+	// A node that has other keys of the shard is a source as well, and never closed.
+	fence := func(n uint8) {
+		if from.fence = n; m.Within() {
+			to.fence = n
+		}
+	}
+	closed := func(on bool) { to.closed = on && !m.Within() }
+	least := func(n uint8) {
+		if from.least = n; m.Within() {
+			to.least = n
+		}
+	}
 	put := func(fresh bool) {
 		if s.knows && (fresh || from.dirty) {
 			to.value, from.dirty = from.value, false
@@ -103,17 +140,22 @@ func (x *tables) callData(w *world, msg message, learn func(func(move.State) mov
 	}
 	switch a.Kind {
 	case move.CommitData:
-		from.least, from.fence = uint8(a.Epoch), 0
+		fence(0)
+		from.least = uint8(a.Epoch)
 		to.least, to.closed, to.dirty = uint8(a.Epoch), false, false
 		return x.dataAnswer(*s, *from, a, learn)
 	case move.UnfenceData:
-		from.fence = 0
+		fence(0)
 		return x.dataAnswer(*s, *from, a, learn)
 	case move.CleanUpData:
 		*s = noted{}
 		switch {
 		case m.Phase == shardmap.MoveDone:
 			from.value = 0
+		case m.Within():
+			if fence(0); !a.Void {
+				to.value = 0
+			}
 		case a.Void:
 			from.fence, to.closed, to.least = 0, false, epoch+1
 		default:
@@ -126,9 +168,11 @@ func (x *tables) callData(w *world, msg message, learn func(func(move.State) mov
 		}
 		*s = noted{prepared: true}
 		if uint64(from.fence) != m.Fence || x.flaw.careless { // of another move, that is over
-			from.fence = 0
+			fence(0)
 		}
-		from.least, from.closed, to.closed = epoch, false, true
+		least(epoch)
+		from.closed = false
+		closed(true)
 		return x.dataAnswer(*s, *from, a, learn)
 	}
 	if !s.prepared {
@@ -151,7 +195,7 @@ func (x *tables) callData(w *world, msg message, learn func(func(move.State) mov
 		}
 		put(false)
 	case move.FenceData:
-		from.fence = uint8(a.Fence)
+		fence(uint8(a.Fence))
 	case move.DrainData, move.VerifyData:
 		if uint64(from.fence) != a.Fence && !x.flaw.lapsing {
 			return fail(cairn.KindUnavailable)
@@ -165,7 +209,7 @@ func (x *tables) callData(w *world, msg message, learn func(func(move.State) mov
 	}
 	answer := x.dataAnswer(*s, *from, a, learn)
 	if x.flaw.lapsing && s.verified > 0 {
-		from.fence = 0
+		fence(0)
 	}
 	return answer
 }

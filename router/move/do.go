@@ -259,5 +259,5 @@ func (c *carrier) tail(ctx context.Context, s State, source Source, target Targe
 
 // Moving is the shard of a move, under the name of its present attempt.
 func Moving(m shardmap.Move) cairn.MovingShard {
-	return cairn.MovingShard{Move: m.Staging, Attempt: uint64(m.Attempt), Keyspace: m.Keyspace, Shard: m.Shard, Epoch: m.Epoch, Start: []byte(m.Start), End: []byte(m.End), Kept: m.Kept, Nodes: m.Nodes.ByID()}
+	return cairn.MovingShard{Move: m.Staging, Attempt: uint64(m.Attempt), Keyspace: m.Keyspace, Shard: m.Shard, Epoch: m.Epoch, Start: []byte(m.Start), End: []byte(m.End), Kept: m.Kept, Nodes: m.Nodes.ByID(), Relocation: m.Relocation.Rule()}
 }

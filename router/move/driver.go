@@ -154,14 +154,15 @@ func (c *carrier) carry(ctx context.Context, record shardmap.Move) {
 
 // factsOf is what a Map says about a move that is known to have a record.
 func factsOf(m *shardmap.Map, record shardmap.Move) Facts {
-	f := Facts{Turn: true, Fresh: cairn.NewUID()}
+	f := Facts{Turn: true, Fresh: cairn.NewUID(), Behind: m.Revision() < record.Revision}
 	if k, found := m.Catalog().KeyspaceByUID(record.Keyspace); found {
 		f.Settled = k.Mover != "" || m.NodesStay(record)
 		f.Data = asksDataMover(m, k, record)
 	}
-	if shard, found := m.Shard(record.Keyspace, record.Shard); found && shard.Cluster == record.To {
+	if shard, found := m.Shard(record.Keyspace, record.Shard); found && shard.Cluster == record.To && shard.Epoch != record.Epoch {
 		f.Epoch = shard.Epoch
 	}
+	f.Targetless = m.Targetless(record)
 	_, found := m.Catalog().ClusterByUID(record.To)
 	f.TargetGone = !found
 	_, found = m.Catalog().ClusterByUID(record.From)

@@ -130,6 +130,13 @@ var (
 		"values, another epoch":    {values: 1, writes: 1, renews: 1},
 		"values, moved back":       {values: 1, writes: 1, reverses: 1},
 		"values, forgotten":        {values: 1, writes: 1, forgets: 1},
+		"within":                   {within: true, writes: 1, late: 1, turns: 1},
+		"within, cancelled":        {within: true, writes: 1, cancels: 1, faults: 1},
+		"within, values":           {within: true, values: 1, writes: 1, faults: 1},
+		"within, late values":      {within: true, values: 1, writes: 1, late: 1},
+		"within, another epoch":    {within: true, values: 1, writes: 1, renews: 1},
+		"within, there and back":   {within: true, values: 1, writes: 1, reverses: 1},
+		"within, values forgotten": {within: true, values: 1, writes: 1, forgets: 1},
 	}
 	longerWorlds = map[string]budget{
 		"values, late faults":           {values: 1, writes: 1, faults: 1, late: 1},
@@ -142,6 +149,11 @@ var (
 		"values, moved back, a fault":   {values: 1, writes: 1, reverses: 1, faults: 1},
 		"values, forgotten, two movers": {values: 1, writes: 1, forgets: 1, turns: 2},
 		"two values, moved back":        {values: 2, writes: 1, reverses: 1, turns: 1},
+		"within, two movers, a fault":   {within: true, writes: 1, faults: 1, turns: 2},
+		"within, late values, longer":   {within: true, values: 1, writes: 1, late: 1, turns: 1},
+		"within, two movers":            {within: true, values: 1, writes: 1, faults: 1, late: 1, turns: 1},
+		"within, cancelled, a fault":    {within: true, values: 1, writes: 1, cancels: 1, faults: 1, turns: 1},
+		"within, two values, and back":  {within: true, values: 2, writes: 1, reverses: 1, turns: 1},
 	}
 )
 
@@ -266,6 +278,25 @@ func TestExploreFinds(t *testing.T) {
 				return a
 			}},
 			budget: budget{values: 1, writes: 1, late: 1, turns: 2}, says: "value",
+		},
+		"a relocation that is committed before its fence stands": {
+			flaw: flaw{decide: func(s move.State, a move.Action) move.Action {
+				if a.Kind == move.PutFence {
+					a = move.Action{Kind: move.Swap, Next: s.Move}
+					a.Next.Phase = shardmap.MoveCommitted
+				}
+				return a
+			}},
+			budget: budget{within: true, turns: 2}, says: "of which it has nothing",
+		},
+		"a relocation that is opened before the index has it": {
+			flaw: flaw{decide: func(s move.State, a move.Action) move.Action {
+				if a.Kind == move.Note && s.Move.Phase == shardmap.MoveCommitted {
+					a = move.Action{Kind: move.CleanUpData}
+				}
+				return a
+			}},
+			budget: budget{within: true, values: 1, writes: 1}, says: "",
 		},
 		"a data mover that does not heed revisions": {flaw: flaw{tokenless: true}, budget: budget{values: 1, writes: 1, faults: 1}, says: "value"},
 		"a fence of values that ends by itself":     {flaw: flaw{lapsing: true}, budget: budget{values: 1, writes: 1}, says: "value"},

@@ -52,6 +52,7 @@ type side struct {
 	arrives map[cairn.ShardID]cairn.UID // of what is staged, whose
 	served  uint64                      // the map revision noted last
 	kept    map[cairn.UID]bool          // what moves have left, by their names
+	rules   map[cairn.UID]*cairn.Relocation
 }
 
 const (
@@ -66,7 +67,7 @@ func newFleet(t *testing.T) *fleet {
 	var clusters []*catalog.Cluster
 	for uid, name := range map[cairn.UID]string{north: "north", south: "south"} {
 		clusters = append(clusters, &catalog.Cluster{UID: uid, Name: name, Weight: 1, NextNode: 2, Revision: 1, Nodes: []cairn.Node{{ID: 1, Name: "a", Weight: 1, State: cairn.NodeActive}}})
-		f.sides[uid] = &side{f: f, cluster: uid, fences: map[cairn.UID]cairn.FenceState{}, staged: map[cairn.UID]cairn.Staged{}, arrives: map[cairn.ShardID]cairn.UID{}, kept: map[cairn.UID]bool{}}
+		f.sides[uid] = &side{f: f, cluster: uid, fences: map[cairn.UID]cairn.FenceState{}, staged: map[cairn.UID]cairn.Staged{}, arrives: map[cairn.ShardID]cairn.UID{}, kept: map[cairn.UID]bool{}, rules: map[cairn.UID]*cairn.Relocation{}}
 	}
 	f.sides[north].log, f.sides[north].count = 7, 100
 	k := &catalog.Keyspace{
@@ -295,6 +296,7 @@ func (x *side) FenceShard(_ context.Context, s cairn.MovingShard, number uint64,
 		}
 		last.Digest = cairn.Digest{Entries: x.count, Sum: x.count + x.f.wrong}
 		x.fences[s.Move], state = last, last
+		x.rules[s.Move] = s.Relocation
 		return nil
 	})
 	return state, err

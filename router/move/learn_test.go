@@ -56,3 +56,19 @@ func TestGivesUpWhatIsWrittenFaster(t *testing.T) {
 		t.Errorf("%d looks are counted behind one that found little", caught.Behind)
 	}
 }
+
+// TestCommitsDataByANewMap: by a Map of before the commit nobody knows the epoch that
+// the nodes are opened for, and the move does not end without.
+func TestCommitsDataByANewMap(t *testing.T) {
+	s := move.State{Move: shardmap.Move{Phase: shardmap.MoveCommitted, Revision: 9}, Activated: true}
+	for facts, want := range map[move.Facts]move.Kind{
+		{Data: true, Behind: true}: move.Read,
+		{Data: true, Epoch: 9}:     move.CommitData,
+		{Data: true}:               move.Swap, // the shard is another's by now
+		{Behind: true}:             move.Swap,
+	} {
+		if got := move.Decide(s, facts, time.Time{}); got.Kind != want {
+			t.Errorf("%+v: %s; want %s", facts, got, want)
+		}
+	}
+}

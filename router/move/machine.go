@@ -3,6 +3,7 @@ package move
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"time"
 
 	"cairn"
@@ -85,13 +86,17 @@ type Facts struct {
 	// Settled tells that somebody moves the data behind the entries, or that it stays
 	// where it is; Data that a data mover does, which is to be asked.
 	Settled, Data bool
-	// Epoch is the shard's at the target, 0 unless that owns it.
-	Epoch uint64
+	// Epoch is the shard's since the move was committed, 0 unless the target has it. Behind
+	// tells that the Map is of before the record, and does not show that yet.
+	Epoch  uint64
+	Behind bool
 	// Void is why the move can't be committed any more, and no fence of it stands at the
 	// source: its shard is of another epoch by now, or is gone. Empty while it can, and
 	// once it is.
 	Void string
-	// TargetGone tells that there is no target any more.
+	// Targetless is why there is no target any more; empty if there is. TargetGone tells
+	// that there is none to be asked.
+	Targetless string
 	TargetGone bool
 	// SourceGone tells that there is no source any more.
 	SourceGone bool
@@ -116,9 +121,10 @@ const (
 // movers do at the same time, and whatever becomes of the answers, at most one
 // cluster takes writes for the shard, and nothing acknowledged is lost.
 func Decide(s State, f Facts, now time.Time) Action {
-	if f.TargetGone && s.Move.Phase < shardmap.MoveCommitted {
-		s.Move.Cancel, s.Move.Problem = true, "there is no target any more"
+	if f.Targetless != "" && s.Move.Phase < shardmap.MoveCommitted {
+		s.Move.Cancel, s.Move.Problem = true, f.Targetless
 	}
+	s = s.whole()
 	m := s.Move
 	switch {
 	case s.Reread:
@@ -145,6 +151,8 @@ func Decide(s State, f Facts, now time.Time) Action {
 		switch {
 		case !s.Activated:
 			return Action{Kind: Note, Revision: m.Revision}
+		case f.Data && f.Behind && !s.Opened:
+			return Action{Kind: Read}
 		case f.Data && f.Epoch != 0 && !s.Opened:
 			return Action{Kind: CommitData, Epoch: f.Epoch}
 		}
@@ -155,6 +163,16 @@ func Decide(s State, f Facts, now time.Time) Action {
 		return s.cleanUp(f)
 	}
 	return Action{Kind: End}
+}
+
+// whole is s where the source is the target as well: that has all that there is of the
+// shard, and what is left to do is the data mover's, and to commit under a fence.
+func (s State) whole() State {
+	if s.Move.Within() {
+		s.Have = Have{Known: true, Copied: 1, Complete: true, Through: math.MaxUint64, Sealed: s.Move.Fence, Digest: s.Fence.Digest}
+		s.Caught = true
+	}
+	return s
 }
 
 // prepare has the target note the map, so that it knows that the shard is not its
@@ -282,7 +300,9 @@ func (s State) drain(f Facts, now time.Time) Action {
 		return Action{Kind: VerifyData, Fence: s.Move.Fence}
 	}
 	next := s.enter(shardmap.MoveCommitted, now)
-	next.Final = s.Fence.Index
+	if !s.Move.Within() { // else no owner's log ends
+		next.Final = s.Fence.Index
+	}
 	return Action{Kind: Swap, Next: next}
 }
 

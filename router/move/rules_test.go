@@ -109,7 +109,7 @@ func (x *tables) readPart(w *world, s move.State, a move.Action) (part, error) {
 	if x.flaw.forgetful {
 		p.requests = 0
 	}
-	if a.Kind == move.CopyData || a.Kind == move.TailData {
+	if (a.Kind == move.CopyData || a.Kind == move.TailData) && !s.Move.Within() {
 		return p, x.throughTarget(w, s, p)
 	}
 	return p, nil
@@ -171,12 +171,16 @@ func (w *world) assign(c uint8) bool {
 		at.since, at.sinceValue, at.sinceRequests = at.log, at.value, at.requests
 	case w.owner == c && at.epoch != w.epoch:
 		// It has not noticed that it had lost the shard: its entries stay.
+		if w.data.within && w.by != at.by {
+			at.lost = !at.fences[w.by-1].on
+			w.data.home = 1 - w.data.home
+		}
 		at.epoch, at.by, at.fences = w.epoch, w.by, [stagings]fence{}
 	default:
 		return false
 	}
 	if at.owns {
-		w.data.located[c] = w.epoch
+		w.data.located[w.home(c)] = w.epoch
 	}
 	return true
 }
@@ -216,5 +220,5 @@ func (x *tables) broken(w world) string {
 func (x *tables) ended(w world) bool {
 	record, owner := x.records.all[w.record], w.index[w.owner]
 	return !record.Phase.Active() && record.Clean && owner.owns && owner.epoch == w.epoch && !owner.fenced() &&
-		(!w.data.here || w.takesValues(w.owner))
+		(!w.data.here || w.takesValues(w.home(w.owner)))
 }

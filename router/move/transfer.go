@@ -20,7 +20,8 @@ type Source interface {
 	// it adopted; KindCompacted if that is not of what the shard came from.
 	TailShard(ctx context.Context, s cairn.MovingShard, after uint64) (cairn.TailPart, error)
 	// FenceShard sets the move's fence of a number, or lifts it, and returns how it
-	// is then: a number below the last, or one that was lifted, changes nothing.
+	// is then: a number below the last, or one that was lifted, changes nothing. With a
+	// fence goes the relocation, if there is one, which the commit has carried out.
 	FenceShard(ctx context.Context, s cairn.MovingShard, number uint64, on bool) (cairn.FenceState, error)
 }
 
@@ -34,7 +35,7 @@ type Target interface {
 	StagedShard(ctx context.Context, s cairn.MovingShard) (cairn.Staged, error)
 	// MovedKeys is where the keys of a part are, which was taken in, or was passed over
 	// as what had been there. KindConflict if the part is of an index beyond what the
-	// target has.
+	// target has. Of a relocation they are those that get other nodes, and all of a tail.
 	MovedKeys(ctx context.Context, s cairn.MovingShard, part []byte) ([]cairn.MovedKey, error)
 	// DropShard forgets what is staged or, of a source, kept under the move's name.
 	DropShard(ctx context.Context, s cairn.MovingShard) error

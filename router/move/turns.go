@@ -19,6 +19,11 @@ const PerCluster = 2
 func Turns(moves []shardmap.Move, perCluster int) map[cairn.UID]bool {
 	turns := make(map[cairn.UID]bool)
 	busy := make(map[cairn.UID]int)
+	take := func(m shardmap.Move) {
+		if busy[m.From]++; m.To != m.From {
+			busy[m.To]++
+		}
+	}
 	var waiting []shardmap.Move
 	for _, m := range moves {
 		switch {
@@ -30,8 +35,7 @@ func Turns(moves []shardmap.Move, perCluster int) map[cairn.UID]bool {
 			waiting = append(waiting, m)
 		default:
 			turns[m.UID] = true
-			busy[m.From]++
-			busy[m.To]++
+			take(m)
 		}
 	}
 	slices.SortFunc(waiting, func(a, b shardmap.Move) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.UID, b.UID)) })
@@ -40,8 +44,7 @@ func Turns(moves []shardmap.Move, perCluster int) map[cairn.UID]bool {
 			continue
 		}
 		turns[m.UID] = true
-		busy[m.From]++
-		busy[m.To]++
+		take(m)
 	}
 	return turns
 }

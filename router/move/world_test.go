@@ -162,12 +162,14 @@ func (t *table[T]) put(v T) int32 {
 type budget struct {
 	writes, faults, late, cancels, reverses, compactions, renews, turns uint8
 	values, forgets                                                     uint8
+	// within has the entry change nodes inside the first cluster, by moves to itself.
+	within bool
 }
 
 func (x *tables) begin(b budget) world {
 	w := world{revision: 2, epoch: 1, names: 1, writes: b.writes, faults: b.faults, late: b.late, cancels: b.cancels, reverses: b.reverses, compactions: b.compactions, renews: b.renews}
 	w.index[0] = index{owns: true, epoch: 1, log: 1}
-	w.data = dataWorld{here: b.values > 0, writes: b.values, forgets: b.forgets, located: [clusters]uint8{1}}
+	w.data = dataWorld{within: b.within, here: b.values > 0, writes: b.values, forgets: b.forgets, located: [clusters]uint8{1}}
 	w.record = x.records.put(x.plan(&w))
 	w.older = w.record
 	w.mover[0] = mover{alive: true, state: x.states.put(move.State{Move: x.records.all[w.record]})}
@@ -182,9 +184,15 @@ func (x *tables) plan(w *world) shardmap.Move {
 			kept = before.Staging
 		}
 	}
+	to, relocation := 1-w.owner, shardmap.Relocation("")
+	if w.data.within {
+		to, kept = w.owner, 0
+		relocation = leavesNode[w.data.home]
+	}
 	return shardmap.Move{
-		Kept: kept,
-		UID:  cairn.UID(0x50) + cairn.UID(w.names), Keyspace: keyspace, Shard: 1, Epoch: uint64(w.epoch), From: cluster(w.owner), To: cluster(1 - w.owner),
+		Relocation: relocation,
+		Kept:       kept,
+		UID:        cairn.UID(0x50) + cairn.UID(w.names), Keyspace: keyspace, Shard: 1, Epoch: uint64(w.epoch), From: cluster(w.owner), To: cluster(to),
 		Phase: shardmap.MovePreparing, Attempt: 1, Staging: stageBase + cairn.UID(w.names-1), Revision: uint64(w.revision),
 	}
 }
@@ -245,7 +253,8 @@ func (x *tables) next(w world) (out []step) {
 		after.mover[0] = mover{alive: true, state: x.states.put(move.State{Move: x.records.all[after.record]})}
 		add(after, "an operator moves it back")
 	}
-	if w.renews > 0 {
+	// An index that is restored after a relocation was committed has the nodes of before.
+	if w.renews > 0 && (!w.data.within || record.Phase < shardmap.MoveCommitted) {
 		after := w
 		after.renews--
 		after.revision++
@@ -369,7 +378,7 @@ func (x *tables) ask(w *world, i uint8, s move.State, a move.Action) bool {
 
 func (x *tables) facts(w world, s move.State) move.Facts {
 	f := move.Facts{Turn: true, Settled: true, Data: w.data.here, Fresh: stageBase + cairn.UID(w.names)}
-	if s.Move.Phase == shardmap.MoveCommitted && w.owner == place(s.Move.To) {
+	if s.Move.Phase == shardmap.MoveCommitted && w.owner == place(s.Move.To) && uint64(w.epoch) != s.Move.Epoch {
 		f.Epoch = uint64(w.epoch)
 	}
 	if (s.Move.Phase < shardmap.MoveCommitted || s.Move.Phase == shardmap.MoveCancelled) && s.Move.Epoch != uint64(w.epoch) {

@@ -101,9 +101,13 @@ func (p *Peer) Status(ctx context.Context, epoch uint64) (cairn.IndexStatus, err
 
 func shardsOf(shards []*indexv1.ShardEntries) (out []cairn.ShardStatus) {
 	for _, shard := range shards {
+		on := make(map[cairn.NodeID]uint64, len(shard.GetNodeEntries()))
+		for node, entries := range shard.GetNodeEntries() {
+			on[cairn.NodeID(node)] = entries
+		}
 		out = append(out, cairn.ShardStatus{
 			Keyspace: cairn.UID(shard.GetKeyspace()), Shard: cairn.ShardID(shard.GetShard()), Epoch: shard.GetEpoch(), Entries: shard.GetEntries(),
-			Reads: shard.GetReads(), Writes: shard.GetWrites(),
+			Reads: shard.GetReads(), Writes: shard.GetWrites(), NodeEntries: on,
 		})
 	}
 	return out

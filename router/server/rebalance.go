@@ -29,47 +29,51 @@ func (a *administration) PlanRebalance(req *cairnv1.PlanRebalanceRequest, stream
 	if err != nil {
 		return err
 	}
+	pieces := planPieces(func(data []byte) error { return stream.Send(&cairnv1.PlanRebalanceResponse{Data: data}) })
 	// Write flushes it: a bufio.Writer over one that is as large is that one.
-	return plan.Write(bufio.NewWriterSize(planPieces{stream}, messageBytes), made)
+	return plan.Write(bufio.NewWriterSize(pieces, messageBytes), made)
 }
 
 // planPieces sends each write as a piece of a plan.
-type planPieces struct {
-	stream grpc.ServerStreamingServer[cairnv1.PlanRebalanceResponse]
-}
+type planPieces func(data []byte) error
 
-func (p planPieces) Write(data []byte) (int, error) {
-	return len(data), p.stream.Send(&cairnv1.PlanRebalanceResponse{Data: data})
-}
+func (send planPieces) Write(data []byte) (int, error) { return len(data), send(data) }
 
 // maxPlanBytes bounds a plan that is to be carried out.
 const maxPlanBytes = 64 << 20
 
-// ApplyRebalance carries out the plan that it receives.
-func (a *administration) ApplyRebalance(stream grpc.ClientStreamingServer[cairnv1.ApplyRebalanceRequest, cairnv1.ApplyRebalanceResponse]) error {
-	var file bytes.Buffer
+// receivePlan is a plan that comes in pieces.
+func receivePlan(next func() ([]byte, error)) (*bytes.Buffer, error) {
+	file := new(bytes.Buffer)
 	for {
-		piece, err := stream.Recv()
+		data, err := next()
 		if errors.Is(err, io.EOF) {
-			break
+			return file, nil
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if file.Len()+len(piece.GetData()) > maxPlanBytes {
-			return cairn.Invalid("data", "PLAN_TOO_LARGE", "a plan of more than %d bytes; plan fewer moves at once", maxPlanBytes)
+		if file.Len()+len(data) > maxPlanBytes {
+			return nil, cairn.Invalid("data", "PLAN_TOO_LARGE", "a plan of more than %d bytes; plan fewer moves at once", maxPlanBytes)
 		}
-		file.Write(piece.GetData())
+		file.Write(data)
 	}
-	p, err := plan.Read(&file)
+}
+
+// ApplyRebalance carries out the plan that it receives.
+func (a *administration) ApplyRebalance(stream grpc.ClientStreamingServer[cairnv1.ApplyRebalanceRequest, cairnv1.ApplyRebalanceResponse]) error {
+	file, err := receivePlan(func() ([]byte, error) {
+		piece, err := stream.Recv()
+		return piece.GetData(), err
+	})
 	if err != nil {
 		return err
 	}
-	var who string
-	if caller := CallerFrom(stream.Context()); caller != nil {
-		who = caller.Name()
+	p, err := plan.Read(file)
+	if err != nil {
+		return err
 	}
-	applied, err := a.admin.ApplyPlan(stream.Context(), p, who)
+	applied, err := a.admin.ApplyPlan(stream.Context(), p, callerName(stream.Context()))
 	if err != nil {
 		return err
 	}

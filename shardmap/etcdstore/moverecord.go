@@ -37,16 +37,18 @@ type moveRecord struct {
 	Fence    uint64        `json:"fence,omitempty"`
 	Final    uint64        `json:"final,omitempty"`
 	Nodes    string        `json:"nodes,omitempty"`
-	Kept     cairn.UID     `json:"kept,omitempty"`
-	Keep     time.Duration `json:"keep_ns,omitempty"`
-	Cancel   bool          `json:"cancel,omitempty"`
-	Paused   bool          `json:"paused,omitempty"`
-	Clean    bool          `json:"clean,omitempty"`
-	Who      string        `json:"who,omitempty"`
-	Why      string        `json:"why,omitempty"`
-	Problem  string        `json:"problem,omitempty"`
-	Created  time.Time     `json:"created"`
-	Stepped  time.Time     `json:"stepped"`
+	// Relocation is there where From is To, and nowhere else.
+	Relocation json.RawMessage `json:"relocation,omitempty"`
+	Kept       cairn.UID       `json:"kept,omitempty"`
+	Keep       time.Duration   `json:"keep_ns,omitempty"`
+	Cancel     bool            `json:"cancel,omitempty"`
+	Paused     bool            `json:"paused,omitempty"`
+	Clean      bool            `json:"clean,omitempty"`
+	Who        string          `json:"who,omitempty"`
+	Why        string          `json:"why,omitempty"`
+	Problem    string          `json:"problem,omitempty"`
+	Created    time.Time       `json:"created"`
+	Stepped    time.Time       `json:"stepped"`
 }
 
 // encodeMove writes a move's record, all but its uid, which is its key's, and its
@@ -55,7 +57,7 @@ func encodeMove(m shardmap.Move) []byte {
 	data, err := json.Marshal(moveRecord{
 		Keyspace: m.Keyspace, Shard: m.Shard, Epoch: m.Epoch, Start: hexadecimal(m.Start), End: hexadecimal(m.End),
 		From: m.From, To: m.To, Phase: m.Phase.String(), Attempt: m.Attempt, Staging: m.Staging, Stale: m.Stale, Fence: m.Fence, Final: m.Final,
-		Nodes: string(m.Nodes), Kept: m.Kept, Keep: m.Keep, Cancel: m.Cancel, Paused: m.Paused, Clean: m.Clean, Who: m.Who, Why: m.Why, Problem: m.Problem, Created: m.Created, Stepped: m.Stepped,
+		Nodes: string(m.Nodes), Relocation: json.RawMessage(m.Relocation), Kept: m.Kept, Keep: m.Keep, Cancel: m.Cancel, Paused: m.Paused, Clean: m.Clean, Who: m.Who, Why: m.Why, Problem: m.Problem, Created: m.Created, Stepped: m.Stepped,
 	})
 	if err != nil {
 		panic(err) // strings, numbers and times of our years always marshal
@@ -85,10 +87,14 @@ func decodeMove(r record) (shardmap.Move, error) {
 	if !nodes.Valid() {
 		return broken(errors.New("a map of nodes that is none"))
 	}
+	relocation := shardmap.Relocation(stored.Relocation)
+	if !relocation.Valid() || (relocation != "") != (stored.From == stored.To) {
+		return broken(errors.New("a relocation that is none"))
+	}
 	return shardmap.Move{
 		UID: uid, Keyspace: stored.Keyspace, Shard: stored.Shard, Epoch: stored.Epoch, Start: string(stored.Start), End: string(stored.End),
 		From: stored.From, To: stored.To, Phase: phase, Attempt: stored.Attempt, Staging: stored.Staging, Stale: stored.Stale, Fence: stored.Fence, Final: stored.Final,
-		Nodes: nodes, Kept: stored.Kept, Keep: stored.Keep, Cancel: stored.Cancel, Paused: stored.Paused, Clean: stored.Clean, Who: stored.Who, Why: stored.Why, Problem: stored.Problem,
+		Nodes: nodes, Relocation: relocation, Kept: stored.Kept, Keep: stored.Keep, Cancel: stored.Cancel, Paused: stored.Paused, Clean: stored.Clean, Who: stored.Who, Why: stored.Why, Problem: stored.Problem,
 		Created: stored.Created.UTC(), Stepped: stored.Stepped.UTC(), Revision: r.modRevision,
 	}, nil
 }

@@ -185,7 +185,7 @@ func (x Replica_Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Replica_Role.Descriptor instead.
 func (Replica_Role) EnumDescriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{72, 0}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{76, 0}
 }
 
 type Resource struct {
@@ -3930,6 +3930,241 @@ func (x *PlanRebalanceResponse) GetData() []byte {
 	return nil
 }
 
+type PlanNodesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "clusters/north".
+	Cluster string `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	// "drain", "replace" or "rebalance".
+	Wish string `protobuf:"bytes,2,opt,name=wish,proto3" json:"wish,omitempty"`
+	// The name of the node to be drained or replaced, and of the one that replaces it.
+	Node string `protobuf:"bytes,3,opt,name=node,proto3" json:"node,omitempty"`
+	By   string `protobuf:"bytes,4,opt,name=by,proto3" json:"by,omitempty"`
+	// To rebalance: the most of the entries to change nodes, above 0 and at most 1; 1 when
+	// unset.
+	Share float64 `protobuf:"fixed64,5,opt,name=share,proto3" json:"share,omitempty"`
+	// The most shards in which entries change nodes; any number when unset.
+	Moves         int32 `protobuf:"varint,6,opt,name=moves,proto3" json:"moves,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlanNodesRequest) Reset() {
+	*x = PlanNodesRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanNodesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanNodesRequest) ProtoMessage() {}
+
+func (x *PlanNodesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanNodesRequest.ProtoReflect.Descriptor instead.
+func (*PlanNodesRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *PlanNodesRequest) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+func (x *PlanNodesRequest) GetWish() string {
+	if x != nil {
+		return x.Wish
+	}
+	return ""
+}
+
+func (x *PlanNodesRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *PlanNodesRequest) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *PlanNodesRequest) GetShare() float64 {
+	if x != nil {
+		return x.Share
+	}
+	return 0
+}
+
+func (x *PlanNodesRequest) GetMoves() int32 {
+	if x != nil {
+		return x.Moves
+	}
+	return 0
+}
+
+type PlanNodesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The next bytes of the plan as a file: a JSON document.
+	Data          []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlanNodesResponse) Reset() {
+	*x = PlanNodesResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanNodesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanNodesResponse) ProtoMessage() {}
+
+func (x *PlanNodesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanNodesResponse.ProtoReflect.Descriptor instead.
+func (*PlanNodesResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *PlanNodesResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type ApplyNodesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The next bytes of the plan as PlanNodes gives it.
+	Data []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	// Why, for those who look at the moves later; at most 255 bytes. The first message's
+	// counts.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyNodesRequest) Reset() {
+	*x = ApplyNodesRequest{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyNodesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyNodesRequest) ProtoMessage() {}
+
+func (x *ApplyNodesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyNodesRequest.ProtoReflect.Descriptor instead.
+func (*ApplyNodesRequest) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *ApplyNodesRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *ApplyNodesRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type ApplyNodesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The moves that go on now, as in "moves/00c3a1f09be24d57".
+	Moves         []string `protobuf:"bytes,1,rep,name=moves,proto3" json:"moves,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyNodesResponse) Reset() {
+	*x = ApplyNodesResponse{}
+	mi := &file_cairn_v1_admin_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyNodesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyNodesResponse) ProtoMessage() {}
+
+func (x *ApplyNodesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_admin_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyNodesResponse.ProtoReflect.Descriptor instead.
+func (*ApplyNodesResponse) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{72}
+}
+
+func (x *ApplyNodesResponse) GetMoves() []string {
+	if x != nil {
+		return x.Moves
+	}
+	return nil
+}
+
 type GetIndexStatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// As in "clusters/north".
@@ -3940,7 +4175,7 @@ type GetIndexStatusRequest struct {
 
 func (x *GetIndexStatusRequest) Reset() {
 	*x = GetIndexStatusRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[69]
+	mi := &file_cairn_v1_admin_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3952,7 +4187,7 @@ func (x *GetIndexStatusRequest) String() string {
 func (*GetIndexStatusRequest) ProtoMessage() {}
 
 func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[69]
+	mi := &file_cairn_v1_admin_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3965,7 +4200,7 @@ func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIndexStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetIndexStatusRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{69}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *GetIndexStatusRequest) GetCluster() string {
@@ -3985,7 +4220,7 @@ type ListReplicasRequest struct {
 
 func (x *ListReplicasRequest) Reset() {
 	*x = ListReplicasRequest{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[70]
+	mi := &file_cairn_v1_admin_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3997,7 +4232,7 @@ func (x *ListReplicasRequest) String() string {
 func (*ListReplicasRequest) ProtoMessage() {}
 
 func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[70]
+	mi := &file_cairn_v1_admin_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4010,7 +4245,7 @@ func (x *ListReplicasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasRequest.ProtoReflect.Descriptor instead.
 func (*ListReplicasRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{70}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ListReplicasRequest) GetParent() string {
@@ -4030,7 +4265,7 @@ type ListReplicasResponse struct {
 
 func (x *ListReplicasResponse) Reset() {
 	*x = ListReplicasResponse{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[71]
+	mi := &file_cairn_v1_admin_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4042,7 +4277,7 @@ func (x *ListReplicasResponse) String() string {
 func (*ListReplicasResponse) ProtoMessage() {}
 
 func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[71]
+	mi := &file_cairn_v1_admin_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4055,7 +4290,7 @@ func (x *ListReplicasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReplicasResponse.ProtoReflect.Descriptor instead.
 func (*ListReplicasResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{71}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ListReplicasResponse) GetReplicas() []*Replica {
@@ -4087,7 +4322,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[72]
+	mi := &file_cairn_v1_admin_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4099,7 +4334,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[72]
+	mi := &file_cairn_v1_admin_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4112,7 +4347,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{72}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Replica) GetAddress() string {
@@ -4189,7 +4424,7 @@ type IndexStatus struct {
 
 func (x *IndexStatus) Reset() {
 	*x = IndexStatus{}
-	mi := &file_cairn_v1_admin_proto_msgTypes[73]
+	mi := &file_cairn_v1_admin_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4201,7 +4436,7 @@ func (x *IndexStatus) String() string {
 func (*IndexStatus) ProtoMessage() {}
 
 func (x *IndexStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_admin_proto_msgTypes[73]
+	mi := &file_cairn_v1_admin_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4214,7 +4449,7 @@ func (x *IndexStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IndexStatus.ProtoReflect.Descriptor instead.
 func (*IndexStatus) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{73}
+	return file_cairn_v1_admin_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *IndexStatus) GetReplica() string {
@@ -4560,7 +4795,24 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"cairn/MoveR\x05moves\"+\n" +
 	"\x15PlanRebalanceResponse\x12\x12\n" +
-	"\x04data\x18\x01 \x01(\fR\x04data\"H\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"\xac\x01\n" +
+	"\x10PlanNodesRequest\x12/\n" +
+	"\acluster\x18\x01 \x01(\tB\x15\xe0A\x02\xfaA\x0f\n" +
+	"\rcairn/ClusterR\acluster\x12\x17\n" +
+	"\x04wish\x18\x02 \x01(\tB\x03\xe0A\x02R\x04wish\x12\x12\n" +
+	"\x04node\x18\x03 \x01(\tR\x04node\x12\x0e\n" +
+	"\x02by\x18\x04 \x01(\tR\x02by\x12\x14\n" +
+	"\x05share\x18\x05 \x01(\x01R\x05share\x12\x14\n" +
+	"\x05moves\x18\x06 \x01(\x05R\x05moves\"'\n" +
+	"\x11PlanNodesResponse\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"?\n" +
+	"\x11ApplyNodesRequest\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\";\n" +
+	"\x12ApplyNodesResponse\x12%\n" +
+	"\x05moves\x18\x01 \x03(\tB\x0f\xfaA\f\n" +
+	"\n" +
+	"cairn/MoveR\x05moves\"H\n" +
 	"\x15GetIndexStatusRequest\x12/\n" +
 	"\acluster\x18\x01 \x01(\tB\x15\xe0A\x02\xfaA\x0f\n" +
 	"\rcairn/ClusterR\acluster\"D\n" +
@@ -4600,7 +4852,7 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	" \x01(\x04R\tviewBytes\x1a>\n" +
 	"\x10NodeEntriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\x87\x13\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\x9a\x14\n" +
 	"\x05Admin\x128\n" +
 	"\x05Apply\x12\x16.cairn.v1.ApplyRequest\x1a\x17.cairn.v1.ApplyResponse\x12?\n" +
 	"\vGetKeyspace\x12\x1c.cairn.v1.GetKeyspaceRequest\x1a\x12.cairn.v1.Keyspace\x12P\n" +
@@ -4641,7 +4893,10 @@ const file_cairn_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"SetBalance\x12\x1b.cairn.v1.SetBalanceRequest\x1a\x1c.cairn.v1.SetBalanceResponse\x12R\n" +
 	"\rPlanRebalance\x12\x1e.cairn.v1.PlanRebalanceRequest\x1a\x1f.cairn.v1.PlanRebalanceResponse0\x01\x12U\n" +
-	"\x0eApplyRebalance\x12\x1f.cairn.v1.ApplyRebalanceRequest\x1a .cairn.v1.ApplyRebalanceResponse(\x01\x12M\n" +
+	"\x0eApplyRebalance\x12\x1f.cairn.v1.ApplyRebalanceRequest\x1a .cairn.v1.ApplyRebalanceResponse(\x01\x12F\n" +
+	"\tPlanNodes\x12\x1a.cairn.v1.PlanNodesRequest\x1a\x1b.cairn.v1.PlanNodesResponse0\x01\x12I\n" +
+	"\n" +
+	"ApplyNodes\x12\x1b.cairn.v1.ApplyNodesRequest\x1a\x1c.cairn.v1.ApplyNodesResponse(\x01\x12M\n" +
 	"\fListReplicas\x12\x1d.cairn.v1.ListReplicasRequest\x1a\x1e.cairn.v1.ListReplicasResponse\x12R\n" +
 	"\rBackupCluster\x12\x1e.cairn.v1.BackupClusterRequest\x1a\x1f.cairn.v1.BackupClusterResponse0\x01\x12H\n" +
 	"\x0eGetIndexStatus\x12\x1f.cairn.v1.GetIndexStatusRequest\x1a\x15.cairn.v1.IndexStatusB\x1eZ\x1ccairn/proto/cairn/v1;cairnv1b\x06proto3"
@@ -4659,7 +4914,7 @@ func file_cairn_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 76)
+var file_cairn_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 80)
 var file_cairn_v1_admin_proto_goTypes = []any{
 	(ResourceChange_Action)(0),      // 0: cairn.v1.ResourceChange.Action
 	(ShardCheck_Outcome)(0),         // 1: cairn.v1.ShardCheck.Outcome
@@ -4733,69 +4988,73 @@ var file_cairn_v1_admin_proto_goTypes = []any{
 	(*ApplyRebalanceRequest)(nil),   // 69: cairn.v1.ApplyRebalanceRequest
 	(*ApplyRebalanceResponse)(nil),  // 70: cairn.v1.ApplyRebalanceResponse
 	(*PlanRebalanceResponse)(nil),   // 71: cairn.v1.PlanRebalanceResponse
-	(*GetIndexStatusRequest)(nil),   // 72: cairn.v1.GetIndexStatusRequest
-	(*ListReplicasRequest)(nil),     // 73: cairn.v1.ListReplicasRequest
-	(*ListReplicasResponse)(nil),    // 74: cairn.v1.ListReplicasResponse
-	(*Replica)(nil),                 // 75: cairn.v1.Replica
-	(*IndexStatus)(nil),             // 76: cairn.v1.IndexStatus
-	nil,                             // 77: cairn.v1.CreateMoveRequest.NodeMapEntry
-	nil,                             // 78: cairn.v1.IndexStatus.NodeEntriesEntry
-	(*Keyspace)(nil),                // 79: cairn.v1.Keyspace
-	(*Cluster)(nil),                 // 80: cairn.v1.Cluster
-	(*View)(nil),                    // 81: cairn.v1.View
-	(*Shard)(nil),                   // 82: cairn.v1.Shard
-	(*timestamppb.Timestamp)(nil),   // 83: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),     // 84: google.protobuf.Duration
-	(*Move)(nil),                    // 85: cairn.v1.Move
+	(*PlanNodesRequest)(nil),        // 72: cairn.v1.PlanNodesRequest
+	(*PlanNodesResponse)(nil),       // 73: cairn.v1.PlanNodesResponse
+	(*ApplyNodesRequest)(nil),       // 74: cairn.v1.ApplyNodesRequest
+	(*ApplyNodesResponse)(nil),      // 75: cairn.v1.ApplyNodesResponse
+	(*GetIndexStatusRequest)(nil),   // 76: cairn.v1.GetIndexStatusRequest
+	(*ListReplicasRequest)(nil),     // 77: cairn.v1.ListReplicasRequest
+	(*ListReplicasResponse)(nil),    // 78: cairn.v1.ListReplicasResponse
+	(*Replica)(nil),                 // 79: cairn.v1.Replica
+	(*IndexStatus)(nil),             // 80: cairn.v1.IndexStatus
+	nil,                             // 81: cairn.v1.CreateMoveRequest.NodeMapEntry
+	nil,                             // 82: cairn.v1.IndexStatus.NodeEntriesEntry
+	(*Keyspace)(nil),                // 83: cairn.v1.Keyspace
+	(*Cluster)(nil),                 // 84: cairn.v1.Cluster
+	(*View)(nil),                    // 85: cairn.v1.View
+	(*Shard)(nil),                   // 86: cairn.v1.Shard
+	(*timestamppb.Timestamp)(nil),   // 87: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),     // 88: google.protobuf.Duration
+	(*Move)(nil),                    // 89: cairn.v1.Move
 }
 var file_cairn_v1_admin_proto_depIdxs = []int32{
-	79, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
-	80, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
-	81, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
+	83, // 0: cairn.v1.Resource.keyspace:type_name -> cairn.v1.Keyspace
+	84, // 1: cairn.v1.Resource.cluster:type_name -> cairn.v1.Cluster
+	85, // 2: cairn.v1.Resource.view:type_name -> cairn.v1.View
 	3,  // 3: cairn.v1.ApplyRequest.resources:type_name -> cairn.v1.Resource
 	6,  // 4: cairn.v1.ApplyResponse.changes:type_name -> cairn.v1.ResourceChange
 	0,  // 5: cairn.v1.ResourceChange.action:type_name -> cairn.v1.ResourceChange.Action
 	8,  // 6: cairn.v1.ResourceChange.fields:type_name -> cairn.v1.FieldChange
 	7,  // 7: cairn.v1.ResourceChange.membership:type_name -> cairn.v1.MembershipChange
-	79, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
-	80, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
-	81, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
-	82, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
-	82, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
-	82, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
-	82, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
-	82, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
-	82, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
-	83, // 17: cairn.v1.ListMapChangesRequest.since:type_name -> google.protobuf.Timestamp
-	83, // 18: cairn.v1.ListMapChangesRequest.until:type_name -> google.protobuf.Timestamp
+	83, // 8: cairn.v1.ListKeyspacesResponse.keyspaces:type_name -> cairn.v1.Keyspace
+	84, // 9: cairn.v1.ListClustersResponse.clusters:type_name -> cairn.v1.Cluster
+	85, // 10: cairn.v1.ListViewsResponse.views:type_name -> cairn.v1.View
+	86, // 11: cairn.v1.ListShardsResponse.shards:type_name -> cairn.v1.Shard
+	86, // 12: cairn.v1.SplitShardResponse.left:type_name -> cairn.v1.Shard
+	86, // 13: cairn.v1.SplitShardResponse.right:type_name -> cairn.v1.Shard
+	86, // 14: cairn.v1.MergeShardsResponse.shard:type_name -> cairn.v1.Shard
+	86, // 15: cairn.v1.IsolateKeyResponse.shard:type_name -> cairn.v1.Shard
+	86, // 16: cairn.v1.PinShardResponse.shard:type_name -> cairn.v1.Shard
+	87, // 17: cairn.v1.ListMapChangesRequest.since:type_name -> google.protobuf.Timestamp
+	87, // 18: cairn.v1.ListMapChangesRequest.until:type_name -> google.protobuf.Timestamp
 	40, // 19: cairn.v1.ListMapChangesResponse.changes:type_name -> cairn.v1.MapChange
-	83, // 20: cairn.v1.MapChange.time:type_name -> google.protobuf.Timestamp
+	87, // 20: cairn.v1.MapChange.time:type_name -> google.protobuf.Timestamp
 	41, // 21: cairn.v1.MapChange.resources:type_name -> cairn.v1.ResourceEvent
 	42, // 22: cairn.v1.MapChange.shards:type_name -> cairn.v1.ShardEvent
 	43, // 23: cairn.v1.ShardEvent.before:type_name -> cairn.v1.ShardVersion
 	43, // 24: cairn.v1.ShardEvent.after:type_name -> cairn.v1.ShardVersion
 	46, // 25: cairn.v1.VerifyShardResponse.checks:type_name -> cairn.v1.ShardCheck
 	1,  // 26: cairn.v1.ShardCheck.outcome:type_name -> cairn.v1.ShardCheck.Outcome
-	84, // 27: cairn.v1.CreateMoveRequest.keep:type_name -> google.protobuf.Duration
-	77, // 28: cairn.v1.CreateMoveRequest.node_map:type_name -> cairn.v1.CreateMoveRequest.NodeMapEntry
-	85, // 29: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
-	85, // 30: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
-	85, // 31: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
-	85, // 32: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
-	85, // 33: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
-	85, // 34: cairn.v1.ReverseMoveResponse.move:type_name -> cairn.v1.Move
+	88, // 27: cairn.v1.CreateMoveRequest.keep:type_name -> google.protobuf.Duration
+	81, // 28: cairn.v1.CreateMoveRequest.node_map:type_name -> cairn.v1.CreateMoveRequest.NodeMapEntry
+	89, // 29: cairn.v1.CreateMoveResponse.move:type_name -> cairn.v1.Move
+	89, // 30: cairn.v1.ListMovesResponse.moves:type_name -> cairn.v1.Move
+	89, // 31: cairn.v1.PauseMoveResponse.move:type_name -> cairn.v1.Move
+	89, // 32: cairn.v1.ResumeMoveResponse.move:type_name -> cairn.v1.Move
+	89, // 33: cairn.v1.CancelMoveResponse.move:type_name -> cairn.v1.Move
+	89, // 34: cairn.v1.ReverseMoveResponse.move:type_name -> cairn.v1.Move
 	62, // 35: cairn.v1.MoverSettings.limits:type_name -> cairn.v1.CopyLimits
 	63, // 36: cairn.v1.MoverSettings.balance:type_name -> cairn.v1.Balance
-	84, // 37: cairn.v1.Balance.every:type_name -> google.protobuf.Duration
-	83, // 38: cairn.v1.Balance.round_time:type_name -> google.protobuf.Timestamp
+	88, // 37: cairn.v1.Balance.every:type_name -> google.protobuf.Duration
+	87, // 38: cairn.v1.Balance.round_time:type_name -> google.protobuf.Timestamp
 	62, // 39: cairn.v1.LimitCopiesRequest.limits:type_name -> cairn.v1.CopyLimits
 	61, // 40: cairn.v1.LimitCopiesResponse.settings:type_name -> cairn.v1.MoverSettings
 	63, // 41: cairn.v1.SetBalanceRequest.balance:type_name -> cairn.v1.Balance
 	61, // 42: cairn.v1.SetBalanceResponse.settings:type_name -> cairn.v1.MoverSettings
-	75, // 43: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
+	79, // 43: cairn.v1.ListReplicasResponse.replicas:type_name -> cairn.v1.Replica
 	2,  // 44: cairn.v1.Replica.role:type_name -> cairn.v1.Replica.Role
-	84, // 45: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
-	78, // 46: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
+	88, // 45: cairn.v1.IndexStatus.checkpoint_age:type_name -> google.protobuf.Duration
+	82, // 46: cairn.v1.IndexStatus.node_entries:type_name -> cairn.v1.IndexStatus.NodeEntriesEntry
 	4,  // 47: cairn.v1.Admin.Apply:input_type -> cairn.v1.ApplyRequest
 	9,  // 48: cairn.v1.Admin.GetKeyspace:input_type -> cairn.v1.GetKeyspaceRequest
 	10, // 49: cairn.v1.Admin.ListKeyspaces:input_type -> cairn.v1.ListKeyspacesRequest
@@ -4826,44 +5085,48 @@ var file_cairn_v1_admin_proto_depIdxs = []int32{
 	66, // 74: cairn.v1.Admin.SetBalance:input_type -> cairn.v1.SetBalanceRequest
 	68, // 75: cairn.v1.Admin.PlanRebalance:input_type -> cairn.v1.PlanRebalanceRequest
 	69, // 76: cairn.v1.Admin.ApplyRebalance:input_type -> cairn.v1.ApplyRebalanceRequest
-	73, // 77: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
-	26, // 78: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
-	72, // 79: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
-	5,  // 80: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
-	79, // 81: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
-	11, // 82: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
-	13, // 83: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
-	80, // 84: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
-	16, // 85: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
-	18, // 86: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
-	81, // 87: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
-	21, // 88: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
-	23, // 89: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
-	25, // 90: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
-	29, // 91: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
-	31, // 92: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
-	33, // 93: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
-	35, // 94: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
-	37, // 95: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
-	45, // 96: cairn.v1.Admin.VerifyShard:output_type -> cairn.v1.VerifyShardResponse
-	39, // 97: cairn.v1.Admin.ListMapChanges:output_type -> cairn.v1.ListMapChangesResponse
-	48, // 98: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
-	85, // 99: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
-	51, // 100: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
-	53, // 101: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
-	55, // 102: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
-	57, // 103: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
-	59, // 104: cairn.v1.Admin.ReverseMove:output_type -> cairn.v1.ReverseMoveResponse
-	61, // 105: cairn.v1.Admin.GetMoverSettings:output_type -> cairn.v1.MoverSettings
-	65, // 106: cairn.v1.Admin.LimitCopies:output_type -> cairn.v1.LimitCopiesResponse
-	67, // 107: cairn.v1.Admin.SetBalance:output_type -> cairn.v1.SetBalanceResponse
-	71, // 108: cairn.v1.Admin.PlanRebalance:output_type -> cairn.v1.PlanRebalanceResponse
-	70, // 109: cairn.v1.Admin.ApplyRebalance:output_type -> cairn.v1.ApplyRebalanceResponse
-	74, // 110: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
-	27, // 111: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
-	76, // 112: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
-	80, // [80:113] is the sub-list for method output_type
-	47, // [47:80] is the sub-list for method input_type
+	72, // 77: cairn.v1.Admin.PlanNodes:input_type -> cairn.v1.PlanNodesRequest
+	74, // 78: cairn.v1.Admin.ApplyNodes:input_type -> cairn.v1.ApplyNodesRequest
+	77, // 79: cairn.v1.Admin.ListReplicas:input_type -> cairn.v1.ListReplicasRequest
+	26, // 80: cairn.v1.Admin.BackupCluster:input_type -> cairn.v1.BackupClusterRequest
+	76, // 81: cairn.v1.Admin.GetIndexStatus:input_type -> cairn.v1.GetIndexStatusRequest
+	5,  // 82: cairn.v1.Admin.Apply:output_type -> cairn.v1.ApplyResponse
+	83, // 83: cairn.v1.Admin.GetKeyspace:output_type -> cairn.v1.Keyspace
+	11, // 84: cairn.v1.Admin.ListKeyspaces:output_type -> cairn.v1.ListKeyspacesResponse
+	13, // 85: cairn.v1.Admin.DeleteKeyspace:output_type -> cairn.v1.DeleteKeyspaceResponse
+	84, // 86: cairn.v1.Admin.GetCluster:output_type -> cairn.v1.Cluster
+	16, // 87: cairn.v1.Admin.ListClusters:output_type -> cairn.v1.ListClustersResponse
+	18, // 88: cairn.v1.Admin.DeleteCluster:output_type -> cairn.v1.DeleteClusterResponse
+	85, // 89: cairn.v1.Admin.GetView:output_type -> cairn.v1.View
+	21, // 90: cairn.v1.Admin.ListViews:output_type -> cairn.v1.ListViewsResponse
+	23, // 91: cairn.v1.Admin.DeleteView:output_type -> cairn.v1.DeleteViewResponse
+	25, // 92: cairn.v1.Admin.ExportView:output_type -> cairn.v1.ExportViewResponse
+	29, // 93: cairn.v1.Admin.ListShards:output_type -> cairn.v1.ListShardsResponse
+	31, // 94: cairn.v1.Admin.SplitShard:output_type -> cairn.v1.SplitShardResponse
+	33, // 95: cairn.v1.Admin.MergeShards:output_type -> cairn.v1.MergeShardsResponse
+	35, // 96: cairn.v1.Admin.IsolateKey:output_type -> cairn.v1.IsolateKeyResponse
+	37, // 97: cairn.v1.Admin.PinShard:output_type -> cairn.v1.PinShardResponse
+	45, // 98: cairn.v1.Admin.VerifyShard:output_type -> cairn.v1.VerifyShardResponse
+	39, // 99: cairn.v1.Admin.ListMapChanges:output_type -> cairn.v1.ListMapChangesResponse
+	48, // 100: cairn.v1.Admin.CreateMove:output_type -> cairn.v1.CreateMoveResponse
+	89, // 101: cairn.v1.Admin.GetMove:output_type -> cairn.v1.Move
+	51, // 102: cairn.v1.Admin.ListMoves:output_type -> cairn.v1.ListMovesResponse
+	53, // 103: cairn.v1.Admin.PauseMove:output_type -> cairn.v1.PauseMoveResponse
+	55, // 104: cairn.v1.Admin.ResumeMove:output_type -> cairn.v1.ResumeMoveResponse
+	57, // 105: cairn.v1.Admin.CancelMove:output_type -> cairn.v1.CancelMoveResponse
+	59, // 106: cairn.v1.Admin.ReverseMove:output_type -> cairn.v1.ReverseMoveResponse
+	61, // 107: cairn.v1.Admin.GetMoverSettings:output_type -> cairn.v1.MoverSettings
+	65, // 108: cairn.v1.Admin.LimitCopies:output_type -> cairn.v1.LimitCopiesResponse
+	67, // 109: cairn.v1.Admin.SetBalance:output_type -> cairn.v1.SetBalanceResponse
+	71, // 110: cairn.v1.Admin.PlanRebalance:output_type -> cairn.v1.PlanRebalanceResponse
+	70, // 111: cairn.v1.Admin.ApplyRebalance:output_type -> cairn.v1.ApplyRebalanceResponse
+	73, // 112: cairn.v1.Admin.PlanNodes:output_type -> cairn.v1.PlanNodesResponse
+	75, // 113: cairn.v1.Admin.ApplyNodes:output_type -> cairn.v1.ApplyNodesResponse
+	78, // 114: cairn.v1.Admin.ListReplicas:output_type -> cairn.v1.ListReplicasResponse
+	27, // 115: cairn.v1.Admin.BackupCluster:output_type -> cairn.v1.BackupClusterResponse
+	80, // 116: cairn.v1.Admin.GetIndexStatus:output_type -> cairn.v1.IndexStatus
+	82, // [82:117] is the sub-list for method output_type
+	47, // [47:82] is the sub-list for method input_type
 	47, // [47:47] is the sub-list for extension type_name
 	47, // [47:47] is the sub-list for extension extendee
 	0,  // [0:47] is the sub-list for field type_name
@@ -4890,7 +5153,7 @@ func file_cairn_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_admin_proto_rawDesc), len(file_cairn_v1_admin_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   76,
+			NumMessages:   80,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -49,6 +49,8 @@ const (
 	Admin_SetBalance_FullMethodName       = "/cairn.v1.Admin/SetBalance"
 	Admin_PlanRebalance_FullMethodName    = "/cairn.v1.Admin/PlanRebalance"
 	Admin_ApplyRebalance_FullMethodName   = "/cairn.v1.Admin/ApplyRebalance"
+	Admin_PlanNodes_FullMethodName        = "/cairn.v1.Admin/PlanNodes"
+	Admin_ApplyNodes_FullMethodName       = "/cairn.v1.Admin/ApplyNodes"
 	Admin_ListReplicas_FullMethodName     = "/cairn.v1.Admin/ListReplicas"
 	Admin_BackupCluster_FullMethodName    = "/cairn.v1.Admin/BackupCluster"
 	Admin_GetIndexStatus_FullMethodName   = "/cairn.v1.Admin/GetIndexStatus"
@@ -131,6 +133,13 @@ type AdminClient interface {
 	// changed since the plan was made: before the first step nothing is done then;
 	// later the message says how many steps were begun.
 	ApplyRebalance(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ApplyRebalanceRequest, ApplyRebalanceResponse], error)
+	// PlanNodes decides which entries of a cluster get other nodes of it, where a node is
+	// to be emptied or replaced, or all are to have their shares, and changes nothing.
+	PlanNodes(ctx context.Context, in *PlanNodesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PlanNodesResponse], error)
+	// ApplyNodes carries such a plan out: its node gets no new entries from then on, and
+	// a move of each of its shards is begun, from the cluster to itself. ABORTED
+	// (PLAN_STALE) as of ApplyRebalance.
+	ApplyNodes(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ApplyNodesRequest, ApplyNodesResponse], error)
 	// ListReplicas asks each replica of a cluster's node index: those that the
 	// cluster declares, and those that the index has beside them.
 	ListReplicas(ctx context.Context, in *ListReplicasRequest, opts ...grpc.CallOption) (*ListReplicasResponse, error)
@@ -470,6 +479,38 @@ func (c *adminClient) ApplyRebalance(ctx context.Context, opts ...grpc.CallOptio
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Admin_ApplyRebalanceClient = grpc.ClientStreamingClient[ApplyRebalanceRequest, ApplyRebalanceResponse]
 
+func (c *adminClient) PlanNodes(ctx context.Context, in *PlanNodesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PlanNodesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Admin_ServiceDesc.Streams[3], Admin_PlanNodes_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[PlanNodesRequest, PlanNodesResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Admin_PlanNodesClient = grpc.ServerStreamingClient[PlanNodesResponse]
+
+func (c *adminClient) ApplyNodes(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ApplyNodesRequest, ApplyNodesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Admin_ServiceDesc.Streams[4], Admin_ApplyNodes_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ApplyNodesRequest, ApplyNodesResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Admin_ApplyNodesClient = grpc.ClientStreamingClient[ApplyNodesRequest, ApplyNodesResponse]
+
 func (c *adminClient) ListReplicas(ctx context.Context, in *ListReplicasRequest, opts ...grpc.CallOption) (*ListReplicasResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListReplicasResponse)
@@ -482,7 +523,7 @@ func (c *adminClient) ListReplicas(ctx context.Context, in *ListReplicasRequest,
 
 func (c *adminClient) BackupCluster(ctx context.Context, in *BackupClusterRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupClusterResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Admin_ServiceDesc.Streams[3], Admin_BackupCluster_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Admin_ServiceDesc.Streams[5], Admin_BackupCluster_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -586,6 +627,13 @@ type AdminServer interface {
 	// changed since the plan was made: before the first step nothing is done then;
 	// later the message says how many steps were begun.
 	ApplyRebalance(grpc.ClientStreamingServer[ApplyRebalanceRequest, ApplyRebalanceResponse]) error
+	// PlanNodes decides which entries of a cluster get other nodes of it, where a node is
+	// to be emptied or replaced, or all are to have their shares, and changes nothing.
+	PlanNodes(*PlanNodesRequest, grpc.ServerStreamingServer[PlanNodesResponse]) error
+	// ApplyNodes carries such a plan out: its node gets no new entries from then on, and
+	// a move of each of its shards is begun, from the cluster to itself. ABORTED
+	// (PLAN_STALE) as of ApplyRebalance.
+	ApplyNodes(grpc.ClientStreamingServer[ApplyNodesRequest, ApplyNodesResponse]) error
 	// ListReplicas asks each replica of a cluster's node index: those that the
 	// cluster declares, and those that the index has beside them.
 	ListReplicas(context.Context, *ListReplicasRequest) (*ListReplicasResponse, error)
@@ -693,6 +741,12 @@ func (UnimplementedAdminServer) PlanRebalance(*PlanRebalanceRequest, grpc.Server
 }
 func (UnimplementedAdminServer) ApplyRebalance(grpc.ClientStreamingServer[ApplyRebalanceRequest, ApplyRebalanceResponse]) error {
 	return status.Error(codes.Unimplemented, "method ApplyRebalance not implemented")
+}
+func (UnimplementedAdminServer) PlanNodes(*PlanNodesRequest, grpc.ServerStreamingServer[PlanNodesResponse]) error {
+	return status.Error(codes.Unimplemented, "method PlanNodes not implemented")
+}
+func (UnimplementedAdminServer) ApplyNodes(grpc.ClientStreamingServer[ApplyNodesRequest, ApplyNodesResponse]) error {
+	return status.Error(codes.Unimplemented, "method ApplyNodes not implemented")
 }
 func (UnimplementedAdminServer) ListReplicas(context.Context, *ListReplicasRequest) (*ListReplicasResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListReplicas not implemented")
@@ -1239,6 +1293,24 @@ func _Admin_ApplyRebalance_Handler(srv interface{}, stream grpc.ServerStream) er
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Admin_ApplyRebalanceServer = grpc.ClientStreamingServer[ApplyRebalanceRequest, ApplyRebalanceResponse]
 
+func _Admin_PlanNodes_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(PlanNodesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServer).PlanNodes(m, &grpc.GenericServerStream[PlanNodesRequest, PlanNodesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Admin_PlanNodesServer = grpc.ServerStreamingServer[PlanNodesResponse]
+
+func _Admin_ApplyNodes_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(AdminServer).ApplyNodes(&grpc.GenericServerStream[ApplyNodesRequest, ApplyNodesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Admin_ApplyNodesServer = grpc.ClientStreamingServer[ApplyNodesRequest, ApplyNodesResponse]
+
 func _Admin_ListReplicas_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListReplicasRequest)
 	if err := dec(in); err != nil {
@@ -1424,6 +1496,16 @@ var Admin_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "ApplyRebalance",
 			Handler:       _Admin_ApplyRebalance_Handler,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "PlanNodes",
+			Handler:       _Admin_PlanNodes_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ApplyNodes",
+			Handler:       _Admin_ApplyNodes_Handler,
 			ClientStreams: true,
 		},
 		{

@@ -158,7 +158,8 @@ type Change struct {
 	Key   []byte                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	// As in "keyspaces/runways/shards/17".
 	Shard string `protobuf:"bytes,2,opt,name=shard,proto3" json:"shard,omitempty"`
-	// Unset: the key had no entry.
+	// Unset: the key had no entry. Where the entry was given other nodes of its cluster
+	// (`cairn node`), both are of one version.
 	Before *Entry `protobuf:"bytes,3,opt,name=before,proto3" json:"before,omitempty"`
 	// Unset: the entry was removed.
 	After *Entry `protobuf:"bytes,4,opt,name=after,proto3" json:"after,omitempty"`

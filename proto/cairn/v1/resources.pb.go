@@ -918,7 +918,8 @@ type Move struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// As in "keyspaces/runways/shards/17".
 	Shard string `protobuf:"bytes,2,opt,name=shard,proto3" json:"shard,omitempty"`
-	// As in "clusters/north".
+	// As in "clusters/north". They are the same where entries only change nodes inside the
+	// cluster.
 	From  string     `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
 	To    string     `protobuf:"bytes,4,opt,name=to,proto3" json:"to,omitempty"`
 	Phase Move_Phase `protobuf:"varint,5,opt,name=phase,proto3,enum=cairn.v1.Move_Phase" json:"phase,omitempty"`
@@ -938,7 +939,8 @@ type Move struct {
 	// When it entered its phase.
 	PhaseTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=phase_time,json=phaseTime,proto3" json:"phase_time,omitempty"`
 	// How many entries the target has, of how many; unset where an index could not
-	// be asked.
+	// be asked. Inside a cluster those whose values were copied to their other nodes, of
+	// all that are to change nodes.
 	Entries      *uint64 `protobuf:"varint,14,opt,name=entries,proto3,oneof" json:"entries,omitempty"`
 	EntriesTotal *uint64 `protobuf:"varint,15,opt,name=entries_total,json=entriesTotal,proto3,oneof" json:"entries_total,omitempty"`
 	// How many keys of them get another node, as far as is known: all, or none where the

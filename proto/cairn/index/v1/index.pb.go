@@ -2569,8 +2569,10 @@ type ShardEntries struct {
 	Epoch    uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Entries  uint64                 `protobuf:"varint,4,opt,name=entries,proto3" json:"entries,omitempty"`
 	// Keys a second, averaged.
-	Reads         float64 `protobuf:"fixed64,5,opt,name=reads,proto3" json:"reads,omitempty"`
-	Writes        float64 `protobuf:"fixed64,6,opt,name=writes,proto3" json:"writes,omitempty"`
+	Reads  float64 `protobuf:"fixed64,5,opt,name=reads,proto3" json:"reads,omitempty"`
+	Writes float64 `protobuf:"fixed64,6,opt,name=writes,proto3" json:"writes,omitempty"`
+	// Entries by node.
+	NodeEntries   map[uint32]uint64 `protobuf:"bytes,7,rep,name=node_entries,json=nodeEntries,proto3" json:"node_entries,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2647,6 +2649,13 @@ func (x *ShardEntries) GetWrites() float64 {
 	return 0
 }
 
+func (x *ShardEntries) GetNodeEntries() map[uint32]uint64 {
+	if x != nil {
+		return x.NodeEntries
+	}
+	return nil
+}
+
 // MovingShard is a shard as the record of its move planned it.
 type MovingShard struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -2661,7 +2670,9 @@ type MovingShard struct {
 	// The move by which the shard left where it goes now; 0 if that kept nothing.
 	Kept uint64 `protobuf:"fixed64,8,opt,name=kept,proto3" json:"kept,omitempty"`
 	// The target's nodes that take the place of the source's.
-	Nodes         map[uint32]uint32 `protobuf:"bytes,9,rep,name=nodes,proto3" json:"nodes,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Nodes map[uint32]uint32 `protobuf:"bytes,9,rep,name=nodes,proto3" json:"nodes,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Where the shard stays in its cluster, and entries change nodes.
+	Relocation    *Relocation `protobuf:"bytes,10,opt,name=relocation,proto3" json:"relocation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2759,6 +2770,195 @@ func (x *MovingShard) GetNodes() map[uint32]uint32 {
 	return nil
 }
 
+func (x *MovingShard) GetRelocation() *Relocation {
+	if x != nil {
+		return x.Relocation
+	}
+	return nil
+}
+
+// Relocation is as cairn.Relocation.
+type Relocation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Leaving       []*LeavingNode         `protobuf:"bytes,1,rep,name=leaving,proto3" json:"leaving,omitempty"`
+	Instead       uint32                 `protobuf:"varint,2,opt,name=instead,proto3" json:"instead,omitempty"`
+	Targets       []*TargetNode          `protobuf:"bytes,3,rep,name=targets,proto3" json:"targets,omitempty"`
+	Seed          uint64                 `protobuf:"fixed64,4,opt,name=seed,proto3" json:"seed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Relocation) Reset() {
+	*x = Relocation{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Relocation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Relocation) ProtoMessage() {}
+
+func (x *Relocation) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Relocation.ProtoReflect.Descriptor instead.
+func (*Relocation) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *Relocation) GetLeaving() []*LeavingNode {
+	if x != nil {
+		return x.Leaving
+	}
+	return nil
+}
+
+func (x *Relocation) GetInstead() uint32 {
+	if x != nil {
+		return x.Instead
+	}
+	return 0
+}
+
+func (x *Relocation) GetTargets() []*TargetNode {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
+func (x *Relocation) GetSeed() uint64 {
+	if x != nil {
+		return x.Seed
+	}
+	return 0
+}
+
+type LeavingNode struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Node  uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
+	// In 65,536ths.
+	Share         uint32 `protobuf:"varint,2,opt,name=share,proto3" json:"share,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeavingNode) Reset() {
+	*x = LeavingNode{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeavingNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeavingNode) ProtoMessage() {}
+
+func (x *LeavingNode) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeavingNode.ProtoReflect.Descriptor instead.
+func (*LeavingNode) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *LeavingNode) GetNode() uint32 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
+}
+
+func (x *LeavingNode) GetShare() uint32 {
+	if x != nil {
+		return x.Share
+	}
+	return 0
+}
+
+type TargetNode struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
+	Weight        uint32                 `protobuf:"varint,2,opt,name=weight,proto3" json:"weight,omitempty"`
+	Zone          string                 `protobuf:"bytes,3,opt,name=zone,proto3" json:"zone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TargetNode) Reset() {
+	*x = TargetNode{}
+	mi := &file_cairn_index_v1_index_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TargetNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TargetNode) ProtoMessage() {}
+
+func (x *TargetNode) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_index_v1_index_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TargetNode.ProtoReflect.Descriptor instead.
+func (*TargetNode) Descriptor() ([]byte, []int) {
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *TargetNode) GetNode() uint32 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
+}
+
+func (x *TargetNode) GetWeight() uint32 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+func (x *TargetNode) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
 type ShardDigest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Entries       uint64                 `protobuf:"varint,1,opt,name=entries,proto3" json:"entries,omitempty"`
@@ -2769,7 +2969,7 @@ type ShardDigest struct {
 
 func (x *ShardDigest) Reset() {
 	*x = ShardDigest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[35]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2781,7 +2981,7 @@ func (x *ShardDigest) String() string {
 func (*ShardDigest) ProtoMessage() {}
 
 func (x *ShardDigest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[35]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2794,7 +2994,7 @@ func (x *ShardDigest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShardDigest.ProtoReflect.Descriptor instead.
 func (*ShardDigest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{35}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ShardDigest) GetEntries() uint64 {
@@ -2823,7 +3023,7 @@ type VerifyShardRequest struct {
 
 func (x *VerifyShardRequest) Reset() {
 	*x = VerifyShardRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[36]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2835,7 +3035,7 @@ func (x *VerifyShardRequest) String() string {
 func (*VerifyShardRequest) ProtoMessage() {}
 
 func (x *VerifyShardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[36]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2848,7 +3048,7 @@ func (x *VerifyShardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyShardRequest.ProtoReflect.Descriptor instead.
 func (*VerifyShardRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{36}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *VerifyShardRequest) GetKeyspace() uint64 {
@@ -2889,7 +3089,7 @@ type VerifyShardResponse struct {
 
 func (x *VerifyShardResponse) Reset() {
 	*x = VerifyShardResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[37]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2901,7 +3101,7 @@ func (x *VerifyShardResponse) String() string {
 func (*VerifyShardResponse) ProtoMessage() {}
 
 func (x *VerifyShardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[37]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2914,7 +3114,7 @@ func (x *VerifyShardResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyShardResponse.ProtoReflect.Descriptor instead.
 func (*VerifyShardResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{37}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *VerifyShardResponse) GetIndex() uint64 {
@@ -2977,7 +3177,7 @@ type CopyShardRequest struct {
 
 func (x *CopyShardRequest) Reset() {
 	*x = CopyShardRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[38]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2989,7 +3189,7 @@ func (x *CopyShardRequest) String() string {
 func (*CopyShardRequest) ProtoMessage() {}
 
 func (x *CopyShardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[38]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3002,7 +3202,7 @@ func (x *CopyShardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyShardRequest.ProtoReflect.Descriptor instead.
 func (*CopyShardRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{38}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CopyShardRequest) GetShard() *MovingShard {
@@ -3032,7 +3232,7 @@ type CopyShardResponse struct {
 
 func (x *CopyShardResponse) Reset() {
 	*x = CopyShardResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[39]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3044,7 +3244,7 @@ func (x *CopyShardResponse) String() string {
 func (*CopyShardResponse) ProtoMessage() {}
 
 func (x *CopyShardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[39]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3057,7 +3257,7 @@ func (x *CopyShardResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyShardResponse.ProtoReflect.Descriptor instead.
 func (*CopyShardResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{39}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *CopyShardResponse) GetPart() []byte {
@@ -3098,7 +3298,7 @@ type TailShardRequest struct {
 
 func (x *TailShardRequest) Reset() {
 	*x = TailShardRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[40]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3110,7 +3310,7 @@ func (x *TailShardRequest) String() string {
 func (*TailShardRequest) ProtoMessage() {}
 
 func (x *TailShardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[40]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3123,7 +3323,7 @@ func (x *TailShardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TailShardRequest.ProtoReflect.Descriptor instead.
 func (*TailShardRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{40}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *TailShardRequest) GetShard() *MovingShard {
@@ -3150,7 +3350,7 @@ type TailShardResponse struct {
 
 func (x *TailShardResponse) Reset() {
 	*x = TailShardResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[41]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3162,7 +3362,7 @@ func (x *TailShardResponse) String() string {
 func (*TailShardResponse) ProtoMessage() {}
 
 func (x *TailShardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[41]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3175,7 +3375,7 @@ func (x *TailShardResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TailShardResponse.ProtoReflect.Descriptor instead.
 func (*TailShardResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{41}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *TailShardResponse) GetPart() []byte {
@@ -3203,7 +3403,7 @@ type FenceShardRequest struct {
 
 func (x *FenceShardRequest) Reset() {
 	*x = FenceShardRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[42]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3215,7 +3415,7 @@ func (x *FenceShardRequest) String() string {
 func (*FenceShardRequest) ProtoMessage() {}
 
 func (x *FenceShardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[42]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3228,7 +3428,7 @@ func (x *FenceShardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceShardRequest.ProtoReflect.Descriptor instead.
 func (*FenceShardRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{42}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *FenceShardRequest) GetShard() *MovingShard {
@@ -3261,7 +3461,7 @@ type FenceShardResponse struct {
 
 func (x *FenceShardResponse) Reset() {
 	*x = FenceShardResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[43]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3273,7 +3473,7 @@ func (x *FenceShardResponse) String() string {
 func (*FenceShardResponse) ProtoMessage() {}
 
 func (x *FenceShardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[43]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3286,7 +3486,7 @@ func (x *FenceShardResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceShardResponse.ProtoReflect.Descriptor instead.
 func (*FenceShardResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{43}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *FenceShardResponse) GetFence() *FenceState {
@@ -3305,7 +3505,7 @@ type ShardFenceRequest struct {
 
 func (x *ShardFenceRequest) Reset() {
 	*x = ShardFenceRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[44]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3317,7 +3517,7 @@ func (x *ShardFenceRequest) String() string {
 func (*ShardFenceRequest) ProtoMessage() {}
 
 func (x *ShardFenceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[44]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3330,7 +3530,7 @@ func (x *ShardFenceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShardFenceRequest.ProtoReflect.Descriptor instead.
 func (*ShardFenceRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{44}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ShardFenceRequest) GetShard() *MovingShard {
@@ -3349,7 +3549,7 @@ type ShardFenceResponse struct {
 
 func (x *ShardFenceResponse) Reset() {
 	*x = ShardFenceResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[45]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3361,7 +3561,7 @@ func (x *ShardFenceResponse) String() string {
 func (*ShardFenceResponse) ProtoMessage() {}
 
 func (x *ShardFenceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[45]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3374,7 +3574,7 @@ func (x *ShardFenceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShardFenceResponse.ProtoReflect.Descriptor instead.
 func (*ShardFenceResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{45}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ShardFenceResponse) GetFence() *FenceState {
@@ -3396,7 +3596,7 @@ type FenceState struct {
 
 func (x *FenceState) Reset() {
 	*x = FenceState{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[46]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3408,7 +3608,7 @@ func (x *FenceState) String() string {
 func (*FenceState) ProtoMessage() {}
 
 func (x *FenceState) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[46]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3421,7 +3621,7 @@ func (x *FenceState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceState.ProtoReflect.Descriptor instead.
 func (*FenceState) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{46}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *FenceState) GetNumber() uint64 {
@@ -3462,7 +3662,7 @@ type StageShardRequest struct {
 
 func (x *StageShardRequest) Reset() {
 	*x = StageShardRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[47]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3474,7 +3674,7 @@ func (x *StageShardRequest) String() string {
 func (*StageShardRequest) ProtoMessage() {}
 
 func (x *StageShardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[47]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3487,7 +3687,7 @@ func (x *StageShardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageShardRequest.ProtoReflect.Descriptor instead.
 func (*StageShardRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{47}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *StageShardRequest) GetShard() *MovingShard {
@@ -3513,7 +3713,7 @@ type StageShardResponse struct {
 
 func (x *StageShardResponse) Reset() {
 	*x = StageShardResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[48]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3525,7 +3725,7 @@ func (x *StageShardResponse) String() string {
 func (*StageShardResponse) ProtoMessage() {}
 
 func (x *StageShardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[48]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3538,7 +3738,7 @@ func (x *StageShardResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageShardResponse.ProtoReflect.Descriptor instead.
 func (*StageShardResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{48}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *StageShardResponse) GetStaged() *Staged {
@@ -3557,7 +3757,7 @@ type StagedShardRequest struct {
 
 func (x *StagedShardRequest) Reset() {
 	*x = StagedShardRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[49]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3569,7 +3769,7 @@ func (x *StagedShardRequest) String() string {
 func (*StagedShardRequest) ProtoMessage() {}
 
 func (x *StagedShardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[49]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3582,7 +3782,7 @@ func (x *StagedShardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StagedShardRequest.ProtoReflect.Descriptor instead.
 func (*StagedShardRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{49}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *StagedShardRequest) GetShard() *MovingShard {
@@ -3601,7 +3801,7 @@ type StagedShardResponse struct {
 
 func (x *StagedShardResponse) Reset() {
 	*x = StagedShardResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[50]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3613,7 +3813,7 @@ func (x *StagedShardResponse) String() string {
 func (*StagedShardResponse) ProtoMessage() {}
 
 func (x *StagedShardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[50]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3626,7 +3826,7 @@ func (x *StagedShardResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StagedShardResponse.ProtoReflect.Descriptor instead.
 func (*StagedShardResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{50}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *StagedShardResponse) GetStaged() *Staged {
@@ -3646,7 +3846,7 @@ type MovedKeysRequest struct {
 
 func (x *MovedKeysRequest) Reset() {
 	*x = MovedKeysRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[51]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3658,7 +3858,7 @@ func (x *MovedKeysRequest) String() string {
 func (*MovedKeysRequest) ProtoMessage() {}
 
 func (x *MovedKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[51]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3671,7 +3871,7 @@ func (x *MovedKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MovedKeysRequest.ProtoReflect.Descriptor instead.
 func (*MovedKeysRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{51}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *MovedKeysRequest) GetShard() *MovingShard {
@@ -3697,7 +3897,7 @@ type MovedKeysResponse struct {
 
 func (x *MovedKeysResponse) Reset() {
 	*x = MovedKeysResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[52]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3709,7 +3909,7 @@ func (x *MovedKeysResponse) String() string {
 func (*MovedKeysResponse) ProtoMessage() {}
 
 func (x *MovedKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[52]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3722,7 +3922,7 @@ func (x *MovedKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MovedKeysResponse.ProtoReflect.Descriptor instead.
 func (*MovedKeysResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{52}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *MovedKeysResponse) GetKeys() []*MovedKey {
@@ -3746,7 +3946,7 @@ type MovedKey struct {
 
 func (x *MovedKey) Reset() {
 	*x = MovedKey{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[53]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3758,7 +3958,7 @@ func (x *MovedKey) String() string {
 func (*MovedKey) ProtoMessage() {}
 
 func (x *MovedKey) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[53]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3771,7 +3971,7 @@ func (x *MovedKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MovedKey.ProtoReflect.Descriptor instead.
 func (*MovedKey) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{53}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *MovedKey) GetKey() []byte {
@@ -3816,7 +4016,7 @@ type Staged struct {
 
 func (x *Staged) Reset() {
 	*x = Staged{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[54]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3828,7 +4028,7 @@ func (x *Staged) String() string {
 func (*Staged) ProtoMessage() {}
 
 func (x *Staged) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[54]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3841,7 +4041,7 @@ func (x *Staged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Staged.ProtoReflect.Descriptor instead.
 func (*Staged) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{54}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Staged) GetCopied() uint64 {
@@ -3895,7 +4095,7 @@ type DropShardRequest struct {
 
 func (x *DropShardRequest) Reset() {
 	*x = DropShardRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[55]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3907,7 +4107,7 @@ func (x *DropShardRequest) String() string {
 func (*DropShardRequest) ProtoMessage() {}
 
 func (x *DropShardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[55]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3920,7 +4120,7 @@ func (x *DropShardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropShardRequest.ProtoReflect.Descriptor instead.
 func (*DropShardRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{55}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *DropShardRequest) GetShard() *MovingShard {
@@ -3938,7 +4138,7 @@ type DropShardResponse struct {
 
 func (x *DropShardResponse) Reset() {
 	*x = DropShardResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[56]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3950,7 +4150,7 @@ func (x *DropShardResponse) String() string {
 func (*DropShardResponse) ProtoMessage() {}
 
 func (x *DropShardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[56]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3963,7 +4163,7 @@ func (x *DropShardResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropShardResponse.ProtoReflect.Descriptor instead.
 func (*DropShardResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{56}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{59}
 }
 
 type NoteRevisionRequest struct {
@@ -3975,7 +4175,7 @@ type NoteRevisionRequest struct {
 
 func (x *NoteRevisionRequest) Reset() {
 	*x = NoteRevisionRequest{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[57]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3987,7 +4187,7 @@ func (x *NoteRevisionRequest) String() string {
 func (*NoteRevisionRequest) ProtoMessage() {}
 
 func (x *NoteRevisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[57]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4000,7 +4200,7 @@ func (x *NoteRevisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoteRevisionRequest.ProtoReflect.Descriptor instead.
 func (*NoteRevisionRequest) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{57}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *NoteRevisionRequest) GetRevision() uint64 {
@@ -4018,7 +4218,7 @@ type NoteRevisionResponse struct {
 
 func (x *NoteRevisionResponse) Reset() {
 	*x = NoteRevisionResponse{}
-	mi := &file_cairn_index_v1_index_proto_msgTypes[58]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4030,7 +4230,7 @@ func (x *NoteRevisionResponse) String() string {
 func (*NoteRevisionResponse) ProtoMessage() {}
 
 func (x *NoteRevisionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_index_v1_index_proto_msgTypes[58]
+	mi := &file_cairn_index_v1_index_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4043,7 +4243,7 @@ func (x *NoteRevisionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoteRevisionResponse.ProtoReflect.Descriptor instead.
 func (*NoteRevisionResponse) Descriptor() ([]byte, []int) {
-	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{58}
+	return file_cairn_index_v1_index_proto_rawDescGZIP(), []int{61}
 }
 
 var File_cairn_index_v1_index_proto protoreflect.FileDescriptor
@@ -4250,14 +4450,18 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x05total\x18\x05 \x01(\x04R\x05total\x12\x18\n" +
 	"\amembers\x18\x06 \x01(\x04R\amembers\x12\x14\n" +
 	"\x05bytes\x18\a \x01(\x04R\x05bytes\x12\x18\n" +
-	"\arefusal\x18\b \x01(\tR\arefusal\"\x9e\x01\n" +
+	"\arefusal\x18\b \x01(\tR\arefusal\"\xb0\x02\n" +
 	"\fShardEntries\x12\x1a\n" +
 	"\bkeyspace\x18\x01 \x01(\x06R\bkeyspace\x12\x14\n" +
 	"\x05shard\x18\x02 \x01(\x04R\x05shard\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x18\n" +
 	"\aentries\x18\x04 \x01(\x04R\aentries\x12\x14\n" +
 	"\x05reads\x18\x05 \x01(\x01R\x05reads\x12\x16\n" +
-	"\x06writes\x18\x06 \x01(\x01R\x06writes\"\xb7\x02\n" +
+	"\x06writes\x18\x06 \x01(\x01R\x06writes\x12P\n" +
+	"\fnode_entries\x18\a \x03(\v2-.cairn.index.v1.ShardEntries.NodeEntriesEntryR\vnodeEntries\x1a>\n" +
+	"\x10NodeEntriesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xf3\x02\n" +
 	"\vMovingShard\x12\x12\n" +
 	"\x04move\x18\x01 \x01(\x06R\x04move\x12\x1a\n" +
 	"\bkeyspace\x18\x02 \x01(\x06R\bkeyspace\x12\x14\n" +
@@ -4267,11 +4471,29 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x03end\x18\x06 \x01(\fR\x03end\x12\x18\n" +
 	"\aattempt\x18\a \x01(\x04R\aattempt\x12\x12\n" +
 	"\x04kept\x18\b \x01(\x06R\x04kept\x12<\n" +
-	"\x05nodes\x18\t \x03(\v2&.cairn.index.v1.MovingShard.NodesEntryR\x05nodes\x1a8\n" +
+	"\x05nodes\x18\t \x03(\v2&.cairn.index.v1.MovingShard.NodesEntryR\x05nodes\x12:\n" +
+	"\n" +
+	"relocation\x18\n" +
+	" \x01(\v2\x1a.cairn.index.v1.RelocationR\n" +
+	"relocation\x1a8\n" +
 	"\n" +
 	"NodesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"9\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xa7\x01\n" +
+	"\n" +
+	"Relocation\x125\n" +
+	"\aleaving\x18\x01 \x03(\v2\x1b.cairn.index.v1.LeavingNodeR\aleaving\x12\x18\n" +
+	"\ainstead\x18\x02 \x01(\rR\ainstead\x124\n" +
+	"\atargets\x18\x03 \x03(\v2\x1a.cairn.index.v1.TargetNodeR\atargets\x12\x12\n" +
+	"\x04seed\x18\x04 \x01(\x06R\x04seed\"7\n" +
+	"\vLeavingNode\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\rR\x04node\x12\x14\n" +
+	"\x05share\x18\x02 \x01(\rR\x05share\"L\n" +
+	"\n" +
+	"TargetNode\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\rR\x04node\x12\x16\n" +
+	"\x06weight\x18\x02 \x01(\rR\x06weight\x12\x12\n" +
+	"\x04zone\x18\x03 \x01(\tR\x04zone\"9\n" +
 	"\vShardDigest\x12\x18\n" +
 	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x10\n" +
 	"\x03sum\x18\x02 \x01(\x06R\x03sum\"\\\n" +
@@ -4392,7 +4614,7 @@ func file_cairn_index_v1_index_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_index_v1_index_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
+var file_cairn_index_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
 var file_cairn_index_v1_index_proto_goTypes = []any{
 	(Level)(0),                   // 0: cairn.index.v1.Level
 	(*Read)(nil),                 // 1: cairn.index.v1.Read
@@ -4430,42 +4652,46 @@ var file_cairn_index_v1_index_proto_goTypes = []any{
 	(*ViewState)(nil),            // 33: cairn.index.v1.ViewState
 	(*ShardEntries)(nil),         // 34: cairn.index.v1.ShardEntries
 	(*MovingShard)(nil),          // 35: cairn.index.v1.MovingShard
-	(*ShardDigest)(nil),          // 36: cairn.index.v1.ShardDigest
-	(*VerifyShardRequest)(nil),   // 37: cairn.index.v1.VerifyShardRequest
-	(*VerifyShardResponse)(nil),  // 38: cairn.index.v1.VerifyShardResponse
-	(*CopyShardRequest)(nil),     // 39: cairn.index.v1.CopyShardRequest
-	(*CopyShardResponse)(nil),    // 40: cairn.index.v1.CopyShardResponse
-	(*TailShardRequest)(nil),     // 41: cairn.index.v1.TailShardRequest
-	(*TailShardResponse)(nil),    // 42: cairn.index.v1.TailShardResponse
-	(*FenceShardRequest)(nil),    // 43: cairn.index.v1.FenceShardRequest
-	(*FenceShardResponse)(nil),   // 44: cairn.index.v1.FenceShardResponse
-	(*ShardFenceRequest)(nil),    // 45: cairn.index.v1.ShardFenceRequest
-	(*ShardFenceResponse)(nil),   // 46: cairn.index.v1.ShardFenceResponse
-	(*FenceState)(nil),           // 47: cairn.index.v1.FenceState
-	(*StageShardRequest)(nil),    // 48: cairn.index.v1.StageShardRequest
-	(*StageShardResponse)(nil),   // 49: cairn.index.v1.StageShardResponse
-	(*StagedShardRequest)(nil),   // 50: cairn.index.v1.StagedShardRequest
-	(*StagedShardResponse)(nil),  // 51: cairn.index.v1.StagedShardResponse
-	(*MovedKeysRequest)(nil),     // 52: cairn.index.v1.MovedKeysRequest
-	(*MovedKeysResponse)(nil),    // 53: cairn.index.v1.MovedKeysResponse
-	(*MovedKey)(nil),             // 54: cairn.index.v1.MovedKey
-	(*Staged)(nil),               // 55: cairn.index.v1.Staged
-	(*DropShardRequest)(nil),     // 56: cairn.index.v1.DropShardRequest
-	(*DropShardResponse)(nil),    // 57: cairn.index.v1.DropShardResponse
-	(*NoteRevisionRequest)(nil),  // 58: cairn.index.v1.NoteRevisionRequest
-	(*NoteRevisionResponse)(nil), // 59: cairn.index.v1.NoteRevisionResponse
-	nil,                          // 60: cairn.index.v1.StatusResponse.NodeEntriesEntry
-	nil,                          // 61: cairn.index.v1.MovingShard.NodesEntry
-	(*status.Status)(nil),        // 62: google.rpc.Status
+	(*Relocation)(nil),           // 36: cairn.index.v1.Relocation
+	(*LeavingNode)(nil),          // 37: cairn.index.v1.LeavingNode
+	(*TargetNode)(nil),           // 38: cairn.index.v1.TargetNode
+	(*ShardDigest)(nil),          // 39: cairn.index.v1.ShardDigest
+	(*VerifyShardRequest)(nil),   // 40: cairn.index.v1.VerifyShardRequest
+	(*VerifyShardResponse)(nil),  // 41: cairn.index.v1.VerifyShardResponse
+	(*CopyShardRequest)(nil),     // 42: cairn.index.v1.CopyShardRequest
+	(*CopyShardResponse)(nil),    // 43: cairn.index.v1.CopyShardResponse
+	(*TailShardRequest)(nil),     // 44: cairn.index.v1.TailShardRequest
+	(*TailShardResponse)(nil),    // 45: cairn.index.v1.TailShardResponse
+	(*FenceShardRequest)(nil),    // 46: cairn.index.v1.FenceShardRequest
+	(*FenceShardResponse)(nil),   // 47: cairn.index.v1.FenceShardResponse
+	(*ShardFenceRequest)(nil),    // 48: cairn.index.v1.ShardFenceRequest
+	(*ShardFenceResponse)(nil),   // 49: cairn.index.v1.ShardFenceResponse
+	(*FenceState)(nil),           // 50: cairn.index.v1.FenceState
+	(*StageShardRequest)(nil),    // 51: cairn.index.v1.StageShardRequest
+	(*StageShardResponse)(nil),   // 52: cairn.index.v1.StageShardResponse
+	(*StagedShardRequest)(nil),   // 53: cairn.index.v1.StagedShardRequest
+	(*StagedShardResponse)(nil),  // 54: cairn.index.v1.StagedShardResponse
+	(*MovedKeysRequest)(nil),     // 55: cairn.index.v1.MovedKeysRequest
+	(*MovedKeysResponse)(nil),    // 56: cairn.index.v1.MovedKeysResponse
+	(*MovedKey)(nil),             // 57: cairn.index.v1.MovedKey
+	(*Staged)(nil),               // 58: cairn.index.v1.Staged
+	(*DropShardRequest)(nil),     // 59: cairn.index.v1.DropShardRequest
+	(*DropShardResponse)(nil),    // 60: cairn.index.v1.DropShardResponse
+	(*NoteRevisionRequest)(nil),  // 61: cairn.index.v1.NoteRevisionRequest
+	(*NoteRevisionResponse)(nil), // 62: cairn.index.v1.NoteRevisionResponse
+	nil,                          // 63: cairn.index.v1.StatusResponse.NodeEntriesEntry
+	nil,                          // 64: cairn.index.v1.ShardEntries.NodeEntriesEntry
+	nil,                          // 65: cairn.index.v1.MovingShard.NodesEntry
+	(*status.Status)(nil),        // 66: google.rpc.Status
 }
 var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	0,  // 0: cairn.index.v1.Read.level:type_name -> cairn.index.v1.Level
 	1,  // 1: cairn.index.v1.LocateRequest.read:type_name -> cairn.index.v1.Read
 	2,  // 2: cairn.index.v1.LocateRequest.joined:type_name -> cairn.index.v1.LocateRequest
-	62, // 3: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
+	66, // 3: cairn.index.v1.LocateResponse.error:type_name -> google.rpc.Status
 	3,  // 4: cairn.index.v1.LocateResponse.joined:type_name -> cairn.index.v1.LocateResponse
 	4,  // 5: cairn.index.v1.WriteRequest.joined:type_name -> cairn.index.v1.WriteRequest
-	62, // 6: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
+	66, // 6: cairn.index.v1.WriteResponse.error:type_name -> google.rpc.Status
 	5,  // 7: cairn.index.v1.WriteResponse.joined:type_name -> cairn.index.v1.WriteResponse
 	1,  // 8: cairn.index.v1.AskViewRequest.read:type_name -> cairn.index.v1.Read
 	7,  // 9: cairn.index.v1.AskViewRequest.page:type_name -> cairn.index.v1.PageQuestion
@@ -4477,7 +4703,7 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	6,  // 15: cairn.index.v1.AskViewRequest.joined:type_name -> cairn.index.v1.AskViewRequest
 	8,  // 16: cairn.index.v1.PageQuestion.order_by:type_name -> cairn.index.v1.SortField
 	8,  // 17: cairn.index.v1.RankQuestion.order_by:type_name -> cairn.index.v1.SortField
-	62, // 18: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
+	66, // 18: cairn.index.v1.AskViewResponse.error:type_name -> google.rpc.Status
 	15, // 19: cairn.index.v1.AskViewResponse.page:type_name -> cairn.index.v1.PageAnswer
 	16, // 20: cairn.index.v1.AskViewResponse.groups:type_name -> cairn.index.v1.GroupsAnswer
 	17, // 21: cairn.index.v1.AskViewResponse.aggregate:type_name -> cairn.index.v1.AggregateAnswer
@@ -4486,74 +4712,78 @@ var file_cairn_index_v1_index_proto_depIdxs = []int32{
 	19, // 24: cairn.index.v1.MembershipAnswer.decisions:type_name -> cairn.index.v1.Decision
 	1,  // 25: cairn.index.v1.ExportViewRequest.read:type_name -> cairn.index.v1.Read
 	1,  // 26: cairn.index.v1.ListRequest.read:type_name -> cairn.index.v1.Read
-	60, // 27: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
+	63, // 27: cairn.index.v1.StatusResponse.node_entries:type_name -> cairn.index.v1.StatusResponse.NodeEntriesEntry
 	34, // 28: cairn.index.v1.StatusResponse.shards:type_name -> cairn.index.v1.ShardEntries
 	33, // 29: cairn.index.v1.StatusResponse.views:type_name -> cairn.index.v1.ViewState
 	34, // 30: cairn.index.v1.StatusResponse.arriving:type_name -> cairn.index.v1.ShardEntries
 	34, // 31: cairn.index.v1.StatusResponse.withheld:type_name -> cairn.index.v1.ShardEntries
 	34, // 32: cairn.index.v1.StatusResponse.kept:type_name -> cairn.index.v1.ShardEntries
 	32, // 33: cairn.index.v1.IdentifyResponse.members:type_name -> cairn.index.v1.Member
-	61, // 34: cairn.index.v1.MovingShard.nodes:type_name -> cairn.index.v1.MovingShard.NodesEntry
-	36, // 35: cairn.index.v1.VerifyShardResponse.kept:type_name -> cairn.index.v1.ShardDigest
-	36, // 36: cairn.index.v1.VerifyShardResponse.counted:type_name -> cairn.index.v1.ShardDigest
-	35, // 37: cairn.index.v1.CopyShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	35, // 38: cairn.index.v1.TailShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	35, // 39: cairn.index.v1.FenceShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	47, // 40: cairn.index.v1.FenceShardResponse.fence:type_name -> cairn.index.v1.FenceState
-	35, // 41: cairn.index.v1.ShardFenceRequest.shard:type_name -> cairn.index.v1.MovingShard
-	47, // 42: cairn.index.v1.ShardFenceResponse.fence:type_name -> cairn.index.v1.FenceState
-	36, // 43: cairn.index.v1.FenceState.digest:type_name -> cairn.index.v1.ShardDigest
-	35, // 44: cairn.index.v1.StageShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	55, // 45: cairn.index.v1.StageShardResponse.staged:type_name -> cairn.index.v1.Staged
-	35, // 46: cairn.index.v1.StagedShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	55, // 47: cairn.index.v1.StagedShardResponse.staged:type_name -> cairn.index.v1.Staged
-	35, // 48: cairn.index.v1.MovedKeysRequest.shard:type_name -> cairn.index.v1.MovingShard
-	54, // 49: cairn.index.v1.MovedKeysResponse.keys:type_name -> cairn.index.v1.MovedKey
-	36, // 50: cairn.index.v1.Staged.digest:type_name -> cairn.index.v1.ShardDigest
-	35, // 51: cairn.index.v1.DropShardRequest.shard:type_name -> cairn.index.v1.MovingShard
-	2,  // 52: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
-	4,  // 53: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
-	6,  // 54: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
-	20, // 55: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
-	22, // 56: cairn.index.v1.Index.Backup:input_type -> cairn.index.v1.BackupRequest
-	24, // 57: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
-	26, // 58: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
-	28, // 59: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
-	30, // 60: cairn.index.v1.Index.Identify:input_type -> cairn.index.v1.IdentifyRequest
-	39, // 61: cairn.index.v1.Index.CopyShard:input_type -> cairn.index.v1.CopyShardRequest
-	41, // 62: cairn.index.v1.Index.TailShard:input_type -> cairn.index.v1.TailShardRequest
-	43, // 63: cairn.index.v1.Index.FenceShard:input_type -> cairn.index.v1.FenceShardRequest
-	45, // 64: cairn.index.v1.Index.ShardFence:input_type -> cairn.index.v1.ShardFenceRequest
-	37, // 65: cairn.index.v1.Index.VerifyShard:input_type -> cairn.index.v1.VerifyShardRequest
-	48, // 66: cairn.index.v1.Index.StageShard:input_type -> cairn.index.v1.StageShardRequest
-	50, // 67: cairn.index.v1.Index.StagedShard:input_type -> cairn.index.v1.StagedShardRequest
-	52, // 68: cairn.index.v1.Index.MovedKeys:input_type -> cairn.index.v1.MovedKeysRequest
-	56, // 69: cairn.index.v1.Index.DropShard:input_type -> cairn.index.v1.DropShardRequest
-	58, // 70: cairn.index.v1.Index.NoteRevision:input_type -> cairn.index.v1.NoteRevisionRequest
-	3,  // 71: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
-	5,  // 72: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
-	14, // 73: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
-	21, // 74: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
-	23, // 75: cairn.index.v1.Index.Backup:output_type -> cairn.index.v1.BackupResponse
-	25, // 76: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
-	27, // 77: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
-	29, // 78: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
-	31, // 79: cairn.index.v1.Index.Identify:output_type -> cairn.index.v1.IdentifyResponse
-	40, // 80: cairn.index.v1.Index.CopyShard:output_type -> cairn.index.v1.CopyShardResponse
-	42, // 81: cairn.index.v1.Index.TailShard:output_type -> cairn.index.v1.TailShardResponse
-	44, // 82: cairn.index.v1.Index.FenceShard:output_type -> cairn.index.v1.FenceShardResponse
-	46, // 83: cairn.index.v1.Index.ShardFence:output_type -> cairn.index.v1.ShardFenceResponse
-	38, // 84: cairn.index.v1.Index.VerifyShard:output_type -> cairn.index.v1.VerifyShardResponse
-	49, // 85: cairn.index.v1.Index.StageShard:output_type -> cairn.index.v1.StageShardResponse
-	51, // 86: cairn.index.v1.Index.StagedShard:output_type -> cairn.index.v1.StagedShardResponse
-	53, // 87: cairn.index.v1.Index.MovedKeys:output_type -> cairn.index.v1.MovedKeysResponse
-	57, // 88: cairn.index.v1.Index.DropShard:output_type -> cairn.index.v1.DropShardResponse
-	59, // 89: cairn.index.v1.Index.NoteRevision:output_type -> cairn.index.v1.NoteRevisionResponse
-	71, // [71:90] is the sub-list for method output_type
-	52, // [52:71] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	64, // 34: cairn.index.v1.ShardEntries.node_entries:type_name -> cairn.index.v1.ShardEntries.NodeEntriesEntry
+	65, // 35: cairn.index.v1.MovingShard.nodes:type_name -> cairn.index.v1.MovingShard.NodesEntry
+	36, // 36: cairn.index.v1.MovingShard.relocation:type_name -> cairn.index.v1.Relocation
+	37, // 37: cairn.index.v1.Relocation.leaving:type_name -> cairn.index.v1.LeavingNode
+	38, // 38: cairn.index.v1.Relocation.targets:type_name -> cairn.index.v1.TargetNode
+	39, // 39: cairn.index.v1.VerifyShardResponse.kept:type_name -> cairn.index.v1.ShardDigest
+	39, // 40: cairn.index.v1.VerifyShardResponse.counted:type_name -> cairn.index.v1.ShardDigest
+	35, // 41: cairn.index.v1.CopyShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	35, // 42: cairn.index.v1.TailShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	35, // 43: cairn.index.v1.FenceShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	50, // 44: cairn.index.v1.FenceShardResponse.fence:type_name -> cairn.index.v1.FenceState
+	35, // 45: cairn.index.v1.ShardFenceRequest.shard:type_name -> cairn.index.v1.MovingShard
+	50, // 46: cairn.index.v1.ShardFenceResponse.fence:type_name -> cairn.index.v1.FenceState
+	39, // 47: cairn.index.v1.FenceState.digest:type_name -> cairn.index.v1.ShardDigest
+	35, // 48: cairn.index.v1.StageShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	58, // 49: cairn.index.v1.StageShardResponse.staged:type_name -> cairn.index.v1.Staged
+	35, // 50: cairn.index.v1.StagedShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	58, // 51: cairn.index.v1.StagedShardResponse.staged:type_name -> cairn.index.v1.Staged
+	35, // 52: cairn.index.v1.MovedKeysRequest.shard:type_name -> cairn.index.v1.MovingShard
+	57, // 53: cairn.index.v1.MovedKeysResponse.keys:type_name -> cairn.index.v1.MovedKey
+	39, // 54: cairn.index.v1.Staged.digest:type_name -> cairn.index.v1.ShardDigest
+	35, // 55: cairn.index.v1.DropShardRequest.shard:type_name -> cairn.index.v1.MovingShard
+	2,  // 56: cairn.index.v1.Index.Locate:input_type -> cairn.index.v1.LocateRequest
+	4,  // 57: cairn.index.v1.Index.Write:input_type -> cairn.index.v1.WriteRequest
+	6,  // 58: cairn.index.v1.Index.AskView:input_type -> cairn.index.v1.AskViewRequest
+	20, // 59: cairn.index.v1.Index.ExportView:input_type -> cairn.index.v1.ExportViewRequest
+	22, // 60: cairn.index.v1.Index.Backup:input_type -> cairn.index.v1.BackupRequest
+	24, // 61: cairn.index.v1.Index.List:input_type -> cairn.index.v1.ListRequest
+	26, // 62: cairn.index.v1.Index.Watch:input_type -> cairn.index.v1.WatchRequest
+	28, // 63: cairn.index.v1.Index.Status:input_type -> cairn.index.v1.StatusRequest
+	30, // 64: cairn.index.v1.Index.Identify:input_type -> cairn.index.v1.IdentifyRequest
+	42, // 65: cairn.index.v1.Index.CopyShard:input_type -> cairn.index.v1.CopyShardRequest
+	44, // 66: cairn.index.v1.Index.TailShard:input_type -> cairn.index.v1.TailShardRequest
+	46, // 67: cairn.index.v1.Index.FenceShard:input_type -> cairn.index.v1.FenceShardRequest
+	48, // 68: cairn.index.v1.Index.ShardFence:input_type -> cairn.index.v1.ShardFenceRequest
+	40, // 69: cairn.index.v1.Index.VerifyShard:input_type -> cairn.index.v1.VerifyShardRequest
+	51, // 70: cairn.index.v1.Index.StageShard:input_type -> cairn.index.v1.StageShardRequest
+	53, // 71: cairn.index.v1.Index.StagedShard:input_type -> cairn.index.v1.StagedShardRequest
+	55, // 72: cairn.index.v1.Index.MovedKeys:input_type -> cairn.index.v1.MovedKeysRequest
+	59, // 73: cairn.index.v1.Index.DropShard:input_type -> cairn.index.v1.DropShardRequest
+	61, // 74: cairn.index.v1.Index.NoteRevision:input_type -> cairn.index.v1.NoteRevisionRequest
+	3,  // 75: cairn.index.v1.Index.Locate:output_type -> cairn.index.v1.LocateResponse
+	5,  // 76: cairn.index.v1.Index.Write:output_type -> cairn.index.v1.WriteResponse
+	14, // 77: cairn.index.v1.Index.AskView:output_type -> cairn.index.v1.AskViewResponse
+	21, // 78: cairn.index.v1.Index.ExportView:output_type -> cairn.index.v1.ExportViewResponse
+	23, // 79: cairn.index.v1.Index.Backup:output_type -> cairn.index.v1.BackupResponse
+	25, // 80: cairn.index.v1.Index.List:output_type -> cairn.index.v1.ListResponse
+	27, // 81: cairn.index.v1.Index.Watch:output_type -> cairn.index.v1.WatchResponse
+	29, // 82: cairn.index.v1.Index.Status:output_type -> cairn.index.v1.StatusResponse
+	31, // 83: cairn.index.v1.Index.Identify:output_type -> cairn.index.v1.IdentifyResponse
+	43, // 84: cairn.index.v1.Index.CopyShard:output_type -> cairn.index.v1.CopyShardResponse
+	45, // 85: cairn.index.v1.Index.TailShard:output_type -> cairn.index.v1.TailShardResponse
+	47, // 86: cairn.index.v1.Index.FenceShard:output_type -> cairn.index.v1.FenceShardResponse
+	49, // 87: cairn.index.v1.Index.ShardFence:output_type -> cairn.index.v1.ShardFenceResponse
+	41, // 88: cairn.index.v1.Index.VerifyShard:output_type -> cairn.index.v1.VerifyShardResponse
+	52, // 89: cairn.index.v1.Index.StageShard:output_type -> cairn.index.v1.StageShardResponse
+	54, // 90: cairn.index.v1.Index.StagedShard:output_type -> cairn.index.v1.StagedShardResponse
+	56, // 91: cairn.index.v1.Index.MovedKeys:output_type -> cairn.index.v1.MovedKeysResponse
+	60, // 92: cairn.index.v1.Index.DropShard:output_type -> cairn.index.v1.DropShardResponse
+	62, // 93: cairn.index.v1.Index.NoteRevision:output_type -> cairn.index.v1.NoteRevisionResponse
+	75, // [75:94] is the sub-list for method output_type
+	56, // [56:75] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_cairn_index_v1_index_proto_init() }
@@ -4582,7 +4812,7 @@ func file_cairn_index_v1_index_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_index_v1_index_proto_rawDesc), len(file_cairn_index_v1_index_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   61,
+			NumMessages:   65,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

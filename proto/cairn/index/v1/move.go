@@ -15,6 +15,7 @@ func (m *MovingShard) Decode() cairn.MovingShard {
 		}
 		out.Nodes[cairn.NodeID(from)] = cairn.NodeID(to)
 	}
+	out.Relocation = m.GetRelocation().decode()
 	return out
 }
 
@@ -28,6 +29,36 @@ func EncodeMoving(m cairn.MovingShard) *MovingShard {
 			out.Nodes = make(map[uint32]uint32, len(m.Nodes))
 		}
 		out.Nodes[uint32(from)] = uint32(to)
+	}
+	out.Relocation = encodeRelocation(m.Relocation)
+	return out
+}
+
+func encodeRelocation(r *cairn.Relocation) *Relocation {
+	if r == nil {
+		return nil
+	}
+	out := &Relocation{Instead: uint32(r.Instead), Seed: r.Seed}
+	for _, n := range r.Leaving {
+		out.Leaving = append(out.Leaving, &LeavingNode{Node: uint32(n.Node), Share: n.Share})
+	}
+	for _, n := range r.Targets {
+		out.Targets = append(out.Targets, &TargetNode{Node: uint32(n.ID), Weight: n.Weight, Zone: n.Zone})
+	}
+	return out
+}
+
+// decode is nil for none.
+func (r *Relocation) decode() *cairn.Relocation {
+	if r == nil {
+		return nil
+	}
+	out := &cairn.Relocation{Instead: cairn.NodeID(r.GetInstead()), Seed: r.GetSeed()}
+	for _, n := range r.GetLeaving() {
+		out.Leaving = append(out.Leaving, cairn.LeavingNode{Node: cairn.NodeID(n.GetNode()), Share: n.GetShare()})
+	}
+	for _, n := range r.GetTargets() {
+		out.Targets = append(out.Targets, cairn.Node{ID: cairn.NodeID(n.GetNode()), Weight: n.GetWeight(), Zone: n.GetZone()})
 	}
 	return out
 }

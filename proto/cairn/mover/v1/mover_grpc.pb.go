@@ -78,6 +78,18 @@ const (
 // and does the same. Guards outlive restarts of nodes and of the data mover. They are
 // of ranges, not of shards' numbers: a writer may know the shard from before a split.
 //
+// Inside one cluster. Where `from` and `to` are the same cluster, keys change nodes inside
+// it (`cairn node`), and a node may be one that keys leave, one that keys come to, and have
+// others that stay, of the same shard. There
+//
+//   - every node is a source node until Commit, and none is closed as a target node is
+//   - Copy has the keys that change nodes, and no others; CatchUp has every key that has
+//     changed in the index, and one whose nodes are the same in `from` and `to` stays
+//   - no value goes but those of keys that left a node, at that node, or were brought to
+//     one: a key may be deleted, and come anew on any node, while the move goes on. What
+//     was written to a node since Prepare, of a key that is not to leave it, is neither
+//     overwritten nor removed
+//
 // Calls may be late, lost, repeated, and made by two routers at once. Each names the
 // shard's epoch and the revision of the move's record by which it was made. Calls are
 // in the order of (epoch, revision), over all moves of a placement key. So
@@ -285,6 +297,18 @@ func (c *dataMoverClient) GetProgress(ctx context.Context, in *GetProgressReques
 // Who is refused for the epoch locates the key again, who is refused for a fence waits
 // and does the same. Guards outlive restarts of nodes and of the data mover. They are
 // of ranges, not of shards' numbers: a writer may know the shard from before a split.
+//
+// Inside one cluster. Where `from` and `to` are the same cluster, keys change nodes inside
+// it (`cairn node`), and a node may be one that keys leave, one that keys come to, and have
+// others that stay, of the same shard. There
+//
+//   - every node is a source node until Commit, and none is closed as a target node is
+//   - Copy has the keys that change nodes, and no others; CatchUp has every key that has
+//     changed in the index, and one whose nodes are the same in `from` and `to` stays
+//   - no value goes but those of keys that left a node, at that node, or were brought to
+//     one: a key may be deleted, and come anew on any node, while the move goes on. What
+//     was written to a node since Prepare, of a key that is not to leave it, is neither
+//     overwritten nor removed
 //
 // Calls may be late, lost, repeated, and made by two routers at once. Each names the
 // shard's epoch and the revision of the move's record by which it was made. Calls are
