@@ -55,8 +55,8 @@ func (l *located) close() {
 	l.work.Wait()
 }
 
-// fill takes in what an index that has noted a map revision has answered about a key. Of an index whose changes are
-// not followed yet nothing is taken in, and that begins.
+// fill takes in what an index that has noted a map revision has answered about a key. Of
+// an index whose changes are not followed yet nothing is taken in, and that begins.
 func (l *located) fill(cluster *catalog.Cluster, keyspace *catalog.Keyspace, key cairn.Key, result *cairn.Located, withAttributes bool, revision uint64) {
 	if l == nil {
 		return
