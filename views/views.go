@@ -19,10 +19,10 @@ type Views struct {
 	// freeShards are slots below present.shardSize that no shard has.
 	freeShards []uint32
 	// What the entry being put has and was: its values, a set of views to
-	// make, and those that it was in, by order.
+	// make, and how it stood in each order.
 	row     row
 	viewSet order.ViewSet
-	lifted  []order.ViewSet
+	lifted  []standing
 }
 
 // state is what a snapshot is of. Every part of it is copied before it is
