@@ -31,7 +31,7 @@ type Progress struct {
 // since is inserted at last; it takes 30 bytes an entry meanwhile.
 func (v *Views) Build(limit int) (more bool) {
 	for _, o := range v.orders {
-		if o == nil || !o.unfinished() {
+		if o == nil || !v.unfinished(o) {
 			continue
 		}
 		if limit <= 0 {
@@ -49,12 +49,12 @@ func (v *Views) Build(limit int) (more bool) {
 		limit = v.buildView(slot, limit)
 	}
 	return slices.ContainsFunc(v.present.views, func(w *view) bool { return w != nil && !w.complete }) ||
-		slices.ContainsFunc(v.orders, func(o *sorted) bool { return o != nil && o.unfinished() })
+		slices.ContainsFunc(v.orders, func(o *sorted) bool { return o != nil && v.unfinished(o) })
 }
 
 // unfinished reports whether Build has something to do in an order.
-func (o *sorted) unfinished() bool {
-	return o.next != everyOrdinal || o.sorting != nil || o.foldsNow()
+func (v *Views) unfinished(o *sorted) bool {
+	return o.next != everyOrdinal || o.sorting != nil || v.foldsNow(o)
 }
 
 // eachOf calls do with up to limit ordinals of a bitmap from one on, and

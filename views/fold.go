@@ -67,9 +67,9 @@ func (o *outside) forget(ordinal uint32) bool {
 }
 
 // foldsNow reports whether it is time to fold in what waits.
-func (o *sorted) foldsNow() bool {
+func (v *Views) foldsNow(o *sorted) bool {
 	n := int(o.waiting.GetCardinality())
-	return n > 0 && (o.due || n >= max(foldLeast, o.tree.Len()/foldShare))
+	return n > 0 && (o.due || n >= max(v.foldLeast, o.tree.Len()/foldShare))
 }
 
 // lacks reports whether an entry is outside an order that is built.

@@ -21,7 +21,9 @@ type written struct {
 }
 
 func newWritten() *written {
-	return &written{views: New(testSchema), model: &model{entries: map[uint32]*modelEntry{}, hidden: map[cairn.ShardID]bool{}}}
+	v := New(testSchema)
+	v.foldLeast = 20
+	return &written{views: v, model: &model{entries: map[uint32]*modelEntry{}, hidden: map[cairn.ShardID]bool{}}}
 }
 
 func (w *written) define(t *rapid.T, version uint64) {

@@ -286,6 +286,7 @@ func TestMaintainedStateIsTheRebuiltOne(t *testing.T) { rapid.Check(t, checkMain
 
 func checkMaintained(t *rapid.T) {
 	v := New(testSchema)
+	v.foldLeast = 20
 	m := &model{entries: map[uint32]*modelEntry{}, hidden: map[cairn.ShardID]bool{}}
 	var definitions []*Definition
 	var snapshots []taken
