@@ -197,7 +197,8 @@ func (p *Projection) Unswept() *roaring.Bitmap { return p.unswept }
 func (p *Projection) Touched() { p.current.Store(false) }
 
 // Step goes on with what is done in the background, building views, folding in
-// what has been gathered and sweeping, for up to limit entries, and reports whether any of that is left.
+// what has been gathered and sweeping, for up to limit entries, and reports whether
+// any of that is left.
 func (p *Projection) Step(limit int) (more bool) {
 	if p.built == nil {
 		return false

@@ -15,19 +15,31 @@ func (o *Order) InsertRun(run []uint32, views func(ordinal uint32) ViewSet) {
 	if len(run) > 0 && len(o.ownRoot().branches) == 0 {
 		o.plant()
 	}
-	for len(run) > 0 {
-		at := locate(o.root, o.seek(run[0]), true)
-		n := o.belonging(at, run)
+	rest := listed{run, o.prefixesOf(run, o.blending.coming)}
+	o.blending.coming = rest.prefixes
+	for len(rest.ordinals) > 0 {
+		at := locate(o.root, rest.first(o), true)
+		n := o.belonging(at, rest)
 		if l := o.root.leaf(at); n*blendShare < int(l.n) {
-			for _, ordinal := range run[:n] {
+			for _, ordinal := range rest.ordinals[:n] {
 				o.Insert(ordinal, views(ordinal))
 			}
 		} else {
-			o.blend(at, run[:n], views)
+			o.blend(at, rest.upTo(n), views)
 		}
-		run = run[n:]
+		rest = rest.from(n)
 	}
 }
+
+// listed is entries that are in order, with their prefixes.
+type listed struct {
+	ordinals []uint32
+	prefixes []uint64
+}
+
+func (c listed) first(o *Order) entry { return entry{o.comparer, c.ordinals[0], c.prefixes[0]} }
+func (c listed) upTo(n int) listed    { return listed{c.ordinals[:n], c.prefixes[:n]} }
+func (c listed) from(n int) listed    { return listed{c.ordinals[n:], c.prefixes[n:]} }
 
 // blendShare is which part of a leaf's entries must come to it for them to be
 // blended. Blending reads the prefixes of all that the leaf has, beside each
@@ -36,32 +48,30 @@ const blendShare = 64
 
 // belonging is how many entries of a run, of which the first belongs in a leaf,
 // belong there, or as many of these as are taken at once.
-func (o *Order) belonging(at path, run []uint32) int {
-	run = run[:min(len(run), o.shape.leaf)]
-	x := &o.blending
-	x.coming = o.prefixesOf(run, x.coming)
+func (o *Order) belonging(at path, run listed) int {
+	run = run.upTo(min(len(run.ordinals), o.shape.leaf))
 	next, ok := o.root.next(at)
 	if !ok {
-		return len(run)
+		return len(run.ordinals)
 	}
 	g := o.root.group(next)
-	return 1 + gallop(run[1:], x.coming[1:], entry{o.comparer, g.firsts[next.leaf], g.prefixes[next.leaf]})
+	return 1 + run.from(1).before(entry{o.comparer, g.firsts[next.leaf], g.prefixes[next.leaf]})
 }
 
-// gallop is how many of some entries, which are in order and have prefixes, come
-// before another: search, for who expects that they are few.
-func gallop(entries []uint32, prefixes []uint64, e entry) int {
+// before is how many of them come before another entry: search, for who expects
+// that they are few.
+func (c listed) before(e entry) int {
 	follows := func(i int) bool {
-		if prefixes[i] != e.prefix {
-			return prefixes[i] < e.prefix
+		if c.prefixes[i] != e.prefix {
+			return c.prefixes[i] < e.prefix
 		}
-		return e.Compare(entries[i]) < 0
+		return e.Compare(c.ordinals[i]) < 0
 	}
 	low, high := 0, 1
-	for high <= len(entries) && follows(high-1) {
+	for high <= len(c.ordinals) && follows(high-1) {
 		low, high = high, 2*high
 	}
-	high = min(high-1, len(entries))
+	high = min(high-1, len(c.ordinals))
 	for low < high {
 		if middle := int(uint(low+high) >> 1); follows(middle) {
 			low = middle + 1
@@ -120,7 +130,7 @@ type blending struct {
 }
 
 // place finds out where entries go among those of a leaf.
-func (x *blending) place(o *Order, l *leaf, run []uint32) {
+func (x *blending) place(o *Order, l *leaf, run listed) {
 	x.ordinals, x.stood, x.come = x.ordinals[:0], x.stood[:0], x.come[:0]
 	stand := func(some []uint32) {
 		for _, ordinal := range some {
@@ -128,20 +138,20 @@ func (x *blending) place(o *Order, l *leaf, run []uint32) {
 			x.ordinals = append(x.ordinals, ordinal)
 		}
 	}
-	rest := l.ordinals[:l.n]
-	x.there = o.prefixesOf(rest, x.there)
-	for i, ordinal := range run {
-		n := gallop(rest, x.there[len(x.stood):], entry{o.comparer, ordinal, x.coming[i]})
-		stand(rest[:n])
-		rest = rest[n:]
+	x.there = o.prefixesOf(l.ordinals[:l.n], x.there)
+	rest := listed{l.ordinals[:l.n], x.there}
+	for ; len(run.ordinals) > 0; run = run.from(1) {
+		n := rest.before(run.first(o))
+		stand(rest.ordinals[:n])
+		rest = rest.from(n)
 		x.come = append(x.come, len(x.ordinals))
-		x.ordinals = append(x.ordinals, ordinal)
+		x.ordinals = append(x.ordinals, run.ordinals[0])
 	}
-	stand(rest)
+	stand(rest.ordinals)
 }
 
 // gather finds out who of them is a member of which views.
-func (x *blending) gather(o *Order, l *leaf, run []uint32, views func(ordinal uint32) ViewSet) {
+func (x *blending) gather(o *Order, l *leaf, run listed, views func(ordinal uint32) ViewSet) {
 	x.members = x.members[:0]
 	x.reserve(o.views)
 	var came wide
@@ -167,7 +177,7 @@ func (x *blending) gather(o *Order, l *leaf, run []uint32, views func(ordinal ui
 			}
 		}
 	}
-	for i, ordinal := range run {
+	for i, ordinal := range run.ordinals {
 		o.known(views(ordinal)).each(func(v int) {
 			x.reserve(v + 1)
 			x.members[v].set(x.come[i])
@@ -185,7 +195,7 @@ func (x *blending) reserve(views int) {
 
 // blend puts entries that belong in a leaf there, no more than one has room
 // for, and what is too much into leaves behind it.
-func (o *Order) blend(at path, run []uint32, views func(ordinal uint32) ViewSet) {
+func (o *Order) blend(at path, run listed, views func(ordinal uint32) ViewSet) {
 	_, _, l := o.own(at)
 	x := &o.blending
 	x.place(o, l, run)
@@ -206,7 +216,7 @@ func (o *Order) blend(at path, run []uint32, views func(ordinal uint32) ViewSet)
 		}
 		from = to
 	}
-	o.root.entries += len(run)
+	o.root.entries += len(run.ordinals)
 }
 
 // refill makes a leaf that may be changed one of other entries, with the bits
