@@ -71,6 +71,9 @@ func (s *Snapshot) Entries() int {
 	return n
 }
 
+// Held is how many entries there are, seen or not.
+func (s *Snapshot) Held() int { return s.state.entries.size() }
+
 // kept is how many members of a view are seen, from kept counts.
 func (s *Snapshot) kept(slot int) int {
 	n := s.state.totals[slot]
