@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Kind is what sort of failure an Error is: what the caller can do about it.
@@ -69,6 +70,9 @@ type Error struct {
 	// Instead is the address of who would answer, where that is known: of the
 	// leader, with NOT_LEADER.
 	Instead string
+	// RetryAfter is when to try again, where the answerer knows better than what is
+	// usual for the kind; 0 otherwise.
+	RetryAfter time.Duration
 	// Err says the rest.
 	Err error
 }
@@ -145,3 +149,8 @@ func InField(field string, err error) error {
 	inner.Field = field
 	return &inner
 }
+
+// ReasonClusterUnreachable is the reason of a request that a router refused at once, as
+// no replica of a cluster's index has been in reach for some seconds. To try again soon
+// is no use.
+const ReasonClusterUnreachable = "CLUSTER_UNREACHABLE"

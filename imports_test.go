@@ -83,16 +83,19 @@ var importTable = map[string]may{
 	},
 
 	"router": {
-		packages: []string{".", "router/collapse", "shardmap", "shardmap/catalog", "shardmap/placement", "views/page"},
+		packages: []string{".", "router/admit", "router/collapse", "shardmap", "shardmap/catalog", "shardmap/placement", "views/page"},
 		modules:  []string{"golang.org/x/sync"},
 	},
 	// Simulated clusters for tests.
 	"router/internal/bed": {packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/placement", "views/filter", "views/page"}},
 	"router/peer": {
-		packages: []string{".", "router", "shardmap/catalog", "proto/cairn/index/v1", "proto/rpcerr"},
+		packages: []string{".", "router", "router/balance", "shardmap/catalog", "proto/cairn/index/v1", "proto/rpcerr"},
 		modules:  []string{grpcModule, protobufModule, genproto},
 	},
-	"router/move": {packages: []string{".", "shardmap", "shardmap/catalog"}},
+	// Which replica is asked: decided, not done.
+	"router/admit":   {},
+	"router/balance": {},
+	"router/move":    {packages: []string{".", "shardmap", "shardmap/catalog"}},
 	"router/datamover": {
 		packages: []string{".", "router/move", "shardmap", "shardmap/catalog", "proto/cairn/mover/v1", "proto/rpcerr"},
 		modules:  []string{grpcModule, protobufModule},
@@ -106,8 +109,8 @@ var importTable = map[string]may{
 		modules:  []string{"golang.org/x/sync"},
 	},
 	"router/server": {
-		packages: []string{".", "router", "router/admin", "shardmap", "shardmap/catalog", "shardmap/plan", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
-		modules:  []string{grpcModule, protobufModule, genproto, "golang.org/x/sync"},
+		packages: []string{".", "router", "router/admin", "router/admit", "shardmap", "shardmap/catalog", "shardmap/plan", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
+		modules:  []string{grpcModule, protobufModule, genproto, "golang.org/x/sync", "golang.org/x/time"},
 	},
 	"router/client": {
 		packages: []string{".", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},

@@ -8,9 +8,11 @@
 //	go run ./bench import            1M entries from NDJSON to durable, end to end
 //	go run ./bench puts              durable puts of single keys, beside real etcd
 //	go run ./bench bulk              20M new keys in batches of 128, then locates beside writes
+//	go run ./bench replicas          reads of three replicas: one slow, one key hot, one killed
 //	go run ./bench moves             1,000 moves of shards under 64 callers, and of larger ones
 //	go run ./bench map               a change of the map, until the last of 100 routers has it
 //	go run ./bench views             questions about views of 1M entries, 16 callers
+//	go run ./bench overload          three times as many questions as can be answered, for a minute
 //	go run ./bench balance           plans of the shard map beside consistent hashing, simulated
 //	go run ./bench growth            a locate as entries and shards become more
 //	go run ./bench constants         what an entry, a view, a locate and a put cost

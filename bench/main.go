@@ -41,6 +41,7 @@ type settings struct {
 	warmup      time.Duration
 	length      time.Duration
 	settle      time.Duration
+	flood       time.Duration
 	out         *report.Record
 }
 
@@ -59,9 +60,11 @@ func workloads() []workload {
 		{"import", importFile},
 		{"puts", puts},
 		{"bulk", bulk},
+		{"replicas", replicas},
 		{"moves", moves},
 		{"map", mapChange},
 		{"views", viewQuestions},
+		{"overload", overloaded},
 		{"balance", balance},
 		{"growth", growth},
 		{"constants", constants},
@@ -159,6 +162,9 @@ func (s *settings) quicken(flags *flag.FlagSet) {
 	if !given["length"] {
 		s.length = 500 * time.Millisecond
 	}
+	if !given["flood"] {
+		s.flood = 10 * time.Second
+	}
 }
 
 // parse reads the flags; done closes the copy of the output, if one is kept.
@@ -186,6 +192,7 @@ func parse(args []string) (s settings, to io.Writer, done func() error, err erro
 	flags.DurationVar(&s.warmup, "warmup", time.Second, "how long each run goes on before it counts")
 	flags.DurationVar(&s.length, "length", 3*time.Second, "how long each run counts")
 	flags.DurationVar(&s.settle, "settle", time.Minute, "how long a filled index may take to write it all to its file")
+	flags.DurationVar(&s.flood, "flood", time.Minute, "overload: how long more is asked for than can be answered")
 	quick := flags.Bool("quick", false, "3 short pairs, and less of what takes long: ten minutes for all, to see where one is")
 	out := flags.String("out", "", "a `FILE` that gets a copy of the output; its folder is made if it is not there")
 	if err := flags.Parse(args[1:]); err != nil {

@@ -46,23 +46,24 @@ type connection struct {
 	release func(Index)
 	// replicas are the addresses it was made for.
 	replicas []string
-	index    atomic.Pointer[Index]
+	index    atomic.Pointer[guarded]
 	closed   atomic.Bool
 }
 
 // get is the node index. Two that come first may both dial; one index is kept.
 func (c *connection) get(cluster *catalog.Cluster) (Index, error) {
 	if index := c.index.Load(); index != nil {
-		return *index, nil
+		return index, nil
 	}
 	if c.closed.Load() {
 		return nil, clusterGone(cluster)
 	}
-	index, err := c.dial(cluster)
+	dialled, err := c.dial(cluster)
 	if err != nil {
 		return nil, err
 	}
-	if !c.index.CompareAndSwap(nil, &index) {
+	index := guard(dialled, cluster)
+	if !c.index.CompareAndSwap(nil, index) {
 		c.giveBack(index)
 		return c.get(cluster)
 	}
@@ -83,13 +84,13 @@ func clusterGone(cluster *catalog.Cluster) error {
 func (c *connection) close() {
 	c.closed.Store(true)
 	if index := c.index.Swap(nil); index != nil {
-		c.giveBack(*index)
+		c.giveBack(index)
 	}
 }
 
-func (c *connection) giveBack(index Index) {
+func (c *connection) giveBack(index *guarded) {
 	if c.release != nil {
-		c.release(index)
+		c.release(index.Index)
 	}
 }
 

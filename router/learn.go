@@ -77,6 +77,9 @@ func learnStale(refusal *cairn.Error, answer cairn.Answer, decidedBy uint64) ver
 // learnRead is what the failure of a read means.
 func learnRead(err error, answer cairn.Answer, decidedBy uint64) verdict {
 	refusal := asError(err)
+	if refusal.Reason == cairn.ReasonClusterUnreachable {
+		return verdict{action: giveUp, refusal: refusal}
+	}
 	switch refusal.Kind {
 	case cairn.KindStale:
 		return learnStale(refusal, answer, decidedBy)
@@ -91,6 +94,9 @@ func learnRead(err error, answer cairn.Answer, decidedBy uint64) verdict {
 // not take effect.
 func learnWrite(err error, answer cairn.Answer, decidedBy uint64, hasID bool) verdict {
 	refusal := asError(err)
+	if refusal.Reason == cairn.ReasonClusterUnreachable {
+		return verdict{action: giveUp, refusal: refusal}
+	}
 	switch refusal.Kind {
 	case cairn.KindStale:
 		return learnStale(refusal, answer, decidedBy)

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,6 +62,7 @@ type viewWorld struct {
 	view     catalog.View
 	filter   condition
 	sort     []string
+	mu       sync.Mutex // guards down, which indexes read: a question may outlive its caller
 	down     map[string]bed.Fault
 }
 
@@ -77,6 +79,8 @@ func newViewWorld(t *rapid.T, clusters, shards int) *viewWorld {
 	w.view = catalog.View{UID: 77, Name: theView, Keyspace: declared.UID}
 	b.Faults = func(cluster string, call bed.Call) bed.Fault {
 		if call == bed.CallView || call == bed.CallStatus {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			return w.down[cluster]
 		}
 		return bed.None

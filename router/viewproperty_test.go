@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -37,12 +38,18 @@ func (w *viewWorld) Replace(*rapid.T) { w.replaceView() }
 // GoDown breaks a cluster, or heals all.
 func (w *viewWorld) GoDown(*rapid.T) {
 	if rapid.Bool().Draw(w.T, "heal") {
+		w.mu.Lock()
 		clear(w.down)
+		w.mu.Unlock()
+		time.Sleep(time.Second) // one that was out of reach for long is not asked at once
 		return
 	}
 	clusters := w.bed.Map().Catalog().Clusters()
 	name := clusters[rapid.IntRange(0, len(clusters)-1).Draw(w.T, "cluster")].Name
-	w.down[name] = rapid.SampledFrom([]bed.Fault{bed.NotYet, bed.Unreachable, bed.Slow, bed.LostReply, bed.Building, bed.Refused}).Draw(w.T, "fault")
+	fault := rapid.SampledFrom([]bed.Fault{bed.NotYet, bed.Unreachable, bed.Slow, bed.LostReply, bed.Building, bed.Refused}).Draw(w.T, "fault")
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.down[name] = fault
 }
 
 func (w *viewWorld) Count(*rapid.T) {

@@ -138,6 +138,7 @@ type section struct {
 var headings = map[string]string{
 	"Locate":          "Locates: router in the caller's process or in its own, index in another",
 	"LocateInProcess": "Locates with caller, router and index in one process",
+	"PlainLocate":     "Plain locates that share their way: by the Go client, and by a router in the caller's process",
 	"StreamLocate":    "Locates on a stream, through router and index",
 	"Put":             "Durable puts of single new keys",
 	"Import":          "An import of a CSV file with `cairn import`",

@@ -25,6 +25,7 @@ type Process struct {
 	name    string
 	command *exec.Cmd
 	stdin   io.Closer
+	killed  bool
 }
 
 // Start runs this executable with the arguments Verb, name, args and waits
@@ -61,10 +62,17 @@ func Start(ctx context.Context, name string, args ...string) (*Process, error) {
 // PID is the part's process.
 func (p *Process) PID() int { return p.command.Process.Pid }
 
-// Stop ends the part and waits for it. It fails if the part failed.
+// Kill ends the part without asking it.
+func (p *Process) Kill() error {
+	p.killed = true
+	return p.command.Process.Kill()
+}
+
+// Stop ends the part and waits for it. It fails if the part failed and was not
+// killed.
 func (p *Process) Stop() error {
 	p.stdin.Close()
-	if err := p.command.Wait(); err != nil {
+	if err := p.command.Wait(); err != nil && !p.killed {
 		return fmt.Errorf("stop %s: %w", p.name, err)
 	}
 	return nil

@@ -18,8 +18,11 @@ type Usage struct {
 	Written int64
 }
 
-// Usage asks the kernel (/proc/PID/status and io, proc(5)).
-func (p *Process) Usage() (u Usage, err error) {
+// Usage is the process's.
+func (p *Process) Usage() (Usage, error) { return UsageOf(p.PID()) }
+
+// UsageOf asks the kernel about a process (/proc/PID/status and io, proc(5)).
+func UsageOf(pid int) (u Usage, err error) {
 	for _, each := range []struct {
 		file, field string
 		unit        int64
@@ -29,7 +32,7 @@ func (p *Process) Usage() (u Usage, err error) {
 		{"status", "VmHWM", 1 << 10, &u.MemoryPeak},
 		{"io", "write_bytes", 1, &u.Written},
 	} {
-		value, err := procField(fmt.Sprintf("/proc/%d/%s", p.PID(), each.file), each.field)
+		value, err := procField(fmt.Sprintf("/proc/%d/%s", pid, each.file), each.field)
 		if err != nil {
 			return u, err
 		}

@@ -145,16 +145,21 @@ type dialled struct {
 }
 
 func dialGroup(cluster *catalog.Cluster) (router.Index, error) {
+	return dialReplicas(cluster, make([]peer.Options, len(cluster.IndexReplicas)))
+}
+
+// dialReplicas connects to each replica with options of its own.
+func dialReplicas(cluster *catalog.Cluster, options []peer.Options) (*dialled, error) {
 	d := &dialled{}
-	for _, address := range cluster.IndexReplicas {
-		p, err := peer.Dial(address, peer.Options{})
+	for i, address := range cluster.IndexReplicas {
+		p, err := peer.Dial(address, options[i])
 		if err != nil {
 			d.close()
 			return nil, err
 		}
 		d.peers = append(d.peers, p)
 	}
-	d.Group = peer.NewGroup(d.peers)
+	d.Group = peer.NewGroup(d.peers, nil)
 	return d, nil
 }
 

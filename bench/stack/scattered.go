@@ -20,6 +20,7 @@ type Scattered struct {
 	*Near
 
 	deployment *Deployment
+	etcd       string // its URL
 	admin      string // the address of an administrator
 }
 
@@ -44,8 +45,7 @@ func (s *Scattered) start(ctx context.Context, keyspace *cairnv1.Keyspace) error
 	if err != nil {
 		return err
 	}
-	var etcd string
-	s.admin, etcd, _ = strings.Cut(first.Address, " ")
+	s.admin, s.etcd, _ = strings.Cut(first.Address, " ")
 	keyspace.Name = "keyspaces/" + Keyspace
 	resources := []*cairnv1.Resource{{Resource: &cairnv1.Resource_Keyspace{Keyspace: keyspace}}}
 	addresses := make([]string, len(scatteredClusters))
@@ -60,11 +60,11 @@ func (s *Scattered) start(ctx context.Context, keyspace *cairnv1.Keyspace) error
 	}
 	for i, name := range scatteredClusters {
 		processors := max(1, runtime.GOMAXPROCS(0)/len(scatteredClusters))
-		if _, err := s.deployment.index(ctx, name, addresses[i], etcd, processors); err != nil {
+		if _, err := s.deployment.index(ctx, name, addresses[i], s.etcd, processors); err != nil {
 			return err
 		}
 	}
-	s.Near, err = near(ctx, etcd)
+	s.Near, err = near(ctx, s.etcd)
 	return err
 }
 
@@ -90,13 +90,24 @@ func (s *Scattered) Fill(ctx context.Context, entries int, settle time.Duration,
 	return nil
 }
 
-// PIDs are the processes of the indexes.
+// PIDs are the processes of the indexes, and then those of routers that Serve has
+// started.
 func (s *Scattered) PIDs() []int {
 	var out []int
 	for _, process := range s.deployment.processes[1:] { // the first is etcd's
 		out = append(out, process.PID())
 	}
 	return out
+}
+
+// Serve starts a router in a process of its own and returns its address.
+func (s *Scattered) Serve(ctx context.Context) (address string, err error) {
+	process, err := s.deployment.spawn(ctx, partRouter, filepath.Join(s.deployment.folder, "router"), s.etcd)
+	if err != nil {
+		return "", err
+	}
+	address, _, _ = strings.Cut(process.Address, " ")
+	return address, nil
 }
 
 // Declare declares views over the stack's keyspace and waits until they serve.

@@ -32,7 +32,11 @@ func Open(ctx context.Context, entries int, settle time.Duration) (*Cairn, error
 	return c, s.Declare(ctx, declared()...)
 }
 
-// PIDs are the processes of the indexes.
+// Serve starts a router in a process of its own and returns its address.
+func (c *Cairn) Serve(ctx context.Context) (address string, err error) { return c.stack.Serve(ctx) }
+
+// PIDs are the processes of the indexes, and then those of routers that Serve has
+// started.
 func (c *Cairn) PIDs() []int { return c.stack.PIDs() }
 
 // Close ends it.

@@ -7,6 +7,7 @@ import (
 
 	"cairn"
 	"cairn/bench/report"
+	cairnv1 "cairn/proto/cairn/v1"
 )
 
 // PageRows is how many rows a page has.
@@ -94,6 +95,13 @@ func (w *Workload) Draw(random *rand.Rand, positions Positions) Question {
 		q.Tier, q.Score = name('t', random.IntN(tiers)), 2*random.Float64()-1
 	}
 	return q
+}
+
+// Request is a narrowed question for sums, as a router is asked it over gRPC.
+func (q *Question) Request() *cairnv1.AggregateRequest {
+	return &cairnv1.AggregateRequest{
+		Selection: &cairnv1.Selection{View: "views/" + Views[q.View].Name, Where: q.where()}, Attribute: "balance",
+	}
 }
 
 // where is the question's condition in CEL.

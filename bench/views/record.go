@@ -100,8 +100,11 @@ var Views = []View{
 	{"all", "", "", "score"},
 }
 
-// Recent is the number of the view of 12.9 percent.
-const Recent = 0
+// Recent is the number of the view of 12.9 percent, All that of the view of all.
+const (
+	Recent = 0
+	All    = 2
+)
 
 func declared() []*cairnv1.View {
 	out := make([]*cairnv1.View, len(Views))

@@ -3,10 +3,12 @@ package daemon
 import (
 	"io"
 	"log/slog"
+	"math"
 	"time"
 
 	"cairn"
 	"cairn/nodeindex/replica"
+	"cairn/router/server"
 )
 
 // Where servers listen unless they are told otherwise.
@@ -57,6 +59,11 @@ type RouterConfig struct {
 	// Data is the directory of the map's journal, from which the router
 	// serves while etcd is down at its start; empty: it then waits for etcd.
 	Data string
+	// Zone is where the router runs, as manifests spell it: replicas there are
+	// asked first. Empty: all are as good.
+	Zone string
+	// Callers bound what each caller may ask.
+	Callers server.CallerLimits
 	// Moves is how this router carries moves out, when it is the one to.
 	Moves Moves
 }
@@ -139,6 +146,7 @@ func (c *RouterConfig) validate() error {
 		return err
 	}
 	for field, value := range map[string]int64{
+		"caller-rate": int64(math.Floor(c.Callers.Rate)), "caller-calls": int64(c.Callers.Calls),
 		"moves-per-cluster": int64(c.Moves.PerCluster), "move-bytes": c.Moves.Rate.Bytes, "move-entries": c.Moves.Rate.Entries,
 	} {
 		if value < 0 {

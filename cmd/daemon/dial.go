@@ -3,6 +3,8 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"net"
+	"slices"
 	"sync"
 
 	"cairn"
@@ -16,10 +18,14 @@ import (
 // address shares one connection.
 type dialer struct {
 	local *hosts
-	log   *slog.Logger
+	// zone is where this process runs; empty if it is not known.
+	zone string
+	log  *slog.Logger
 
 	mu    sync.Mutex
 	peers map[string]*sharedPeer
+	// groups are the newest of each cluster.
+	groups map[cairn.UID]*sharedGroup
 }
 
 type sharedPeer struct {
@@ -27,14 +33,17 @@ type sharedPeer struct {
 	users int
 }
 
-// sharedGroup is an index of several replicas.
+// sharedGroup is an index of several replicas. Whoever asks it shares what is known
+// of them.
 type sharedGroup struct {
 	*peer.Group
+	cluster *catalog.Cluster // as it was dialled by
 	members []*sharedPeer
+	users   int
 }
 
-func newDialer(local *hosts, log *slog.Logger) *dialer {
-	return &dialer{local: local, log: log, peers: map[string]*sharedPeer{}}
+func newDialer(local *hosts, zone string, log *slog.Logger) *dialer {
+	return &dialer{local: local, zone: zone, log: log, peers: map[string]*sharedPeer{}, groups: map[cairn.UID]*sharedGroup{}}
 }
 
 // dial is router.Config.Dial: it waits for nothing. Give the index back with
@@ -50,7 +59,20 @@ func (d *dialer) dial(cluster *catalog.Cluster) (router.Index, error) {
 	if len(cluster.IndexReplicas) == 1 {
 		return d.share(cluster.Name, cluster.IndexReplicas[0])
 	}
-	group := &sharedGroup{}
+	return d.shareGroup(cluster)
+}
+
+// shareGroup is the group of a cluster's replicas, with one more user.
+func (d *dialer) shareGroup(cluster *catalog.Cluster) (*sharedGroup, error) {
+	d.mu.Lock()
+	group := d.groups[cluster.UID]
+	if group != nil && slices.Equal(group.cluster.IndexReplicas, cluster.IndexReplicas) {
+		group.users++
+		d.mu.Unlock()
+		return group, nil
+	}
+	d.mu.Unlock()
+	group = &sharedGroup{cluster: cluster, users: 1}
 	peers := make([]*peer.Peer, 0, len(cluster.IndexReplicas))
 	for _, address := range cluster.IndexReplicas {
 		shared, err := d.share(cluster.Name, address)
@@ -61,8 +83,26 @@ func (d *dialer) dial(cluster *catalog.Cluster) (router.Index, error) {
 		group.members = append(group.members, shared)
 		peers = append(peers, shared.Peer)
 	}
-	group.Group = peer.NewGroup(peers)
+	group.Group = peer.NewGroup(peers, func(address string) bool { return d.zone != "" && zoneOf(cluster, address) == d.zone })
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.groups[cluster.UID] = group // of two that were made at once the later
 	return group, nil
+}
+
+// zoneOf is the zone of an index's replica: that of the node on the same host, else
+// the cluster's.
+func zoneOf(cluster *catalog.Cluster, address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return cluster.Zone
+	}
+	for _, node := range cluster.Nodes {
+		if at, _, err := net.SplitHostPort(node.Address); err == nil && at == host {
+			return node.Zone
+		}
+	}
+	return cluster.Zone
 }
 
 // share is the connection to an address, with one more user.
@@ -90,6 +130,16 @@ func (d *dialer) release(index router.Index) {
 	case *sharedPeer:
 		d.leave(index)
 	case *sharedGroup:
+		d.mu.Lock()
+		index.users--
+		last := index.users == 0
+		if last && d.groups[index.cluster.UID] == index {
+			delete(d.groups, index.cluster.UID)
+		}
+		d.mu.Unlock()
+		if !last {
+			return
+		}
 		for _, shared := range index.members {
 			d.leave(shared)
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 func TestDialerSharesConnections(t *testing.T) {
-	d := newDialer(&hosts{}, slog.New(slog.DiscardHandler))
+	d := newDialer(&hosts{}, "", slog.New(slog.DiscardHandler))
 	north := &catalog.Cluster{Name: "north", UID: 1, IndexReplicas: []string{freeAddress(t)}}
 	south := &catalog.Cluster{Name: "south", UID: 2, IndexReplicas: []string{freeAddress(t)}}
 	first, err := d.dial(north)
@@ -42,9 +42,53 @@ func TestDialerSharesConnections(t *testing.T) {
 }
 
 func TestDialerWithoutAnIndex(t *testing.T) {
-	d := newDialer(&hosts{}, slog.New(slog.DiscardHandler))
+	d := newDialer(&hosts{}, "", slog.New(slog.DiscardHandler))
 	_, err := d.dial(&catalog.Cluster{Name: "north", UID: 1})
 	if cairn.KindOf(err) != cairn.KindUnavailable || cairn.ReasonOf(err) != "INDEX_NOT_RUNNING" {
 		t.Errorf("%v; want INDEX_NOT_RUNNING", err)
+	}
+}
+
+// TestDialerSharesWhatIsKnownOfReplicas until the cluster names others.
+func TestDialerSharesWhatIsKnownOfReplicas(t *testing.T) {
+	d := newDialer(&hosts{}, "east", slog.New(slog.DiscardHandler))
+	north := &catalog.Cluster{Name: "north", UID: 1, IndexReplicas: []string{freeAddress(t), freeAddress(t)}}
+	first, err := d.dial(north)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := d.dial(north); err != nil || second != first {
+		t.Errorf("the same replicas: %p, %v; want the group %p", second, err, first)
+	}
+	d.release(first)
+	moved := *north
+	moved.IndexReplicas = append(moved.IndexReplicas, freeAddress(t))
+	other, err := d.dial(&moved)
+	if err != nil || other == first {
+		t.Errorf("other replicas: %p, %v; want a group of their own", other, err)
+	}
+	if asked := d.asked(); len(asked) != 1 || len(asked[0].replicas) != 3 {
+		t.Errorf("%+v; want the newest group alone", asked)
+	}
+	m := newMetrics()
+	m.watchReplicas(d.asked)
+	expectMetrics(t, m,
+		`cairn_replica_ejected{cluster="north",replica="`+moved.IndexReplicas[2]+`"} 0`,
+		`cairn_replica_slowness{cluster="north",replica="`+moved.IndexReplicas[0]+`"} 1`,
+		`cairn_hedges_total{cluster="north",outcome="sent"} 0`,
+	)
+	d.release(first)
+	d.release(other)
+	if len(d.groups)+len(d.peers) > 0 {
+		t.Errorf("%d groups and %d connections are left", len(d.groups), len(d.peers))
+	}
+}
+
+func TestZoneOfAReplica(t *testing.T) {
+	cluster := &catalog.Cluster{Zone: "east", Nodes: []cairn.Node{{Address: "10.0.0.1:5432", Zone: "west"}, {Address: "a-name", Zone: "south"}}}
+	for address, want := range map[string]string{"10.0.0.1:7711": "west", "10.0.0.2:7711": "east", "no-port": "east"} {
+		if got := zoneOf(cluster, address); got != want {
+			t.Errorf("the replica at %s is in zone %q; want %q", address, got, want)
+		}
 	}
 }

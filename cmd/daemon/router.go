@@ -3,6 +3,9 @@ package daemon
 import (
 	"context"
 	"path/filepath"
+	"time"
+
+	"cairn/router/server"
 )
 
 // RunRouter serves the public API over the map in etcd and the index servers
@@ -45,11 +48,12 @@ func RunRouter(ctx context.Context, config RouterConfig) error {
 
 	nodes := startHealth(store, everyCluster, metrics, config.Log)
 	defer nodes.stop()
-	routing, err := openRouting(store, &hosts{}, nodes, config.Moves, metrics, config.Log)
+	routing, err := openRouting(store, &hosts{}, nodes, config.Zone, config.Moves, metrics, config.Log)
 	if err != nil {
 		return err
 	}
 	defer routing.close()
+	routing.admission = server.NewAdmission(config.Callers, time.Now)
 	if err := edge.serve(routing.services, routing.drain, ""); err != nil {
 		return err
 	}

@@ -30,12 +30,16 @@ type routing struct {
 	// stopFlipper ends the goroutine that has built views serve, stopMover the one
 	// that carries moves out.
 	stopFlipper, stopMover func()
+	// admission bounds what callers may ask; nil: nothing does.
+	admission *server.Admission
 }
 
 // openRouting makes a router that finds indexes in local and behind the
-// addresses that clusters name, and sends nobody to nodes that are down.
-func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, moves Moves, metrics *metrics, log *slog.Logger) (*routing, error) {
-	dialer := newDialer(local, log)
+// addresses that clusters name, and sends nobody to nodes that are down. zone is
+// where this process runs, if that is known.
+func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, zone string, moves Moves, metrics *metrics, log *slog.Logger) (*routing, error) {
+	dialer := newDialer(local, zone, log)
+	metrics.watchReplicas(dialer.asked)
 	known := func(keyspace string) bool {
 		_, exists := store.Map().Catalog().KeyspaceByName(keyspace)
 		return exists
@@ -61,14 +65,16 @@ func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, moves Moves, 
 	})
 	draining, drain := context.WithCancel(context.Background())
 	return &routing{
-		made, administrator, metrics, log, data, draining, drain,
-		startFlipper(store, made.Status, log), startMover(store, dialer, data, administrator, moves, metrics, log),
+		router: made, admin: administrator, metrics: metrics, log: log, data: data, draining: draining, drain: drain,
+		stopFlipper: startFlipper(store, made.Status, log), stopMover: startMover(store, dialer, data, administrator, moves, metrics, log),
 	}, nil
 }
 
 // services is for edge.serve.
 func (r *routing) services() (*grpc.Server, error) {
-	edge, err := server.New(server.Config{Router: r.router, Admin: r.admin, Log: r.log, Draining: r.draining, Events: r.metrics.edgeEvents()})
+	edge, err := server.New(server.Config{
+		Router: r.router, Admin: r.admin, Log: r.log, Admission: r.admission, Draining: r.draining, Events: r.metrics.edgeEvents(),
+	})
 	if err != nil {
 		return nil, err
 	}

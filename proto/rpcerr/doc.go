@@ -9,7 +9,7 @@
 // again after a moment may help.
 //
 // FromError, From and FromProto read it back. Op, Kind, Reason, Field, Key,
-// Instead and the text survive the way unchanged; the chain below the text does not.
+// Instead, RetryAfter and the text survive the way unchanged; the chain below the text does not.
 //
 // What comes from gRPC itself has no details: a server that can't be reached
 // becomes KindUnavailable, a deadline or a cancelled call KindDeadline.

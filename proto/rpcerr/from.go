@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"syscall"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	statuspb "google.golang.org/genproto/googleapis/rpc/status"
@@ -63,6 +64,11 @@ func fromProto(target string, s *statuspb.Status) *cairn.Error {
 	if info == nil {
 		return fromForeign(target, s)
 	}
+	return fromOurs(s, info, violation)
+}
+
+// fromOurs is an error that Cairn has raised.
+func fromOurs(s *statuspb.Status, info *errdetails.ErrorInfo, violation *errdetails.BadRequest_FieldViolation) *cairn.Error {
 	e := &cairn.Error{Reason: info.GetReason(), Op: info.GetMetadata()[metadataOp], Field: info.GetMetadata()[metadataField], Instead: info.GetMetadata()[metadataInstead]}
 	kind, known := kindByName[info.GetMetadata()[metadataKind]]
 	if !known {
@@ -76,6 +82,9 @@ func fromProto(target string, s *statuspb.Status) *cairn.Error {
 	}
 	if violation != nil {
 		e.Field = violation.GetField()
+	}
+	if after := retryIn(s); after != retryDelay(e.Kind, e.Reason) {
+		e.RetryAfter = after
 	}
 	if rest := strings.TrimPrefix(s.GetMessage(), prefix(e)); rest != e.Kind.String() {
 		e.Err = errors.New(rest)
@@ -102,6 +111,17 @@ func details(s *statuspb.Status) (info *errdetails.ErrorInfo, violation *errdeta
 		}
 	}
 	return info, violation
+}
+
+// retryIn is the delay of a status's RetryInfo, 0 if it has none.
+func retryIn(s *statuspb.Status) time.Duration {
+	for _, packed := range s.GetDetails() {
+		retry := new(errdetails.RetryInfo)
+		if packed.MessageIs(retry) && packed.UnmarshalTo(retry) == nil {
+			return retry.GetRetryDelay().AsDuration()
+		}
+	}
+	return 0
 }
 
 // fromForeign is an error that Cairn has not raised: gRPC itself, or a proxy.

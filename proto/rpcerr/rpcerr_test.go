@@ -34,6 +34,9 @@ func genError() *rapid.Generator[*cairn.Error] {
 		if rapid.Bool().Draw(t, "keyed") {
 			e.Key = rapid.SliceOfN(rapid.Byte(), 1, 200).Draw(t, "key")
 		}
+		if rapid.Bool().Draw(t, "timed") {
+			e.RetryAfter = 7 * time.Second
+		}
 		if rapid.Bool().Draw(t, "worded") {
 			e.Err = errors.New(rapid.StringN(1, 40, -1).Draw(t, "text"))
 		}
@@ -53,7 +56,7 @@ func TestRoundTripIsLossless(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, got := range map[string]*cairn.Error{"proto": rpcerr.FromProto(message), "error": rpcerr.FromError(status.ErrorProto(message))} {
-			if got.Op != e.Op || got.Kind != e.Kind || got.Reason != e.Reason || got.Field != e.Field || string(got.Key) != string(e.Key) {
+			if got.Op != e.Op || got.Kind != e.Kind || got.Reason != e.Reason || got.Field != e.Field || got.RetryAfter != e.RetryAfter || string(got.Key) != string(e.Key) {
 				t.Fatalf("%s: got %#v, want %#v", name, got, e)
 			}
 			if got.Error() != e.Error() {

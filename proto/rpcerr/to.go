@@ -1,6 +1,7 @@
 package rpcerr
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -75,7 +76,7 @@ func ToProto(e *cairn.Error) *statuspb.Status {
 			{Field: text(e.Field), Description: strings.TrimPrefix(message, prefix(e)), Reason: text(e.Reason)},
 		}})
 	}
-	if delay := retryDelay(e.Kind, e.Reason); delay > 0 {
+	if delay := cmp.Or(e.RetryAfter, retryDelay(e.Kind, e.Reason)); delay > 0 {
 		out.Details = pack(out.Details, &errdetails.RetryInfo{RetryDelay: durationpb.New(delay)})
 	}
 	return out

@@ -108,7 +108,11 @@ func pause(ctx context.Context, try int) bool {
 	if try < 7 {
 		whole = min(whole, shortestPause<<(try-1))
 	}
-	length := whole/2 + rand.N(whole/2)
+	return wait(ctx, whole/2+rand.N(whole/2))
+}
+
+// wait is false if the context would end before.
+func wait(ctx context.Context, length time.Duration) bool {
 	if deadline, has := ctx.Deadline(); has && time.Until(deadline) <= length {
 		return false
 	}
@@ -122,8 +126,22 @@ func pause(ctx context.Context, try int) bool {
 	}
 }
 
-// read makes a call that may be repeated: again while there is no server, up
-// to the deadline.
+// again waits until a call that was refused may be tried again: where there is no
+// server, or where one that has enough to do says when. It is false if it may not.
+func again(ctx context.Context, refusal *cairn.Error, try int) bool {
+	if refusal.Kind == cairn.KindExhausted && refusal.RetryAfter > 0 {
+		return wait(ctx, refusal.RetryAfter+rand.N(refusal.RetryAfter/2+1))
+	}
+	return passes(refusal) && pause(ctx, try)
+}
+
+// passes tells whether a server that is not there may soon be.
+func passes(refusal *cairn.Error) bool {
+	return refusal.Kind == cairn.KindUnavailable && refusal.Reason != cairn.ReasonClusterUnreachable
+}
+
+// read makes a call that may be repeated: again while there is no server, or it has
+// too much to do, up to the deadline.
 func read[Req, Resp any](ctx context.Context, c *Client, req *Req, call func(context.Context, *Req, ...grpc.CallOption) (*Resp, error)) (*Resp, error) {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
@@ -143,7 +161,7 @@ func readAgain[Req, Resp any](ctx context.Context, c *Client, req *Req, call fun
 			// That no server was found says more than that the time is up.
 			return nil, last
 		}
-		if refusal.Kind != cairn.KindUnavailable || !pause(ctx, try) {
+		if !again(ctx, refusal, try) {
 			return nil, refusal
 		}
 		last = refusal

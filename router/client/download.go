@@ -7,7 +7,6 @@ import (
 
 	"google.golang.org/grpc"
 
-	"cairn"
 	"cairn/proto/rpcerr"
 )
 
@@ -28,7 +27,7 @@ func download[M any](ctx context.Context, c *Client, named string, begin func(co
 			return nil
 		}
 		refusal := rpcerr.From(c.address, err)
-		if refusal.Kind != cairn.KindUnavailable || begun || !pause(trying, try) {
+		if !passes(refusal) || begun || !pause(trying, try) {
 			return inField(refusal, "name", named)
 		}
 	}

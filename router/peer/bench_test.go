@@ -1,10 +1,13 @@
 package peer_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"cairn"
+	"cairn/router/peer"
 )
 
 // BenchmarkLocate is what the wire costs: callers through one Peer over
@@ -31,6 +34,29 @@ func BenchmarkLocate(b *testing.B) {
 			b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "keys/s")
 		})
 	}
+}
+
+// BenchmarkGroupLocate is BenchmarkLocate of one key by a Group of three.
+func BenchmarkGroupLocate(b *testing.B) {
+	var peers []*peer.Peer
+	for range 3 {
+		peers = append(peers, dial(b, serve(b, &trivial{}, "127.0.0.1:0").address))
+	}
+	g := peer.NewGroup(peers, nil)
+	b.SetParallelism(32)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		ctx, cancel := context.WithTimeout(b.Context(), time.Hour)
+		defer cancel()
+		req := &cairn.LocateRequest{Keys: []cairn.Key{cairn.Key("customer:00000000001")}}
+		var reply cairn.LocateReply
+		for pb.Next() {
+			if err := g.Locate(ctx, req, &reply); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
 }
 
 // BenchmarkWrite is the same for writes.

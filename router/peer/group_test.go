@@ -3,6 +3,7 @@ package peer_test
 import (
 	"context"
 	"reflect"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,8 @@ type member struct {
 	behind bool
 	// silent, if it is there, is closed when it answers writes again.
 	silent chan struct{}
+	// located counts locates, stuck ones that wait.
+	located, held atomic.Int64
 }
 
 func (m *member) Write(ctx context.Context, req *cairn.WriteRequest) (*cairn.WriteReply, error) {
@@ -38,8 +41,12 @@ func (m *member) Write(ctx context.Context, req *cairn.WriteRequest) (*cairn.Wri
 }
 
 func (m *member) Locate(ctx context.Context, req *cairn.LocateRequest, reply *cairn.LocateReply) error {
+	m.located.Add(1)
 	if m.behind {
 		return cairn.Errorf(cairn.KindNotYet, "LOG_BEHIND", "not yet")
+	}
+	if req.Keyspace == stuckKeyspace {
+		m.held.Add(1)
 	}
 	return m.trivial.Locate(ctx, req, reply)
 }
@@ -60,7 +67,7 @@ func groupOf(t *testing.T, members ...*member) (*peer.Group, []*edge) {
 		edges = append(edges, serve(t, m, "127.0.0.1:0"))
 		peers = append(peers, dial(t, edges[len(edges)-1].address))
 	}
-	return peer.NewGroup(peers), edges
+	return peer.NewGroup(peers, nil), edges
 }
 
 func TestWritesFindTheLeader(t *testing.T) {

@@ -111,17 +111,19 @@ func TestLocatesOfOneRequestFailTogether(t *testing.T) {
 	s := &session[indexv1.LocateRequest, indexv1.LocateResponse]{wake: make(chan struct{}, 1), pending: map[uint64]*call[indexv1.LocateRequest, indexv1.LocateResponse]{}}
 	s.link = &link[indexv1.LocateRequest, indexv1.LocateResponse]{address: "a", join: joinLocate}
 	calls := make([]*call[indexv1.LocateRequest, indexv1.LocateResponse], 3)
+	done := make([]chan *call[indexv1.LocateRequest, indexv1.LocateResponse], len(calls))
 	for i := range calls {
-		calls[i] = newCall[indexv1.LocateRequest, indexv1.LocateResponse](&indexv1.LocateRequest{Keys: indexv1.AppendKeys(nil, []cairn.Key{{1}})})
-		calls[i].id = uint64(i + 1)
+		done[i] = make(chan *call[indexv1.LocateRequest, indexv1.LocateResponse], 1)
+		request := &indexv1.LocateRequest{Keys: indexv1.AppendKeys(nil, []cairn.Key{{1}})}
+		calls[i] = &call[indexv1.LocateRequest, indexv1.LocateResponse]{id: uint64(i + 1), request: request, done: done[i]}
 		s.add(calls[i])
 	}
-	if sent, gone := s.abandon(calls[1]); !gone || !sent {
+	if sent, gone := calls[1].abandon(); !gone || !sent {
 		t.Errorf("sent %t, gone %t", sent, gone)
 	}
 	s.fail(cairn.Errorf(cairn.KindUnavailable, "BROKEN", "broken"))
 	for i, c := range calls {
-		if got := len(c.done); got != 1 && i != 1 || got == 1 && (i == 1 || cairn.ReasonOf(c.err) != "BROKEN") {
+		if got := len(done[i]); got != 1 && i != 1 || got == 1 && (i == 1 || cairn.ReasonOf(c.err) != "BROKEN") {
 			t.Errorf("call %d: %d signals, %v", i, got, c.err)
 		}
 	}

@@ -39,6 +39,7 @@ type link[Req, Resp any] struct {
 // call is one request that waits for its response.
 type call[Req, Resp any] struct {
 	id       uint64
+	session  *session[Req, Resp]
 	request  *Req
 	response *Resp
 	err      *cairn.Error
@@ -54,12 +55,8 @@ type call[Req, Resp any] struct {
 	// answered and left, of which at most one is ever set, tell whether response or
 	// err are set and whether nobody waits for them any more.
 	answered, left bool
-	// done has room for the one signal that response or err are set.
-	done chan struct{}
-}
-
-func newCall[Req, Resp any](request *Req) *call[Req, Resp] {
-	return &call[Req, Resp]{request: request, done: make(chan struct{}, 1)}
+	// done has room for the call, which it gets once response or err is set.
+	done chan<- *call[Req, Resp]
 }
 
 // all yields the calls of one request.
@@ -74,12 +71,20 @@ func (c *call[Req, Resp]) all(yield func(*call[Req, Resp]) bool) {
 	}
 }
 
+// got is the response to a call, nil if there is none, or no call.
+func (c *call[Req, Resp]) got() *Resp {
+	if c == nil {
+		return nil
+	}
+	return c.response
+}
+
 // finish hands the answer to those who wait for it.
 func (c *call[Req, Resp]) finish(response *Resp, err *cairn.Error) {
 	for each := range c.all {
 		if each.answered {
 			each.response, each.err = response, err
-			each.done <- struct{}{}
+			each.done <- each
 		}
 	}
 }
@@ -88,33 +93,35 @@ func (c *call[Req, Resp]) finish(response *Resp, err *cairn.Error) {
 // error says whom it was about; sent tells whether the server may have got
 // the request. Once it has returned nobody else uses the request.
 func (l *link[Req, Resp]) roundTrip(ctx context.Context, request *Req) (response *Resp, sent bool, failure *cairn.Error) {
-	c := newCall[Req, Resp](request)
-	sent, failure = l.exchange(ctx, c)
-	return c.response, sent, failure
+	c, sent, failure := l.exchange(ctx, request)
+	return c.got(), sent, failure
 }
 
-// exchange is roundTrip for a call.
-func (l *link[Req, Resp]) exchange(ctx context.Context, c *call[Req, Resp]) (sent bool, failure *cairn.Error) {
+// exchange is roundTrip that returns the call, once it is done; nil if it never is.
+func (l *link[Req, Resp]) exchange(ctx context.Context, request *Req) (c *call[Req, Resp], sent bool, failure *cairn.Error) {
 	if err := ctx.Err(); err != nil {
-		return false, l.deadline(err)
+		return nil, false, l.deadline(err)
 	}
-	s, err := l.enqueue(c)
-	if err != nil {
-		return false, err
+	done := make(chan *call[Req, Resp], 1)
+	c, failure = l.start(request, done)
+	if failure != nil {
+		return nil, false, failure
 	}
 	select {
-	case <-c.done:
+	case <-done:
 	case <-ctx.Done():
-		if sent, gone := s.abandon(c); gone {
-			return sent, l.deadline(ctx.Err())
+		if sent, gone := c.abandon(); gone {
+			return nil, sent, l.deadline(ctx.Err())
 		}
-		<-c.done // its answer is being handed over right now
+		<-done // its answer is being handed over right now
 	}
-	return c.sent, c.err
+	return c, c.sent, c.err
 }
 
-// enqueue queues a call on the present session, or on a new one.
-func (l *link[Req, Resp]) enqueue(c *call[Req, Resp]) (*session[Req, Resp], *cairn.Error) {
+// start queues a request on the present session, or on a new one. done gets the
+// call, unless that is abandoned before.
+func (l *link[Req, Resp]) start(request *Req, done chan<- *call[Req, Resp]) (*call[Req, Resp], *cairn.Error) {
+	c := &call[Req, Resp]{request: request, done: done}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -124,13 +131,13 @@ func (l *link[Req, Resp]) enqueue(c *call[Req, Resp]) (*session[Req, Resp], *cai
 	c.id = l.lastID
 	l.setID(c.request, c.id)
 	if l.current != nil && l.current.add(c) {
-		return l.current, nil
+		return c, nil
 	}
 	s := &session[Req, Resp]{link: l, wake: make(chan struct{}, 1), pending: make(map[uint64]*call[Req, Resp])}
 	s.add(c)
 	l.current = s
 	l.running.Go(s.run)
-	return s, nil
+	return c, nil
 }
 
 // close refuses further calls. Sessions end with the Peer's context.

@@ -9,6 +9,7 @@ import (
 
 	"cairn"
 	indexv1 "cairn/proto/cairn/index/v1"
+	"cairn/router/balance"
 )
 
 func newLocateLink(ctx context.Context, p *Peer) *link[indexv1.LocateRequest, indexv1.LocateResponse] {
@@ -65,51 +66,75 @@ func located(c *call[indexv1.LocateRequest, indexv1.LocateResponse], withAttribu
 	return append(results, c.joint.results[min(c.at, len(c.joint.results)):min(c.at+count, len(c.joint.results))]...), nil
 }
 
-// locateBuffer is the message of one request, used again and again.
-type locateBuffer struct {
-	message indexv1.LocateRequest
-	read    indexv1.Read
-	keys    []byte
+// locateMessages are messages of requests, used again and again.
+var locateMessages = sync.Pool{New: func() any { return &indexv1.LocateRequest{Read: new(indexv1.Read)} }}
+
+// keepBytes is the largest message that is kept for the next request.
+const keepBytes = 256 << 10
+
+// locating is a request to locate keys, as it is put to any index server.
+type locating struct{ *cairn.LocateRequest }
+
+func (l locating) class() balance.Class { return balance.Keys(len(l.Keys)) }
+
+func (l locating) link(p *Peer) *link[indexv1.LocateRequest, indexv1.LocateResponse] {
+	return pick(p, p.locates)
 }
 
-var locateBuffers = sync.Pool{New: func() any { return new(locateBuffer) }}
+// message is a message of its own for each server that is asked.
+func (l locating) message(ctx context.Context) *indexv1.LocateRequest {
+	message := locateMessages.Get().(*indexv1.LocateRequest)
+	fillRead(ctx, message.Read, l.Read)
+	message.WithAttributes = l.WithAttributes
+	message.Keys = indexv1.AppendKeys(message.Keys[:0], l.Keys)
+	return message
+}
 
-// keepBytes is the largest buffer that is kept for the next request.
-const keepBytes = 256 << 10
+// size is how many bytes the packed field of a message has.
+func (locating) size(message *indexv1.LocateRequest) int { return len(message.GetKeys()) }
+
+// release takes a message back that nobody uses any more.
+func (locating) release(message *indexv1.LocateRequest) {
+	if cap(message.GetKeys()) <= keepBytes {
+		locateMessages.Put(message)
+	}
+}
+
+func (locating) reached(response *indexv1.LocateResponse) uint64 { return response.GetIndex() }
+
+// read fills in the reply from what the server p has answered.
+func (l locating) read(p *Peer, c *call[indexv1.LocateRequest, indexv1.LocateResponse], reply *cairn.LocateReply) error {
+	results, err := located(c, l.WithAttributes, len(l.Keys), reply.Results[:0])
+	if err != nil {
+		return p.garbled(err)
+	}
+	if len(results) != len(l.Keys) {
+		return p.garbled(cairn.Errorf(cairn.KindCorrupt, "MESSAGE_BROKEN", "%d results for %d keys", len(results), len(l.Keys)))
+	}
+	reply.Results = results
+	reply.Answer = cairn.Answer{Revision: c.response.GetRevision(), Index: c.response.GetIndex()}
+	return nil
+}
 
 // Locate asks the index server. Besides the server's own errors it fails with
 // KindUnavailable where the server can't be reached, KindDeadline when ctx
 // ends first, and KindExhausted (REQUEST_TOO_LARGE) for a request over the
 // message limit. It reuses reply.Results' array.
 func (p *Peer) Locate(ctx context.Context, req *cairn.LocateRequest, reply *cairn.LocateReply) error {
-	buffer := locateBuffers.Get().(*locateBuffer)
-	buffer.keys = indexv1.AppendKeys(buffer.keys[:0], req.Keys)
-	if err := p.checkSize(len(buffer.keys)); err != nil {
+	question := locating{req}
+	message := question.message(ctx)
+	if err := checkSize(question.size(message)); err != nil {
 		return err
 	}
-	fillRead(ctx, &buffer.read, req.Read)
-	message := &buffer.message
-	message.Read, message.WithAttributes, message.Keys = &buffer.read, req.WithAttributes, buffer.keys
-	c := newCall[indexv1.LocateRequest, indexv1.LocateResponse](message)
-	sent, failure := pick(p, p.locates).exchange(ctx, c)
-	if (failure == nil || !sent) && cap(message.Keys) <= keepBytes {
+	c, sent, failure := question.link(p).exchange(ctx, message)
+	if failure == nil || !sent {
 		// Answered, or never taken up: the sender does not use it any more.
-		buffer.keys = message.Keys // which may have grown
-		locateBuffers.Put(buffer)
+		question.release(message)
 	}
 	if failure != nil {
 		return failure
 	}
-	results, err := located(c, req.WithAttributes, len(req.Keys), reply.Results[:0])
-	if err != nil {
-		return p.garbled(err)
-	}
-	if len(results) != len(req.Keys) {
-		return p.garbled(cairn.Errorf(cairn.KindCorrupt, "MESSAGE_BROKEN", "%d results for %d keys", len(results), len(req.Keys)))
-	}
-	reply.Results = results
-	reply.Answer = cairn.Answer{Revision: c.response.GetRevision(), Index: c.response.GetIndex()}
-	return nil
+	return question.read(p, c, reply)
 }
 
 func fillRead(ctx context.Context, message *indexv1.Read, read cairn.Read) {
@@ -126,7 +151,7 @@ func fillRead(ctx context.Context, message *indexv1.Read, read cairn.Read) {
 }
 
 // checkSize refuses a packed field that would not fit a message.
-func (p *Peer) checkSize(bytes int) error {
+func checkSize(bytes int) *cairn.Error {
 	if bytes > indexv1.MaxPackedBytes {
 		return cairn.Errorf(cairn.KindExhausted, "REQUEST_TOO_LARGE", "the request has %d bytes, more than the %d of a message; send fewer at once",
 			bytes, indexv1.MaxPackedBytes)

@@ -68,7 +68,7 @@ func (m *movingMap) join(t *testing.T, cluster string) *peer.Group {
 	if err := r.Assign(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
-	return peer.NewGroup([]*peer.Peer{dial(t, serve(t, r, "127.0.0.1:0").address)})
+	return peer.NewGroup([]*peer.Peer{dial(t, serve(t, r, "127.0.0.1:0").address)}, nil)
 }
 
 // moved moves a shard while keys are written, and returns what was acknowledged

@@ -36,6 +36,7 @@ func (s *session[Req, Resp]) add(c *call[Req, Resp]) bool {
 	if s.ended {
 		return false
 	}
+	c.session = s
 	if s.joinLocked(c) {
 		return true
 	}
@@ -72,7 +73,8 @@ func (s *session[Req, Resp]) signal() {
 
 // abandon takes back a call that nobody waits for any more. gone is false if
 // it has been answered meanwhile. What others have joined goes on for them.
-func (s *session[Req, Resp]) abandon(c *call[Req, Resp]) (sent, gone bool) {
+func (c *call[Req, Resp]) abandon() (sent, gone bool) {
+	s := c.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.answered {

@@ -9,6 +9,7 @@ import (
 
 	"cairn"
 	indexv1 "cairn/proto/cairn/index/v1"
+	"cairn/router/balance"
 )
 
 func newViewLink(ctx context.Context, p *Peer) *link[indexv1.AskViewRequest, indexv1.AskViewResponse] {
@@ -24,14 +25,34 @@ func newViewLink(ctx context.Context, p *Peer) *link[indexv1.AskViewRequest, ind
 	}
 }
 
-// AskView asks the index server. The reply beside an error of the server's own
-// says by which state it was refused; other errors are as of Locate.
-func (p *Peer) AskView(ctx context.Context, req *cairn.ViewRequest) (*cairn.ViewReply, error) {
-	question := newQuestion(ctx, req)
-	if err := p.checkSize(question.size()); err != nil {
-		return nil, err
-	}
-	response, _, failure := p.views.roundTrip(ctx, &question.message)
+// asking is a question about a view, as it is put to any index server.
+type asking struct{ *cairn.ViewRequest }
+
+func (asking) class() balance.Class { return balance.View }
+
+func (asking) link(p *Peer) *link[indexv1.AskViewRequest, indexv1.AskViewResponse] { return p.views }
+
+// message is a message of its own for each server that is asked.
+func (a asking) message(ctx context.Context) *indexv1.AskViewRequest {
+	return newQuestion(ctx, a.ViewRequest)
+}
+
+// size is about how many bytes a message has, of what can be long in it.
+func (asking) size(message *indexv1.AskViewRequest) int {
+	const each = 16
+	page := message.GetPage()
+	return len(message.GetWhere()) + len(message.GetMembership().GetKey()) + len(page.GetAfter()) +
+		each*(len(page.GetFields())+len(page.GetOrderBy())+len(message.GetGroups().GetAttributes()))
+}
+
+// release has nothing to take back: these messages are not used again.
+func (asking) release(*indexv1.AskViewRequest) {}
+
+func (asking) reached(response *indexv1.AskViewResponse) uint64 { return response.GetIndex() }
+
+// read is the reply in what the server p has answered, which is nil where it was
+// not asked or did not; failure is its own error.
+func (a asking) read(p *Peer, response *indexv1.AskViewResponse, failure error) (*cairn.ViewReply, error) {
 	if response == nil {
 		return nil, failure
 	}
@@ -40,22 +61,37 @@ func (p *Peer) AskView(ctx context.Context, req *cairn.ViewRequest) (*cairn.View
 		return reply, failure
 	}
 	reply.Fingerprint, reply.Plan = cairn.Fingerprint(response.GetFingerprint()), response.GetPlan()
-	if err := fillReply(reply, req.Asked, response); err != nil {
+	if err := fillReply(reply, a.Asked, response); err != nil {
 		return nil, p.garbled(err)
 	}
 	return reply, nil
 }
 
-// question is the message of one request, with its parts.
-type question struct {
+// AskView asks the index server. The reply beside an error of the server's own
+// says by which state it was refused; other errors are as of Locate.
+func (p *Peer) AskView(ctx context.Context, req *cairn.ViewRequest) (*cairn.ViewReply, error) {
+	question := asking{req}
+	message := question.message(ctx)
+	if err := checkSize(question.size(message)); err != nil {
+		return nil, err
+	}
+	response, _, failure := question.link(p).roundTrip(ctx, message)
+	if failure != nil {
+		return question.read(p, response, failure)
+	}
+	return question.read(p, response, nil)
+}
+
+// viewMessage is the message of one question, with its parts.
+type viewMessage struct {
 	message indexv1.AskViewRequest
 	read    indexv1.Read
 	page    indexv1.PageQuestion
 	asPage  indexv1.AskViewRequest_Page
 }
 
-func newQuestion(ctx context.Context, req *cairn.ViewRequest) *question {
-	q := new(question)
+func newQuestion(ctx context.Context, req *cairn.ViewRequest) *indexv1.AskViewRequest {
+	q := new(viewMessage)
 	fillRead(ctx, &q.read, req.Read)
 	message := &q.message
 	message.Read = &q.read
@@ -81,10 +117,10 @@ func newQuestion(ctx context.Context, req *cairn.ViewRequest) *question {
 	case cairn.AskRank:
 		message.Question = &indexv1.AskViewRequest_Rank{Rank: &indexv1.RankQuestion{OrderBy: sortFields(req.OrderBy), After: packedPosition(req.After)}}
 	}
-	return q
+	return message
 }
 
-func (q *question) fillPage(req *cairn.ViewRequest) {
+func (q *viewMessage) fillPage(req *cairn.ViewRequest) {
 	page := &q.page
 	page.Offset, page.Limit = uint64(max(0, req.Offset)), uint32(min(max(0, req.Limit), math.MaxUint32))
 	page.Fields = numbers(req.Fields)
@@ -120,13 +156,6 @@ func numbers(ids []cairn.AttributeID) []uint32 {
 		out[i] = uint32(id)
 	}
 	return out
-}
-
-// size is about how many bytes the message has, of what can be long in it.
-func (q *question) size() int {
-	const each = 16
-	return len(q.message.GetWhere()) + len(q.message.GetMembership().GetKey()) + len(q.page.GetAfter()) +
-		each*(len(q.page.GetFields())+len(q.page.GetOrderBy())+len(q.message.GetGroups().GetAttributes()))
 }
 
 // fillReply reads the answer to what was asked.

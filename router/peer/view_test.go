@@ -259,7 +259,7 @@ func TestExports(t *testing.T) {
 func TestBackups(t *testing.T) {
 	index := &trivial{pieces: []cairn.ExportPiece{{Bitmap: bytes.Repeat([]byte("a"), 300_000)}, {Bitmap: []byte("b")}}}
 	p := dial(t, serve(t, index, "127.0.0.1:0").address)
-	g := peer.NewGroup([]*peer.Peer{p})
+	g := peer.NewGroup([]*peer.Peer{p}, nil)
 	for name, backup := range map[string]func(context.Context, string, func([]byte) error) error{"peer": p.Backup, "group": g.Backup} {
 		var got []byte
 		if err := backup(t.Context(), "north", func(data []byte) error { got = append(got, data...); return nil }); err != nil {

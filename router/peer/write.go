@@ -30,7 +30,7 @@ func newWriteLink(ctx context.Context, p *Peer) *link[indexv1.WriteRequest, inde
 // message limit.
 func (p *Peer) Write(ctx context.Context, req *cairn.WriteRequest) (*cairn.WriteReply, error) {
 	packed := indexv1.AppendMutations(nil, req.Mutations)
-	if err := p.checkSize(len(packed)); err != nil {
+	if err := checkSize(len(packed)); err != nil {
 		return nil, err
 	}
 	message := &indexv1.WriteRequest{

@@ -37,6 +37,13 @@ func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 			return nil, asStatus(err)
 		}
 	}
+	if gate := s.gates.of(info.FullMethod); gate != nil {
+		leave, err := s.letIn(ctx, gate, thingsIn(req), timeOf(ctx))
+		if err != nil {
+			return nil, asStatus(err)
+		}
+		defer func() { leave(err == nil) }()
+	}
 	ctx, cancel := s.bound(ctx, info.FullMethod)
 	defer cancel()
 	resp, err = handle(ctx, req)

@@ -37,6 +37,8 @@ type Config struct {
 	// Timeout bounds a call of Admin that has no deadline; 0 for
 	// router.DefaultTimeout. The others are bounded by the Router.
 	Timeout time.Duration
+	// Admission bounds what callers may ask; with nil nothing does.
+	Admission *Admission
 	// Draining, if set, ends when the server is about to stop: clients are asked
 	// then to end the streams that they keep open.
 	Draining context.Context
@@ -47,6 +49,7 @@ type Config struct {
 // Server is the public gRPC edge.
 type Server struct {
 	config Config
+	gates  gates
 }
 
 // New makes a Server. It fails with KindInvalid without a Router.
@@ -69,7 +72,7 @@ func New(config Config) (*Server, error) {
 	if config.Timeout == 0 {
 		config.Timeout = router.DefaultTimeout
 	}
-	return &Server{config}, nil
+	return &Server{config: config, gates: gates{began: time.Now()}}, nil
 }
 
 // Options are what a grpc.Server for Register must be made with.

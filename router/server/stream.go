@@ -166,6 +166,15 @@ func (a *answering) locate(request *streamRequest) (err error) {
 	if err := checkCount("keys", request.count); err != nil {
 		return err
 	}
+	left := timeOf(a.ctx)
+	if request.limited {
+		left = request.timeout.value()
+	}
+	leave, err := a.locator.server.letIn(a.ctx, &a.locator.server.gates.reads, request.count, left)
+	if err != nil {
+		return err
+	}
+	defer func() { leave(err == nil) }()
 	ctx := a.ctx
 	if request.limited {
 		var cancel context.CancelFunc

@@ -1,0 +1,114 @@
+package admit
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	// Few is how many may be in flight whatever they wait for.
+	Few = 32
+	// Most is how many may be in flight at all.
+	Most = 1 << 14
+	// Patience is how long a turn may be away at the most; half of the time that a
+	// caller has left, if that is less.
+	Patience = 2 * time.Second
+
+	// window is what answers are counted over.
+	window = 100 * time.Millisecond
+	// stale is after how many windows without an answer delay says nothing.
+	stale = 10
+	// weight is that of the last window in the average of them, and memory how much of
+	// the rate is left of one window in the next: a stall of seconds must not look as if
+	// the server could do nothing any more.
+	weight = 0.2
+	memory = 0.97
+
+	soonestRetry = 50 * time.Millisecond
+	latestRetry  = time.Second
+)
+
+// Gate is before one queue. Its zero value is ready; any goroutine may use it. Times
+// are since a moment of the caller's choice, the same for all calls.
+type Gate struct {
+	mu       sync.Mutex // guards what follows
+	inFlight int
+	// at is which window this is, counted from the beginning of time; answered and
+	// quickest are of the answers in it, quickest 0 if there are none.
+	at       int64
+	answered int
+	quickest time.Duration
+	// average is how many were answered in a second of late, rate what that was at its
+	// highest, of late too, and delay the quickest answer of the last window that had any.
+	average float64
+	rate    float64
+	delay   time.Duration
+	from    int64 // the window that delay is of
+}
+
+// Enter lets a caller in who has so much time left, or says when to try again. Who
+// is let in has to Leave.
+func (g *Gate) Enter(now, left time.Duration) (retryAfter time.Duration, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.turn(now)
+	if g.inFlight >= Few {
+		if wait, late := g.late(left); late || g.inFlight >= Most {
+			return min(max(wait/2, soonestRetry), latestRetry), false
+		}
+	}
+	g.inFlight++
+	return 0, true
+}
+
+// late tells whether a caller's turn would come too late, and when it would come.
+func (g *Gate) late(left time.Duration) (wait time.Duration, late bool) {
+	patience := min(left/2, Patience)
+	if g.delay <= patience/2 || g.rate <= 0 {
+		return 0, false
+	}
+	wait = time.Duration(float64(g.inFlight) / g.rate * float64(time.Second))
+	return wait, wait > patience
+}
+
+// Leave notes that a caller who entered at began has left, with an answer or without.
+func (g *Gate) Leave(began, now time.Duration, answered bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.turn(now)
+	g.inFlight--
+	if !answered {
+		return
+	}
+	g.answered++
+	if took := max(now-began, 1); g.quickest == 0 || took < g.quickest {
+		g.quickest = took
+	}
+}
+
+// turn goes on to the window of now, if that is a later one.
+func (g *Gate) turn(now time.Duration) {
+	at := int64(now / window)
+	if at <= g.at {
+		return
+	}
+	for passed := min(at-g.at, 500); passed > 0; passed-- {
+		g.average += weight * (float64(g.answered)/window.Seconds() - g.average)
+		g.rate = max(memory*g.rate, g.average)
+		g.answered = 0
+	}
+	if g.quickest > 0 {
+		g.delay, g.quickest, g.from = g.quickest, 0, g.at
+	}
+	if at-g.from > stale {
+		g.delay = 0
+	}
+	g.at = at
+}
+
+// InFlight is how many have entered and not left.
+func (g *Gate) InFlight() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.inFlight
+}
