@@ -213,7 +213,7 @@ func TestFoldOfOneKeyTwice(t *testing.T) {
 	for i := range uint32(600) {
 		for _, shard := range []cairn.ShardID{2, 3} {
 			attributes, _ := cairn.NewAttributes([]cairn.Attribute{size})
-			ordinal := i + 1_000*uint32(i%3+uint32(shard))
+			ordinal := i + 1_000*(i%3+uint32(shard))
 			a.views.Put(ordinal, shard, cairn.Key(fmt.Sprintf("key %d", i/3)), attributes)
 		}
 	}
