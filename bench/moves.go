@@ -51,6 +51,12 @@ func movesOf(ctx context.Context, s settings, shards, entries, moves int) (err e
 	if err != nil {
 		return err
 	}
+	began := time.Now()
+	used, err := moving.MoveShard(ctx, cairn.ShardID(shards))
+	if err != nil {
+		return err
+	}
+	alone := time.Since(began)
 	w := newBesieged(shards, all, s.callers, moving.Clients)
 	under, stop := context.WithCancel(ctx)
 	defer stop()
@@ -63,7 +69,7 @@ func movesOf(ctx context.Context, s settings, shards, entries, moves int) (err e
 		id := cairn.ShardID(n%shards + 1)
 		w.longest[id].Store(0)
 		began := time.Now()
-		if err := moving.MoveShard(under, id); err != nil {
+		if _, err := moving.MoveShard(under, id); err != nil {
 			stop()
 			return errors.Join(err, group.Wait())
 		}
@@ -88,11 +94,14 @@ func movesOf(ctx context.Context, s settings, shards, entries, moves int) (err e
 	if !slices.Equal(before, after) {
 		wrong = 1
 	}
+	s.note(fmt.Sprintf("Moves/entries=%d/alone", entries), "a move of a shard with three views, nothing else runs", []time.Duration{alone})
+	s.note(fmt.Sprintf("Moves/entries=%d/target", entries), "the processor time that the target's index uses for that", []time.Duration{used})
 	s.note(fmt.Sprintf("Moves/entries=%d/move", entries), fmt.Sprintf("a move of a shard with three views, under %d callers", s.callers), took)
 	s.note(fmt.Sprintf("Moves/entries=%d/pause", entries), "the longest write to the shard meanwhile", pauses)
 	slices.Sort(took)
 	slices.Sort(pauses)
 	fmt.Fprintf(s.out, "\n# %d moves of shards of %d entries with three views, under %d callers\n", moves, entries, s.callers)
+	fmt.Fprintf(s.out, "one before, alone: %v, the target's index uses %v of processor time\n", alone.Round(time.Millisecond), used)
 	fmt.Fprintf(s.out, "calls %d, errors 0, lost writes %d, wrong view counts %d\n", w.calls.Load(), lost, wrong)
 	fmt.Fprintf(s.out, "longest write to the shard during its move: p50 %v p99 %v most %v\n", quantile(pauses, 0.5), quantile(pauses, 0.99), pauses[len(pauses)-1])
 	fmt.Fprintf(s.out, "a move: p50 %v p99 %v most %v\n", quantile(took, 0.5), quantile(took, 0.99), took[len(took)-1])
@@ -107,10 +116,11 @@ func quantile(ascending []time.Duration, q float64) time.Duration {
 	return ascending[min(int(q*float64(len(ascending))), len(ascending)-1)].Round(10 * time.Microsecond)
 }
 
-// numbered is entry n with a number.
+// numbered is entry n with a number, and one in no order.
 func numbered(n int, number int64) cairn.Write {
 	return cairn.Write{Operation: cairn.Put, Key: load.Key(n), Attributes: cairn.NamedValues{
 		{Name: "n", Value: cairn.Int(number)}, {Name: "tier", Value: cairn.Int(int64(n % 4))},
+		{Name: "spread", Value: cairn.Int(int64(uint32(n) * 0x9e3779b1))},
 	}}
 }
 

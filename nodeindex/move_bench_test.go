@@ -95,6 +95,10 @@ func (m *moveTest) measure(b *testing.B, n int) (t moveTimes) {
 			staged = result.Staged
 		}
 		t.target += cpu() - before
+		before = cpu()
+		for m.target.x.Work() {
+		}
+		t.target += cpu() - before
 		if _, bytes := m.target.x.Pending(); bytes > 64<<20 {
 			before := cpu()
 			m.target.checkpoint()

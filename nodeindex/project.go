@@ -48,7 +48,9 @@ func (x *Index) project(before map[cairn.UID]*projection.Projection, next *assig
 				p.Restored(x.savedImages[uid]) // at the start
 			}
 			for _, a := range k.arriving {
-				p.Arrive(x.numberOf(a.population))
+				if p.Arrive(x.numberOf(a.population)); !a.complete {
+					p.Gather(x.numberOf(a.population))
+				}
 			}
 		}
 		p.Define(k.Schema, k.views)

@@ -342,7 +342,7 @@ func (x *Index) beginArrival(s *state, index uint64, c *stageCommand) (*arrival,
 	next := s.with(k.withArrivals(append(slices.Clone(k.arriving), a)))
 	projections := x.project(s.projections, next)
 	if p := projections[m.Keyspace]; p != nil {
-		p.Arrive(x.numberOf(a.population))
+		p.Gather(x.numberOf(a.population))
 	}
 	x.publish(func(s *state) { s.assignment, s.assigned, s.projections = next, index, projections })
 	return a, nil
@@ -402,7 +402,10 @@ func (x *Index) stage(s *state, r *reader, index uint64, to *arrival, c *stageCo
 	if refusal != nil {
 		return refusal
 	}
-	to.advance(p)
+	if to.advance(p); to.complete && p.kind == pieceCopy && a.project != nil {
+		a.project.Settle(x.numberOf(to.population))
+		x.wakeWork()
+	}
 	x.effects.staged(to)
 	return nil
 }

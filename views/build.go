@@ -21,8 +21,9 @@ type Progress struct {
 	Complete bool
 }
 
-// Build goes on with the views that are not complete, as far as going through
-// up to limit entries takes it, and reports whether any is left. A step takes
+// Build goes on with the views that are not complete, and folds in what waits
+// outside the orders (see GatherShard), as far as going through up to limit
+// entries takes it, and reports whether any of that is left. A step takes
 // about as long whatever the number of entries: some milliseconds for ten
 // thousand. A view becomes seen in the step that completes it.
 //
@@ -30,7 +31,7 @@ type Progress struct {
 // since is inserted at last; it takes 30 bytes an entry meanwhile.
 func (v *Views) Build(limit int) (more bool) {
 	for _, o := range v.orders {
-		if o == nil || o.next == everyOrdinal {
+		if o == nil || !v.unfinished(o) {
 			continue
 		}
 		if limit <= 0 {
@@ -47,7 +48,13 @@ func (v *Views) Build(limit int) (more bool) {
 		}
 		limit = v.buildView(slot, limit)
 	}
-	return slices.ContainsFunc(v.present.views, func(w *view) bool { return w != nil && !w.complete })
+	return slices.ContainsFunc(v.present.views, func(w *view) bool { return w != nil && !w.complete }) ||
+		slices.ContainsFunc(v.orders, func(o *sorted) bool { return o != nil && v.unfinished(o) })
+}
+
+// unfinished reports whether Build has something to do in an order.
+func (v *Views) unfinished(o *sorted) bool {
+	return o.next != everyOrdinal || o.sorting != nil || v.foldsNow(o)
 }
 
 // eachOf calls do with up to limit ordinals of a bitmap from one on, and

@@ -8,9 +8,11 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// sorting is an order on its way, between the steps of Build: the entries of a
-// snapshot are split into parts, the parts are sorted one after the other and
-// appended, and what changed since the snapshot is inserted at last.
+// sorting is entries on their way into an order, between the steps of Build: the
+// entries of a snapshot, all of them or those that are folded in, are split into
+// parts, and the parts are sorted one after the other and inserted. What changed
+// since the snapshot is inserted at last where they are all, and when it changes
+// where the order is built but for them.
 type sorting struct {
 	*sorter
 	entries *roaring.Bitmap // of the snapshot
@@ -23,19 +25,19 @@ type sorting struct {
 	splits       part     // what is split; none for entries
 	placed       int      // pages of it
 	parts        []part   // to be done, the last first
-	run          []uint32 // sorted, to be appended
+	run          []uint32 // sorted, to be inserted
 	// changed are the entries that are not as they were or not there any
-	// more. They are left out, and inserted when the others are in: inserting
-	// is set then.
+	// more. They are left out. Where all entries are on their way, they are
+	// inserted when the others are in: inserting is set then.
 	changed   *roaring.Bitmap
 	inserting bool
 	done      int // entries split, and again when they are in
 }
 
-// costAppend and costInsert are how many times as long appending and inserting
-// an entry take as splitting it does.
+// costRun and costInsert are how many times as long inserting an entry takes as
+// splitting it does, in a run and by itself.
 const (
-	costAppend = 3
+	costRun    = 3
 	costInsert = 10
 )
 
@@ -43,10 +45,13 @@ const (
 // gone is not to be inserted now, since that is done at last.
 func (o *sorted) defers(ordinal uint32) bool {
 	switch {
-	case o.next == everyOrdinal:
-		return false
 	case o.sorting == nil:
-		return true // it will be of the snapshot
+		return o.next != everyOrdinal // it will be of the snapshot
+	case o.folds():
+		if o.sorting.entries.Contains(ordinal) {
+			o.sorting.changed.Add(ordinal)
+		}
+		return false
 	case o.sorting.inserting:
 		return o.sorting.changed.Contains(ordinal)
 	}
@@ -54,12 +59,15 @@ func (o *sorted) defers(ordinal uint32) bool {
 	return true
 }
 
-// buildOrder goes on with an order that is not complete, and is what is left
-// of a limit.
+// buildOrder goes on with an order that lacks entries, and is what is left of a
+// limit.
 func (v *Views) buildOrder(o *sorted, limit int) (left int) {
 	if o.sorting == nil {
 		s := v.Snapshot()
-		o.sorting = &sorting{sorter: sorterOf(&s.state, o.sort, o.fields), entries: s.state.entries.read(), changed: roaring.New()}
+		o.sorting = &sorting{sorter: sorterOf(&s.state, o.sort, o.fields), entries: o.begin(), changed: roaring.New()}
+		if o.next != everyOrdinal {
+			o.sorting.entries = s.state.entries.read()
+		}
 	}
 	s := o.sorting
 	for limit > 0 {
@@ -72,12 +80,17 @@ func (v *Views) buildOrder(o *sorted, limit int) (left int) {
 		case s.split != nil:
 			limit = s.splitSome(limit)
 		case len(s.run) > 0:
-			limit -= v.appendSome(o, limit)
+			limit -= v.insertRun(o, limit)
 		case len(s.parts) > 0:
 			limit -= s.sortPart()
+		case o.folds():
+			o.exposed.AndNot(s.entries)
+			o.sorting = nil
+			return limit
 		default:
 			s.inserting = true
 			if limit = v.insertSome(o, limit); s.changed.IsEmpty() {
+				o.exposed.AndNot(s.entries)
 				o.sorting, o.next = nil, everyOrdinal
 				return limit
 			}
@@ -173,10 +186,10 @@ func (s *sorting) sortPart() (cost int) {
 	return len(sorted)
 }
 
-// appendSome appends some of what is sorted, without what changed.
-func (v *Views) appendSome(o *sorted, limit int) (cost int) {
+// insertRun inserts some of what is sorted, without what changed.
+func (v *Views) insertRun(o *sorted, limit int) (cost int) {
 	s := o.sorting
-	some := s.run[:min((limit+costAppend-1)/costAppend, len(s.run))]
+	some := s.run[:min((limit+costRun-1)/costRun, len(s.run))]
 	s.run = s.run[len(some):]
 	s.done += len(some)
 	same := some[:0]
@@ -185,11 +198,11 @@ func (v *Views) appendSome(o *sorted, limit int) (cost int) {
 			same = append(same, ordinal)
 		}
 	}
-	o.tree.Append(same, func(ordinal uint32) order.ViewSet { return v.viewsOf(o, ordinal) })
+	o.tree.InsertRun(same, func(ordinal uint32) order.ViewSet { return v.viewsOf(o, ordinal) })
 	if len(s.run) == 0 {
 		s.run = nil
 	}
-	return costAppend * len(some)
+	return costRun * len(some)
 }
 
 // insertSome inserts some of what changed, and is what is left of a limit.
@@ -198,7 +211,7 @@ func (v *Views) insertSome(o *sorted, limit int) (left int) {
 	for ; limit > 0 && !s.changed.IsEmpty(); limit -= costInsert {
 		ordinal := s.changed.Minimum()
 		s.changed.Remove(ordinal)
-		if v.present.entries.contains(ordinal) {
+		if v.present.entries.contains(ordinal) && !o.waiting.Contains(ordinal) {
 			o.tree.Insert(ordinal, v.viewsOf(o, ordinal))
 		}
 	}

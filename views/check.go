@@ -15,8 +15,10 @@ import (
 // there are millions of entries.
 func (v *Views) Check() error {
 	s := &v.present
+	masked := s.masked()
 	for it := s.entries.read().Iterator(); it.HasNext(); {
-		if err := v.checkEntry(it.Next()); err != nil {
+		ordinal := it.Next()
+		if err := v.checkEntry(ordinal, masked == nil || !masked.Contains(ordinal)); err != nil {
 			return err
 		}
 	}
@@ -27,8 +29,16 @@ func (v *Views) Check() error {
 		if err := o.tree.Check(); err != nil {
 			return inconsistent("order %d: %v", number, err)
 		}
-		if want := s.entries.size(); o.tree.Len() > want || o.next == everyOrdinal && o.tree.Len() != want {
+		want := s.entries.size() - int(o.waiting.GetCardinality())
+		if o.tree.Len() > want || o.next == everyOrdinal && o.sorting == nil && o.tree.Len() != want {
 			return inconsistent("order %d has %d of %d entries", number, o.tree.Len(), want)
+		}
+		lacking := o.waiting
+		if o.sorting != nil {
+			lacking = roaring.Or(lacking, o.sorting.entries)
+		}
+		if !roaring.AndNot(o.exposed, lacking).IsEmpty() {
+			return inconsistent("order %d is not used for entries that it has", number)
 		}
 	}
 	return v.checkCounts()
@@ -38,7 +48,7 @@ func inconsistent(format string, args ...any) error {
 	return cairn.Errorf(cairn.KindCorrupt, "VIEWS_INCONSISTENT", "projections that do not agree: %s; rebuild them from the entries", fmt.Sprintf(format, args...))
 }
 
-func (v *Views) checkEntry(ordinal uint32) error {
+func (v *Views) checkEntry(ordinal uint32, seen bool) error {
 	s := &v.present
 	if len(s.keys.get(ordinal)) == 0 {
 		return inconsistent("entry %d has no key", ordinal)
@@ -59,7 +69,7 @@ func (v *Views) checkEntry(ordinal uint32) error {
 			continue
 		}
 		has, present := o.tree.Has(ordinal)
-		if !present && o.next == everyOrdinal {
+		if !present && o.next == everyOrdinal && (!o.lacks(ordinal) || seen && !o.exposed.Contains(ordinal)) {
 			return inconsistent("entry %d in order %d", ordinal, number)
 		}
 		want := v.viewsOf(o, ordinal)

@@ -17,7 +17,7 @@ func (s *Snapshot) Count(sel Selection) (int, error) {
 	if sel.Where == nil {
 		return s.kept(slot), nil
 	}
-	if o := s.orders[w.order]; s.masked() == nil {
+	if o := s.orders[w.order]; o.usable && s.masked() == nil {
 		if part, found := stretchOf(&o.comparer, &o.reader, w.number, sel.Where); found && part.alone {
 			return part.to - part.from, nil
 		}

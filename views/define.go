@@ -58,10 +58,11 @@ type sorted struct {
 	// watches are the attributes that its views' filters read.
 	watches attributeSet
 	slots   []int // of its views
-	// next is everyOrdinal once it is complete; until then sorting says how
-	// far it is.
+	// next is everyOrdinal once it is complete; until then, and while entries
+	// are folded in, sorting says how far that is.
 	next    uint64
 	sorting *sorting
+	outside
 	// values are the bitsets of attributes' values, by attribute and code, 0
 	// where there is none.
 	values [][]order.View
@@ -159,7 +160,7 @@ func (v *Views) orderFor(sort []SortField, fields []int) int {
 			return number
 		}
 	}
-	o := &sorted{sort: slices.Clone(sort), fields: fields, next: everyOrdinal}
+	o := &sorted{sort: slices.Clone(sort), fields: fields, next: everyOrdinal, outside: newOutside()}
 	if v.present.entries.size() > 0 {
 		o.next = 0
 	}

@@ -21,7 +21,9 @@ type written struct {
 }
 
 func newWritten() *written {
-	return &written{views: New(testSchema), model: &model{entries: map[uint32]*modelEntry{}, hidden: map[cairn.ShardID]bool{}}}
+	v := New(testSchema)
+	v.foldLeast = 20
+	return &written{views: v, model: &model{entries: map[uint32]*modelEntry{}, hidden: map[cairn.ShardID]bool{}}}
 }
 
 func (w *written) define(t *rapid.T, version uint64) {
@@ -124,9 +126,22 @@ func TestImageIsTheMaintainedState(t *testing.T) {
 		for version := range rapid.Uint64Range(0, 4).Draw(t, "views") {
 			w.define(t, version)
 		}
+		gathers := rapid.Bool().Draw(t, "gather")
 		for range rapid.IntRange(0, 3).Draw(t, "rounds") {
 			w.change(t, roaring.New())
 			w.views.Snapshot()
+			if gathers { // from the second round on
+				w.views.GatherShard(3)
+				w.model.hidden[3] = true
+			}
+		}
+		if rapid.Bool().Draw(t, "settle") {
+			w.views.SettleShard(3)
+			w.views.Build(rapid.IntRange(0, 200).Draw(t, "folded"))
+		}
+		if rapid.Bool().Draw(t, "show") {
+			w.views.ShowShard(3)
+			delete(w.model.hidden, 3)
 		}
 		complete := map[uint64]bool{}
 		if rapid.Bool().Draw(t, "late view") {

@@ -286,6 +286,7 @@ func TestMaintainedStateIsTheRebuiltOne(t *testing.T) { rapid.Check(t, checkMain
 
 func checkMaintained(t *rapid.T) {
 	v := New(testSchema)
+	v.foldLeast = 20
 	m := &model{entries: map[uint32]*modelEntry{}, hidden: map[cairn.ShardID]bool{}}
 	var definitions []*Definition
 	var snapshots []taken
@@ -356,6 +357,12 @@ func checkMaintained(t *rapid.T) {
 			v.HideShard(id)
 			m.hidden[id] = true
 		},
+		"gather": func(t *rapid.T) {
+			id := cairn.ShardID(rapid.IntRange(1, 3).Draw(t, "shard"))
+			v.GatherShard(id)
+			m.hidden[id] = true
+		},
+		"settle": func(t *rapid.T) { v.SettleShard(cairn.ShardID(rapid.IntRange(1, 3).Draw(t, "shard"))) },
 		"show": func(t *rapid.T) {
 			id := cairn.ShardID(rapid.IntRange(1, 3).Draw(t, "shard"))
 			v.ShowShard(id)
@@ -395,6 +402,9 @@ func checkMaintained(t *rapid.T) {
 			}
 		},
 	})
+	for id := range cairn.ShardID(3) {
+		v.SettleShard(id + 1)
+	}
 	for v.Build(50) {
 		continue
 	}

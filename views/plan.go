@@ -154,7 +154,9 @@ func (p *planned) chooseOrder(w *view) error {
 	s := p.snapshot
 	if len(p.query.OrderBy) == 0 {
 		o := s.orders[w.order]
-		p.order, p.reader, p.walks, p.own = &o.comparer, &o.reader, w.number, true
+		if p.order = &o.comparer; o.usable {
+			p.reader, p.walks, p.own = &o.reader, w.number, true
+		}
 		return nil
 	}
 	fields, err := s.state.sortFields("order_by", p.query.OrderBy)

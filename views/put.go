@@ -49,36 +49,49 @@ func (v *Views) Put(ordinal uint32, shardID cairn.ShardID, key cairn.Key, attrib
 	for number, o := range v.orders {
 		switch {
 		case o == nil:
+		case !exists && home.gathers:
+			v.judge(o, home, ordinal, standing{in: true}, nil)
+			o.waiting.Add(ordinal)
 		case !exists:
-			o.insert(ordinal, v.judge(o, home, ordinal, nil, nil))
+			o.insert(ordinal, v.judge(o, home, ordinal, standing{in: true}, nil))
 		case o.reads.meets(&changed):
 			o.insert(ordinal, v.judge(o, home, ordinal, v.lifted[number], &changed))
 		case realigned || o.watches.meets(&changed):
-			o.tree.Revise(ordinal, func(is order.ViewSet) order.ViewSet {
-				return v.judge(o, home, ordinal, is, &changed)
+			revised := o.tree.Revise(ordinal, func(is order.ViewSet) order.ViewSet {
+				return v.judge(o, home, ordinal, standing{is, true}, &changed)
 			})
+			if !revised {
+				v.judge(o, home, ordinal, standing{}, &changed)
+			}
 		}
 	}
 }
 
+// standing is how an entry stood in an order: in it, as a member of views, or
+// outside.
+type standing struct {
+	views order.ViewSet
+	in    bool
+}
+
 // insert puts an entry in its place, unless that is done later.
 func (o *sorted) insert(ordinal uint32, views order.ViewSet) {
-	if !o.defers(ordinal) {
+	if !o.waiting.Contains(ordinal) && !o.defers(ordinal) {
 		o.tree.Insert(ordinal, views)
 	}
 }
 
 // lift takes an entry out of the orders that it has another place in with
-// changed attributes, and notes in which views it was there. An order finds an
-// entry by its sort values, so it goes before they change.
+// changed attributes, and notes how it stood there. An order finds an entry by
+// its sort values, so it goes before they change.
 func (v *Views) lift(ordinal uint32, changed *attributeSet) {
 	for len(v.lifted) < len(v.orders) {
-		v.lifted = append(v.lifted, nil)
+		v.lifted = append(v.lifted, standing{})
 	}
 	for number, o := range v.orders {
 		if o != nil && o.reads.meets(changed) {
-			was, _ := o.tree.Remove(ordinal)
-			v.lifted[number] = append(v.lifted[number][:0], was...)
+			views, in := o.tree.Remove(ordinal)
+			v.lifted[number] = standing{append(v.lifted[number].views[:0], views...), in}
 		}
 	}
 }
@@ -87,9 +100,9 @@ func (v *Views) lift(ordinal uint32, changed *attributeSet) {
 // with the bitsets of its values, and brings members and counts up to that. It
 // was in some of the views. The order knows that at the place where the entry
 // is anyway: the views' bitmaps, a cache miss each, are left alone unless they
-// change. Only filters that ask for changed attributes are tried, all if
-// changed is nil. The set is good until the next call.
-func (v *Views) judge(o *sorted, home *shard, ordinal uint32, was order.ViewSet, changed *attributeSet) order.ViewSet {
+// change or the entry was outside. Only filters that ask for changed attributes
+// are tried, all if changed is nil. The set is good until the next call.
+func (v *Views) judge(o *sorted, home *shard, ordinal uint32, was standing, changed *attributeSet) order.ViewSet {
 	is := v.valuesOf(o, ordinal)
 	for _, slot := range o.slots {
 		w := v.present.views[slot]
@@ -108,11 +121,11 @@ func (v *Views) judge(o *sorted, home *shard, ordinal uint32, was order.ViewSet,
 	return is
 }
 
-// wasMember reports whether an entry that was in some of an order's views is a
-// member of one. While a view is built its bitmap is ahead of the order.
-func (v *Views) wasMember(slot int, ordinal uint32, was order.ViewSet) bool {
-	if w := v.present.views[slot]; w.complete {
-		return was.Has(w.number)
+// wasMember reports whether an entry that stood somehow in an order is a member
+// of one of its views. While a view is built its bitmap is ahead of the order.
+func (v *Views) wasMember(slot int, ordinal uint32, was standing) bool {
+	if w := v.present.views[slot]; w.complete && was.in {
+		return was.views.Has(w.number)
 	}
 	return v.present.members[slot].contains(ordinal)
 }
@@ -175,8 +188,11 @@ func (v *Views) Delete(ordinal uint32, shardID cairn.ShardID) {
 		if o == nil {
 			continue
 		}
-		was, _ := o.tree.Remove(ordinal)
-		o.defers(ordinal)
+		var was standing
+		if !o.forget(ordinal) {
+			was.views, was.in = o.tree.Remove(ordinal)
+			o.defers(ordinal)
+		}
 		for _, slot := range o.slots {
 			if v.wasMember(slot, ordinal, was) {
 				v.flip(slot, home, ordinal, false)

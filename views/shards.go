@@ -15,6 +15,7 @@ type shard struct {
 	ordinals   *bitmap
 	counts     []int // members of each view, by slot
 	hidden     bool
+	gathers    bool // whether what is new waits outside the orders
 }
 
 // editShard is a shard to write to, made if it is not there.
@@ -57,7 +58,13 @@ func (v *Views) count(s *shard, slot, difference int) {
 func (v *Views) HideShard(id cairn.ShardID) { v.setHidden(id, true) }
 
 // ShowShard makes the entries of a hidden shard seen, all at once.
-func (v *Views) ShowShard(id cairn.ShardID) { v.setHidden(id, false) }
+// What of them still waits outside the orders is selected by its values until
+// Build has folded it in, which takes longer.
+func (v *Views) ShowShard(id cairn.ShardID) {
+	v.SettleShard(id)
+	v.setHidden(id, false)
+	v.expose(v.editShard(id).ordinals.read())
+}
 
 func (v *Views) setHidden(id cairn.ShardID, hidden bool) {
 	s := v.editShard(id)
@@ -87,6 +94,9 @@ func (v *Views) MoveEntries(from, to cairn.ShardID, ordinals *roaring.Bitmap) {
 		return
 	}
 	target := v.editShard(to)
+	if !target.hidden {
+		v.expose(moved)
+	}
 	v.ownCounts()
 	for slot, members := range v.present.members {
 		if w := v.present.views[slot]; w == nil || !w.complete {

@@ -24,8 +24,9 @@ type ordered struct {
 	comparer
 	reader order.Reader
 	values [][]order.View
-	// usable is false while the order is being built.
-	usable bool
+	// built is false while the order is being built, and usable also while it
+	// lacks entries that are seen.
+	built, usable bool
 }
 
 // Snapshot is the present state. It is called between two changes. What it
@@ -41,8 +42,9 @@ func (v *Views) Snapshot() *Snapshot {
 		}
 		s.orders[number] = &ordered{
 			comparer: comparer{state: &s.state, sort: o.sort, fields: o.fields},
-			reader:   o.tree.Snapshot(), values: o.values, usable: o.next == everyOrdinal,
+			reader:   o.tree.Snapshot(), values: o.values, built: o.next == everyOrdinal,
 		}
+		s.orders[number].usable = s.orders[number].built && o.exposed.IsEmpty()
 	}
 	s.masked = sync.OnceValue(s.state.masked)
 	return s
@@ -68,6 +70,9 @@ func (s *Snapshot) Entries() int {
 	}
 	return n
 }
+
+// Held is how many entries there are, seen or not.
+func (s *Snapshot) Held() int { return s.state.entries.size() }
 
 // kept is how many members of a view are seen, from kept counts.
 func (s *Snapshot) kept(slot int) int {

@@ -204,14 +204,16 @@ func (s *sorter) sortSmall(items []item, level int) {
 	}
 }
 
-// sortByKey sorts items whose values are equal.
+// sortByKey sorts items whose values are equal. An ordinal decides where a key has
+// a second entry, which is hidden and not swept yet.
 func (s *sorter) sortByKey(items []item) {
 	type keyed struct {
 		key     cairn.Key
 		ordinal uint32
 	}
 	if len(items) == 2 {
-		if s.state.keys.get(items[0].ordinal).Compare(s.state.keys.get(items[1].ordinal)) > 0 {
+		if order := s.state.keys.get(items[0].ordinal).Compare(s.state.keys.get(items[1].ordinal)); order > 0 ||
+			order == 0 && items[0].ordinal > items[1].ordinal {
 			items[0], items[1] = items[1], items[0]
 		}
 		return
@@ -220,7 +222,7 @@ func (s *sorter) sortByKey(items []item) {
 	for i := range items {
 		all[i] = keyed{s.state.keys.get(items[i].ordinal), items[i].ordinal}
 	}
-	slices.SortFunc(all, func(a, b keyed) int { return bytes.Compare(a.key, b.key) })
+	slices.SortFunc(all, func(a, b keyed) int { return cmp.Or(bytes.Compare(a.key, b.key), cmp.Compare(a.ordinal, b.ordinal)) })
 	for i := range all {
 		items[i].ordinal = all[i].ordinal
 	}

@@ -18,11 +18,12 @@ type Views struct {
 	shards  map[cairn.ShardID]uint32 // slots in present.shards
 	// freeShards are slots below present.shardSize that no shard has.
 	freeShards []uint32
+	foldLeast  int // the constant, but for tests
 	// What the entry being put has and was: its values, a set of views to
-	// make, and those that it was in, by order.
+	// make, and how it stood in each order.
 	row     row
 	viewSet order.ViewSet
-	lifted  []order.ViewSet
+	lifted  []standing
 }
 
 // state is what a snapshot is of. Every part of it is copied before it is
@@ -49,7 +50,7 @@ type state struct {
 // that are not indexed are passed over. Columns are the owner's own, beside the
 // schema's attributes; no filter can name them.
 func New(schema *cairn.Schema, columns ...cairn.AttributeSpec) *Views {
-	v := &Views{schema: schema, shards: map[cairn.ShardID]uint32{}}
+	v := &Views{schema: schema, shards: map[cairn.ShardID]uint32{}, foldLeast: foldLeast}
 	v.bitmaps.generation = 1
 	v.present.dense, v.present.tallies = &denseSets{}, &blockTallies{}
 	for _, spec := range schema.Attributes() {

@@ -72,7 +72,7 @@ func (d *Deployment) start(ctx context.Context) error {
 	if err := apply(ctx, address, clusterAt(clusterName, index), keyspace()); err != nil {
 		return err
 	}
-	if err := d.index(ctx, clusterName, index, d.etcd, runtime.GOMAXPROCS(0)); err != nil {
+	if _, err := d.index(ctx, clusterName, index, d.etcd, runtime.GOMAXPROCS(0)); err != nil {
 		return err
 	}
 	router, err := d.spawn(ctx, partRouter, filepath.Join(d.folder, "router"), d.etcd, strconv.FormatInt(d.cacheBytes, 10))
@@ -92,9 +92,8 @@ func (d *Deployment) spawn(ctx context.Context, part string, args ...string) (*s
 }
 
 // index starts the index of a cluster at an address, with so many processors.
-func (d *Deployment) index(ctx context.Context, cluster, address, etcd string, processors int) error {
-	_, err := d.spawn(ctx, partIndex, cluster, address, filepath.Join(d.folder, cluster), etcd, strconv.Itoa(processors))
-	return err
+func (d *Deployment) index(ctx context.Context, cluster, address, etcd string, processors int) (*spawn.Process, error) {
+	return d.spawn(ctx, partIndex, cluster, address, filepath.Join(d.folder, cluster), etcd, strconv.Itoa(processors))
 }
 
 // Near opens a router in this process beside the deployment's own.

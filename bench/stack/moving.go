@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cairn"
+	"cairn/bench/spawn"
 	cairnv1 "cairn/proto/cairn/v1"
 	"cairn/router/client"
 )
@@ -26,6 +27,7 @@ type Moving struct {
 
 	deployment *Deployment
 	owners     map[cairn.ShardID]string // by the resource names of clusters
+	indexes    map[string]int           // the processes, by the same
 }
 
 // Move starts the stack in a temporary folder with a keyspace of so many shards
@@ -35,15 +37,15 @@ func Move(ctx context.Context, shards int) (*Moving, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Moving{Shards: shards, deployment: d}
+	s := &Moving{Shards: shards, deployment: d, indexes: make(map[string]int)}
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// movingViews are the views' filters.
-var movingViews = []string{"n >= 0", "tier == 1", "n >= 0 && tier == 2"}
+// movingViews are the views, each with a sort of its own.
+var movingViews = []struct{ filter, sort string }{{"n >= 0", "-n"}, {"tier == 1", "spread"}, {"n >= 0 && tier == 2", "-spread"}}
 
 func (s *Moving) start(ctx context.Context) error {
 	first, err := s.deployment.spawn(ctx, partEtcd, filepath.Join(s.deployment.folder, "etcd"))
@@ -55,7 +57,7 @@ func (s *Moving) start(ctx context.Context) error {
 		Name:       "keyspaces/" + Keyspace,
 		Placement:  &cairnv1.Placement{Scheme: cairnv1.Placement_HASH, InitialShards: uint32(s.Shards)},
 		Mover:      "external",
-		Attributes: map[string]*cairnv1.Attribute{"n": {Type: cairnv1.Attribute_INT}, "tier": {Type: cairnv1.Attribute_INT}},
+		Attributes: map[string]*cairnv1.Attribute{"n": {Type: cairnv1.Attribute_INT}, "tier": {Type: cairnv1.Attribute_INT}, "spread": {Type: cairnv1.Attribute_INT}},
 	}}}}
 	addresses := make([]string, len(scatteredClusters))
 	for i, name := range scatteredClusters {
@@ -64,9 +66,9 @@ func (s *Moving) start(ctx context.Context) error {
 		}
 		resources = append(resources, clusterAt(name, addresses[i]))
 	}
-	for i, filter := range movingViews {
+	for i, view := range movingViews {
 		resources = append(resources, &cairnv1.Resource{Resource: &cairnv1.Resource_View{View: &cairnv1.View{
-			Name: fmt.Sprintf("views/view-%d", i), Keyspace: "keyspaces/" + Keyspace, Filter: filter, Sort: []string{"-n"},
+			Name: fmt.Sprintf("views/view-%d", i), Keyspace: "keyspaces/" + Keyspace, Filter: view.filter, Sort: []string{view.sort},
 		}}})
 	}
 	if err := apply(ctx, admin, resources...); err != nil {
@@ -74,9 +76,11 @@ func (s *Moving) start(ctx context.Context) error {
 	}
 	for i, name := range scatteredClusters {
 		processors := max(1, runtime.GOMAXPROCS(0)/len(scatteredClusters))
-		if err := s.deployment.index(ctx, name, addresses[i], etcd, processors); err != nil {
+		index, err := s.deployment.index(ctx, name, addresses[i], etcd, processors)
+		if err != nil {
 			return err
 		}
+		s.indexes["clusters/"+name] = index.PID()
 	}
 	router, err := s.deployment.spawn(ctx, partRouter, filepath.Join(s.deployment.folder, "router"), etcd)
 	if err != nil {
@@ -124,33 +128,36 @@ func (s *Moving) Counts(ctx context.Context) ([]uint64, error) {
 	return counts, nil
 }
 
-// MoveShard moves a shard to the other cluster and returns when it is there.
-func (s *Moving) MoveShard(ctx context.Context, id cairn.ShardID) error {
+// MoveShard moves a shard to the other cluster and returns when it is there, with
+// the processor time that the other cluster's index used meanwhile.
+func (s *Moving) MoveShard(ctx context.Context, id cairn.ShardID) (used time.Duration, err error) {
 	admin := s.Clients[0].Admin()
 	name := fmt.Sprintf("keyspaces/%s/shards/%d", Keyspace, id)
 	to := "clusters/" + scatteredClusters[0]
 	if s.owners[id] == to {
 		to = "clusters/" + scatteredClusters[1]
 	}
+	index := []int{s.indexes[to]}
+	before := spawn.Used(index)
 	response, err := admin.CreateMove(ctx, &cairnv1.CreateMoveRequest{Shard: name, To: to})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for {
 		move, err := admin.GetMove(ctx, &cairnv1.GetMoveRequest{Name: response.GetMove().GetName()})
 		if err != nil {
-			return err
+			return 0, err
 		}
 		switch move.GetPhase() {
 		case cairnv1.Move_DONE:
 			s.owners[id] = to
-			return nil
+			return spawn.Used(index) - before, nil
 		case cairnv1.Move_CANCELLED:
-			return fmt.Errorf("move %s was cancelled: %s", move.GetName(), move.GetProblem())
+			return 0, fmt.Errorf("move %s was cancelled: %s", move.GetName(), move.GetProblem())
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return 0, ctx.Err()
 		case <-time.After(5 * time.Millisecond):
 		}
 	}

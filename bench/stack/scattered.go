@@ -60,7 +60,7 @@ func (s *Scattered) start(ctx context.Context, keyspace *cairnv1.Keyspace) error
 	}
 	for i, name := range scatteredClusters {
 		processors := max(1, runtime.GOMAXPROCS(0)/len(scatteredClusters))
-		if err := s.deployment.index(ctx, name, addresses[i], s.etcd, processors); err != nil {
+		if _, err := s.deployment.index(ctx, name, addresses[i], s.etcd, processors); err != nil {
 			return err
 		}
 	}

@@ -6,9 +6,9 @@
 // # Who calls what
 //
 // The owner has one lock. With it held it calls what changes the projection:
-// Define, Drop, Put, Delete, Move, Depart, Touched, Step. Ask and Snapshot are for any
-// goroutine, without the lock; they take it for a moment when the snapshot
-// that is there is out of date. So writes that nobody asks after pay for no
+// Define, Drop, Put, Delete, Move, Arrive, Gather, Settle, Show, Depart, Touched,
+// Step. Ask and Snapshot are for any goroutine, without the lock; they take it for a
+// moment when the snapshot that is there is out of date. So writes that nobody asks after pay for no
 // snapshot, and a burst of writes between two questions for one.
 //
 // # Filling

@@ -304,8 +304,10 @@ func (f *Fill) takeOverLocked(shards Shards) error {
 	}
 	p.built, p.fill, p.retry = &built{views: made, attributes: f.attributes, lists: f.lists}, nil, retry{}
 	p.leaving, p.unswept = nil, roaring.New()
-	for shard := range p.arriving {
-		made.HideShard(shard)
+	for shard, gathers := range p.arriving {
+		if made.HideShard(shard); gathers {
+			made.GatherShard(shard)
+		}
 	}
 	if f.image == "" {
 		p.forgetImage()

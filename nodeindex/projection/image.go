@@ -51,8 +51,12 @@ func (p *Projection) Image() Image {
 }
 
 // imageShare is which part of all entries must have changed for another image,
-// so that what is written stays a multiple of what changes.
-const imageShare = 8
+// so that what is written stays a multiple of what changes, and arrivalShare is that
+// while a shard brings more all the time.
+const (
+	imageShare   = 8
+	arrivalShare = 2
+)
 
 // BeginImage is a snapshot to write an image of, nil if none is due. EndImage
 // or GiveUpImage must follow.
@@ -61,12 +65,17 @@ func (p *Projection) BeginImage() *Snapshot {
 		return nil
 	}
 	s := p.snapshotLocked()
-	entries := s.Snapshot.Entries()
+	entries, share := s.Held(), imageShare
 	changed := entries
 	if p.image.Dirty != nil {
 		changed = int(p.image.Dirty.GetCardinality())
 	}
-	if changed < p.config.ImageEntries || changed < entries/imageShare {
+	for _, gathers := range p.arriving {
+		if gathers {
+			share = arrivalShare
+		}
+	}
+	if changed < p.config.ImageEntries || changed < entries/share {
 		return nil
 	}
 	p.image.since = roaring.New()

@@ -57,7 +57,7 @@ type Projection struct {
 	// their ordinals.
 	leaving []Shard
 	unswept *roaring.Bitmap
-	// arriving are shards that are not to be seen yet.
+	// arriving are shards that are not to be seen yet, and whether they gather.
 	arriving map[Shard]bool
 	// image says what a restart can begin with.
 	image imageState
@@ -132,9 +132,28 @@ func (p *Projection) Move(from, to Shard, ordinals *roaring.Bitmap) {
 // Arrive keeps the entries of a shard, those that are there and those that come, out
 // of sight until Show.
 func (p *Projection) Arrive(shard Shard) {
-	p.arriving[shard] = true
+	p.arriving[shard] = false
 	if p.built != nil {
 		p.built.views.HideShard(shard)
+	}
+}
+
+// Gather is Arrive for a shard of which many entries are to come, until Settle or
+// Show: Step puts them into the orders together.
+func (p *Projection) Gather(shard Shard) {
+	p.arriving[shard] = true
+	if p.built != nil {
+		p.built.views.GatherShard(shard)
+	}
+}
+
+// Settle ends that: nearly all of the shard's entries have come.
+func (p *Projection) Settle(shard Shard) {
+	if p.arriving[shard] {
+		p.arriving[shard] = false
+		if p.built != nil {
+			p.built.views.SettleShard(shard)
+		}
 	}
 }
 
@@ -153,7 +172,7 @@ func (p *Projection) Depart(shard Shard, ordinals *roaring.Bitmap) {
 	if p.fill != nil {
 		p.fill.news.depart(shard, ordinals)
 	}
-	arriving := p.arriving[shard]
+	_, arriving := p.arriving[shard]
 	delete(p.arriving, shard)
 	if p.built == nil {
 		return
@@ -177,8 +196,9 @@ func (p *Projection) Unswept() *roaring.Bitmap { return p.unswept }
 // there is out of date.
 func (p *Projection) Touched() { p.current.Store(false) }
 
-// Step goes on with what is done in the background, building views and
-// sweeping, for up to limit entries, and reports whether any of that is left.
+// Step goes on with what is done in the background, building views, folding in
+// what has been gathered and sweeping, for up to limit entries, and reports whether
+// any of that is left.
 func (p *Projection) Step(limit int) (more bool) {
 	if p.built == nil {
 		return false
@@ -186,11 +206,15 @@ func (p *Projection) Step(limit int) (more bool) {
 	if len(p.leaving) > 0 {
 		p.sweep(limit)
 	} else {
-		more = p.built.views.Build(limit)
+		more = p.built.views.Build(sweepCost * limit)
 	}
 	p.Touched()
 	return more || len(p.leaving) > 0 || p.building()
 }
+
+// sweepCost is how many times as long sweeping an entry takes as building with it
+// does.
+const sweepCost = 4
 
 // building tells whether a view is not complete.
 func (p *Projection) building() bool {

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestBulk loads an order, fills its views in one pass, and appends to it
+// TestBulk loads an order, fills its views in one pass, and puts runs behind it
 // amid deletions and updates.
 func TestBulk(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -39,7 +39,7 @@ func TestBulk(t *testing.T) {
 			}
 			value += 4
 			slices.SortFunc(run, m.columns.Compare)
-			m.order.Append(run, func(ordinal uint32) ViewSet { return m.views[ordinal] })
+			m.order.InsertRun(run, func(ordinal uint32) ViewSet { return m.views[ordinal] })
 			m.entries = append(m.entries, run...)
 			m.checked(t)
 			for range rapid.IntRange(0, 30).Draw(t, "deletions") {

@@ -30,6 +30,21 @@ func (l *leaf) clone(generation uint64) *leaf {
 	return c
 }
 
+// become makes the leaf one of other entries, with the bits of all views.
+func (l *leaf) become(ordinals []uint32, members []words) {
+	l.n = uint32(copy(l.ordinals[:], ordinals))
+	blocks := uint16(0)
+	for v := range members {
+		if n := members[v].count(); n > inlineMost && n < int(l.n) {
+			blocks++
+		}
+	}
+	l.resetViews(uint16(len(members)), blocks)
+	for v := range members {
+		l.put(v, &members[v])
+	}
+}
+
 // find is the slot of an ordinal, -1 if the leaf does not have it. It reads
 // ordinals alone: comparing would read columns out of order.
 func (l *leaf) find(ordinal uint32) int {

@@ -274,6 +274,23 @@ func (m *machine) insertAs(t *rapid.T, ordinal uint32, value int64, set ViewSet)
 	m.views[ordinal] = set
 }
 
+// insertRun inserts those of some ordinals that are not there together, with
+// values in a range.
+func (m *machine) insertRun(t *rapid.T, some []uint32, low, high int64) {
+	var run []uint32
+	for _, ordinal := range some {
+		if _, ok := m.views[ordinal]; !ok {
+			m.columns.values[ordinal] = rapid.Int64Range(low, high).Draw(t, "value")
+			m.views[ordinal] = m.set(t)
+			run = append(run, ordinal)
+		}
+	}
+	slices.SortFunc(run, m.columns.Compare)
+	m.order.InsertRun(run, func(ordinal uint32) ViewSet { return m.views[ordinal] })
+	m.entries = append(m.entries, run...)
+	slices.SortFunc(m.entries, m.columns.Compare)
+}
+
 func (m *machine) remove(t *rapid.T, ordinal uint32) {
 	_, ok := m.views[ordinal]
 	if m.order.Delete(ordinal) != ok {
@@ -377,6 +394,11 @@ func TestAgainstSortedSlice(t *testing.T) {
 				for i := range rapid.IntRange(0, 60).Draw(t, "many") {
 					m.insert(t, (ordinal+uint32(i))%ordinals, value+step*int64(i))
 				}
+			},
+			"insert run": func(t *rapid.T) {
+				low := rapid.Int64Range(0, 31).Draw(t, "low")
+				high := rapid.Int64Range(low, 31).Draw(t, "high")
+				m.insertRun(t, rapid.SliceOfN(anOrdinal, 0, ordinals/2).Draw(t, "run"), low, high)
 			},
 			"delete": func(t *rapid.T) { m.remove(t, anOrdinal.Draw(t, "ordinal")) },
 			"delete many": func(t *rapid.T) {

@@ -17,7 +17,8 @@ type Order struct {
 	used  ViewSet
 	views int
 
-	edit edit
+	edit     edit
+	blending blending
 	// members and revised are room that changes need again and again.
 	members, revised ViewSet
 }

@@ -26,25 +26,31 @@ func (o *Order) split(at path, slot int) (path, int) {
 	}
 	right := l.tail(half, o.generation)
 
-	to, moved := o.roomForLeaf(path{at.branch, at.group, at.leaf + 1})
-	g := o.root.group(to)
-	g.insert(to.leaf, right)
-	if right.n > 0 {
-		o.separate(to)
-	}
-	left := o.leafBefore(to)
-	o.summarizeGroup(left)
-	o.summarizeGroup(to)
-	if moved {
-		// What moved are neighbours, so no other branch has changed.
-		for i := max(to.branch-1, 0); i < min(to.branch+2, len(o.root.branches)); i++ {
-			o.ownBranch(i).summarize(len(o.root.totals), groupCount)
-		}
-	}
+	to := o.insertLeaf(at, right)
 	if slot > half || slot == half && right.n == 0 {
 		return to, slot - half
 	}
-	return left, slot
+	return o.leafBefore(to), slot
+}
+
+// insertLeaf puts a leaf behind another that may be changed, and is where it
+// then stands.
+func (o *Order) insertLeaf(after path, l *leaf) path {
+	to, moved := o.roomForLeaf(path{after.branch, after.group, after.leaf + 1})
+	o.root.group(to).insert(to.leaf, l)
+	if l.n > 0 {
+		o.separate(to)
+	}
+	o.summarizeGroup(o.leafBefore(to))
+	o.summarizeGroup(to)
+	first, behind := to.branch, to.branch+1
+	if moved { // what moved are neighbours, so no other branch has changed
+		first, behind = max(first-1, 0), min(behind+1, len(o.root.branches))
+	}
+	for i := first; i < behind; i++ {
+		o.ownBranch(i).summarize(len(o.root.totals), groupCount)
+	}
+	return to
 }
 
 // leafBefore is the leaf to the left of one that has one.
