@@ -104,6 +104,8 @@ var importTable = map[string]may{
 	"router/coalesce": {packages: []string{"."}},
 	// One request of identical ones that are in flight.
 	"router/collapse": {},
+	// Who of the fleet's routers keeps what.
+	"router/rendezvous": {modules: []string{"github.com/cespare/xxhash/v2"}},
 	"router/admin": {
 		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/plan", "shardmap/placement"},
 		modules:  []string{"golang.org/x/sync"},
