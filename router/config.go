@@ -92,6 +92,10 @@ type Config struct {
 	// KeptBytes bounds the answers to pinned questions about views that are kept; 0
 	// for DefaultKeptBytes.
 	KeptBytes int64
+	// Fleet, if set, is the router of a fleet that the answers to a question belong
+	// to, nil if that is this one or none. All routers of the fleet are to name the
+	// same one. It is asked for every question about a view, and must not wait.
+	Fleet func(question string) Member
 	// Events are told what happens; the zero Events are not.
 	Events Events
 }
