@@ -122,7 +122,7 @@ test-short: ## without the slow ones, while working
 # them and of such that do not.
 .PHONY: crowd
 crowd:
-	CAIRN_CROWD=10000 go test -count=1 -v -run '^Test(IdenticalColdQueriesAreOneOf|TheFirstQuerysTrouble|TheFleetsFirstQuerysTrouble)' ./router
+	CAIRN_CROWD=10000 go test -count=1 -v -run '^Test(IdenticalColdQueriesAreOneOf|TheFirstQuerysTrouble|TheFleetsFirstQuerysTrouble|AFleetAsksEachIndexOnce)' ./router ./cmd/daemon
 
 # Kills the real binary at random moments until ROUNDS are survived; and has
 # three replicas suffer each fault until OPERATIONS have been judged. A failure

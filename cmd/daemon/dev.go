@@ -58,7 +58,7 @@ func RunDev(ctx context.Context, config DevConfig) error {
 	defer runner.close()
 	metrics.watchIndexes(runner.hosts.local)
 
-	routing, err := openRouting(store, runner.hosts, nodes, "", Moves{}, metrics, config.Log)
+	routing, err := openRouting(store, runner.hosts, nodes, "", nil, Moves{}, metrics, config.Log)
 	if err != nil {
 		return err
 	}

@@ -36,8 +36,8 @@ type routing struct {
 
 // openRouting makes a router that finds indexes in local and behind the
 // addresses that clusters name, and sends nobody to nodes that are down. zone is
-// where this process runs, if that is known.
-func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, zone string, moves Moves, metrics *metrics, log *slog.Logger) (*routing, error) {
+// where this process runs, if that is known; others is the fleet, nil for none.
+func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, zone string, others *fleetEdge, moves Moves, metrics *metrics, log *slog.Logger) (*routing, error) {
 	dialer := newDialer(local, zone, log)
 	metrics.watchReplicas(dialer.asked)
 	known := func(keyspace string) bool {
@@ -49,6 +49,7 @@ func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, zone string, 
 		Dial:     dialer.dial,
 		Release:  dialer.release,
 		Down:     nodes.Down,
+		Fleet:    others.owner(),
 		Events:   metrics.events(known),
 	})
 	if err != nil {
