@@ -313,6 +313,29 @@ func TestQuestionsBelongToWhoIsThere(t *testing.T) {
 	}
 }
 
+// BenchmarkHop is what asking another router costs, beside a count that it has at hand.
+func BenchmarkHop(b *testing.B) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	server := grpc.NewServer(fleet.ServerOptions()...)
+	fleet.NewServer(answering(func(context.Context, *router.Part) (*cairn.ViewReply, error) {
+		return &cairn.ViewReply{Count: 1}, nil
+	}), slog.New(slog.DiscardHandler)).Register(server)
+	go server.Serve(listener)
+	defer server.Stop()
+	f := fleet.New(fleet.Options{})
+	defer f.Close()
+	f.Set(self, []string{self, listener.Addr().String()})
+	owner := theirs(f)
+	for b.Loop() {
+		if _, err := owner.AnswerPart(b.Context(), count()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // rawFleet is a service that says what it likes.
 type rawFleet struct {
 	fleetv1.UnimplementedFleetServer
