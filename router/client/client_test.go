@@ -197,9 +197,9 @@ func TestLargeBatchesAreRefusedInWords(t *testing.T) {
 	}
 }
 
-// TestStreamIsSharedAndSurvives has many callers on one stream while the
+// TestBatchesSurviveAServersEnd has many callers' batches travel together while the
 // server goes and comes back.
-func TestStreamIsSharedAndSurvives(t *testing.T) {
+func TestBatchesSurviveAServersEnd(t *testing.T) {
 	h := newHost(t, newBed(t))
 	c := dial(t, h, 10*time.Second)
 	for i := range 50 {
@@ -207,15 +207,13 @@ func TestStreamIsSharedAndSurvives(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	stream := c.Stream(t.Context())
-	defer stream.Close()
 	stop := time.Now().Add(500 * time.Millisecond)
 	var callers sync.WaitGroup
 	for caller := range 20 {
 		callers.Go(func() {
 			keys := []cairn.Key{cairn.Key(fmt.Sprintf("k%d", caller)), cairn.Key("nothing"), cairn.Key(fmt.Sprintf("k%d", caller+30))}
 			for time.Now().Before(stop) {
-				locations, _, err := stream.BatchLocate(t.Context(), bed.Things, keys, cairn.Reading{})
+				locations, _, err := c.BatchLocate(t.Context(), bed.Things, keys, cairn.Reading{})
 				if err != nil {
 					t.Error(err)
 					return
@@ -234,10 +232,6 @@ func TestStreamIsSharedAndSurvives(t *testing.T) {
 		h.start()
 	}
 	callers.Wait()
-	stream.Close()
-	if _, _, err := stream.BatchLocate(t.Context(), bed.Things, []cairn.Key{cairn.Key("k1")}, cairn.Reading{}); cairn.KindOf(err) != cairn.KindUnavailable {
-		t.Errorf("after Close: %v", err)
-	}
 }
 
 // TestWatchResumes breaks the connection between writes.
@@ -285,11 +279,9 @@ func TestWatchResumes(t *testing.T) {
 	}
 }
 
-func BenchmarkStream(b *testing.B) {
+func BenchmarkBatchLocate(b *testing.B) {
 	h := newHost(b, newBed(b))
 	c := dial(b, h, 5*time.Second)
-	stream := c.Stream(context.Background())
-	defer stream.Close()
 	keys := make([]cairn.Key, 128)
 	for i := range keys {
 		keys[i] = cairn.Key(fmt.Sprintf("customer-%011d", i*7919))
@@ -298,7 +290,7 @@ func BenchmarkStream(b *testing.B) {
 	b.SetParallelism(8)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, _, err := stream.BatchLocate(context.Background(), bed.Things, keys, cairn.Reading{}); err != nil {
+			if _, _, err := c.BatchLocate(context.Background(), bed.Things, keys, cairn.Reading{}); err != nil {
 				b.Error(err)
 				return
 			}

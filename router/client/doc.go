@@ -14,12 +14,10 @@
 //
 // An export of a view is tried again only while nothing of it has come.
 //
-// Locates of many goroutines travel together over a few streams: what waits while
-// others are being sent makes the next message, and one that finds nothing waiting
-// is sent at once. Each keeps its own freshness, deadline and error, and waits for
+// Locates of many goroutines, and batches of up to 1,024 keys without attributes,
+// travel together over a few streams: what waits while others are being sent makes
+// the next message, and one that finds nothing waiting is sent at once. Each keeps its
+// own freshness, deadline and error, and waits for
 // no cluster but its own. Interceptors and stats handlers see the streams, not each
 // Locate; one whose context has outgoing metadata is a call of its own.
-//
-// For batches a Stream does the same: those of any number of goroutines share it
-// without waiting for each other.
 package client

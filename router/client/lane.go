@@ -103,7 +103,7 @@ func (s *locateSession) abandon(c *locate) {
 		}
 		return
 	}
-	if c.batch.gone++; c.batch.gone == len(c.batch.request.GetBatch().GetKeys()) {
+	if c.batch.gone++; c.batch.gone == c.batch.locates {
 		delete(s.pending, c.batch.request.GetId())
 	}
 }
@@ -112,7 +112,7 @@ func (s *locateSession) abandon(c *locate) {
 func (s *locateSession) run() {
 	ctx, cancel := context.WithCancel(s.lane.ctx)
 	defer cancel()
-	stream, err := s.lane.open(ctx)
+	stream, err := s.lane.open(ctx, grpc.ForceCodecV2(codec{}))
 	if err != nil {
 		s.fail(err)
 		return
@@ -176,22 +176,22 @@ func (s *locateSession) take(packer *locatePacker) (ended bool) {
 
 // receive hands answers over until the stream ends.
 func (s *locateSession) receive(stream locateStream) {
+	var response locateResponse
 	for {
-		response, err := stream.Recv()
-		if err != nil {
+		if err := stream.RecvMsg(&response); err != nil {
 			s.fail(ended(err))
 			return
 		}
-		if response.GetId() == 0 {
+		if response.id == 0 {
 			s.end()
 			continue
 		}
 		s.mu.Lock()
-		batch := s.pending[response.GetId()]
+		batch := s.pending[response.id]
 		s.mu.Unlock()
-		if batch != nil && batch.deliver(response) {
+		if batch != nil && batch.deliver(&response) {
 			s.mu.Lock()
-			delete(s.pending, response.GetId())
+			delete(s.pending, response.id)
 			s.mu.Unlock()
 		}
 	}
@@ -221,4 +221,13 @@ func (s *locateSession) fail(err error) {
 	for _, batch := range pending {
 		batch.fail(failure)
 	}
+}
+
+// ended is why a stream ended. One that its server or its owner ended is as
+// good as one that broke.
+func ended(err error) error {
+	if errors.Is(err, io.EOF) || rpcerr.FromError(err).Kind == cairn.KindDeadline {
+		return cairn.Errorf(cairn.KindUnavailable, "STREAM_ENDED", "the stream ended: %w", err)
+	}
+	return err
 }

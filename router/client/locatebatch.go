@@ -11,7 +11,7 @@ import (
 	"cairn/proto/wire"
 )
 
-// The bounds of a batch of plain locates. Those with attributes have large
+// The bounds of a batch, in keys and in their bytes. Those with attributes have large
 // answers.
 const (
 	mostLocates     = 1024
@@ -49,22 +49,32 @@ func (p *locatePacker) add(c *locate) {
 		}
 		p.open[c.fellows] = p.last
 	}
-	start := len(p.keys)
-	p.keys = append(p.keys, c.key...)
-	p.last.add(c, p.keys[start:len(p.keys):len(p.keys)])
+	p.last.add(c, func(key cairn.Key) []byte {
+		start := len(p.keys)
+		p.keys = append(p.keys, key...)
+		return p.keys[start:len(p.keys):len(p.keys)]
+	})
 }
 
 // locateBatch is locates in one message, until each is answered.
 type locateBatch struct {
 	fellows fellows
 	request cairnv1.StreamLocateRequest
-	// locates are nil where they have been answered; left says how many have not.
-	locates []*locate
-	left    int
-	// gone is how many nobody waits for any more. Guarded by the mutex of the session.
-	gone     int
-	bytes    int
-	deadline time.Time // the first of its locates'
+	// keys are whose the keys of the request are; left says of how many there is no
+	// answer yet.
+	keys []keyOf
+	left int
+	// locates is how many locates there are, and gone how many of them nobody waits for
+	// any more, which is guarded by the mutex of the session.
+	locates, gone int
+	bytes         int
+	deadline      time.Time // the first of its locates'
+}
+
+// keyOf is one key of a locate, which is nil once there is an answer.
+type keyOf struct {
+	locate *locate
+	at     int
 }
 
 // takes tells whether there is room for one more.
@@ -73,10 +83,11 @@ func (b *locateBatch) takes(c *locate) bool {
 	if c.fellows.withAttributes {
 		most = mostFullLocates
 	}
-	return len(b.locates) < most && b.bytes+len(c.key) <= mostLocateBytes
+	return len(b.keys)+len(c.keys) <= most && b.bytes+c.size <= mostLocateBytes
 }
 
-func (b *locateBatch) add(c *locate, key []byte) {
+// add adds a locate; copied is a key as it stays.
+func (b *locateBatch) add(c *locate, copied func(cairn.Key) []byte) {
 	if b.request.Batch == nil {
 		b.deadline = c.deadline
 		b.request.InParts = true
@@ -88,11 +99,14 @@ func (b *locateBatch) add(c *locate, key []byte) {
 	if c.deadline.Before(b.deadline) {
 		b.deadline = c.deadline
 	}
-	b.request.Batch.Keys = append(b.request.Batch.Keys, key)
-	b.locates = append(b.locates, c)
+	for at, key := range c.keys {
+		b.request.Batch.Keys = append(b.request.Batch.Keys, copied(key))
+		b.keys = append(b.keys, keyOf{c, at})
+	}
 	c.batch = b
-	b.left++
-	b.bytes += len(key)
+	b.locates++
+	b.left += len(c.keys)
+	b.bytes += c.size
 }
 
 // message is the batch as it is sent. It is of no use once it has been sent.
@@ -101,70 +115,78 @@ func (b *locateBatch) message() *cairnv1.StreamLocateRequest {
 	return &b.request
 }
 
-// deliver hands a response to the locates that it is of. It tells whether none is
-// left.
-func (b *locateBatch) deliver(response *cairnv1.StreamLocateResponse) (all bool) {
-	if failed := response.GetError(); failed != nil {
-		failure := rpcerr.FromProto(failed)
-		b.eachOf(response, func(_ int, c *locate) { c.err = failure })
+// deliver hands a response to the locates that it is of. It tells whether there is
+// nothing left to be answered.
+func (b *locateBatch) deliver(response *locateResponse) (all bool) {
+	if response.failure != nil {
+		failure := rpcerr.FromProto(response.failure)
+		whole := len(response.positions) == 0
+		b.eachOf(response.positions, func(_ int, key keyOf) {
+			if whole {
+				key.locate.err = failure
+				return
+			}
+			key.locate.locations[key.at].Err = failure
+		})
 		return b.left == 0
 	}
-	answer := response.GetBatch()
-	token, err := wire.FromToken("token", answer.GetToken())
+	token, err := wire.FromToken("token", response.token)
 	if err != nil {
 		b.fail(rpcerr.FromError(broken(err)))
 		return true
 	}
-	nodes := tableOf(answer.GetNodes())
-	b.eachOf(response, func(i int, c *locate) {
-		if i >= len(answer.GetLocations()) {
-			c.err = cairn.Errorf(cairn.KindInternal, "ANSWER_BROKEN", "the server gave %d locations where there are more keys", len(answer.GetLocations()))
+	nodes := tableOf(response.nodes)
+	var last *locate // whose token covers this answer already
+	b.eachOf(response.positions, func(i int, key keyOf) {
+		if i >= len(response.locations) {
+			key.locate.err = cairn.Errorf(cairn.KindInternal, "ANSWER_BROKEN", "the server gave %d locations where there are more keys", len(response.locations))
 			return
 		}
-		location, err := nodes.location(answer.GetLocations()[i])
-		switch {
-		case err != nil:
-			c.err = rpcerr.FromError(err)
-		case location.Err != nil:
-			c.err = location.Err
-		default:
-			c.location, c.token = location, token
+		location, err := nodes.decode(response.locations[i])
+		if err != nil {
+			key.locate.err = rpcerr.FromError(err)
+			return
+		}
+		key.locate.locations[key.at] = location
+		if key.locate != last {
+			last = key.locate
+			last.token = last.token.Merge(token)
 		}
 	})
 	return b.left == 0
 }
 
-// eachOf has the locates that a response is of filled in, by their position in the
-// response, and answered. One that was answered before is left alone.
-func (b *locateBatch) eachOf(response *cairnv1.StreamLocateResponse, fill func(i int, c *locate)) {
+// eachOf has the keys at positions filled in, all if there are none. One that was
+// answered before is left alone.
+func (b *locateBatch) eachOf(positions []uint32, fill func(i int, key keyOf)) {
 	answer := func(i int, position uint32) {
-		if int(position) >= len(b.locates) || b.locates[position] == nil {
+		if int(position) >= len(b.keys) || b.keys[position].locate == nil {
 			return
 		}
-		c := b.locates[position]
-		b.locates[position] = nil
+		key := b.keys[position]
+		b.keys[position].locate = nil
 		b.left--
-		fill(i, c)
-		c.done <- struct{}{}
+		fill(i, key)
+		key.locate.answered()
 	}
-	if positions := response.GetPositions(); len(positions) > 0 {
-		for i, position := range positions {
-			answer(i, position)
-		}
+	for i, position := range positions {
+		answer(i, position)
+	}
+	if len(positions) > 0 {
 		return
 	}
-	for i := range b.locates {
+	for i := range b.keys {
 		answer(i, uint32(i))
 	}
 }
 
-// fail fails the locates that are left.
+// fail fails the keys that are left.
 func (b *locateBatch) fail(failure *cairn.Error) {
-	for i, c := range b.locates {
-		if c != nil {
-			b.locates[i] = nil
-			c.err = failure
-			c.done <- struct{}{}
+	for i, key := range b.keys {
+		if key.locate != nil {
+			b.keys[i].locate = nil
+			key.locate.err = failure
+			key.locate.answered()
 		}
 	}
 	b.left = 0

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,24 +25,38 @@ func TestLocatesArePackedWithTheirFellows(t *testing.T) {
 					keyspace: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "keyspace"), level: cairn.AtLeast,
 					token: rapid.SampledFrom([]string{"", "t"}).Draw(t, "token"), withAttributes: rapid.Bool().Draw(t, "attributes"),
 				},
-				key:      bytes.Repeat([]byte{rapid.Byte().Draw(t, "key")}, rapid.SampledFrom([]int{1, 20, cairn.MaxKeyLength}).Draw(t, "length")),
 				deadline: begin.Add(time.Duration(rapid.IntRange(1, 100).Draw(t, "left")) * time.Second),
 			}
-			for range rapid.SampledFrom([]int{1, 3, 100, 1100}).Draw(t, "count") {
+			key := bytes.Repeat([]byte{rapid.Byte().Draw(t, "key")}, rapid.SampledFrom([]int{1, 20, cairn.MaxKeyLength}).Draw(t, "length"))
+			most := mostLocateBytes / len(key)
+			if kind.fellows.withAttributes {
+				most = 1
+			}
+			kind.keys = slices.Repeat([]cairn.Key{key}, min(most, rapid.SampledFrom([]int{1, 2, 128, mostLocates}).Draw(t, "keys")))
+			kind.size = len(kind.keys) * len(key)
+			counts := []int{1, 3, 100, 1100}
+			if len(kind.keys) > 2 {
+				counts = []int{1, 3, 12}
+			}
+			for range rapid.SampledFrom(counts).Draw(t, "count") {
 				c := kind
 				packer.add(&c)
 				where[&c] = nil
 			}
 		}
 		for _, b := range packer.batches {
-			size := 0
-			for i, c := range b.locates {
-				if at, known := where[c]; !known || at != nil {
-					t.Fatalf("a locate in two batches, or in none's name")
+			size, locates := 0, 0
+			for i, of := range b.keys {
+				c := of.locate
+				if of.at == 0 {
+					if at, known := where[c]; !known || at != nil {
+						t.Fatalf("a locate in two batches, or in none's name")
+					}
+					where[c] = b
+					locates++
 				}
-				where[c] = b
 				key := b.request.GetBatch().GetKeys()[i]
-				if c.fellows != b.fellows || !bytes.Equal(c.key, key) || c.deadline.Before(b.deadline) {
+				if where[c] != b || c.fellows != b.fellows || !bytes.Equal(c.keys[of.at], key) || c.deadline.Before(b.deadline) {
 					t.Fatalf("%+v is in the batch of %+v as %x", c, b.fellows, key)
 				}
 				size += len(key)
@@ -50,8 +65,8 @@ func TestLocatesArePackedWithTheirFellows(t *testing.T) {
 			if b.fellows.withAttributes {
 				most = mostFullLocates
 			}
-			if len(b.locates) == 0 || len(b.locates) > most || size > mostLocateBytes || b.left != len(b.locates) {
-				t.Fatalf("%d locates of %d bytes, %d left", len(b.locates), size, b.left)
+			if len(b.keys) == 0 || len(b.keys) > most || size > mostLocateBytes || b.left != len(b.keys) || b.locates != locates {
+				t.Fatalf("%d keys of %d bytes and %d locates, %d left", len(b.keys), size, b.locates, b.left)
 			}
 		}
 		for c, b := range where {
@@ -67,7 +82,7 @@ func TestNothingIsKeptForWhoHasLeft(t *testing.T) {
 	s := &locateSession{wake: make(chan struct{}, 1), pending: map[uint64]*locateBatch{}}
 	locates := make([]*locate, 4)
 	for i := range locates {
-		locates[i] = &locate{key: cairn.Key{1}}
+		locates[i] = &locate{keys: []cairn.Key{{1}, {2}}}
 		s.add(locates[i])
 	}
 	s.abandon(locates[0])

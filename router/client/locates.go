@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/bits"
@@ -15,11 +16,11 @@ import (
 	"cairn/proto/rpcerr"
 )
 
-// locateStreams is how many streams carry plain locates.
+// locateStreams is how many streams carry locates.
 const locateStreams = 2
 
-// locates carries plain locates: those that wait while others are being sent
-// travel in one message. It never waits for more of them to come.
+// locates carries locates of one key and of a few: those that wait while others are
+// being sent travel in one message. It never waits for more of them to come.
 type locates struct {
 	address string
 	turn    atomic.Uint32 // picks the next lane
@@ -59,20 +60,27 @@ type fellows struct {
 	patience int
 }
 
-// locate is one plain locate until it is answered.
+// locate is a locate of one key or of several until all are answered.
 type locate struct {
 	fellows  fellows
-	key      cairn.Key
+	keys     []cairn.Key
+	size     int // of the keys in bytes
 	deadline time.Time
 	// batch is the one that it is in, once it is about to be sent. Guarded by the
 	// mutex of its session.
 	batch *locateBatch
 
-	location cairn.Location
-	token    cairn.Token
-	err      *cairn.Error
-	done     chan struct{} // has room for the one signal that these are set
-	timer    *time.Timer   // stopped but while a locate without a context's deadline waits
+	// locations are those of the keys, left of which are not answered yet, and token
+	// is what all answers came to.
+	locations []cairn.Location
+	left      int
+	token     cairn.Token
+	err       *cairn.Error
+	done      chan struct{} // has room for the one signal that these are set
+	timer     *time.Timer   // stopped but while a locate without a context's deadline waits
+
+	key      [1]cairn.Key // room for one
+	location [1]cairn.Location
 }
 
 var locatePool = sync.Pool{New: func() any {
@@ -81,28 +89,87 @@ var locatePool = sync.Pool{New: func() any {
 	return &locate{done: make(chan struct{}, 1), timer: timer}
 }}
 
-// travels tells whether a locate may go with others: what its context adds to a
-// call goes with a call of its own, and so does a key that is refused.
-func travels(ctx context.Context, key cairn.Key) bool {
-	_, adds := metadata.FromOutgoingContext(ctx)
-	return !adds && len(key) > 0 && len(key) <= cairn.MaxKeyLength
+// put gives a locate back that nobody uses any more.
+func (c *locate) put() {
+	*c = locate{done: c.done, timer: c.timer}
+	locatePool.Put(c)
 }
 
-// ask locates one key by the deadline, which is ctx's if that has one.
-func (l *locates) ask(ctx context.Context, deadline time.Time, keyspace string, key cairn.Key, reading cairn.Reading) (cairn.Location, cairn.Token, *cairn.Error) {
+// answered notes that one more of the keys is.
+func (c *locate) answered() {
+	if c.left--; c.left == 0 {
+		c.done <- struct{}{}
+	}
+}
+
+// travels tells whether keys may go with others': what a context adds to a call goes
+// with a call of its own, and so do keys that are refused, and those that are as much
+// as travels together anyway.
+func travels(ctx context.Context, keys []cairn.Key, withAttributes bool) bool {
+	if _, adds := metadata.FromOutgoingContext(ctx); adds {
+		return false
+	}
+	most := mostLocates
+	if withAttributes {
+		most = 1
+	}
+	size := 0
+	for _, key := range keys {
+		if len(key) == 0 || len(key) > cairn.MaxKeyLength {
+			return false
+		}
+		size += len(key)
+	}
+	return len(keys) > 0 && len(keys) <= most && size <= mostLocateBytes
+}
+
+// one locates one key by the deadline, which is ctx's if that has one.
+func (l *locates) one(ctx context.Context, deadline time.Time, keyspace string, key cairn.Key, reading cairn.Reading) (cairn.Location, cairn.Token, *cairn.Error) {
+	c := locatePool.Get().(*locate)
+	c.key[0] = key
+	c.keys, c.locations = c.key[:], c.location[:]
+	if late := l.ask(ctx, deadline, keyspace, c, reading); late != nil {
+		return cairn.Location{}, cairn.Token{}, late
+	}
+	defer c.put()
+	if err := cmp.Or(c.err, c.location[0].Err); err != nil {
+		return cairn.Location{}, cairn.Token{}, err
+	}
+	return c.location[0], c.token, nil
+}
+
+// many locates several keys as one does.
+func (l *locates) many(ctx context.Context, deadline time.Time, keyspace string, keys []cairn.Key, reading cairn.Reading) ([]cairn.Location, cairn.Token, *cairn.Error) {
+	c := locatePool.Get().(*locate)
+	c.keys, c.locations = keys, make([]cairn.Location, len(keys))
+	if late := l.ask(ctx, deadline, keyspace, c, reading); late != nil {
+		return nil, cairn.Token{}, late
+	}
+	defer c.put()
+	if c.err != nil {
+		return nil, cairn.Token{}, c.err
+	}
+	return c.locations, c.token, nil
+}
+
+// ask has a locate answered. It is late if the time was up before: the locate is
+// then not to be used any more.
+func (l *locates) ask(ctx context.Context, deadline time.Time, keyspace string, c *locate, reading cairn.Reading) (late *cairn.Error) {
 	left := time.Until(deadline)
 	if err := ctx.Err(); err != nil || left <= 0 {
-		return cairn.Location{}, cairn.Token{}, l.late(ctx)
+		return l.late(ctx)
 	}
-	c := locatePool.Get().(*locate)
-	c.key, c.deadline = key, deadline
+	c.deadline, c.left = deadline, len(c.keys)
+	for _, key := range c.keys {
+		c.size += len(key)
+	}
 	c.fellows = fellows{keyspace: keyspace, level: reading.Freshness.Level, withAttributes: reading.WithAttributes, patience: bits.Len64(uint64(left.Milliseconds()))}
 	if reading.Freshness.Level == cairn.AtLeast {
 		c.fellows.token = reading.Freshness.Token.String()
 	}
 	session, err := l.lanes[l.turn.Add(1)%locateStreams].enqueue(c)
 	if err != nil {
-		return cairn.Location{}, cairn.Token{}, err
+		return err
 	}
 	if _, has := ctx.Deadline(); !has {
 		c.timer.Reset(left)
@@ -117,12 +184,9 @@ func (l *locates) ask(ctx context.Context, deadline time.Time, keyspace string, 
 	c.timer.Stop() // before somebody else has it
 	if !answered {
 		session.abandon(c)
-		return cairn.Location{}, cairn.Token{}, l.late(ctx)
+		return l.late(ctx)
 	}
-	location, token, err := c.location, c.token, c.err
-	*c = locate{done: c.done, timer: c.timer}
-	locatePool.Put(c)
-	return location, token, err
+	return nil
 }
 
 // late is the error of a locate whose time is up.

@@ -300,3 +300,68 @@ func TestLocatesOfAClosedClient(t *testing.T) {
 		t.Errorf("after it: %v", err)
 	}
 }
+
+// TestBatchesTravelTogether has batches of both clusters' keys go with others: each is
+// answered in its own order, with a token of both, by fewer requests than there are
+// batches.
+func TestBatchesTravelTogether(t *testing.T) {
+	l := newLocator(t)
+	counted, release := l.calls("")
+	defer release()
+	const callers, each = 64, 20
+	var all sync.WaitGroup
+	for caller := range callers {
+		all.Go(func() {
+			for i := range each {
+				keys := []cairn.Key{
+					l.keys["c0"][(caller+i)%len(l.keys["c0"])], cairn.Key("nothing"), l.keys["c1"][(caller*i)%len(l.keys["c1"])], l.keys["c0"][caller%len(l.keys["c0"])],
+				}
+				locations, token, err := l.BatchLocate(t.Context(), bed.Things, keys, cairn.Reading{})
+				if err != nil || len(locations) != len(keys) || len(token.Clusters()) != 2 {
+					t.Errorf("%+v, %v, %v", locations, token, err)
+					return
+				}
+				for i, want := range []string{"c0", "", "c1", "c0"} {
+					if locations[i].Cluster != want || locations[i].Err != nil {
+						t.Errorf("%s: %+v; want cluster %q", keys[i], locations[i], want)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n := counted.Load(); n > callers*each {
+		t.Errorf("%d requests of indexes for %d batches of two clusters", n, callers*each)
+	}
+}
+
+// TestABatchIsWholeOrItsKeysSayWhy: one cluster does not answer in the time of a
+// batch, whose other keys are answered; others' batches do not wait for it.
+func TestABatchIsWholeOrItsKeysSayWhy(t *testing.T) {
+	l := newLocator(t)
+	l.bed.Faults = func(cluster string, call bed.Call) bed.Fault {
+		if cluster == "c0" && call == bed.CallLocate {
+			return bed.NotYet
+		}
+		return bed.None
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	var all sync.WaitGroup
+	all.Go(func() {
+		locations, _, err := l.BatchLocate(ctx, bed.Things, []cairn.Key{l.keys["c0"][0], l.keys["c1"][0]}, cairn.Reading{})
+		if err == nil && (cairn.KindOf(locations[0].Err) != cairn.KindNotYet || locations[1].Err != nil || locations[1].Cluster != "c1") ||
+			err != nil && cairn.KindOf(err) != cairn.KindNotYet && cairn.KindOf(err) != cairn.KindDeadline {
+			t.Errorf("%+v, %v", locations, err)
+		}
+	})
+	for i := range 20 {
+		all.Go(func() {
+			locations, _, err := l.BatchLocate(t.Context(), bed.Things, []cairn.Key{l.keys["c1"][i], l.keys["c1"][0]}, cairn.Reading{})
+			if err != nil || locations[0].Err != nil || locations[1].Err != nil {
+				t.Errorf("%+v, %v", locations, err)
+			}
+		})
+	}
+	all.Wait()
+}

@@ -31,10 +31,10 @@ func (c *Client) Locate(ctx context.Context, keyspace string, key cairn.Key, rea
 		deadline = time.Now().Add(c.timeout)
 	}
 	var failure *cairn.Error
-	if travels(ctx, key) {
+	if travels(ctx, []cairn.Key{key}, false) {
 		var location cairn.Location
 		var token cairn.Token
-		if location, token, failure = c.locates.ask(ctx, deadline, keyspace, key, reading); failure == nil {
+		if location, token, failure = c.locates.one(ctx, deadline, keyspace, key, reading); failure == nil {
 			return location, token, nil
 		}
 		if !goesAlone(ctx, deadline, failure) {
@@ -83,13 +83,52 @@ func rest(ctx context.Context, failure *cairn.Error) bool {
 	}
 }
 
-// BatchLocate is router.Router.BatchLocate.
+// BatchLocate is router.Router.BatchLocate. Batches of up to 1,024 keys without
+// attributes travel together as locates do.
 func (c *Client) BatchLocate(ctx context.Context, keyspace string, keys []cairn.Key, reading cairn.Reading) ([]cairn.Location, cairn.Token, error) {
+	deadline, has := ctx.Deadline()
+	if !has {
+		deadline = time.Now().Add(c.timeout)
+	}
+	var failure *cairn.Error
+	if travels(ctx, keys, reading.WithAttributes) {
+		var locations []cairn.Location
+		var token cairn.Token
+		if locations, token, failure = c.locates.many(ctx, deadline, keyspace, keys, reading); failure == nil {
+			failure = first(locations, func(err *cairn.Error) bool { return goesAlone(ctx, deadline, err) })
+		}
+		if failure == nil {
+			return locations, token, nil
+		}
+		if !goesAlone(ctx, deadline, failure) {
+			return nil, cairn.Token{}, failure
+		}
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	return c.batchAlone(ctx, keyspace, keys, reading, failure)
+}
+
+// first is the first error of locations that is so, nil if none is.
+func first(locations []cairn.Location, is func(*cairn.Error) bool) *cairn.Error {
+	for i := range locations {
+		if err := locations[i].Err; err != nil && is(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// batchAlone is BatchLocate by a call of its own, after a failure if that is set.
+func (c *Client) batchAlone(ctx context.Context, keyspace string, keys []cairn.Key, reading cairn.Reading, failure *cairn.Error) ([]cairn.Location, cairn.Token, error) {
 	req, err := batchRequest(keyspace, keys, reading)
 	if err != nil {
 		return nil, cairn.Token{}, err
 	}
-	resp, err := read(ctx, c, req, c.locator.BatchLocate)
+	if failure != nil && !rest(ctx, failure) {
+		return nil, cairn.Token{}, failure
+	}
+	resp, err := readAgain(ctx, c, req, c.locator.BatchLocate, failure)
 	if err != nil {
 		return nil, cairn.Token{}, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
+	"cairn/proto/wire"
 )
 
 // streamRequest is a StreamLocateRequest whose keys refer to the bytes that it
@@ -52,7 +53,7 @@ func (r *streamRequest) release() {
 func (r *streamRequest) decode(buffer mem.Buffer) error {
 	*r = streamRequest{keyspace: r.keyspace, keys: r.keys[:0], buffer: buffer}
 	var batch batchFields
-	err := eachField(buffer.ReadOnlyData(), func(field field, value uint64, bytes []byte) error {
+	err := wire.EachField(buffer.ReadOnlyData(), func(field wire.Field, value uint64, bytes []byte) error {
 		switch field {
 		case requestID:
 			r.id = value
@@ -103,7 +104,7 @@ type batchFields struct {
 
 // decodeBatch reads a batch. What comes twice merges, as protobuf says.
 func (r *streamRequest) decodeBatch(batch []byte, into *batchFields) error {
-	return eachField(batch, func(field field, value uint64, bytes []byte) error {
+	return wire.EachField(batch, func(field wire.Field, value uint64, bytes []byte) error {
 		switch field {
 		case batchKeyspace:
 			into.keyspace = bytes
@@ -136,7 +137,7 @@ type duration struct {
 
 // decode reads one. What comes twice merges.
 func (d *duration) decode(message []byte) error {
-	return eachField(message, func(field field, value uint64, _ []byte) error {
+	return wire.EachField(message, func(field wire.Field, value uint64, _ []byte) error {
 		switch field {
 		case durationSeconds:
 			d.seconds = int64(value)
@@ -151,71 +152,22 @@ func (d duration) value() time.Duration {
 	return (&durationpb.Duration{Seconds: d.seconds, Nanos: d.nanos}).AsDuration()
 }
 
-// field is a field's number and type, as one number.
-type field uint64
-
-func fieldOf(number protowire.Number, kind protowire.Type) field {
-	return field(protowire.EncodeTag(number, kind))
-}
-
 // The fields of StreamLocateRequest, BatchLocateRequest and Duration.
 var (
-	requestID      = fieldOf(1, protowire.VarintType)
-	requestBatch   = fieldOf(2, protowire.BytesType)
-	requestTimeout = fieldOf(3, protowire.BytesType)
-	requestInParts = fieldOf(4, protowire.VarintType)
-	batchKeyspace  = fieldOf(1, protowire.BytesType)
-	batchKey       = fieldOf(2, protowire.BytesType)
-	batchView      = fieldOf(3, protowire.VarintType)
-	batchFreshness = fieldOf(4, protowire.BytesType)
+	requestID      = wire.FieldOf(1, protowire.VarintType)
+	requestBatch   = wire.FieldOf(2, protowire.BytesType)
+	requestTimeout = wire.FieldOf(3, protowire.BytesType)
+	requestInParts = wire.FieldOf(4, protowire.VarintType)
+	batchKeyspace  = wire.FieldOf(1, protowire.BytesType)
+	batchKey       = wire.FieldOf(2, protowire.BytesType)
+	batchView      = wire.FieldOf(3, protowire.VarintType)
+	batchFreshness = wire.FieldOf(4, protowire.BytesType)
 
-	durationSeconds = fieldOf(1, protowire.VarintType)
-	durationNanos   = fieldOf(2, protowire.VarintType)
+	durationSeconds = wire.FieldOf(1, protowire.VarintType)
+	durationNanos   = wire.FieldOf(2, protowire.VarintType)
 )
 
-var (
-	errNotUTF8     = errors.New("the batch's keyspace is not UTF-8")
-	errFieldNumber = errors.New("a field number that can't be")
-)
-
-// eachField yields a message's fields: numbers as value; strings, bytes and
-// messages as bytes. Fields of other types are passed over, as unknown ones
-// are. It ends with the first error of yield.
-func eachField(message []byte, yield func(field field, value uint64, bytes []byte) error) error {
-	for len(message) > 0 {
-		number, kind, n := protowire.ConsumeTag(message)
-		if n < 0 {
-			return protowire.ParseError(n)
-		}
-		if number > protowire.MaxValidNumber {
-			return errFieldNumber
-		}
-		message = message[n:]
-		var err error
-		switch kind {
-		case protowire.VarintType:
-			var value uint64
-			if value, n = protowire.ConsumeVarint(message); n >= 0 {
-				err = yield(fieldOf(number, kind), value, nil)
-			}
-		case protowire.BytesType:
-			var bytes []byte
-			if bytes, n = protowire.ConsumeBytes(message); n >= 0 {
-				err = yield(fieldOf(number, kind), 0, bytes)
-			}
-		default:
-			n = protowire.ConsumeFieldValue(number, kind, message)
-		}
-		if n < 0 {
-			return protowire.ParseError(n)
-		}
-		if err != nil {
-			return err
-		}
-		message = message[n:]
-	}
-	return nil
-}
+var errNotUTF8 = errors.New("the batch's keyspace is not UTF-8")
 
 // streamResponse is a StreamLocateResponse as it goes out: its id, the positions
 // that it is about and, in the field that it is of, the rest.
