@@ -120,10 +120,11 @@ test: ## everything, with the race detector
 test-short: ## without the slow ones, while working
 	go test -short ./...
 
-# Has 10,000 identical questions about a view asked at once.
+# Has 10,000 identical questions about a view asked at once, of routers that share
+# them and of such that do not.
 .PHONY: crowd
 crowd:
-	CAIRN_CROWD=10000 go test -count=1 -v -run '^(TestIdenticalColdQueriesAreOneOfEachRouter|TestTheFirstQuerysTroubleIsNobodyElses)$$' ./router
+	CAIRN_CROWD=10000 go test -count=1 -v -run '^Test(IdenticalColdQueriesAreOneOf|TheFirstQuerysTrouble|TheFleetsFirstQuerysTrouble|AFleetAsksEachIndexOnce)' ./router ./cmd/daemon
 
 # Kills the real binary at random moments until ROUNDS are survived; and has
 # three replicas suffer each fault until OPERATIONS have been judged. A failure

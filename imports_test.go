@@ -38,6 +38,7 @@ var importTable = map[string]may{
 
 	"proto/cairn/v1":       {modules: []string{grpcModule, protobufModule, genproto}},
 	"proto/cairn/index/v1": {packages: []string{"."}, modules: []string{grpcModule, protobufModule, genproto}},
+	"proto/cairn/fleet/v1": {packages: []string{"proto/cairn/index/v1"}, modules: []string{grpcModule, protobufModule}},
 	"proto/cairn/mover/v1": {modules: []string{grpcModule, protobufModule}},
 	"proto/rpcerr":         {packages: []string{"."}, modules: []string{grpcModule, protobufModule, genproto}},
 
@@ -107,6 +108,13 @@ var importTable = map[string]may{
 	"router/collapse": {},
 	// Located keys, and how fresh each is.
 	"router/cache": {packages: []string{".", "shardmap/catalog"}, modules: []string{"github.com/maypok86/otter/v2"}},
+	// The other routers of a fleet.
+	"router/fleet": {
+		packages: []string{".", "router", "router/rendezvous", "proto/cairn/fleet/v1", "proto/cairn/index/v1", "proto/rpcerr"},
+		modules:  []string{grpcModule},
+	},
+	// Who of the fleet's routers keeps what.
+	"router/rendezvous": {modules: []string{"github.com/cespare/xxhash/v2"}},
 	"router/admin": {
 		packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/nodeplan", "shardmap/plan", "shardmap/placement"},
 		modules:  []string{"golang.org/x/sync"},

@@ -97,6 +97,10 @@ type Config struct {
 	KeptBytes int64
 	// Cache is of the cache of locations; the zero CacheConfig is none.
 	Cache CacheConfig
+	// Fleet, if set, is the router of a fleet that the answers to a question belong
+	// to, nil if that is this one or none. All routers of the fleet are to name the
+	// same one. It is asked for every question about a view, and must not wait.
+	Fleet func(question string) Member
 	// Events are told what happens; the zero Events are not.
 	Events Events
 }

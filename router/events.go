@@ -30,6 +30,9 @@ const (
 	VerbExportView    Verb = "export_view"
 	VerbViewProgress  Verb = "view_progress"
 	VerbCountWhere    Verb = "count_where"
+
+	// VerbFleetPart is what another router of the fleet asks for.
+	VerbFleetPart Verb = "fleet_part"
 )
 
 // Events are called as things happen, from the goroutine in which they do:
@@ -80,6 +83,8 @@ const (
 	SourceJoined Source = "joined"
 	// SourceKept: a pinned question, whose answer was there.
 	SourceKept Source = "kept"
+	// SourceFleet: another router of the fleet answered.
+	SourceFleet Source = "fleet"
 )
 
 // QuestionEvent is one cluster's answer to a question about a view.

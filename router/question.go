@@ -76,41 +76,43 @@ func (p *viewPart) send(ctx context.Context, index Index, read cairn.Read) (cair
 	if p.request.WithPlan {
 		defer func(began time.Time) { p.took = time.Since(began) }(time.Now())
 	}
-	if p.of.pinned {
-		if reply := p.of.router.kept.get(p.pin(read.Index)); reply != nil && read.Level == cairn.AtLeast {
-			p.reply, p.revision = reply, max(p.revision, reply.Revision)
-			p.of.answered(p, SourceKept)
-			return reply.Answer, reply.Fingerprint, nil
-		}
+	router, part := p.of.router, p.asked()
+	if reply := router.kept.answer(part); reply != nil {
+		p.take(heard{reply, SourceKept})
+		return reply.Answer, reply.Fingerprint, nil
 	}
-	reply, joined, err := p.of.router.askView(ctx, p.owner.Cluster, index, &p.request)
-	if joined {
-		p.of.answered(p, SourceJoined)
-	} else {
-		p.of.answered(p, SourceIndex)
-	}
+	// Who was refused once asks the index itself.
+	alone := p.trial.tries > 0 || p.of.redecided > 0
+	answer, err := router.askPart(ctx, index, part, alone)
 	if err != nil {
-		var answer cairn.Answer
-		if reply != nil {
-			answer = reply.Answer
+		p.of.answered(p, answer.from)
+		var state cairn.Answer
+		if answer.reply != nil {
+			state = answer.reply.Answer
 		}
-		return answer, 0, versionMoved(err)
+		return state, 0, versionMoved(err)
 	}
-	if reply.Fingerprint == p.owner.Fingerprint {
-		p.reply, p.revision = reply, max(p.revision, reply.Revision)
-		if p.of.pinned {
-			p.of.router.kept.put(p.pin(reply.Index), reply)
-		}
-	}
-	return reply.Answer, reply.Fingerprint, nil
+	p.take(answer)
+	router.kept.keep(part, answer.reply)
+	return answer.reply.Answer, answer.reply.Fingerprint, nil
 }
 
-// pin names the answer to a part's request as of a log index. The map that says
-// which shards it is about is as new as the token that asks for it.
-func (p *viewPart) pin(index uint64) pinnedID {
-	request := p.request
-	request.Level = cairn.Eventual // the index says how fresh it is
-	return pinnedID{question: identify(p.owner.Cluster, &request), shards: p.owner.Fingerprint, index: index}
+// take takes an answer, if it is about the shards that the map gives the cluster.
+func (p *viewPart) take(answer heard) {
+	p.of.answered(p, answer.from)
+	if answer.reply.Fingerprint == p.owner.Fingerprint {
+		p.reply, p.revision = answer.reply, max(p.revision, answer.reply.Revision)
+	}
+}
+
+// asked is the part's request, for as long as anybody asks it.
+func (p *viewPart) asked() asked {
+	part := &Part{
+		ViewRequest: p.request, Cluster: p.owner.Cluster, ClusterRevision: p.of.cluster(&p.part).Revision,
+		Shards: p.owner.Fingerprint, Pinned: p.of.pinned,
+	}
+	part.Key = slices.Clone(part.Key) // it is the caller's, who may have left
+	return asked{part, identify(part.Cluster, &part.ViewRequest)}
 }
 
 // answered tells the listener of a part's answer.

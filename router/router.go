@@ -16,6 +16,9 @@ type Router struct {
 	viewFlights viewFlights
 	kept        *keptAnswers
 	located     *located // nil without a cache
+	// fleetFlights are of their own: what indexes are being asked never waits for
+	// another router, and so no two routers wait for each other.
+	fleetFlights fleetFlights
 }
 
 // New makes a Router. It waits for nothing: while there is no map, requests
@@ -37,7 +40,7 @@ func New(config Config) (*Router, error) {
 	if r.timeout == 0 {
 		r.timeout = DefaultTimeout
 	}
-	r.viewFlights.Patience = r.timeout
+	r.viewFlights.Patience, r.fleetFlights.Patience = r.timeout, r.timeout
 	r.connections = &connections{
 		dial: config.Dial, release: config.Release, grace: r.timeout,
 		byCluster: make(map[cairn.UID]*connection),

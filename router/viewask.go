@@ -3,7 +3,6 @@ package router
 import (
 	"context"
 	"encoding/binary"
-	"slices"
 	"strings"
 	"sync"
 
@@ -12,32 +11,75 @@ import (
 )
 
 // questionID tells questions to indexes apart: all that decides the answer, but for
-// how fresh it is, in one form.
+// how fresh it is, in one form. It is the same in all processes.
 type questionID string
 
 // longestQuestion bounds what is kept of a question that is under way; a longer one
 // goes alone.
 const longestQuestion = 4 << 10
 
-// viewFlights are the questions about views that are being asked.
-type viewFlights = collapse.Group[questionID, *cairn.ViewReply]
+// asked is a part with its question's identity.
+type asked struct {
+	*Part
+	id questionID
+}
 
-// askView puts a question to a cluster's index, or waits for the answer to the same
-// question if that is being asked as freshly. The reply may be others' too: it must
-// not be changed. It fails as Index.AskView does.
-func (r *Router) askView(ctx context.Context, cluster cairn.UID, index Index, asked *cairn.ViewRequest) (reply *cairn.ViewReply, joined bool, err error) {
-	id := identify(cluster, asked)
-	if len(id) > longestQuestion {
-		reply, err = index.AskView(ctx, asked)
-		return reply, false, err
+// flightID is what questions have in common that may be asked as one: one that waits
+// for a log is not what one that takes any state waits for.
+type flightID struct {
+	question questionID
+	level    cairn.Level
+}
+
+// heard is an answer, and where it came from.
+type heard struct {
+	reply *cairn.ViewReply
+	from  Source
+}
+
+// viewFlights are the questions about views that indexes are being asked.
+type viewFlights = collapse.Group[flightID, heard]
+
+// askPart has a part answered: by the router of the fleet that it belongs to, unless
+// alone is set, else by the index. The reply may be others' too: it must not be changed.
+// It fails as Index.AskView does.
+func (r *Router) askPart(ctx context.Context, index Index, part asked, alone bool) (heard, error) {
+	if len(part.id) > longestQuestion {
+		reply, err := index.AskView(ctx, &part.ViewRequest)
+		return heard{reply, SourceIndex}, err
 	}
-	need := collapse.Need{Epoch: asked.Epoch, Index: asked.Index, Latest: asked.Level == cairn.Linearizable}
-	// It may go on when the first caller has left, with whatever was his.
-	request := *asked
-	request.Key = slices.Clone(asked.Key)
-	return r.viewFlights.Do(ctx, id, need, func(ctx context.Context) (*cairn.ViewReply, error) {
-		return index.AskView(ctx, &request)
+	if !alone {
+		if owner := r.ownerOf(part); owner != nil {
+			return r.askFleet(ctx, owner, index, part)
+		}
+	}
+	return r.askIndex(ctx, index, part)
+}
+
+// askIndex puts a part to its cluster's index, or waits for the answer to the same
+// question if that is being asked as freshly. What answers a pinned part is kept before
+// anybody else may ask for it.
+func (r *Router) askIndex(ctx context.Context, index Index, part asked) (heard, error) {
+	answer, joined, err := r.viewFlights.Do(ctx, part.flight(), part.need(), func(ctx context.Context) (heard, error) {
+		if reply := r.kept.answer(part); reply != nil {
+			return heard{reply, SourceKept}, nil // since it was looked for
+		}
+		reply, err := index.AskView(ctx, &part.ViewRequest)
+		if err == nil {
+			r.kept.keep(part, reply)
+		}
+		return heard{reply, SourceIndex}, err
 	})
+	if joined {
+		answer.from = SourceJoined
+	}
+	return answer, err
+}
+
+func (a asked) flight() flightID { return flightID{a.id, a.Level} }
+
+func (a asked) need() collapse.Need {
+	return collapse.Need{Epoch: a.Epoch, Index: a.Index, Latest: a.Level == cairn.Linearizable}
 }
 
 // nowOf is what a condition means by now, a time in microseconds: nothing where it
@@ -57,7 +99,7 @@ func identify(cluster cairn.UID, asked *cairn.ViewRequest) questionID {
 	defer identifying.Put(buffer)
 	out := (*buffer)[:0]
 	numbers := [...]uint64{
-		uint64(cluster), uint64(asked.Keyspace), uint64(asked.Level), uint64(asked.View), asked.Version, uint64(asked.Now),
+		uint64(cluster), uint64(asked.Keyspace), uint64(asked.View), asked.Version, uint64(asked.Now),
 		uint64(asked.Asked), uint64(asked.Offset), uint64(asked.Limit), bit(asked.WithPlan), bit(asked.After != nil),
 	}
 	for _, number := range numbers {

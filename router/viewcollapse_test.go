@@ -46,7 +46,8 @@ func crowdSize(t *testing.T) int {
 	return size
 }
 
-func newCrowd(t *testing.T, clusters, routers int) *crowd {
+// newCrowd makes a crowd; tune may change how its routers are made, by their number.
+func newCrowd(t *testing.T, clusters, routers int, tune ...func(i int, config *router.Config)) *crowd {
 	t.Helper()
 	b, err := bed.New(clusters, 8)
 	if err != nil {
@@ -65,13 +66,17 @@ func newCrowd(t *testing.T, clusters, routers int) *crowd {
 		t.Fatal(err)
 	}
 	b.NoteAll()
-	for range routers {
+	for i := range routers {
 		topology := b.Topology()
-		r, err := router.New(router.Config{Topology: topology, Dial: b.Dial, Events: router.Events{Question: func(e router.QuestionEvent) {
+		config := router.Config{Topology: topology, Dial: b.Dial, Events: router.Events{Question: func(e router.QuestionEvent) {
 			if e.Source == router.SourceJoined {
 				c.joined.Add(1)
 			}
-		}}})
+		}}}
+		for _, change := range tune {
+			change(i, &config)
+		}
+		r, err := router.New(config)
 		if err != nil {
 			t.Fatal(err)
 		}

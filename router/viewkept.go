@@ -52,6 +52,22 @@ func newKeptAnswers(room int64) *keptAnswers {
 	return &keptAnswers{room: room, byID: make(map[pinnedID]*list.Element)}
 }
 
+// answer is the kept answer to a part, nil if there is none or it may not be used: only
+// a pinned part is answered so, of the very state that it names.
+func (k *keptAnswers) answer(part asked) *cairn.ViewReply {
+	if !part.Pinned || part.Level != cairn.AtLeast {
+		return nil
+	}
+	return k.get(pinnedID{part.id, part.Shards, part.Index})
+}
+
+// keep keeps the answer to a part, if that is pinned and the answer is about its shards.
+func (k *keptAnswers) keep(part asked, reply *cairn.ViewReply) {
+	if part.Pinned && reply.Fingerprint == part.Shards {
+		k.put(pinnedID{part.id, part.Shards, reply.Index}, reply)
+	}
+}
+
 // get is a kept answer, nil if there is none.
 func (k *keptAnswers) get(id pinnedID) *cairn.ViewReply {
 	k.mu.Lock()

@@ -30,6 +30,7 @@ and a router that starts while etcd is down serves from there.`,
 	cmd.Flags().StringVar(&config.Data, "data", "", "keep the map's journal in `DIR`; by default there is none")
 	cmd.Flags().StringVar(&config.Zone, "zone", "", "the `ZONE` that the router is in; index replicas there are asked first, and nodes there are the nearest")
 	chooseFlag(cmd, &config.Choose, "which of an entry's nodes to use where a request does not say, by a `RULE`")
+	cmd.Flags().StringVar(&config.Fleet, "fleet", "", "the `ADDRESS` where other routers reach this one, to share questions about views with those that have one; by default it shares none")
 	cmd.Flags().Float64Var(&config.Callers.Rate, "caller-rate", 0, "how many `KEYS`, writes and questions a second each caller may ask; 0 for no bound")
 	cmd.Flags().IntVar(&config.Callers.Calls, "caller-calls", 0, "how many `CALLS` each caller may have under way at once; 0 for no bound")
 	cmd.Flags().IntVar(&config.Moves.PerCluster, "moves-per-cluster", move.PerCluster, "how many `MOVES` of shards a cluster takes part in at once")

@@ -64,6 +64,13 @@ type RouterConfig struct {
 	Zone string
 	// Choose is which of an entry's nodes to use where a request does not say.
 	Choose cairn.NodeRule
+	// Fleet is where other routers reach this one, as in "10.0.0.5:7602": those that
+	// have one share their questions about views. Port 0 takes a free one. Empty: the
+	// router is of no fleet.
+	Fleet string
+	// FleetSilence is how long another router may say nothing before the index is
+	// asked in its place; 0 for the default of package fleet.
+	FleetSilence time.Duration
 	// Callers bound what each caller may ask.
 	Callers server.CallerLimits
 	// Moves is how this router carries moves out, when it is the one to.

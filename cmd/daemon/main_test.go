@@ -28,6 +28,8 @@ type child struct {
 	Replaces string
 	// Advertise is as in IndexConfig.
 	Advertise string
+	// Fleet is as in RouterConfig.
+	Fleet string
 	// Mischief is the file that says what the replica's disk and clock do.
 	Mischief string
 	// CheckpointBytes is as in Checkpoint.Bytes.
@@ -67,7 +69,7 @@ func runChild(config string) error {
 	checkpoint := Checkpoint{Bytes: c.CheckpointBytes}
 	switch c.Kind {
 	case "router":
-		return RunRouter(ctx, RouterConfig{Common: common, Etcd: c.Etcd, Data: c.Data, Cache: c.Cache})
+		return RunRouter(ctx, RouterConfig{Common: common, Etcd: c.Etcd, Data: c.Data, Cache: c.Cache, Fleet: c.Fleet, FleetSilence: patience})
 	case "index":
 		return RunIndex(ctx, IndexConfig{
 			Common: common, Cluster: c.Cluster, Join: c.Join, Restored: c.Restored, Replaces: c.Replaces, Advertise: c.Advertise,

@@ -50,7 +50,7 @@ func newMetrics() *metrics {
 		questions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "cairn_view_questions_total",
 			Help: "Questions about views by verb, keyspace, cluster and where the cluster's answer came from: " +
-				"index, joined with somebody else's same question that was under way, or kept.",
+				"index, joined with somebody else's same question that was under way, kept, or fleet: another router. The verb fleet_part is what other routers asked.",
 		}, []string{"verb", "keyspace", "cluster", "source"}),
 		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "cairn_call_duration_seconds",

@@ -37,6 +37,11 @@ func RunRouter(ctx context.Context, config RouterConfig) error {
 		return err
 	}
 	defer edge.close()
+	others, err := openFleet(config, metrics)
+	if err != nil {
+		return err
+	}
+	defer others.close()
 
 	edge.refuse()
 	store, err := awaitStore(ctx, edge, storeConfig{etcd: config.Etcd, journal: journal, sweep: true, log: config.Log})
@@ -48,16 +53,18 @@ func RunRouter(ctx context.Context, config RouterConfig) error {
 
 	nodes := startHealth(store, everyCluster, metrics, config.Log)
 	defer nodes.stop()
-	routing, err := openRouting(store, &hosts{}, nodes, routingConfig{zone: config.Zone, choose: config.Choose, moves: config.Moves, cache: config.Cache}, metrics, config.Log)
+	routing, err := openRouting(store, &hosts{}, nodes, routingConfig{zone: config.Zone, others: others, choose: config.Choose, moves: config.Moves, cache: config.Cache}, metrics, config.Log)
 	if err != nil {
 		return err
 	}
 	defer routing.close()
 	routing.admission = server.NewAdmission(config.Callers, time.Now)
+	others.join(store, routing.router)
 	if err := edge.serve(routing.services, routing.drain, ""); err != nil {
 		return err
 	}
 	err = edge.wait(ctx)
+	others.close() // first: what others ask of it they can ask of the indexes
 	edge.close()
 	return err
 }

@@ -41,6 +41,8 @@ type routingConfig struct {
 	zone string
 	// choose is which of an entry's nodes to use where a request does not say.
 	choose cairn.NodeRule
+	// others is the fleet, nil for none.
+	others *fleetEdge
 	moves  Moves
 	cache  Cache
 }
@@ -59,6 +61,7 @@ func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, config routin
 		Dial:     dialer.dial,
 		Release:  dialer.release,
 		Down:     nodes.Down,
+		Fleet:    config.others.owner(),
 		Choice:   cairn.NodeChoice{Rule: config.choose, Zone: config.zone},
 		Cache:    router.CacheConfig(config.cache),
 		Events:   logWrongAnswers(metrics.events(known), log),

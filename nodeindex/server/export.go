@@ -14,7 +14,7 @@ import (
 // ExportView sends the members of a view, then their keys, in pieces. Its
 // client says how long that may take: it reads as fast as it can write.
 func (s *Server) ExportView(message *indexv1.ExportViewRequest, stream grpc.ServerStreamingServer[indexv1.ExportViewResponse]) error {
-	read, err := decodeRead(message.GetRead())
+	read, err := message.GetRead().Decode()
 	if err != nil {
 		return rpcerr.ToStatus(err).Err()
 	}

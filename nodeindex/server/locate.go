@@ -71,7 +71,7 @@ func (j *locateJob) release() {
 
 // decode reads the message into the request.
 func (j *locateJob) decode() error {
-	read, err := decodeRead(j.asked.GetRead())
+	read, err := j.asked.GetRead().Decode()
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (j *locateJob) answer(err error) *indexv1.LocateResponse {
 	response.Id = j.asked.GetId()
 	if err == nil {
 		j.packed = indexv1.AppendLocated(j.packed[:0], j.reply.Results, j.request.WithAttributes)
-		err = checkSize(j.packed)
+		err = indexv1.CheckReply(j.packed)
 	}
 	if err != nil {
 		response.Error = rpcerr.ToProto(rpcerr.FromError(err))
@@ -98,28 +98,4 @@ func (j *locateJob) answer(err error) *indexv1.LocateResponse {
 	response.Revision, response.Index = j.reply.Revision, j.reply.Index
 	response.Results = j.packed
 	return response
-}
-
-func decodeRead(message *indexv1.Read) (cairn.Read, error) {
-	read := cairn.Read{Keyspace: cairn.UID(message.GetKeyspace()), Epoch: message.GetEpoch(), Index: message.GetIndex()}
-	switch message.GetLevel() {
-	case indexv1.Level_LEVEL_UNSPECIFIED, indexv1.Level_LEVEL_EVENTUAL:
-		read.Level = cairn.Eventual
-	case indexv1.Level_LEVEL_AT_LEAST:
-		read.Level = cairn.AtLeast
-	case indexv1.Level_LEVEL_LINEARIZABLE:
-		read.Level = cairn.Linearizable
-	default:
-		return read, cairn.Invalid("read.level", "LEVEL_UNKNOWN", "a freshness level number %d, which this version does not know", message.GetLevel())
-	}
-	return read, nil
-}
-
-// checkSize refuses a packed field that would not fit a message.
-func checkSize(packed []byte) error {
-	if len(packed) > indexv1.MaxPackedBytes {
-		return cairn.Errorf(cairn.KindExhausted, "REPLY_TOO_LARGE", "the reply has %d bytes, more than the %d of a message; ask for less at once",
-			len(packed), indexv1.MaxPackedBytes)
-	}
-	return nil
 }

@@ -47,7 +47,7 @@ func (s *Server) TailShard(ctx context.Context, message *indexv1.TailShardReques
 	defer cancel()
 	tail, err := s.index.TailShard(ctx, message.GetShard().Decode(), message.GetAfter())
 	if err == nil {
-		err = checkSize(tail.Data)
+		err = indexv1.CheckReply(tail.Data)
 	}
 	if err != nil {
 		return nil, rpcerr.ToStatus(err).Err()

@@ -20,7 +20,7 @@ const (
 
 // List answers a page.
 func (s *Server) List(ctx context.Context, message *indexv1.ListRequest) (*indexv1.ListResponse, error) {
-	read, err := decodeRead(message.GetRead())
+	read, err := message.GetRead().Decode()
 	if err != nil {
 		return nil, rpcerr.ToStatus(err).Err()
 	}

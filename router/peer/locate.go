@@ -138,16 +138,8 @@ func (p *Peer) Locate(ctx context.Context, req *cairn.LocateRequest, reply *cair
 }
 
 func fillRead(ctx context.Context, message *indexv1.Read, read cairn.Read) {
-	message.Keyspace, message.Epoch, message.Index = uint64(read.Keyspace), read.Epoch, read.Index
+	message.Fill(read)
 	message.TimeoutMicros = timeoutMicros(ctx)
-	switch read.Level {
-	case cairn.AtLeast:
-		message.Level = indexv1.Level_LEVEL_AT_LEAST
-	case cairn.Linearizable:
-		message.Level = indexv1.Level_LEVEL_LINEARIZABLE
-	default:
-		message.Level = indexv1.Level_LEVEL_EVENTUAL
-	}
 }
 
 // checkSize refuses a packed field that would not fit a message.

@@ -16,6 +16,7 @@
 //	moves/UID                          the move of a shard, JSON
 //	creating/KEYSPACE                  a keyspace being created, under a lease
 //	elections/NAME                     who carries moves out, under leases
+//	routers/ADDRESS                    a router of the fleet, under a lease
 //	committers/ID                      the last commit of one Store
 //	deletions                          put when a keyspace, cluster or view is deleted
 //

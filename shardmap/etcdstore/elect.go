@@ -30,13 +30,7 @@ func (s *Store) Elect(ctx context.Context, name string, lead func(ctx context.Co
 
 // candidate tells whether it was elected, when that is over.
 func (s *Store) candidate(ctx context.Context, name string, lead func(ctx context.Context)) bool {
-	grant, cancel := context.WithTimeout(ctx, requestTimeout)
-	lease, err := s.client.Grant(grant, electionTTL)
-	cancel()
-	if err != nil {
-		return false
-	}
-	session, err := concurrency.NewSession(s.client, concurrency.WithLease(lease.ID), concurrency.WithContext(ctx))
+	session, err := s.lease(ctx, electionTTL)
 	if err != nil {
 		return false
 	}
@@ -56,6 +50,17 @@ func (s *Store) candidate(ctx context.Context, name string, lead func(ctx contex
 	}
 	lead(standing)
 	return true
+}
+
+// lease is a lease of so many seconds that is kept alive until ctx ends.
+func (s *Store) lease(ctx context.Context, seconds int64) (*concurrency.Session, error) {
+	grant, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	lease, err := s.client.Grant(grant, seconds)
+	if err != nil {
+		return nil, err
+	}
+	return concurrency.NewSession(s.client, concurrency.WithLease(lease.ID), concurrency.WithContext(ctx))
 }
 
 // resign gives the lease back, so that another need not wait for its end.

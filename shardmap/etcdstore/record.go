@@ -31,6 +31,7 @@ const (
 	foundersFolder   = "founders/"
 	keyspacesFolder  = "keyspaces/"
 	movesFolder      = "moves/"
+	routersFolder    = "routers/"
 	settingsFolder   = "settings/"
 	shardsFolder     = "shards/"
 	viewsFolder      = "views/"

@@ -106,9 +106,14 @@ func (m *MovedKeysResponse) Decode() []cairn.MovedKey {
 	return out
 }
 
-func numbers[To, From ~uint32](from []From) (to []To) {
-	for _, n := range from {
-		to = append(to, To(n))
+// numbers is nil for none.
+func numbers[To, From ~uint32](from []From) []To {
+	if len(from) == 0 {
+		return nil
+	}
+	to := make([]To, len(from))
+	for i, n := range from {
+		to[i] = To(n)
 	}
 	return to
 }
