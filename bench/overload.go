@@ -57,9 +57,12 @@ func overloaded(ctx context.Context, s settings) (err error) {
 	for i := range callers {
 		callers[i] = ask
 	}
-	well, err := load.Closed(ctx, callers, s.warmup, s.length)
+	well, err := load.Closed(ctx, callers, s.warmup, max(s.length, time.Second))
 	if err != nil {
 		return err
+	}
+	if well.Items == 0 {
+		return errors.New("nothing was answered in the time to find out how much can be: ask for a longer -length")
 	}
 	before, err := peaks(c.PIDs())
 	if err != nil {
@@ -76,7 +79,7 @@ func overloaded(ctx context.Context, s settings) (err error) {
 	fmt.Fprintf(s.out, "# %d times that for %v: %d came, %d were answered within %v, others: %v; resident at the most %d MiB\n",
 		overload, s.flood, flood.Calls, flood.Answered, overloadPatience, flood.Failed, after)
 
-	rest := load.Flood(ctx, ask, cairn.ReasonOf, calm*well.Rate(), 2, 10*time.Second, overloadPatience)
+	rest := load.Flood(ctx, ask, cairn.ReasonOf, calm*well.Rate(), 2, min(s.flood, 10*time.Second), overloadPatience)
 	fmt.Fprintf(s.out, "# half of it then: %d came, %d were answered, others: %v\n", rest.Calls, rest.Answered, rest.Failed)
 	share, reached := flood.Rate()/well.Rate(), "reached"
 	if share < goodput {
