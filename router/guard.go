@@ -13,7 +13,7 @@ import (
 // than it can answer:
 //
 //   - When no replica could be reached for outageGrace, requests fail at once with
-//     cairn.ReasonClusterUnreachable (KindUnavailable), but for one every outageProbe.
+//     cairn.ReasonClusterUnreachable (KindUnavailable), but for a few every outageProbe.
 //   - Where more are under way than will be answered in time, those that come too late
 //     are refused with OVERLOADED (KindExhausted) and when to try again. What waits in
 //     the router for its next try is not under way, and one cluster's queue is not
@@ -27,6 +27,13 @@ type guarded struct {
 	// Each kind of request is by itself: they take differently long, and where there
 	// is no majority reads may still be answered.
 	reads, writes, views way
+}
+
+// reconnect has connections to the index made anew at once, whatever has failed before.
+func (g *guarded) reconnect() {
+	if remote, is := g.Index.(interface{ Reconnect() }); is {
+		remote.Reconnect()
+	}
 }
 
 // way is what one kind of request to an index goes by.
@@ -44,7 +51,7 @@ func guard(index Index, cluster *catalog.Cluster) *guarded {
 func (g *guarded) enter(ctx context.Context, way *way) (began time.Duration, err error) {
 	now := time.Now()
 	began = now.Sub(g.began) + 1 // never 0
-	if err := way.outage.refusal(g.cluster, began); err != nil {
+	if err := way.outage.refusal(g.cluster, began, g.reconnect); err != nil {
 		return 0, err
 	}
 	left := 2 * admit.Patience

@@ -11,23 +11,25 @@ const (
 	// outageGrace is how long requests go on trying to reach an index: more than a
 	// restart or an election takes.
 	outageGrace = 3 * time.Second
-	// outageProbe is how often one is let through after that, to find out whether it
-	// is back.
-	outageProbe = 250 * time.Millisecond
+	// outageProbe is how often some are let through after that, to find out whether it
+	// is back, and outageWindow for how long: a connection takes a moment to be made.
+	outageProbe  = 250 * time.Millisecond
+	outageWindow = 50 * time.Millisecond
 )
 
 // outage is how long no replica of an index has been in reach. Times are since a
 // moment of the caller's choice, and never 0.
 type outage struct {
 	// since is when it could first not be reached, 0 if the last one to ask it could
-	// reach it, and probed when one was last let through.
+	// reach it, and probed when it was last probed.
 	since, probed atomic.Int64
 	// last is the last failure to reach it.
 	last atomic.Pointer[error]
 }
 
 // refusal is the error for a request that is not to be put to a cluster's index now.
-func (o *outage) refusal(cluster string, now time.Duration) error {
+// Before it is probed, reconnect is called.
+func (o *outage) refusal(cluster string, now time.Duration, reconnect func()) error {
 	since := o.since.Load()
 	if since == 0 {
 		return nil
@@ -36,7 +38,12 @@ func (o *outage) refusal(cluster string, now time.Duration) error {
 	if out < outageGrace {
 		return nil
 	}
-	if probed := o.probed.Load(); now-time.Duration(probed) >= outageProbe && o.probed.CompareAndSwap(probed, int64(now)) {
+	probed := o.probed.Load()
+	switch ago := now - time.Duration(probed); {
+	case ago < outageWindow:
+		return nil
+	case ago >= outageProbe && o.probed.CompareAndSwap(probed, int64(now)):
+		reconnect()
 		return nil
 	}
 	return cairn.Errorf(cairn.KindUnavailable, cairn.ReasonClusterUnreachable,

@@ -52,7 +52,7 @@ func Open(ctx context.Context, callers []Call, rate float64, seed uint64, warmup
 
 // schedule is the times of a Poisson process up to an end: none at a rate of 0.
 func schedule(rate float64, seed uint64, end time.Duration) []time.Duration {
-	if !(rate > 0) {
+	if rate <= 0 {
 		return nil
 	}
 	random := rand.New(rand.NewPCG(seed, 0))

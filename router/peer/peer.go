@@ -81,6 +81,10 @@ func Dial(address string, options Options) (*Peer, error) {
 // Address is what the Peer was dialled with.
 func (p *Peer) Address() string { return p.address }
 
+// Reconnect has the connection made anew at once if it is not there, however short ago
+// that has failed.
+func (p *Peer) Reconnect() { p.conn.ResetConnectBackoff() }
+
 // Close fails the calls under way and gives everything back. Calls after it
 // are KindUnavailable; a second Close does nothing.
 func (p *Peer) Close() error {
