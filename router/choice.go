@@ -22,7 +22,7 @@ func (r *Router) choose(location *cairn.Location, choice cairn.NodeChoice) {
 		if zone == "" {
 			zone = r.config.Choice.Zone
 		}
-		location.Use = chosen(location, func(node *cairn.Node) bool { return node.Zone == zone })
+		location.Use = chosen(location, func(node *cairn.Node) bool { return zone != "" && node.Zone == zone })
 	}
 	if location.Use == nil {
 		location.Use = chosen(location, func(*cairn.Node) bool { return true })

@@ -51,15 +51,16 @@ func guard(index Index, cluster *catalog.Cluster) *guarded {
 func (g *guarded) enter(ctx context.Context, way *way) (began time.Duration, err error) {
 	now := time.Now()
 	began = now.Sub(g.began) + 1 // never 0
-	if err := way.outage.refusal(g.cluster, began, g.reconnect); err != nil {
-		return 0, err
-	}
 	left := 2 * admit.Patience
 	if deadline, bounded := ctx.Deadline(); bounded {
 		left = deadline.Sub(now)
 	}
 	if retry, ok := way.gate.Enter(began, left); !ok {
 		return 0, overloaded(g.cluster, way.gate.InFlight(), retry)
+	}
+	if err := way.outage.refusal(g.cluster, began, g.reconnect); err != nil {
+		way.gate.Leave(began, began, false)
+		return 0, err
 	}
 	return began, nil
 }
@@ -71,8 +72,11 @@ func (g *guarded) leave(way *way, began time.Duration, err *error) {
 	way.outage.heard(*err, now)
 }
 
+// reasonOverloaded is why a request is refused that an index would not answer in time.
+const reasonOverloaded = "OVERLOADED"
+
 func overloaded(cluster string, inFlight int, retry time.Duration) error {
-	refusal := cairn.Errorf(cairn.KindExhausted, "OVERLOADED",
+	refusal := cairn.Errorf(cairn.KindExhausted, reasonOverloaded,
 		"the index of cluster %s has more to answer than it can in time, %d requests; try again in %s", cluster, inFlight, retry.Round(time.Millisecond))
 	refusal.RetryAfter = retry
 	return refusal

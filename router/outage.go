@@ -21,8 +21,8 @@ const (
 // moment of the caller's choice, and never 0.
 type outage struct {
 	// since is when it could first not be reached, 0 if the last one to ask it could
-	// reach it, and probed when it was last probed.
-	since, probed atomic.Int64
+	// reach it; failed is when it last could not be, and probed when it was last probed.
+	since, failed, probed atomic.Int64
 	// last is the last failure to reach it.
 	last atomic.Pointer[error]
 }
@@ -38,12 +38,19 @@ func (o *outage) refusal(cluster string, now time.Duration, reconnect func()) er
 	if out < outageGrace {
 		return nil
 	}
+	if now-time.Duration(o.failed.Load()) >= outageGrace {
+		// Nobody has tried for a while: it begins anew, if it goes on at all.
+		o.since.CompareAndSwap(since, 0)
+		return nil
+	}
 	probed := o.probed.Load()
 	switch ago := now - time.Duration(probed); {
 	case ago < outageWindow:
 		return nil
-	case ago >= outageProbe && o.probed.CompareAndSwap(probed, int64(now)):
-		reconnect()
+	case ago >= outageProbe:
+		if o.probed.CompareAndSwap(probed, int64(now)) {
+			reconnect()
+		}
 		return nil
 	}
 	return cairn.Errorf(cairn.KindUnavailable, cairn.ReasonClusterUnreachable,
@@ -56,6 +63,7 @@ func (o *outage) heard(err error, now time.Duration) {
 	case isUnreachable(err):
 		last := err
 		o.last.Store(&last)
+		o.failed.Store(int64(now))
 		o.since.CompareAndSwap(0, int64(now))
 	case o.since.Load() != 0 && isAnswer(err):
 		o.since.Store(0)

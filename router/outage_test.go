@@ -2,6 +2,7 @@ package router_test
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -74,6 +75,22 @@ func TestAClusterOutOfReachFailsAtOnce(t *testing.T) {
 		}
 		if _, err := r.List(t.Context(), bed.Things, cairn.Range{}, cairn.Freshness{}); cairn.ReasonOf(err) != cairn.ReasonClusterUnreachable {
 			t.Errorf("a list: %v", err)
+		}
+		// Nobody asks for a while, in which it comes back: many at once are all let through.
+		time.Sleep(10 * time.Minute)
+		down.Store(false)
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				if took, err := locate(lost); err != nil || took > 0 {
+					t.Errorf("after a quiet time: %v, %v", took, err)
+				}
+			})
+		}
+		all.Wait()
+		down.Store(true)
+		if _, err := locate(lost); cairn.ReasonOf(err) != cairn.ReasonClusterUnreachable {
+			t.Errorf("it is lost again: %v", err)
 		}
 		down.Store(false)
 		time.Sleep(250 * time.Millisecond)

@@ -329,7 +329,7 @@ func (q *question) fetch(parts []*viewPart) error {
 // fail is for a part that nobody will answer.
 func (q *question) fail(p *viewPart, refusal *cairn.Error) {
 	refusal = q.blame(p, refusal)
-	if q.partial && unreachable(refusal) && q.ctx.Err() == nil {
+	if q.partial && (unreachable(refusal) || refusal.Reason == reasonOverloaded) && q.ctx.Err() == nil {
 		p.lose(refusal)
 		return
 	}

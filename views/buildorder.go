@@ -84,19 +84,25 @@ func (v *Views) buildOrder(o *sorted, limit int) (left int) {
 		case len(s.parts) > 0:
 			limit -= s.sortPart()
 		case o.folds():
-			o.exposed.AndNot(s.entries)
+			o.done(s.entries)
 			o.sorting = nil
 			return limit
 		default:
 			s.inserting = true
 			if limit = v.insertSome(o, limit); s.changed.IsEmpty() {
-				o.exposed.AndNot(s.entries)
+				o.done(s.entries)
 				o.sorting, o.next = nil, everyOrdinal
 				return limit
 			}
 		}
 	}
 	return 0
+}
+
+// done notes that entries stand in the order. An ordinal of theirs may have been freed
+// and taken again meanwhile: what waits for the next fold does not stand there yet.
+func (o *sorted) done(entries *roaring.Bitmap) {
+	o.exposed.AndNot(roaring.AndNot(entries, o.waiting))
 }
 
 // rankSome numbers some of a field's strings.

@@ -1,6 +1,7 @@
 package admit
 
 import (
+	"cmp"
 	"sync"
 	"time"
 )
@@ -8,8 +9,8 @@ import (
 const (
 	// Few is how many may be in flight whatever they wait for.
 	Few = 32
-	// Most is how many may be in flight at all.
-	Most = 1 << 14
+	// Most is how many may be in flight at all where a Gate does not say.
+	Most = 1 << 13
 	// Patience is how long a turn may be away at the most; half of the time that a
 	// caller has left, if that is less.
 	Patience = 2 * time.Second
@@ -31,6 +32,10 @@ const (
 // Gate is before one queue. Its zero value is ready; any goroutine may use it. Times
 // are since a moment of the caller's choice, the same for all calls.
 type Gate struct {
+	// Most is how many may be in flight at all; 0 for the constant. It bounds what waits
+	// where nothing is answered. It is not changed once the Gate is used.
+	Most int
+
 	mu       sync.Mutex // guards what follows
 	inFlight int
 	// at is which window this is, counted from the beginning of time; answered and
@@ -44,6 +49,10 @@ type Gate struct {
 	rate    float64
 	delay   time.Duration
 	from    int64 // the window that delay is of
+	// base is delay when last there were too few in flight for a queue, in all of a window;
+	// busy tells that there were more in this one.
+	base time.Duration
+	busy bool
 }
 
 // Enter lets a caller in who has so much time left, or says when to try again. Who
@@ -53,18 +62,19 @@ func (g *Gate) Enter(now, left time.Duration) (retryAfter time.Duration, ok bool
 	defer g.mu.Unlock()
 	g.turn(now)
 	if g.inFlight >= Few {
-		if wait, late := g.late(left); late || g.inFlight >= Most {
+		if wait, late := g.late(left); late || g.inFlight >= cmp.Or(g.Most, Most) {
 			return min(max(wait/2, soonestRetry), latestRetry), false
 		}
 	}
 	g.inFlight++
+	g.busy = g.busy || g.inFlight >= Few
 	return 0, true
 }
 
 // late tells whether a caller's turn would come too late, and when it would come.
 func (g *Gate) late(left time.Duration) (wait time.Duration, late bool) {
 	patience := min(left/2, Patience)
-	if g.delay <= patience/2 || g.rate <= 0 {
+	if g.delay-g.base <= patience/2 || g.rate <= 0 {
 		return 0, false
 	}
 	wait = time.Duration(float64(g.inFlight) / g.rate * float64(time.Second))
@@ -98,8 +108,11 @@ func (g *Gate) turn(now time.Duration) {
 		g.answered = 0
 	}
 	if g.quickest > 0 {
-		g.delay, g.quickest, g.from = g.quickest, 0, g.at
+		if g.delay, g.quickest, g.from = g.quickest, 0, g.at; !g.busy {
+			g.base = g.delay
+		}
 	}
+	g.busy = g.inFlight >= Few
 	if at-g.from > stale {
 		g.delay = 0
 	}

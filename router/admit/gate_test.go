@@ -149,3 +149,32 @@ func TestWhoWaitsForAnswersIsLetIn(t *testing.T) {
 		t.Errorf("%d in the queue, %d in flight", len(w.queue), w.gate.InFlight())
 	}
 }
+
+// TestSlowAnswersAreNoQueue: many come at once for what takes long by itself, which few
+// have asked for until then.
+func TestSlowAnswersAreNoQueue(t *testing.T) {
+	var g admit.Gate
+	const takes, left = 600 * time.Millisecond, 2 * time.Second
+	now := time.Duration(0)
+	for range 20 {
+		if _, ok := g.Enter(now, left); !ok {
+			t.Fatal("one by one")
+		}
+		g.Leave(now, now+takes, true)
+		now += time.Second
+	}
+	for i := range 100 {
+		if retry, ok := g.Enter(now, left); !ok {
+			t.Fatalf("number %d of many at once: again after %v", i, retry)
+		}
+	}
+	// As many more than the server can do make each wait for longer than it takes.
+	for range 100 {
+		now += 50 * time.Millisecond
+		g.Leave(now-5*time.Second, now, true)
+		g.Enter(now, time.Minute)
+	}
+	if _, ok := g.Enter(now, left); ok {
+		t.Error("let in behind a queue of five seconds")
+	}
+}

@@ -103,10 +103,7 @@ func (c *Client) BatchLocate(ctx context.Context, keyspace string, keys []cairn.
 		var locations []cairn.Location
 		var token cairn.Token
 		if locations, token, failure = c.locates.many(ctx, deadline, keyspace, keys, reading); failure == nil {
-			failure = first(locations, func(err *cairn.Error) bool { return goesAlone(ctx, deadline, err) })
-		}
-		if failure == nil {
-			return locations, token, nil
+			return c.askRest(ctx, deadline, keyspace, keys, reading, locations, token)
 		}
 		if !goesAlone(ctx, deadline, failure) {
 			return nil, cairn.Token{}, failure
@@ -117,14 +114,36 @@ func (c *Client) BatchLocate(ctx context.Context, keyspace string, keys []cairn.
 	return c.batchAlone(ctx, keyspace, keys, reading, failure)
 }
 
-// first is the first error of locations that is so, nil if none is.
-func first(locations []cairn.Location, is func(*cairn.Error) bool) *cairn.Error {
+// askRest asks again, by themselves, for those keys of a batch that may do better so.
+// What has been answered stays, whatever becomes of them. As a router's, the batch fails
+// as a whole if no key could be answered.
+func (c *Client) askRest(ctx context.Context, deadline time.Time, keyspace string, keys []cairn.Key, reading cairn.Reading, locations []cairn.Location, token cairn.Token) ([]cairn.Location, cairn.Token, error) {
+	var positions []int
+	var rest []cairn.Key
+	answered := false
 	for i := range locations {
-		if err := locations[i].Err; err != nil && is(err) {
-			return err
+		switch err := locations[i].Err; {
+		case err == nil:
+			answered = true
+		case goesAlone(ctx, deadline, err):
+			positions, rest = append(positions, i), append(rest, keys[i])
 		}
 	}
-	return nil
+	if len(rest) > 0 {
+		ctx, cancel := context.WithDeadline(ctx, deadline)
+		defer cancel()
+		more, at, err := c.batchAlone(ctx, keyspace, rest, reading, locations[positions[0]].Err)
+		if err == nil {
+			for i, position := range positions {
+				locations[position] = more[i]
+			}
+			return locations, token.Merge(at), nil
+		}
+	}
+	if !answered {
+		return nil, cairn.Token{}, locations[0].Err
+	}
+	return locations, token, nil
 }
 
 // batchAlone is BatchLocate by a call of its own, after a failure if that is set.

@@ -171,7 +171,9 @@ func (s *session[Req, Resp]) unsend(calls []*call[Req, Resp]) {
 	defer s.mu.Unlock()
 	for _, taken := range calls {
 		for c := range taken.all {
-			c.sent = c.sent && c.answered
+			if !c.answered { // who is answered reads it
+				c.sent = false
+			}
 		}
 	}
 }

@@ -18,6 +18,16 @@ type gates struct {
 	reads, writes, views admit.Gate
 }
 
+// mostCalls is how many calls of a kind may be under way: more than the writes that a
+// router holds back for shards that move, since who waits for one cluster must not keep
+// out who asks another.
+const mostCalls = 1 << 17
+
+func newGates() gates {
+	most := func() admit.Gate { return admit.Gate{Most: mostCalls} }
+	return gates{began: time.Now(), reads: most(), writes: most(), views: most()}
+}
+
 // of is the gate of a method, nil if it is let in always: an operator must get at a
 // router that is overrun, and a watch is one call for as long as it lasts.
 func (g *gates) of(method string) *admit.Gate {

@@ -72,7 +72,7 @@ func New(config Config) (*Server, error) {
 	if config.Timeout == 0 {
 		config.Timeout = router.DefaultTimeout
 	}
-	return &Server{config: config, gates: gates{began: time.Now()}}, nil
+	return &Server{config: config, gates: newGates()}, nil
 }
 
 // Options are what a grpc.Server for Register must be made with.
