@@ -33,6 +33,11 @@ func (v *Views) SettleShard(id cairn.ShardID) {
 		return
 	}
 	v.editShard(id).gathers = false
+	v.foldSoon()
+}
+
+// foldSoon has Build fold in what waits, however little.
+func (v *Views) foldSoon() {
 	for _, o := range v.orders {
 		if o != nil {
 			o.due = true

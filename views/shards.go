@@ -89,6 +89,9 @@ func (v *Views) MoveEntries(from, to cairn.ShardID, ordinals *roaring.Bitmap) {
 		return
 	}
 	source := v.editShard(from)
+	if source.gathers {
+		v.foldSoon() // for the other shard, which may not gather
+	}
 	moved := roaring.And(source.ordinals.read(), ordinals)
 	if moved.IsEmpty() {
 		return
