@@ -55,7 +55,9 @@ func (g *guarded) enter(ctx context.Context, way *way) (began time.Duration, err
 	if deadline, bounded := ctx.Deadline(); bounded {
 		left = deadline.Sub(now)
 	}
-	if retry, ok := way.gate.Enter(began, left); !ok {
+	// Whom the server's gate has let in is refused only where it is hopeless: what
+	// other indexes do for a request that one refuses is done in vain.
+	if retry, ok := way.gate.Enter(began, 2*left); !ok {
 		return 0, overloaded(g.cluster, way.gate.InFlight(), retry)
 	}
 	if err := way.outage.refusal(g.cluster, began, g.reconnect); err != nil {
