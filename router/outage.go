@@ -10,11 +10,11 @@ import (
 const (
 	// outageGrace is how long requests go on trying to reach an index: more than a
 	// restart or an election takes.
-	outageGrace = 3 * time.Second
+	outageGrace = 4 * time.Second
 	// outageProbe is how often some are let through after that, to find out whether it
 	// is back, and outageWindow for how long: a connection takes a moment to be made.
-	outageProbe  = 250 * time.Millisecond
-	outageWindow = 50 * time.Millisecond
+	outageProbe  = 500 * time.Millisecond
+	outageWindow = 200 * time.Millisecond
 )
 
 // outage is how long no replica of an index has been in reach. Times are since a

@@ -52,18 +52,18 @@ func TestAClusterOutOfReachFailsAtOnce(t *testing.T) {
 		}
 		down.Store(true)
 		// One that began while there was hope ends once there is none, not at its deadline.
-		if took, err := locate(lost); took < 3*time.Second || took > 4*time.Second || cairn.ReasonOf(err) != cairn.ReasonClusterUnreachable {
+		if took, err := locate(lost); took < 4*time.Second || took > 5*time.Second || cairn.ReasonOf(err) != cairn.ReasonClusterUnreachable {
 			t.Errorf("the first: after %v, %v", took, err)
 		}
 		asked.Store(0)
 		for range 100 {
 			time.Sleep(10 * time.Millisecond)
 			took, err := locate(lost)
-			if took > 300*time.Millisecond || cairn.KindOf(err) != cairn.KindUnavailable || cairn.ReasonOf(err) != cairn.ReasonClusterUnreachable {
+			if took > 500*time.Millisecond || cairn.KindOf(err) != cairn.KindUnavailable || cairn.ReasonOf(err) != cairn.ReasonClusterUnreachable {
 				t.Fatalf("after %v, %v", took, err)
 			}
 		}
-		if n := asked.Load(); n == 0 || n > 100 {
+		if n := asked.Load(); n == 0 || n > 300 {
 			t.Errorf("the index was asked %d times in about a second", n)
 		}
 		locations, _, err := r.BatchLocate(t.Context(), bed.Things, []cairn.Key{lost, well}, cairn.Reading{})
@@ -93,7 +93,7 @@ func TestAClusterOutOfReachFailsAtOnce(t *testing.T) {
 			t.Errorf("it is lost again: %v", err)
 		}
 		down.Store(false)
-		time.Sleep(250 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond)
 		for range 10 {
 			if took, err := locate(lost); err != nil || took > 0 {
 				t.Errorf("once it is back: after %v, %v", took, err)
