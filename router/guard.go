@@ -12,8 +12,8 @@ import (
 // guarded is a cluster's index that is neither asked in vain for ever nor for more
 // than it can answer:
 //
-//   - When no replica could be reached for outageGrace, requests fail at once with
-//     cairn.ReasonClusterUnreachable (KindUnavailable), but for a few every outageProbe.
+//   - When no replica could be reached for outageGrace, and nobody listens there,
+//     requests fail at once with cairn.ReasonClusterUnreachable (KindUnavailable).
 //   - Where more are under way than will be answered in time, those that come too late
 //     are refused with OVERLOADED (KindExhausted) and when to try again. What waits in
 //     the router for its next try is not under way, and one cluster's queue is not
@@ -29,11 +29,18 @@ type guarded struct {
 	reads, writes, views way
 }
 
-// reconnect has connections to the index made anew at once, whatever has failed before.
-func (g *guarded) reconnect() {
-	if remote, is := g.Index.(interface{ Reconnect() }); is {
-		remote.Reconnect()
-	}
+// Remote is an Index that others listen for.
+type Remote interface {
+	Index
+	// Listening tells whether somebody listens where a replica should, and if so has
+	// connections made at once that are not there, however short ago that has failed.
+	Listening(ctx context.Context) bool
+}
+
+// listening tells whether the index may be in reach.
+func (g *guarded) listening(ctx context.Context) bool {
+	remote, is := g.Index.(Remote)
+	return !is || remote.Listening(ctx)
 }
 
 // way is what one kind of request to an index goes by.
@@ -46,11 +53,14 @@ func guard(index Index, cluster *catalog.Cluster) *guarded {
 	return &guarded{Index: index, cluster: cluster.Name, began: time.Now()}
 }
 
+// at is a moment of its time, never 0.
+func (g *guarded) at(moment time.Time) time.Duration { return moment.Sub(g.began) + 1 }
+
 // enter lets a request go a way, if it may, and says when it did. Who is let in has
 // to leave.
 func (g *guarded) enter(ctx context.Context, way *way) (began time.Duration, err error) {
 	now := time.Now()
-	began = now.Sub(g.began) + 1 // never 0
+	began = g.at(now)
 	left := 2 * admit.Patience
 	if deadline, bounded := ctx.Deadline(); bounded {
 		left = deadline.Sub(now)
@@ -60,7 +70,7 @@ func (g *guarded) enter(ctx context.Context, way *way) (began time.Duration, err
 	if retry, ok := way.gate.Enter(began, 2*left); !ok {
 		return 0, overloaded(g.cluster, way.gate.InFlight(), retry)
 	}
-	if err := way.outage.refusal(g.cluster, began, g.reconnect); err != nil {
+	if err := way.outage.refusal(ctx, g.cluster, began, func() time.Duration { return g.at(time.Now()) }, g.listening); err != nil {
 		way.gate.Leave(began, began, false)
 		return 0, err
 	}
@@ -69,7 +79,7 @@ func (g *guarded) enter(ctx context.Context, way *way) (began time.Duration, err
 
 // leave notes how a request ended that was let in.
 func (g *guarded) leave(way *way, began time.Duration, err *error) {
-	now := time.Since(g.began) + 1
+	now := g.at(time.Now())
 	way.gate.Leave(began, now, *err == nil)
 	way.outage.heard(*err, now)
 }

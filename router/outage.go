@@ -1,6 +1,8 @@
 package router
 
 import (
+	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -11,50 +13,53 @@ const (
 	// outageGrace is how long requests go on trying to reach an index: more than a
 	// restart or an election takes.
 	outageGrace = 4 * time.Second
-	// outageProbe is how often some are let through after that, to find out whether it
-	// is back, and outageWindow for how long: a connection takes a moment to be made.
-	outageProbe  = 500 * time.Millisecond
-	outageWindow = 200 * time.Millisecond
+	// longestLook bounds how long it is found out whether somebody listens there again.
+	longestLook = 250 * time.Millisecond
 )
 
 // outage is how long no replica of an index has been in reach. Times are since a
 // moment of the caller's choice, and never 0.
 type outage struct {
 	// since is when it could first not be reached, 0 if the last one to ask it could
-	// reach it; failed is when it last could not be, and probed when it was last probed.
-	since, failed, probed atomic.Int64
+	// reach it, or somebody was seen to listen there.
+	since atomic.Int64
 	// last is the last failure to reach it.
 	last atomic.Pointer[error]
+
+	looking sync.Mutex // held while somebody looks; guards what follows
+	looked  time.Duration
 }
 
-// refusal is the error for a request that is not to be put to a cluster's index now.
-// Before it is probed, reconnect is called.
-func (o *outage) refusal(cluster string, now time.Duration, reconnect func()) error {
-	since := o.since.Load()
-	if since == 0 {
+// refusal is the error for a request that came at now and is not to be put to a
+// cluster's index, as nobody listens there: who comes during an outage looks, or goes by
+// the look of another that began after he came. So nobody is refused for what was so
+// before. clock is the present time.
+func (o *outage) refusal(ctx context.Context, cluster string, now time.Duration, clock func() time.Duration, listening func(context.Context) bool) error {
+	if !o.lasts(now) {
 		return nil
 	}
-	out := now - time.Duration(since)
-	if out < outageGrace {
-		return nil
-	}
-	if now-time.Duration(o.failed.Load()) >= outageGrace {
-		// Nobody has tried for a while: it begins anew, if it goes on at all.
-		o.since.CompareAndSwap(since, 0)
-		return nil
-	}
-	probed := o.probed.Load()
-	switch ago := now - time.Duration(probed); {
-	case ago < outageWindow:
-		return nil
-	case ago >= outageProbe:
-		if o.probed.CompareAndSwap(probed, int64(now)) {
-			reconnect()
+	o.looking.Lock()
+	defer o.looking.Unlock()
+	if o.looked <= now {
+		o.looked = clock()
+		// It is the others' look too: who leaves does not end it.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestLook)
+		defer cancel()
+		if listening(ctx) {
+			o.since.Store(0)
 		}
+	}
+	if !o.lasts(now) {
 		return nil
 	}
-	return cairn.Errorf(cairn.KindUnavailable, cairn.ReasonClusterUnreachable,
-		"no replica of the index of cluster %s has been reached for %s: %w", cluster, out.Round(100*time.Millisecond), *o.last.Load())
+	return cairn.Errorf(cairn.KindUnavailable, cairn.ReasonClusterUnreachable, "no replica of the index of cluster %s has been reached for %s: %w",
+		cluster, (now - time.Duration(o.since.Load())).Round(100*time.Millisecond), *o.last.Load())
+}
+
+// lasts tells whether an outage has outlasted its grace.
+func (o *outage) lasts(now time.Duration) bool {
+	since := o.since.Load()
+	return since != 0 && now-time.Duration(since) >= outageGrace
 }
 
 // heard learns from how a request ended. One that ran out of time says nothing.
@@ -63,7 +68,6 @@ func (o *outage) heard(err error, now time.Duration) {
 	case isUnreachable(err):
 		last := err
 		o.last.Store(&last)
-		o.failed.Store(int64(now))
 		o.since.CompareAndSwap(0, int64(now))
 	case o.since.Load() != 0 && isAnswer(err):
 		o.since.Store(0)

@@ -65,7 +65,7 @@ var all = cairn.Selection{View: theView}
 // faulty breaks one cluster's views.
 func (v *viewBed) faulty(cluster string, fault bed.Fault) {
 	v.Faults = func(name string, call bed.Call) bed.Fault {
-		if name == cluster && (call == bed.CallView || call == bed.CallStatus) {
+		if name == cluster && (call == bed.CallView || call == bed.CallStatus || call == bed.CallListening) {
 			return fault
 		}
 		return bed.None
@@ -168,7 +168,7 @@ func TestNobodyIsThere(t *testing.T) {
 		v := newViewBed(t)
 		back := time.Now().Add(3 * time.Second)
 		v.Faults = func(name string, call bed.Call) bed.Fault {
-			if call == bed.CallView && (name == "c1" || time.Now().Before(back)) {
+			if (call == bed.CallView || call == bed.CallListening) && (name == "c1" || time.Now().Before(back)) {
 				return bed.Refused
 			}
 			return bed.None
@@ -180,7 +180,7 @@ func TestNobodyIsThere(t *testing.T) {
 			t.Errorf("%d rows, missing %v, %v", len(page.Rows), page.Missing, err)
 		}
 		v.Faults = func(_ string, call bed.Call) bed.Fault {
-			if call == bed.CallView {
+			if call == bed.CallView || call == bed.CallListening {
 				return bed.Refused
 			}
 			return bed.None
@@ -199,7 +199,7 @@ func TestNobodyAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newViewBed(t)
 		v.Faults = func(_ string, call bed.Call) bed.Fault {
-			if call == bed.CallView {
+			if call == bed.CallView || call == bed.CallListening {
 				return bed.Unreachable
 			}
 			return bed.None

@@ -78,7 +78,7 @@ func newViewWorld(t *rapid.T, clusters, shards int) *viewWorld {
 	declared, _ := b.Map().Catalog().KeyspaceByName(w.keyspace)
 	w.view = catalog.View{UID: 77, Name: theView, Keyspace: declared.UID}
 	b.Faults = func(cluster string, call bed.Call) bed.Fault {
-		if call == bed.CallView || call == bed.CallStatus {
+		if call == bed.CallView || call == bed.CallStatus || call == bed.CallListening {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			return w.down[cluster]

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -41,7 +40,6 @@ func (w *viewWorld) GoDown(*rapid.T) {
 		w.mu.Lock()
 		clear(w.down)
 		w.mu.Unlock()
-		time.Sleep(time.Second) // one that was out of reach for long is not asked at once
 		return
 	}
 	clusters := w.bed.Map().Catalog().Clusters()

@@ -32,7 +32,7 @@ end, one after the other.`,
 }
 
 func (o *options) drain(cmd *cobra.Command, cluster string, wait bool) error {
-	p, err := o.askForPlan(cmd, &cairnv1.PlanRebalanceRequest{Drain: []string{clusterName(cluster)}, Share: 1})
+	p, err := o.askForRebalance(cmd, &cairnv1.PlanRebalanceRequest{Drain: []string{clusterName(cluster)}, Share: 1})
 	if err != nil {
 		return err
 	}

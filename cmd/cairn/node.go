@@ -137,22 +137,10 @@ func heldNodes(p *nodeplan.Plan, h nodeplan.Held) error {
 }
 
 // askForNodes receives a plan as a whole, or fails.
-func (o *options) askForNodes(cmd *cobra.Command, request *cairnv1.PlanNodesRequest) (made *nodeplan.Plan, err error) {
-	err = o.asking(cmd, func(ctx context.Context, c *client.Client) error {
-		stream, err := c.Admin().PlanNodes(ctx, request)
-		if err != nil {
-			return err
-		}
-		file, err := receivePlan(func() ([]byte, error) {
-			piece, err := stream.Recv()
-			return piece.GetData(), err
-		})
-		if err == nil {
-			made, err = nodeplan.Read(file)
-		}
-		return err
-	})
-	return made, err
+func (o *options) askForNodes(cmd *cobra.Command, request *cairnv1.PlanNodesRequest) (*nodeplan.Plan, error) {
+	return askForPlan(o, cmd, func(ctx context.Context, admin cairnv1.AdminClient) (planPieces[*cairnv1.PlanNodesResponse], error) {
+		return admin.PlanNodes(ctx, request)
+	}, nodeplan.Read)
 }
 
 // showNodes prints a plan, or keeps it in a file.

@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 
 	"github.com/spf13/cobra"
 
+	cairnv1 "cairn/proto/cairn/v1"
 	"cairn/proto/rpcerr"
+	"cairn/router/client"
 )
 
 // This file is how plans come from a router, go to it, and are kept in files.
@@ -15,19 +18,35 @@ import (
 // planPiece is how much of a plan is sent at once, in bytes.
 const planPiece = 256 << 10
 
-// receivePlan joins the pieces that a plan comes in.
-func receivePlan(next func() ([]byte, error)) (*bytes.Buffer, error) {
-	file := new(bytes.Buffer)
-	for {
-		data, err := next()
-		if errors.Is(err, io.EOF) {
-			return file, nil
-		}
+// planPieces is a plan on its way from a router.
+type planPieces[Piece interface{ GetData() []byte }] interface {
+	Recv() (Piece, error)
+}
+
+// askForPlan asks a router for a plan and receives it as a whole, or fails.
+func askForPlan[Piece interface{ GetData() []byte }, Plan any](o *options, cmd *cobra.Command,
+	open func(context.Context, cairnv1.AdminClient) (planPieces[Piece], error), read func(io.Reader) (*Plan, error),
+) (made *Plan, err error) {
+	err = o.asking(cmd, func(ctx context.Context, c *client.Client) error {
+		stream, err := open(ctx, c.Admin())
 		if err != nil {
-			return nil, rpcerr.From("", err)
+			return err
 		}
-		file.Write(data)
-	}
+		file := new(bytes.Buffer)
+		for {
+			piece, err := stream.Recv()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				return rpcerr.From("", err)
+			}
+			file.Write(piece.GetData())
+		}
+		made, err = read(file)
+		return err
+	})
+	return made, err
 }
 
 // sendPlan sends a plan in pieces, for as long as they are taken: whoever takes no more

@@ -11,7 +11,6 @@ import (
 	"cairn"
 	"cairn/cmd/cairn/render"
 	cairnv1 "cairn/proto/cairn/v1"
-	"cairn/router/client"
 	"cairn/shardmap/plan"
 )
 
@@ -79,7 +78,7 @@ their end, one after the other.`,
 }
 
 func (o *options) planRebalance(cmd *cobra.Command, request *cairnv1.PlanRebalanceRequest, path string) error {
-	made, err := o.askForPlan(cmd, request)
+	made, err := o.askForRebalance(cmd, request)
 	if err != nil {
 		return err
 	}
@@ -90,23 +89,11 @@ func (o *options) planRebalance(cmd *cobra.Command, request *cairnv1.PlanRebalan
 	return o.print(cmd, made, func(out io.Writer) error { return writePlan(out, made) })
 }
 
-// askForPlan receives a plan as a whole, or fails.
-func (o *options) askForPlan(cmd *cobra.Command, request *cairnv1.PlanRebalanceRequest) (made *plan.Plan, err error) {
-	err = o.asking(cmd, func(ctx context.Context, c *client.Client) error {
-		stream, err := c.Admin().PlanRebalance(ctx, request)
-		if err != nil {
-			return err
-		}
-		file, err := receivePlan(func() ([]byte, error) {
-			piece, err := stream.Recv()
-			return piece.GetData(), err
-		})
-		if err == nil {
-			made, err = plan.Read(file)
-		}
-		return err
-	})
-	return made, err
+// askForRebalance receives a plan as a whole, or fails.
+func (o *options) askForRebalance(cmd *cobra.Command, request *cairnv1.PlanRebalanceRequest) (*plan.Plan, error) {
+	return askForPlan(o, cmd, func(ctx context.Context, admin cairnv1.AdminClient) (planPieces[*cairnv1.PlanRebalanceResponse], error) {
+		return admin.PlanRebalance(ctx, request)
+	}, plan.Read)
 }
 
 func writePlan(out io.Writer, p *plan.Plan) error {

@@ -48,6 +48,21 @@ func NewGroup(peers []*Peer, near func(address string) bool) *Group {
 	return g
 }
 
+// Listening is Peer.Listening of any of the replicas; all are looked for.
+func (g *Group) Listening(ctx context.Context) bool {
+	var any atomic.Bool
+	var looking sync.WaitGroup
+	for i := range g.replicas {
+		looking.Go(func() {
+			if g.replicas[i].Listening(ctx) {
+				any.Store(true)
+			}
+		})
+	}
+	looking.Wait()
+	return any.Load()
+}
+
 // Locate is Peer.Locate.
 func (g *Group) Locate(ctx context.Context, req *cairn.LocateRequest, reply *cairn.LocateReply) error {
 	if req.Level == cairn.Linearizable {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"testing"
 
-	"google.golang.org/grpc"
-
 	"cairn"
 	indexv1 "cairn/proto/cairn/index/v1"
 )
@@ -15,14 +13,7 @@ import (
 // one is being sent: those that ask as freshly are one request, of which some,
 // its first caller among them, have left; each of the others has his own result.
 func TestLocatesThatAskTheSameAreOneRequest(t *testing.T) {
-	p, err := Dial("127.0.0.1:1", Options{Streams: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wired{sent: make(chan *indexv1.LocateRequest), received: make(chan *indexv1.LocateResponse)}
-	p.locates[0].open = func(context.Context) (grpc.BidiStreamingClient[indexv1.LocateRequest, indexv1.LocateResponse], error) {
-		return w, nil
-	}
+	p, w := newWired(t)
 	type outcome struct {
 		caller int
 		nodes  []cairn.NodeID

@@ -4,8 +4,6 @@ import (
 	"context"
 	"testing"
 
-	"google.golang.org/grpc"
-
 	"cairn"
 	indexv1 "cairn/proto/cairn/index/v1"
 )
@@ -14,14 +12,7 @@ import (
 // given up: the other is answered by it, neither stays in flight, and the balance
 // does not take a caller who leaves for a slow replica.
 func TestRacesOfOneRequest(t *testing.T) {
-	p, err := Dial("127.0.0.1:1", Options{Streams: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wired{sent: make(chan *indexv1.LocateRequest), received: make(chan *indexv1.LocateResponse)}
-	p.locates[0].open = func(context.Context) (grpc.BidiStreamingClient[indexv1.LocateRequest, indexv1.LocateResponse], error) {
-		return w, nil
-	}
+	p, w := newWired(t)
 	g := NewGroup([]*Peer{p}, nil)
 	type outcome struct {
 		reply cairn.LocateReply

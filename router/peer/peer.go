@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,9 +82,17 @@ func Dial(address string, options Options) (*Peer, error) {
 // Address is what the Peer was dialled with.
 func (p *Peer) Address() string { return p.address }
 
-// Reconnect has the connection made anew at once if it is not there, however short ago
-// that has failed.
-func (p *Peer) Reconnect() { p.conn.ResetConnectBackoff() }
+// Listening tells whether somebody listens at the address. If so, the connection is made
+// at once if it is not there, however short ago that has failed.
+func (p *Peer) Listening(ctx context.Context) bool {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", p.address)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close() // nothing was sent
+	p.conn.ResetConnectBackoff()
+	return true
+}
 
 // Close fails the calls under way and gives everything back. Calls after it
 // are KindUnavailable; a second Close does nothing.

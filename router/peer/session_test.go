@@ -19,6 +19,20 @@ type wired struct {
 	received chan *indexv1.LocateResponse
 }
 
+// newWired is a Peer whose locates go by one stream, and that stream.
+func newWired(t *testing.T) (*Peer, *wired) {
+	t.Helper()
+	p, err := Dial("127.0.0.1:1", Options{Streams: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &wired{sent: make(chan *indexv1.LocateRequest), received: make(chan *indexv1.LocateResponse)}
+	p.locates[0].open = func(context.Context) (grpc.BidiStreamingClient[indexv1.LocateRequest, indexv1.LocateResponse], error) {
+		return w, nil
+	}
+	return p, w
+}
+
 func (w *wired) Send(request *indexv1.LocateRequest) error {
 	w.sent <- proto.Clone(request).(*indexv1.LocateRequest)
 	return nil
@@ -37,14 +51,7 @@ func (w *wired) Recv() (*indexv1.LocateResponse, error) {
 // sent: they are one message after it, without the one that was given up
 // meanwhile; and answers that come in one message reach each its own.
 func TestRequestsThatWaitTravelTogether(t *testing.T) {
-	p, err := Dial("127.0.0.1:1", Options{Streams: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wired{sent: make(chan *indexv1.LocateRequest), received: make(chan *indexv1.LocateResponse)}
-	p.locates[0].open = func(context.Context) (grpc.BidiStreamingClient[indexv1.LocateRequest, indexv1.LocateResponse], error) {
-		return w, nil
-	}
+	p, w := newWired(t)
 	type outcome struct {
 		caller int
 		index  uint64

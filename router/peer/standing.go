@@ -122,13 +122,6 @@ func (g *Group) second(read cairn.Read, asked balance.Set) (at int, ok bool) {
 	return at, ok && !g.balance.Ejected(at, now) && g.balance.TakeHedge()
 }
 
-// Reconnect is Peer.Reconnect for all replicas.
-func (g *Group) Reconnect() {
-	for i := range g.replicas {
-		g.replicas[i].Reconnect()
-	}
-}
-
 // Standing is how a replica stands with those who ask it through a Group.
 type Standing struct {
 	Address string

@@ -19,6 +19,8 @@ const (
 	CallView   Call = "view"
 	CallExport Call = "export"
 	CallStatus Call = "status"
+	// CallListening looks whether somebody listens.
+	CallListening Call = "listening"
 )
 
 // Fault is what happens to a call.

@@ -133,6 +133,10 @@ func (x *Index) fault(call Call) Fault {
 	return x.bed.Faults(x.cluster.Name, call)
 }
 
+// Listening implements router.Remote: nobody listens where the fault keeps a call from
+// happening.
+func (x *Index) Listening(context.Context) bool { return x.fault(CallListening).before() == nil }
+
 // Locate implements router.Index.
 func (x *Index) Locate(_ context.Context, req *cairn.LocateRequest, reply *cairn.LocateReply) error {
 	fault := x.fault(CallLocate)
