@@ -50,17 +50,17 @@ func NewGroup(peers []*Peer, near func(address string) bool) *Group {
 
 // Listening is Peer.Listening of any of the replicas; all are looked for.
 func (g *Group) Listening(ctx context.Context) bool {
-	var any atomic.Bool
+	var found atomic.Bool
 	var looking sync.WaitGroup
 	for i := range g.replicas {
 		looking.Go(func() {
 			if g.replicas[i].Listening(ctx) {
-				any.Store(true)
+				found.Store(true)
 			}
 		})
 	}
 	looking.Wait()
-	return any.Load()
+	return found.Load()
 }
 
 // Locate is Peer.Locate.
