@@ -316,6 +316,28 @@ func TestEjectionsGetLonger(t *testing.T) {
 	}
 }
 
+// TestOneThatIsSlowIsNotSilent: what only one replica may answer is asked of it as long
+// as it answers at all.
+func TestOneThatIsSlowIsNotSilent(t *testing.T) {
+	w := newWorld(6, 8, false, false, false)
+	w.run(time.Second)
+	w.servers[1].service *= 20
+	for !w.replicas.Ejected(1, w.now) {
+		w.run(10 * time.Millisecond)
+	}
+	if w.replicas.Silent(1, w.now) {
+		t.Error("ejected for being slow, it counts as silent")
+	}
+	w.replicas.Asked(1)
+	w.replicas.Failed(1, w.now)
+	if !w.replicas.Silent(1, w.now) {
+		t.Error("one that can't be reached does not count as silent while it is ejected for being slow")
+	}
+	if later := w.now + time.Minute; w.replicas.Silent(1, later) {
+		t.Error("it is silent after its ejection")
+	}
+}
+
 func BenchmarkChoose(b *testing.B) {
 	r := balance.New(make([]bool, 3))
 	now := time.Duration(0)

@@ -135,7 +135,7 @@ func (r *Replicas) Failed(at int, now time.Duration) {
 // Unreachable is Failed for a question that was not noted as Asked.
 func (r *Replicas) Unreachable(at int, now time.Duration) {
 	r.of[at].tally.Failed++
-	r.of[at].eject(now)
+	r.of[at].eject(true, now)
 }
 
 // silence is how long nothing is heard of a replica, at least, before it counts as
@@ -150,7 +150,7 @@ func (r *Replicas) GivenUp(at int, class Class, took, now time.Duration) {
 	replica.tally.GivenUp++
 	usual := &r.usual[class]
 	if took >= silence && took >= 2*outlier*time.Duration(usual.most) {
-		replica.eject(now)
+		replica.eject(true, now)
 		return
 	}
 	if ratio := usual.ratio(took); ratio > replica.slowness {

@@ -47,7 +47,8 @@ type standing struct {
 	slowSince time.Duration
 	// out is until when it is ejected, and from when on it is on probation.
 	out       time.Duration
-	ejections int // in a row
+	silent    bool // it was ejected since it did not answer at all
+	ejections int  // in a row
 	tally     Tally
 }
 
@@ -78,6 +79,12 @@ func (r *Replicas) Standing(at int, now time.Duration) Standing {
 
 // Ejected tells whether a replica is to be asked only where nobody else is left.
 func (r *Replicas) Ejected(at int, now time.Duration) bool { return r.of[at].ejected(now) }
+
+// Silent tells whether a replica is ejected since it did not answer, or can't be
+// reached; not merely for being slow.
+func (r *Replicas) Silent(at int, now time.Duration) bool {
+	return r.of[at].silent && r.of[at].ejected(now)
+}
 
 func (r *Replicas) ejected(now time.Duration) (out Set) {
 	for i := range r.of {
@@ -142,7 +149,7 @@ func (r *Replicas) observe(at int, ratio float64, now time.Duration) {
 	}
 	lasted := s.answers >= enduredAnswers && now-s.slowSince >= endured
 	if (lasted || s.onProbation(now)) && r.mayEject(now) {
-		s.eject(now)
+		s.eject(false, now)
 	}
 }
 
@@ -178,10 +185,12 @@ func (r *Replicas) mayEject(now time.Duration) bool {
 }
 
 // eject ejects a replica, unless it is already: many questions fail at once.
-func (s *standing) eject(now time.Duration) {
+func (s *standing) eject(silent bool, now time.Duration) {
 	if s.ejected(now) {
+		s.silent = s.silent || silent
 		return
 	}
+	s.silent = silent
 	if !s.onProbation(now) {
 		s.ejections = 0
 	}

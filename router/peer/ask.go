@@ -106,7 +106,8 @@ func learn(err error) (another, unreachable bool) {
 	return false, false
 }
 
-// first is whom to ask first at a level.
+// first is whom to ask first at a level. What the leader has to answer is asked of it
+// even where it is slow: no other replica would answer it.
 func (g *Group) first(level cairn.Level) int {
 	if level == cairn.Eventual {
 		g.mu.Lock()
@@ -115,7 +116,7 @@ func (g *Group) first(level cairn.Level) int {
 		return at
 	}
 	leader := int(g.leader.Load())
-	if g.isEjected(leader) {
+	if g.isSilent(leader) {
 		if at, more := g.choose(balance.Set(0).With(leader)); more {
 			return at
 		}
@@ -144,6 +145,12 @@ func (g *Group) isEjected(at int) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.balance.Ejected(at, g.now())
+}
+
+func (g *Group) isSilent(at int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.balance.Silent(at, g.now())
 }
 
 // named is the position of the leader that a refusal names, -1 if it names none

@@ -20,12 +20,13 @@ type member struct {
 	behind bool
 	// silent, if it is there, is closed when it answers writes again.
 	silent chan struct{}
-	// located counts locates, stuck ones that wait.
+	// located counts locates, held what waits.
 	located, held atomic.Int64
 }
 
 func (m *member) Write(ctx context.Context, req *cairn.WriteRequest) (*cairn.WriteReply, error) {
 	if m.silent != nil {
+		m.held.Add(1)
 		select {
 		case <-m.silent:
 		case <-ctx.Done():

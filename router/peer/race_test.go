@@ -88,27 +88,43 @@ func TestQuestionsAboutViewsHedgeToo(t *testing.T) {
 // TestLinearizableReadsAndWritesAreNotHedged, whatever they take.
 func TestLinearizableReadsAndWritesAreNotHedged(t *testing.T) {
 	leader, follower := newMember(), newMember()
-	leader.stuck = make(chan struct{})
-	t.Cleanup(func() { close(leader.stuck) })
+	leader.stuck, leader.silent = make(chan struct{}), make(chan struct{})
+	t.Cleanup(func() { close(leader.stuck); close(leader.silent) })
 	g, _ := groupOf(t, leader, follower)
 	warm(t, g)
 	_, before := g.Standings()
 	asked := follower.located.Load()
-	read, stop := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() {
+	// giveUp leaves a question alone for as long as fifty hedges would wait.
+	giveUp := func(question func(context.Context) error) error {
+		t.Helper()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		held := leader.held.Load()
+		done := make(chan error, 1)
+		go func() { done <- question(ctx) }()
+		for leader.held.Load() == held {
+			select {
+			case err := <-done:
+				t.Fatalf("answered without the leader: %v", err)
+			case <-time.After(time.Millisecond):
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+		cancel()
+		return <-done
+	}
+	err := giveUp(func(ctx context.Context) error {
 		request := &cairn.LocateRequest{Read: cairn.Read{Keyspace: stuckKeyspace, Level: cairn.Linearizable}, Keys: []cairn.Key{cairn.Key("k")}}
-		done <- g.Locate(read, request, new(cairn.LocateReply))
-	}()
-	time.Sleep(50 * time.Millisecond) // as long as fifty hedges would wait
-	stop()
-	if err := <-done; err == nil {
+		return g.Locate(ctx, request, new(cairn.LocateReply))
+	})
+	if err == nil {
 		t.Error("answered although the leader does not")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	request := put(stuckKeyspace, "k")
-	if _, err := g.Write(ctx, request); cairn.KindOf(err) != cairn.KindUnknown {
+	err = giveUp(func(ctx context.Context) error {
+		_, err := g.Write(ctx, put(stuckKeyspace, "k"))
+		return err
+	})
+	if cairn.KindOf(err) != cairn.KindUnknown {
 		t.Errorf("a write that is not answered: %v", err)
 	}
 	if follower.writes.Load() > 0 {
