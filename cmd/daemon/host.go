@@ -193,25 +193,26 @@ func (h *host) follow(ctx context.Context, store *mapStore) {
 // map noted that etcd has from before, or in which it has lost the cluster: the index
 // would let go of its shards. KindPrecondition: INDEX_SUPERSEDED, MAP_LOST, MAP_OLDER.
 func (h *host) assignment(ctx context.Context, store *mapStore, m *shardmap.Map) (cairn.Assignment, error) {
+	var founding etcdstore.Founding // where failed is nil, nobody takes the index's place
 	if h.failed != nil {
-		founding, err := store.FoundingOf(ctx, h.cluster.UID)
-		if err != nil {
-			return cairn.Assignment{}, err
-		}
-		status, err := h.replica.Status(ctx, 0)
-		if err != nil {
-			return cairn.Assignment{}, err
-		}
-		if err := superseded(status.AppliedIndex, founding); err != nil {
-			h.log.Error("THIS INDEX HAS BEEN SUPERSEDED and ends", "err", err)
-			h.failed(err)
+		var err error
+		if founding, err = store.FoundingSeen(ctx, h.cluster.UID); err != nil {
 			return cairn.Assignment{}, err
 		}
 	}
-	if known, err := h.replica.KnownMap(); err != nil || known.Revision >= m.Revision() {
-		return m.Assignment(h.cluster.UID), err // of no effect, if it is older
-	} else if err := errors.Join(mapLost(&known.Assignment, h.cluster.UID, m), knowsMore(&known.Assignment, m)); err != nil {
+	known, err := h.replica.KnownMap() // after that: what it has applied is no older
+	if err != nil {
 		return cairn.Assignment{}, err
+	}
+	if err := superseded(known.Applied, founding); err != nil {
+		h.log.Error("THIS INDEX HAS BEEN SUPERSEDED and ends", "err", err)
+		h.failed(err)
+		return cairn.Assignment{}, err
+	}
+	if known.Revision < m.Revision() { // else it is of no effect
+		if err := errors.Join(mapLost(&known.Assignment, h.cluster.UID, m), knowsMore(&known.Assignment, m)); err != nil {
+			return cairn.Assignment{}, err
+		}
 	}
 	return m.Assignment(h.cluster.UID), nil
 }
