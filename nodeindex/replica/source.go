@@ -66,6 +66,21 @@ func (r *Replica) FenceShard(ctx context.Context, m cairn.MovingShard, number ui
 	return result.Fence, err
 }
 
+// FenceTail is FenceShard for a fence that is to be set, and returns what has become of
+// the shard after a log index as well, as TailShard does. The zero TailPart: it could
+// not be had, and TailShard says why.
+func (r *Replica) FenceTail(ctx context.Context, m cairn.MovingShard, number, after uint64) (cairn.FenceState, cairn.TailPart, error) {
+	fence, err := r.FenceShard(ctx, m, number, true)
+	if err != nil {
+		return fence, cairn.TailPart{}, err
+	}
+	tail, err := r.index.TailShard(m, after)
+	if err != nil {
+		return fence, cairn.TailPart{}, nil //nolint:nilerr // the fence stands all the same
+	}
+	return fence, tail, nil
+}
+
 // ShardFence is how a move's fence of a shard is, and what the shard holds, of a
 // state that has everything that was acknowledged before. Errors are those of a
 // linearizable Locate.
