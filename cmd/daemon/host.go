@@ -149,6 +149,7 @@ func (h *host) follow(ctx context.Context, store *mapStore) {
 	defer cancel()
 	var assigned uint64
 	var troubled, gone bool
+	var unconcerned lateness
 	for {
 		var retry <-chan time.Time
 		leads, standing := h.replica.Standing()
@@ -157,11 +158,10 @@ func (h *host) follow(ctx context.Context, store *mapStore) {
 				gone = true
 				h.log.Warn("the cluster is no longer applied; its index owns nothing", "uid", h.cluster.UID)
 			}
-			assignment, err := h.assignment(ctx, store, m)
-			if err == nil {
-				err = h.replica.Assign(ctx, assignment)
-			}
+			wait, err := h.note(ctx, store, m, &unconcerned)
 			switch {
+			case err == nil && wait > 0:
+				retry = time.After(wait)
 			case err == nil:
 				assigned, troubled = m.Revision(), false
 			case ctx.Err() != nil:
@@ -184,6 +184,39 @@ func (h *host) follow(ctx context.Context, store *mapStore) {
 		case <-retry:
 		}
 	}
+}
+
+// note has the log note a map, or tells how long that may wait.
+func (h *host) note(ctx context.Context, store *mapStore, m *shardmap.Map, unconcerned *lateness) (wait time.Duration, err error) {
+	assignment, err := h.assignment(ctx, store, m)
+	if err != nil {
+		return 0, err
+	}
+	if wait = unconcerned.left(h.replica.Concerns(assignment), time.Now()); wait > 0 {
+		return wait, nil
+	}
+	return 0, h.replica.Assign(ctx, assignment)
+}
+
+// notedLate is how long a map in which nothing of the cluster has changed may be noted
+// later: each step of each move makes one, and an entry of the log would be in the way of
+// what that step is about. Whoever needs the revision has it noted at once.
+const notedLate = 100 * time.Millisecond
+
+// lateness is since when there are maps to note that do not concern a cluster.
+type lateness struct{ since time.Time }
+
+// left is how long the next map may wait to be noted: not at all if it concerns the
+// cluster, and no longer than notedLate after the first that did not.
+func (l *lateness) left(concerns bool, now time.Time) time.Duration {
+	if l.since.IsZero() {
+		l.since = now
+	}
+	if wait := l.since.Add(notedLate).Sub(now); !concerns && wait > 0 {
+		return wait
+	}
+	l.since = time.Time{}
+	return 0
 }
 
 // assignment is what the cluster owns by a map, for the log to note. An index
