@@ -85,18 +85,6 @@ func (m *moved) copy(ctx context.Context) error {
 	})
 }
 
-// tail hands over what has changed up to a log index.
-func (m *moved) tail(ctx context.Context, upTo uint64) (cairn.Staged, error) {
-	staged, err := m.target.StagedShard(ctx, m.moving)
-	for err == nil && staged.Through < upTo {
-		var part cairn.TailPart
-		if part, err = m.source.TailShard(ctx, m.moving, staged.Through); err == nil {
-			staged, err = m.target.StageShard(ctx, m.moving, part.Data)
-		}
-	}
-	return staged, err
-}
-
 // TestMoveEndToEnd moves a shard between two real replicas over real sockets,
 // while it is written.
 func TestMoveEndToEnd(t *testing.T) {
