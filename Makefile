@@ -113,8 +113,9 @@ generate: tools
 # ---- test -------------------------------------------------------------------
 
 .PHONY: test
-test: ## everything, with the race detector
+test: ## everything, with the race detector, and what explores without it
 	go test -race -timeout 20m ./...
+	go test -run '^Test(Explore|Wander)' ./router/move
 
 .PHONY: test-short
 test-short: ## without the slow ones, while working

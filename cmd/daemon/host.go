@@ -24,6 +24,7 @@ import (
 type host struct {
 	cluster *catalog.Cluster
 	replica *replica.Replica
+	network *replicaNetwork // nil where there are no other replicas ever
 	log     *slog.Logger
 	// failed is told that another has taken the index's place; nil where none
 	// can.
@@ -75,7 +76,7 @@ func openHost(ctx context.Context, store *mapStore, cluster *catalog.Cluster, co
 		return nil, err
 	}
 	log := config.log.With("cluster", cluster.Name)
-	h := &host{cluster: cluster, log: log, failed: config.failed}
+	h := &host{cluster: cluster, network: config.network, log: log, failed: config.failed}
 	settings := replica.Config{
 		Dir:             config.dir,
 		Name:            config.name,
