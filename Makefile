@@ -177,7 +177,7 @@ fuzz:
 bench:
 	go run ./bench all
 
-# Locates beside Redis 7, PostgreSQL 15 and etcd, and views beside PostgreSQL; of those
+# Locates beside Redis 7, PostgreSQL 15 and etcd, and views beside PostgreSQL and Redis; of those
 # that are not installed it says what brings them.
 .PHONY: bench-peers
 bench-peers:

@@ -22,7 +22,7 @@ func RunDev(ctx context.Context, config DevConfig) error {
 	if err := config.validate(); err != nil {
 		return err
 	}
-	tuneGC(ctx)
+	TuneGC(ctx)
 	unlock, err := lockDir(config.Data)
 	if err != nil {
 		return err

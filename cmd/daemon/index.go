@@ -32,7 +32,7 @@ func RunIndex(ctx context.Context, config IndexConfig) error {
 	}
 	ctx, failed := context.WithCancelCause(ctx)
 	defer failed(nil)
-	tuneGC(ctx)
+	TuneGC(ctx)
 	unlock, err := lockDir(config.Data)
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ func RunRouter(ctx context.Context, config RouterConfig) error {
 	if err := config.validate(); err != nil {
 		return err
 	}
-	tuneGC(ctx)
+	TuneGC(ctx)
 	var journal string
 	if config.Data != "" {
 		unlock, err := lockDir(config.Data)
