@@ -113,8 +113,9 @@ generate: tools
 # ---- test -------------------------------------------------------------------
 
 .PHONY: test
-test: ## everything, with the race detector
+test: ## everything, with the race detector, and what explores without it
 	go test -race -timeout 20m ./...
+	go test -run '^Test(Explore|Wander)' ./router/move
 
 .PHONY: test-short
 test-short: ## without the slow ones, while working
@@ -176,7 +177,7 @@ fuzz:
 bench:
 	go run ./bench all
 
-# Locates beside Redis 7, PostgreSQL 15 and etcd, and views beside PostgreSQL; of those
+# Locates beside Redis 7, PostgreSQL 15 and etcd, and views beside PostgreSQL and Redis; of those
 # that are not installed it says what brings them.
 .PHONY: bench-peers
 bench-peers:

@@ -133,6 +133,10 @@ var importTable = map[string]may{
 	"views/page":   {packages: []string{"."}},
 	"views":        {packages: []string{".", "views/order", "views/filter", "views/page"}, modules: []string{roaring}},
 
+	// Mutual TLS, and certificates for tests of it.
+	"cmd/secure":            {packages: []string{"."}, modules: []string{grpcModule}},
+	"cmd/secure/securetest": {packages: []string{"cmd/secure"}},
+
 	"cmd/manifest": {packages: []string{".", "shardmap/catalog"}, modules: []string{"github.com/goccy/go-yaml"}},
 	"cmd/daemon": {
 		packages: []string{"*"},

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,10 +89,16 @@ func TestConstants(t *testing.T) {
 // compares it with itself, and with one that was far faster.
 func TestReportsAreComparedWithEachOther(t *testing.T) {
 	folder := t.TempDir()
-	if err := run(t.Context(), strings.Fields("locate-inprocess -entries 2000 -pairs 2 -warmup 5ms -length 30ms -settle 0s -report "+folder)); err != nil {
+	if err := run(t.Context(), strings.Fields("locate-inprocess -entries 2000 -pairs 2 -warmup 5ms -length 30ms -settle 0s -profile -report "+folder)); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(folder, report.JSONFile)
+	for _, kind := range []string{"cpu", "allocs", "block", "mutex"} {
+		profile := filepath.Join(folder, report.ProfilesFolder, "locate-inprocess", "main."+kind+".pprof")
+		if info, err := os.Stat(profile); err != nil || info.Size() == 0 {
+			t.Errorf("a profile of %s: %v", kind, err)
+		}
+	}
 	if page, err := os.ReadFile(filepath.Join(folder, report.PageFile)); err != nil || !strings.Contains(string(page), "| bbolt-get |") {
 		t.Errorf("%v\n%s", err, page)
 	}
@@ -119,6 +126,27 @@ func TestReportsAreComparedWithEachOther(t *testing.T) {
 		if err := compare(&out, wrong); err == nil {
 			t.Errorf("bench compare %s: no error", wrong)
 		}
+	}
+}
+
+func TestFunctionsOfProfile(t *testing.T) {
+	const top = `File: bench
+Type: cpu
+Duration: 200ms, Total samples = 50ms (25%)
+Showing nodes accounting for 50ms, 100% of 50ms total
+      flat  flat%   sum%        cum   cum%
+      30ms 60.00% 60.00%       40ms 80.00%  cairn/shardmap.(*Map).Lookup (inline)
+      20ms 40.00%   100%       20ms 40.00%  runtime.mapaccess2[go.shape.string int]
+`
+	want := []report.FunctionCost{
+		{Name: "cairn/shardmap.(*Map).Lookup", Share: 0.6},
+		{Name: "runtime.mapaccess2[go.shape.string int]", Share: 0.4},
+	}
+	if got := functionsOf(top); !slices.Equal(got, want) {
+		t.Errorf("functions %v; want %v", got, want)
+	}
+	if got := functionsOf("Type: cpu\nDuration: 1ms, Total samples = 0\n"); got != nil {
+		t.Errorf("functions %v of an empty profile", got)
 	}
 }
 

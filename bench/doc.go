@@ -27,7 +27,8 @@
 // benchstat. -out FILE keeps a copy; the records under results were made so,
 // each naming its command and machine. -report FOLDER, which all has without
 // being asked, makes a page with drawings of what was found, and JSON of every
-// run. -quick takes ten minutes for all, -full grows what can grow to its most.
+// run. -profile has each process leave profiles beside it: of processor time, and of
+// allocations, of waits and of those for mutexes since the process began. -quick takes ten minutes for all, -full grows what can grow to its most.
 //
 // Client, router and index are processes of their own on loopback, with etcd
 // beside them, and so are the client, proxy and backend of the floors. Each

@@ -38,6 +38,7 @@ type settings struct {
 	mostShards  int
 	svg         string
 	report      string
+	profile     bool
 	warmup      time.Duration
 	length      time.Duration
 	settle      time.Duration
@@ -76,7 +77,7 @@ func workloads() []workload {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	profiled, err := spawn.Profile(os.Args[1:])
+	profiled, err := spawn.ProfileAsked(os.Args[1:])
 	if err == nil {
 		err = errors.Join(run(ctx, os.Args[1:]), profiled())
 	}
@@ -122,7 +123,11 @@ func run(ctx context.Context, args []string) error {
 	}
 	s.out = report.Begin(ctx, to, "go run ./bench "+strings.Join(args, " "))
 	for _, w := range chosen {
-		if err = w.run(ctx, s); err != nil {
+		run := w.run
+		if s.profile {
+			run = w.profiled
+		}
+		if err = run(ctx, s); err != nil {
 			err = fmt.Errorf("%s: %w", w.name, err)
 			break
 		}
@@ -136,10 +141,12 @@ func run(ctx context.Context, args []string) error {
 // whole is the folder of the report on all workloads; of one there is none.
 func whole(name string) string {
 	if name == "all" {
-		return "bench-report"
+		return defaultReport
 	}
 	return ""
 }
+
+const defaultReport = "bench-report"
 
 // quicken takes less of everything that was not asked for by a flag.
 func (s *settings) quicken(flags *flag.FlagSet) {
@@ -186,6 +193,7 @@ func parse(args []string) (s settings, to io.Writer, done func() error, err erro
 	flags.IntVar(&s.changes, "changes", 1000, "map: how often it is changed")
 	flags.IntVar(&s.bulk, "bulk", 20_000_000, "bulk: entries that are written one after the other")
 	flags.StringVar(&s.report, "report", whole(args[0]), "a `FOLDER` for a page of what was found, with drawings and JSON; empty for none")
+	flags.BoolVar(&s.profile, "profile", false, "have each process leave profiles beside the report, in bench-report if no other is named")
 	flags.IntVar(&s.mostEntries, "most-entries", 1_000_000, "growth: entries at the most")
 	flags.IntVar(&s.mostShards, "most-shards", 1_000_000, "growth: shards at the most")
 	full := flags.Bool("full", false, "let what grows become as large as is claimed: 10M entries")
@@ -221,6 +229,9 @@ func parse(args []string) (s settings, to io.Writer, done func() error, err erro
 		s.quicken(flags)
 	case *full:
 		s.mostEntries = max(s.mostEntries, 10_000_000)
+	}
+	if s.profile && s.report == "" {
+		s.report = defaultReport
 	}
 	if *out == "" {
 		return s, os.Stdout, func() error { return nil }, nil

@@ -169,6 +169,40 @@ func TestRefusals(t *testing.T) {
 	r.checkpoint()
 }
 
+// TestConcerns: a newer assignment is of concern if anything in it is another.
+func TestConcerns(t *testing.T) {
+	r := openReplica(t, Options{})
+	a := testAssignment(t, cairn.SchemeHash, 2)
+	a.Records = []cairn.Record{{Name: "things", Value: []byte("a")}}
+	if !r.x.Concerns(a) {
+		t.Error("the first is not")
+	}
+	r.assign(a)
+	for name, test := range map[string]struct {
+		change func(*cairn.Assignment)
+		want   bool
+	}{
+		"the same":           {func(a *cairn.Assignment) { a.Revision-- }, false},
+		"its revision":       {func(*cairn.Assignment) {}, false},
+		"nodes":              {func(a *cairn.Assignment) { a.Nodes = a.Nodes[1:] }, true},
+		"a keyspace less":    {func(a *cairn.Assignment) { a.Keyspaces, a.Shards = nil, nil }, true},
+		"another schema":     {func(a *cairn.Assignment) { a.Keyspaces[0].Schema = &cairn.Schema{} }, true},
+		"an epoch":           {func(a *cairn.Assignment) { a.Shards[1].Epoch++ }, true},
+		"a shard less":       {func(a *cairn.Assignment) { a.Shards = a.Shards[1:] }, true},
+		"a view":             {func(a *cairn.Assignment) { a.Views = []cairn.View{{UID: 1, Keyspace: testKeyspace, Version: 1}} }, true},
+		"a record":           {func(a *cairn.Assignment) { a.Records[0].Value = []byte("b") }, true},
+		"a record that went": {func(a *cairn.Assignment) { a.Records = nil }, true},
+	} {
+		next := testAssignment(t, cairn.SchemeHash, 2)
+		next.Revision++
+		next.Records = []cairn.Record{{Name: "things", Value: []byte("a")}}
+		test.change(&next)
+		if got := r.x.Concerns(next); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
 func TestCommandsThatAreNone(t *testing.T) {
 	r := openReplica(t, Options{})
 	r.assign(testAssignment(t, cairn.SchemeHash, 1))

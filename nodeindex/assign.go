@@ -23,6 +23,18 @@ func (x *Index) Diff(to cairn.Assignment) (command []byte, changed bool) {
 	return delta.encode(), true
 }
 
+// Concerns tells whether a newer assignment than that in the log differs from it by
+// anything but its revision. Any goroutine may call it.
+func (x *Index) Concerns(to cairn.Assignment) bool {
+	s := x.state.Load()
+	return s != nil && to.Revision > s.revision && !diff(s.assignment, to).isEmpty()
+}
+
+// isEmpty tells that nothing changes but the revision.
+func (c *assignCommand) isEmpty() bool {
+	return !c.nodesChanged && len(c.keyspaces)+len(c.removedKeyspaces)+len(c.views)+len(c.shards)+len(c.removedShards)+len(c.records) == 0
+}
+
 func diff(from *assignment, to cairn.Assignment) *assignCommand {
 	c := &assignCommand{from: from.revision, to: to.Revision}
 	wanted := make(map[cairn.UID]bool)

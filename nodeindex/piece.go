@@ -217,4 +217,21 @@ func pieces(part []byte) ([][]byte, *cairn.Error) {
 	return out, nil
 }
 
+// Seals tells whether a part is the last: of what a fence has left, with its seal. One
+// that is malformed is not.
+func Seals(part []byte) bool {
+	d := decoder{rest: part}
+	var last []byte
+	for len(d.rest) > 0 {
+		last = d.bytes()
+	}
+	encoded, ok := unseal(last)
+	if !d.ok() || !ok {
+		return false
+	}
+	end := decoder{rest: encoded}
+	p := end.piece()
+	return end.ok() && p.seal.number > 0
+}
+
 var errPart = cairn.Invalid("part", "PART_MALFORMED", "not a part of a shard as an index of this version makes it, or damaged on its way")

@@ -106,6 +106,9 @@ func (t *transfer) relocate(s *shard, r *cairn.Relocation) {
 	}
 	for _, each := range all {
 		before, ordinal := a.find(each.key)
+		if before == nil {
+			panic(corrupt("ENTRY_MISSING", "the entry of key %s is not where its shard's list has it", each.key))
+		}
 		s.countNodes(before.Nodes, ^uint64(0))
 		s.countNodes(each.nodes, 1)
 		entry := cairn.Entry{Key: each.key, Nodes: each.nodes, Attributes: before.Attributes, Version: before.Version}

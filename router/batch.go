@@ -47,11 +47,25 @@ func (r *Router) BatchLocateInParts(ctx context.Context, keyspace string, keys [
 		r.chooseAll(locations, positions, read.Choice)
 		part(locations, positions, token)
 	}
-	work := &locating{keyspace: keyspace, keys: keys, read: read, down: r.config.Down, located: r.located, part: chosen}
+	slab := slabs.Get().(*[]cairn.Location)
+	work := &locating{keyspace: keyspace, keys: keys, read: read, down: r.config.Down, located: r.located, part: chosen, locations: *slab}
 	err := r.batchLocate(ctx, work)
+	// Not deferred: after a panic other goroutines may still be at work.
+	if cap(work.locations) <= mostSlab {
+		clear(work.locations)
+		*slab = work.locations[:0]
+		slabs.Put(slab)
+	}
 	r.ended(VerbBatchLocate, keyspace, len(keys), work.failed, began, err)
 	return err
 }
+
+// slabs are empty slices for the locations of batches that are told in parts, which
+// nobody keeps: most of what such a batch would allocate. What is behind their ends is
+// zero. Those of more than mostSlab are not kept.
+var slabs = sync.Pool{New: func() any { return new([]cairn.Location) }}
+
+const mostSlab = 1024
 
 func (r *Router) batchLocate(ctx context.Context, work *locating) error {
 	if err := checkCount("keys", len(work.keys)); err != nil {
@@ -64,7 +78,10 @@ func (r *Router) batchLocate(ctx context.Context, work *locating) error {
 		return asError(err)
 	}
 	work.token = floorOf(work.read.Freshness)
-	work.locations = make([]cairn.Location, len(work.keys))
+	if cap(work.locations) < len(work.keys) {
+		work.locations = make([]cairn.Location, len(work.keys))
+	}
+	work.locations = work.locations[:len(work.keys)]
 	rest := r.cachedBatch(r.connections.directory(m), found, work, work.checkKeys())
 	s := scatter{
 		router: r, verb: VerbBatchLocate, name: work.keyspace, keyspace: found.UID,

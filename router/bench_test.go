@@ -78,13 +78,26 @@ func BenchmarkLocateAtLeast(b *testing.B) {
 }
 
 func BenchmarkBatchLocate(b *testing.B) {
+	benchBatches(b, func(ctx context.Context, r *router.Router, keys []cairn.Key) error {
+		_, _, err := r.BatchLocate(ctx, bed.Things, keys, cairn.Reading{})
+		return err
+	})
+}
+
+func BenchmarkBatchLocateInParts(b *testing.B) {
+	benchBatches(b, func(ctx context.Context, r *router.Router, keys []cairn.Key) error {
+		return r.BatchLocateInParts(ctx, bed.Things, keys, cairn.Reading{}, func([]cairn.Location, []int32, cairn.Token) {})
+	})
+}
+
+func benchBatches(b *testing.B, locate func(ctx context.Context, r *router.Router, keys []cairn.Key) error) {
 	for _, clusters := range []int{1, 2} {
 		b.Run(fmt.Sprintf("clusters=%d", clusters), func(b *testing.B) {
 			r, keys := benchRouter(b, clusters, 64)
 			ctx := context.Background()
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, err := r.BatchLocate(ctx, bed.Things, keys, cairn.Reading{}); err != nil {
+				if err := locate(ctx, r, keys); err != nil {
 					b.Fatal(err)
 				}
 			}

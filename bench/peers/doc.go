@@ -3,7 +3,7 @@
 //
 //	go run -C bench/peers . locates  keys to nodes, beside Redis 7, PostgreSQL 15 and etcd 3.7
 //	go run -C bench/peers . ycsb     YCSB's core workloads, beside PostgreSQL 15 and etcd
-//	go run -C bench/peers . views    questions about views, beside PostgreSQL 15
+//	go run -C bench/peers . views    questions about views, beside PostgreSQL 15 and Redis 7
 //	go run -C bench/peers . all      all of these
 //
 // Redis and PostgreSQL are those of Debian's packages redis-server and

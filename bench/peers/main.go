@@ -40,7 +40,7 @@ var workloads = []workload{{"locates", locatesBeside}, {"ycsb", ycsbBeside}, {"v
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	profiled, err := spawn.Profile(os.Args[1:])
+	profiled, err := spawn.ProfileAsked(os.Args[1:])
 	if err == nil {
 		err = errors.Join(run(ctx, os.Args[1:]), profiled())
 	}

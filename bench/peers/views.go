@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cairn/bench/peers/postgres"
+	"cairn/bench/peers/redis"
 	"cairn/bench/report"
 	"cairn/bench/views"
 )
@@ -19,7 +20,8 @@ const (
 	comparedEach  = 10
 )
 
-// viewsBeside measures questions about views beside PostgreSQL.
+// viewsBeside measures questions about views beside each peer that is installed, one
+// after the other, so that those that are not asked take no memory.
 func viewsBeside(ctx context.Context, s settings) (err error) {
 	ours, err := views.Open(ctx, s.entries, s.settle)
 	if ours != nil {
@@ -28,33 +30,82 @@ func viewsBeside(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
-	peer, err := postgres.Open(ctx, s.viewCallers)
-	if missing(s.out, err) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, peer.Close()) }()
-	if err := peer.FillRecords(ctx, ours, s.entries); err != nil {
-		return err
-	}
-	s.out.AddPeer(peer.Peer())
 	positions, err := ours.Positions(ctx, positionsEach)
 	if err != nil {
 		return err
 	}
-	if err := views.Compare(ctx, ours, peer, positions, comparedEach); err != nil {
+	for _, open := range []func(context.Context, settings, *views.Cairn) (*viewed, error){postgresViews, redisViews} {
+		peer, err := open(ctx, s, ours)
+		if missing(s.out, err) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		if err := errors.Join(peer.beside(ctx, s, ours, positions), peer.close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// viewed is a peer that has the records.
+type viewed struct {
+	name string
+	// suffix tells its findings from those beside the first peer.
+	suffix string
+	side   views.Side
+	// answers tells of which workloads it answers the questions.
+	answers func(*views.Workload) bool
+	pids    func() []int
+	close   func() error
+	// goals tells whether those of the workloads are for this peer.
+	goals bool
+}
+
+func postgresViews(ctx context.Context, s settings, ours *views.Cairn) (*viewed, error) {
+	p, err := postgres.Open(ctx, s.viewCallers)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.FillRecords(ctx, ours, s.entries); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	s.out.AddPeer(p.Peer())
+	all := func(*views.Workload) bool { return true }
+	return &viewed{name: "PostgreSQL", side: p, answers: all, pids: p.PIDs, close: p.Close, goals: true}, nil
+}
+
+func redisViews(ctx context.Context, s settings, ours *views.Cairn) (*viewed, error) {
+	r, err := redis.Open(ctx, s.viewCallers)
+	if err != nil {
+		return nil, err
+	}
+	sets := redis.Views{Redis: r}
+	if err := sets.Fill(ctx, ours, s.entries); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	s.out.AddPeer(r.Peer())
+	return &viewed{name: "Redis, sorted sets", suffix: "/beside=redis", side: sets, answers: sets.Answers, pids: r.PIDs, close: r.Close}, nil
+}
+
+func (v *viewed) beside(ctx context.Context, s settings, ours *views.Cairn, positions views.Positions) error {
+	workloads := slices.DeleteFunc(views.Workloads(), func(w views.Workload) bool { return !v.answers(&w) })
+	if err := views.Compare(ctx, ours, v.side, workloads, positions, comparedEach); err != nil {
 		return err
 	}
-	for _, w := range views.Workloads() {
+	for _, w := range workloads {
 		if s.only != "" && !slices.Contains(strings.Split(s.only, ","), w.Name) {
 			continue
 		}
-		comparison, err := report.Compare(ctx, "Views/"+w.Name, "PostgreSQL", s.pairs,
-			s.processors(views.Measured(peer, &w, positions, s.viewCallers, s.warmup, s.length), peer.PIDs),
+		comparison, err := report.Compare(ctx, "Views/"+w.Name+v.suffix, v.name, s.pairs,
+			s.processors(views.Measured(v.side, &w, positions, s.viewCallers, s.warmup, s.length), v.pids),
 			s.processors(views.Measured(ours, &w, positions, s.viewCallers, s.warmup, s.length), ours.PIDs))
 		comparison.About = w.Text
-		comparison.Write(s.out, w.Goal)
+		goal := report.Goal{}
+		if v.goals {
+			goal = w.Goal
+		}
+		comparison.Write(s.out, goal)
 		if err != nil {
 			return err
 		}

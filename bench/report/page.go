@@ -43,7 +43,7 @@ func (r *Record) WriteReport(folder string) error {
 }
 
 // page writes Markdown: ratios first, drawn and in tables, then absolute figures,
-// then who the peers are.
+// then who the peers are, and where the time went if profiles tell.
 func (r *Record) page(w io.Writer, drawings []drawing) {
 	e := &r.Environment
 	fmt.Fprintf(w, "# Cairn beside others\n\n")
@@ -80,6 +80,7 @@ func (r *Record) page(w io.Writer, drawings []drawing) {
 	}
 	fmt.Fprintf(w, "\nWhat is compared with floors instead of peers: bare gRPC echoes of the same messages and bbolt's own read, "+
 		"described in [bench/floor](/bench/floor/doc.go).\n")
+	r.whereTimeGoes(w)
 }
 
 // goals says what was wanted and what was missed.

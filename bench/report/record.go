@@ -18,6 +18,7 @@ type Record struct {
 	Findings    []Finding   `json:"findings"`
 	Curves      []Curve     `json:"curves,omitempty"`
 	Constants   []Constant  `json:"constants,omitempty"`
+	Profiles    []Profile   `json:"profiles,omitempty"`
 
 	out io.Writer
 }
@@ -71,6 +72,7 @@ func (r *Record) Join(other *Record) {
 	r.Findings = append(r.Findings, other.Findings...)
 	r.Curves = append(r.Curves, other.Curves...)
 	r.Constants = append(r.Constants, other.Constants...)
+	r.Profiles = append(r.Profiles, other.Profiles...)
 }
 
 // Save writes the record as JSON.

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"net"
-	"runtime/debug"
 	"strconv"
 
 	"cairn/bench/spawn"
+	"cairn/cmd/daemon"
 	"cairn/router/server"
 )
 
@@ -17,7 +17,7 @@ func SpawnRouted(ctx context.Context, shards int) (*spawn.Process, error) {
 }
 
 func serveRouted(ctx context.Context, shards int) error {
-	debug.SetGCPercent(400) // as our servers do
+	daemon.TuneGC(ctx)
 	routed, err := Route(shards)
 	if err != nil {
 		return err

@@ -54,19 +54,16 @@ func name(kind byte, n int) string { return string([]byte{kind, '0' + byte(n)}) 
 // placement.
 func write(n int) cairn.Write {
 	r := RecordOf(n)
-	at, timeErr := cairn.Timestamp(r.Created)
-	score, floatErr := cairn.Float(r.Score)
-	if timeErr != nil || floatErr != nil {
-		panic(fmt.Sprint(timeErr, floatErr)) // RecordOf makes none such
-	}
 	return cairn.Write{Operation: cairn.Put, Key: r.Key, Attributes: cairn.NamedValues{
-		{Name: "balance", Value: cairn.Int(r.Balance)}, {Name: "country", Value: text(r.Country)}, {Name: "created", Value: at},
-		{Name: "score", Value: score}, {Name: "status", Value: text(r.Status)}, {Name: "tier", Value: text(r.Tier)},
+		{Name: "balance", Value: cairn.Int(r.Balance)}, {Name: "country", Value: text(r.Country)}, {Name: "created", Value: valueOf(cairn.Timestamp(r.Created))},
+		{Name: "score", Value: valueOf(cairn.Float(r.Score))}, {Name: "status", Value: text(r.Status)}, {Name: "tier", Value: text(r.Tier)},
 	}}
 }
 
-func text(s string) cairn.Value {
-	v, err := cairn.String(s)
+func text(s string) cairn.Value { return valueOf(cairn.String(s)) }
+
+// valueOf is a value of a record's: RecordOf makes none that can't be.
+func valueOf(v cairn.Value, err error) cairn.Value {
 	if err != nil {
 		panic(err)
 	}
@@ -86,18 +83,32 @@ func keyspace() *cairnv1.Keyspace {
 // View is one of the views that are asked.
 type View struct {
 	Name string
-	// Filter is its filter in CEL and SQL the same in SQL; empty for all.
+	// Filter is its filter in CEL, SQL the same in SQL and Has as a function; empty or
+	// true for all.
 	Filter, SQL string
+	Has         func(r *Record) bool
 	// Sort is the attribute that it is in order of, with a minus in front for
-	// descending.
+	// descending, Of a record's value of it.
 	Sort string
+	Of   func(r *Record) cairn.Value
 }
 
 // Views are the views, by their numbers.
 var Views = []View{
-	{"recent", fmt.Sprintf(`status == "s0" && balance < %d`, poor), fmt.Sprintf("status = 's0' AND balance < %d", poor), "-created"},
-	{"rich", fmt.Sprintf("balance >= %d", rich), fmt.Sprintf("balance >= %d", rich), "-balance"},
-	{"all", "", "", "score"},
+	{
+		Name: "recent", Filter: fmt.Sprintf(`status == "s0" && balance < %d`, poor), SQL: fmt.Sprintf("status = 's0' AND balance < %d", poor),
+		Has:  func(r *Record) bool { return r.Status == "s0" && r.Balance < poor },
+		Sort: "-created", Of: func(r *Record) cairn.Value { return valueOf(cairn.Timestamp(r.Created)) },
+	},
+	{
+		Name: "rich", Filter: fmt.Sprintf("balance >= %d", rich), SQL: fmt.Sprintf("balance >= %d", rich),
+		Has:  func(r *Record) bool { return r.Balance >= rich },
+		Sort: "-balance", Of: func(r *Record) cairn.Value { return cairn.Int(r.Balance) },
+	},
+	{
+		Name: "all", Has: func(*Record) bool { return true },
+		Sort: "score", Of: func(r *Record) cairn.Value { return valueOf(cairn.Float(r.Score)) },
+	},
 }
 
 // Recent is the number of the view of 12.9 percent, All that of the view of all.

@@ -38,10 +38,10 @@ func Measured(side Side, w *Workload, positions Positions, callers int, warmup, 
 	}
 }
 
-// Compare asks two sides the same questions, and fails if their answers differ.
-func Compare(ctx context.Context, a, b Side, positions Positions, questions int) error {
+// Compare asks two sides the same questions of some workloads, and fails if their answers
+// differ.
+func Compare(ctx context.Context, a, b Side, workloads []Workload, positions Positions, questions int) error {
 	random := rand.New(rand.NewPCG(1, 1))
-	workloads := Workloads()
 	for i := range workloads {
 		for range questions {
 			q := workloads[i].Draw(random, positions)

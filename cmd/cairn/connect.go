@@ -21,6 +21,7 @@ func clientFlags(cmd *cobra.Command, o *options) {
 		addr = daemon.DefaultListen
 	}
 	cmd.Flags().StringVar(&o.addr, "addr", addr, "the router's `ADDRESS`, or else CAIRN_ADDR")
+	tlsFlags(cmd, &o.tls)
 	cmd.Flags().DurationVar(&o.timeout, "timeout", 10*time.Second, "how long a request may take")
 }
 
@@ -30,7 +31,11 @@ func (o *options) connect() (*client.Client, error) {
 	if o.timeout <= 0 {
 		return nil, cairn.Invalid("--timeout", "TIMEOUT", "%s; it must be more than 0, as in 10s", o.timeout)
 	}
-	return client.Dial(o.addr, client.Options{Dial: []grpc.DialOption{grpc.WithChainUnaryInterceptor(o.explainErrors)}})
+	transport, err := openTLS(o.tls)
+	if err != nil {
+		return nil, err
+	}
+	return client.Dial(o.addr, client.Options{Dial: []grpc.DialOption{transport.DialOption(), grpc.WithChainUnaryInterceptor(o.explainErrors)}})
 }
 
 // explainErrors turns the statuses of calls to the Admin service, which is

@@ -123,6 +123,9 @@ func (o *options) adviceOn(err error) string {
 		if !strings.Contains(e.Error(), o.addr) {
 			return "that is the index of a cluster: start it; 'cairn get clusters' has its address"
 		}
+		if text := e.Error(); strings.Contains(text, "error reading server preface") || strings.Contains(text, "tls: ") {
+			return "where routers take TLS, --tls-cert, --tls-key and --tls-ca say by which certificate to ask"
+		}
 		return "'cairn dev --data DIR' starts a stack here; --addr names a router elsewhere"
 	}
 	switch e.Kind {

@@ -47,6 +47,7 @@ split or a declaration of the last moments, and finished moves.`,
 		},
 	}
 	cmd.Flags().StringSliceVar(&config.Etcd, "etcd", nil, "`URLS` of the etcd that gets the map, separated by commas")
+	tlsFlags(cmd, &config.TLS)
 	cmd.Flags().StringVar(&config.Missing, "missing", "", "LOSE what ranges held that no index has: give them, empty, to `CLUSTER`")
 	cmd.Flags().BoolVar(&config.Staged, "staged", false, "have ranges that no index has be the cluster's that has them staged as a whole")
 	cmd.Flags().StringSliceVar(&config.Without, "without", nil, "leave `KEYSPACE` out, by name or uid: one that was deleted")

@@ -12,6 +12,7 @@ import (
 
 	"cairn/cmd/cairn/keytext"
 	"cairn/cmd/cairn/render"
+	"cairn/cmd/secure"
 )
 
 // options are the flags that verbs share.
@@ -19,6 +20,7 @@ type options struct {
 	output  render.Format
 	keys    keytext.Encoding
 	addr    string
+	tls     secure.Files
 	timeout time.Duration
 	// begun tells that the command line was understood: what goes wrong from
 	// then on is no error of usage by itself.

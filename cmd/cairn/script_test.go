@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 //	stack DIR            start a development stack and point CAIRN_ADDR to it
 //	serve NAME ARGS...   start a server; NAME_LISTEN and NAME_ETCD are its addresses
 //	end [-kill] [NAME]   end the stack or another server, cleanly or not
+//	certificates DIR AUTHORITY NAME...  make certificates, and have CAIRN_TLS_* name the last
 //	port NAME            set NAME to the address of a free port
 //	exits N ARGS...      run cairn, whose exit code must be N
 //	until PATTERN ARGS...  run cairn until its standard output matches
@@ -66,7 +67,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("no condition %q", condition)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"stack": stack, "serve": serve, "end": end, "port": port, "exits": exits, "until": until, "masked": masked,
+			"stack": stack, "serve": serve, "end": end, "port": port, "certificates": certificates, "exits": exits, "until": until, "masked": masked,
 			"json": jsonIs, "size": sizeIs, "remember": remember, "generate": generate, "narrow": narrow,
 			"pages": pages, "longlighted": longLighted, "exported": exported,
 		},

@@ -18,7 +18,8 @@ type serverFlags struct {
 func (f *serverFlags) flags(cmd *cobra.Command, common *daemon.Common, listen, http string) {
 	cmd.Flags().StringVar(&common.Listen, "listen", listen, "`ADDRESS` to serve gRPC at; port 0 takes a free one")
 	cmd.Flags().StringVar(&common.HTTP, "http", http, "`ADDRESS` to serve metrics, health, pprof and gRPC reflection at; empty for none")
-	cmd.Flags().BoolVar(&common.Insecure, "insecure", false, "allow listeners off the loopback interface; there is no TLS yet")
+	cmd.Flags().BoolVar(&common.Insecure, "insecure", false, "allow listeners off the loopback interface without TLS")
+	tlsFlags(cmd, &common.TLS)
 	cmd.Flags().StringVar(&f.logFormat, "log-format", "logfmt", "`FORMAT` of the log, logfmt or json")
 	cmd.Flags().StringVar(&f.logLevel, "log-level", "info", "`LEVEL` of the log, debug, info, warn or error")
 	must(cmd.RegisterFlagCompletionFunc("log-format", words("logfmt", "json")))

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"cairn/cmd/secure/securetest"
 )
 
 // This file lets scripts run servers: the real binary, in processes of their
@@ -127,4 +129,24 @@ func port(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Setenv(args[0], listener.Addr().String())
 	ts.Check(listener.Close())
+}
+
+// certificates is "certificates FOLDER AUTHORITY NAME...": it makes an authority and what
+// it signs for each name, good for 127.0.0.1. CAIRN_TLS_CERT and the like then name the
+// files of the last.
+func certificates(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: certificates FOLDER AUTHORITY NAME...")
+	}
+	folder := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(folder, 0o700))
+	authority, err := securetest.New(folder, args[1])
+	ts.Check(err)
+	for _, name := range args[2:] {
+		files, err := authority.Issue(name, time.Now().Add(time.Hour))
+		ts.Check(err)
+		ts.Setenv("CAIRN_TLS_CERT", files.Cert)
+		ts.Setenv("CAIRN_TLS_KEY", files.Key)
+		ts.Setenv("CAIRN_TLS_CA", files.CA)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,8 +20,10 @@ import (
 // top shows what servers do.
 type top struct {
 	*options
-	every time.Duration
-	count int
+	every  time.Duration
+	count  int
+	client *http.Client
+	scheme string // of the servers' metrics
 	// servers are in the order in which they were named.
 	servers []*topServer
 }
@@ -60,15 +63,29 @@ Quantiles are estimated from the buckets of the metrics.`,
 			if len(args) == 0 {
 				args = []string{daemon.DefaultHTTP}
 			}
+			if err := t.secure(); err != nil {
+				return err
+			}
 			for _, address := range args {
 				t.servers = append(t.servers, &topServer{address: address})
 			}
 			return t.run(cmd)
 		},
 	}
+	tlsFlags(cmd, &t.tls)
 	cmd.Flags().DurationVar(&t.every, "every", 2*time.Second, "how often to look")
 	cmd.Flags().IntVar(&t.count, "count", 0, "end after so many looks; 0 goes on until it is interrupted")
 	return cmd
+}
+
+// secure makes the client that looks.
+func (t *top) secure() error {
+	transport, err := openTLS(t.tls)
+	t.client, t.scheme = http.DefaultClient, "http"
+	if config := transport.Client(); config != nil {
+		t.client, t.scheme = &http.Client{Transport: &http.Transport{TLSClientConfig: config}}, "https"
+	}
+	return err
 }
 
 func (t *top) run(cmd *cobra.Command) error {
@@ -109,7 +126,7 @@ func (t *top) look(ctx context.Context) activity {
 	var group errgroup.Group
 	for i, s := range t.servers {
 		group.Go(func() error {
-			samples[i], s.err = scrape.Get(ctx, scrape.URL(s.address))
+			samples[i], s.err = scrape.Get(ctx, t.client, scrape.URL(t.scheme, s.address))
 			return nil // each server's is its own
 		})
 	}

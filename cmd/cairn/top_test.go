@@ -28,7 +28,7 @@ func TestTopCaches(t *testing.T) {
 	span := make(scrape.Span, 1)
 	for _, sample := range []*scrape.Sample{&span[0].Before, &span[0].After} {
 		var err error
-		if *sample, err = scrape.Get(t.Context(), scrape.URL(strings.TrimPrefix(server.URL, "http://"))); err != nil {
+		if *sample, err = scrape.Get(t.Context(), server.Client(), scrape.URL("http", strings.TrimPrefix(server.URL, "http://"))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cairn"
+	"cairn/cmd/secure"
 	"cairn/nodeindex/replica"
 	"cairn/router/server"
 )
@@ -39,9 +40,11 @@ type Common struct {
 	Listen string
 	// HTTP is the admin address; empty: no admin listener.
 	HTTP string
-	// Insecure allows listeners off the loopback interface, without transport
-	// security.
+	// Insecure allows listeners off the loopback interface without TLS.
 	Insecure bool
+	// TLS has every listener take TLS alone, and every other process of Cairn be called
+	// by it; etcd where its URL says https.
+	TLS secure.Files
 	// Log takes the events; nil: nothing is logged.
 	Log *slog.Logger
 	// Stdout gets one line that starts with "ready" and names the addresses,
@@ -49,6 +52,8 @@ type Common struct {
 	Stdout io.Writer
 	// Ready, if set, is called once with the addresses, after that line.
 	Ready func(Addresses)
+
+	transport *secure.Transport // after prepare; nil without TLS
 }
 
 // RouterConfig is what RunRouter needs.
@@ -160,13 +165,16 @@ type DevConfig struct {
 	Cache Cache
 }
 
-func (c *Common) prepare() {
+// prepare fills in what is not set, and reads the files.
+func (c *Common) prepare() (err error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Stdout == nil {
 		c.Stdout = io.Discard
 	}
+	c.transport, err = secure.Open(c.TLS, c.Log)
+	return err
 }
 
 func (c *Common) validate() error {

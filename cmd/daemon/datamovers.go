@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"cairn/cmd/secure"
 	"cairn/router/admin"
 	"cairn/router/datamover"
 	"cairn/router/move"
@@ -13,6 +14,8 @@ import (
 // dataMovers are the connections to the data movers that keyspaces name. There are few:
 // each is kept until all are closed.
 type dataMovers struct {
+	transport *secure.Transport
+
 	mu   sync.Mutex
 	open map[string]*datamover.Client
 }
@@ -24,7 +27,7 @@ func (d *dataMovers) dial(address string) (move.Data, func(), error) {
 	client := d.open[address]
 	if client == nil {
 		var err error
-		if client, err = datamover.Dial(address); err != nil { // connects when it is first asked
+		if client, err = datamover.Dial(address, d.transport.DialOption()); err != nil { // connects when it is first asked
 			return nil, nil, err
 		}
 		if d.open == nil {

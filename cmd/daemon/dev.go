@@ -16,11 +16,13 @@ import (
 // process has the directory, ADDRESS_IN_USE when one has an address;
 // KindCorrupt when a file of it is damaged.
 func RunDev(ctx context.Context, config DevConfig) error {
-	config.prepare()
+	if err := config.prepare(); err != nil {
+		return err
+	}
 	if err := config.validate(); err != nil {
 		return err
 	}
-	tuneGC(ctx)
+	TuneGC(ctx)
 	unlock, err := lockDir(config.Data)
 	if err != nil {
 		return err
@@ -58,7 +60,7 @@ func RunDev(ctx context.Context, config DevConfig) error {
 	defer runner.close()
 	metrics.watchIndexes(runner.hosts.local)
 
-	routing, err := openRouting(store, runner.hosts, nodes, routingConfig{cache: config.Cache}, metrics, config.Log)
+	routing, err := openRouting(store, runner.hosts, nodes, routingConfig{transport: config.transport, cache: config.Cache}, metrics, config.Log)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,10 @@ import (
 	"slices"
 	"sync"
 
+	"google.golang.org/grpc"
+
 	"cairn"
+	"cairn/cmd/secure"
 	"cairn/router"
 	"cairn/router/peer"
 	"cairn/shardmap/catalog"
@@ -17,7 +20,8 @@ import (
 // else behind the addresses that the cluster names. Whoever asks for the same
 // address shares one connection.
 type dialer struct {
-	local *hosts
+	local     *hosts
+	transport *secure.Transport
 	// zone is where this process runs; empty if it is not known.
 	zone string
 	log  *slog.Logger
@@ -42,8 +46,8 @@ type sharedGroup struct {
 	users   int
 }
 
-func newDialer(local *hosts, zone string, log *slog.Logger) *dialer {
-	return &dialer{local: local, zone: zone, log: log, peers: map[string]*sharedPeer{}, groups: map[cairn.UID]*sharedGroup{}}
+func newDialer(local *hosts, transport *secure.Transport, zone string, log *slog.Logger) *dialer {
+	return &dialer{local: local, transport: transport, zone: zone, log: log, peers: map[string]*sharedPeer{}, groups: map[cairn.UID]*sharedGroup{}}
 }
 
 // dial is router.Config.Dial: it waits for nothing. Give the index back with
@@ -111,7 +115,7 @@ func (d *dialer) share(cluster, address string) (*sharedPeer, error) {
 	defer d.mu.Unlock()
 	shared := d.peers[address]
 	if shared == nil {
-		opened, err := peer.Dial(address, peer.Options{}) // connects when it is first asked
+		opened, err := peer.Dial(address, peer.Options{Dial: []grpc.DialOption{d.transport.DialOption()}}) // connects when it is first asked
 		if err != nil {
 			return nil, err
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 func TestDialerSharesConnections(t *testing.T) {
-	d := newDialer(&hosts{}, "", slog.New(slog.DiscardHandler))
+	d := newDialer(&hosts{}, nil, "", slog.New(slog.DiscardHandler))
 	north := &catalog.Cluster{Name: "north", UID: 1, IndexReplicas: []string{freeAddress(t)}}
 	south := &catalog.Cluster{Name: "south", UID: 2, IndexReplicas: []string{freeAddress(t)}}
 	first, err := d.dial(north)
@@ -42,7 +42,7 @@ func TestDialerSharesConnections(t *testing.T) {
 }
 
 func TestDialerWithoutAnIndex(t *testing.T) {
-	d := newDialer(&hosts{}, "", slog.New(slog.DiscardHandler))
+	d := newDialer(&hosts{}, nil, "", slog.New(slog.DiscardHandler))
 	_, err := d.dial(&catalog.Cluster{Name: "north", UID: 1})
 	if cairn.KindOf(err) != cairn.KindUnavailable || cairn.ReasonOf(err) != "INDEX_NOT_RUNNING" {
 		t.Errorf("%v; want INDEX_NOT_RUNNING", err)
@@ -51,7 +51,7 @@ func TestDialerWithoutAnIndex(t *testing.T) {
 
 // TestDialerSharesWhatIsKnownOfReplicas until the cluster names others.
 func TestDialerSharesWhatIsKnownOfReplicas(t *testing.T) {
-	d := newDialer(&hosts{}, "east", slog.New(slog.DiscardHandler))
+	d := newDialer(&hosts{}, nil, "east", slog.New(slog.DiscardHandler))
 	north := &catalog.Cluster{Name: "north", UID: 1, IndexReplicas: []string{freeAddress(t), freeAddress(t)}}
 	first, err := d.dial(north)
 	if err != nil {

@@ -52,13 +52,13 @@ type edge struct {
 // openEdge opens the listeners. share, if there is one, gets the public one, and
 // returns what is left of it for gRPC. Close the edge.
 func openEdge(common Common, metrics *metrics, share func(net.Listener) net.Listener) (*edge, error) {
-	listener, err := listen("listen", common.Listen, common.Insecure)
+	listener, err := common.listen("listen", common.Listen)
 	if err != nil {
 		return nil, err
 	}
 	var adminAt net.Listener
 	if common.HTTP != "" {
-		if adminAt, err = listen("http", common.HTTP, common.Insecure); err != nil {
+		if adminAt, err = common.listen("http", common.HTTP); err != nil {
 			listener.Close()
 			return nil, err
 		}
@@ -66,6 +66,7 @@ func openEdge(common Common, metrics *metrics, share func(net.Listener) net.List
 	if share != nil {
 		listener = share(listener)
 	}
+	metrics.watchTransport(common.transport)
 	e := &edge{common: common, metrics: metrics, public: newHandover(listener), adminAt: adminAt, health: health.NewServer(), failed: make(chan error, 3)}
 	e.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
 	e.refusing = newGRPCServer(grpc.UnknownServiceHandler(e.notReady))

@@ -36,7 +36,7 @@ func openFleet(config RouterConfig, metrics *metrics) (*fleetEdge, error) {
 	if config.Fleet == "" {
 		return nil, nil
 	}
-	listener, err := listen("fleet", config.Fleet, config.Insecure)
+	listener, err := config.listen("fleet", config.Fleet)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func openFleet(config RouterConfig, metrics *metrics) (*fleetEdge, error) {
 	}
 	f := &fleetEdge{
 		listener: listener, server: newGRPCServer(fleet.ServerOptions()...),
-		others: fleet.New(fleet.Options{Silence: config.FleetSilence, Log: config.Log}), log: config.Log,
+		others: fleet.New(fleet.Options{Silence: config.FleetSilence, Log: config.Log, Dial: []grpc.DialOption{config.transport.DialOption()}}), log: config.Log,
 	}
 	f.staying, f.leave = context.WithCancel(context.Background())
 	metrics.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{

@@ -110,7 +110,7 @@ func claimPlace(ctx context.Context, store *mapStore, cluster *catalog.Cluster, 
 			"the index of cluster %s has been restored since %s was saved, by replica %s: if that one is lost too, start with --replaces %s",
 			cluster.Name, config.dir, before.Replica, before.Replica)
 	}
-	if alive := living(ctx, cluster, config.address); len(alive) > 0 {
+	if alive := living(ctx, config.network, cluster, config.address); len(alive) > 0 {
 		return before, cairn.Errorf(cairn.KindPrecondition, "INDEX_ALIVE",
 			"replicas of the index of cluster %s still run, at %s: stop them, or go on with them instead of what was restored", cluster.Name, strings.Join(alive, ", "))
 	}
@@ -121,8 +121,8 @@ func claimPlace(ctx context.Context, store *mapStore, cluster *catalog.Cluster, 
 
 // living are the addresses of a cluster, but for one's own, at which replicas
 // answer that are part of an index.
-func living(ctx context.Context, cluster *catalog.Cluster, own string) (alive []string) {
-	for i, status := range probe(ctx, cluster.IndexReplicas) {
+func living(ctx context.Context, network *replicaNetwork, cluster *catalog.Cluster, own string) (alive []string) {
+	for i, status := range network.probe(ctx, cluster.IndexReplicas) {
 		if address := cluster.IndexReplicas[i]; status != nil && address != own && len(status.Members) > 0 {
 			alive = append(alive, address)
 		}

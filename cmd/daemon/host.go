@@ -24,6 +24,7 @@ import (
 type host struct {
 	cluster *catalog.Cluster
 	replica *replica.Replica
+	network *replicaNetwork // nil where there are no other replicas ever
 	log     *slog.Logger
 	// failed is told that another has taken the index's place; nil where none
 	// can.
@@ -75,7 +76,7 @@ func openHost(ctx context.Context, store *mapStore, cluster *catalog.Cluster, co
 		return nil, err
 	}
 	log := config.log.With("cluster", cluster.Name)
-	h := &host{cluster: cluster, log: log, failed: config.failed}
+	h := &host{cluster: cluster, network: config.network, log: log, failed: config.failed}
 	settings := replica.Config{
 		Dir:             config.dir,
 		Name:            config.name,
@@ -149,6 +150,7 @@ func (h *host) follow(ctx context.Context, store *mapStore) {
 	defer cancel()
 	var assigned uint64
 	var troubled, gone bool
+	var unconcerned lateness
 	for {
 		var retry <-chan time.Time
 		leads, standing := h.replica.Standing()
@@ -157,11 +159,10 @@ func (h *host) follow(ctx context.Context, store *mapStore) {
 				gone = true
 				h.log.Warn("the cluster is no longer applied; its index owns nothing", "uid", h.cluster.UID)
 			}
-			assignment, err := h.assignment(ctx, store, m)
-			if err == nil {
-				err = h.replica.Assign(ctx, assignment)
-			}
+			wait, err := h.note(ctx, store, m, &unconcerned)
 			switch {
+			case err == nil && wait > 0:
+				retry = time.After(wait)
 			case err == nil:
 				assigned, troubled = m.Revision(), false
 			case ctx.Err() != nil:
@@ -186,6 +187,39 @@ func (h *host) follow(ctx context.Context, store *mapStore) {
 	}
 }
 
+// note has the log note a map, or tells how long that may wait.
+func (h *host) note(ctx context.Context, store *mapStore, m *shardmap.Map, unconcerned *lateness) (wait time.Duration, err error) {
+	assignment, err := h.assignment(ctx, store, m)
+	if err != nil {
+		return 0, err
+	}
+	if wait = unconcerned.left(h.replica.Concerns(assignment), time.Now()); wait > 0 {
+		return wait, nil
+	}
+	return 0, h.replica.Assign(ctx, assignment)
+}
+
+// notedLate is how long a map in which nothing of the cluster has changed may be noted
+// later: each step of each move makes one, and an entry of the log would be in the way of
+// what that step is about. Whoever needs the revision has it noted at once.
+const notedLate = 100 * time.Millisecond
+
+// lateness is since when there are maps to note that do not concern a cluster.
+type lateness struct{ since time.Time }
+
+// left is how long the next map may wait to be noted: not at all if it concerns the
+// cluster, and no longer than notedLate after the first that did not.
+func (l *lateness) left(concerns bool, now time.Time) time.Duration {
+	if l.since.IsZero() {
+		l.since = now
+	}
+	if wait := l.since.Add(notedLate).Sub(now); !concerns && wait > 0 {
+		return wait
+	}
+	l.since = time.Time{}
+	return 0
+}
+
 // assignment is what the cluster owns by a map, for the log to note. An index
 // whose place another has taken must not: the other's shards have new epochs, and
 // by noting them it would answer for them. The other claimed the place before
@@ -193,25 +227,26 @@ func (h *host) follow(ctx context.Context, store *mapStore) {
 // map noted that etcd has from before, or in which it has lost the cluster: the index
 // would let go of its shards. KindPrecondition: INDEX_SUPERSEDED, MAP_LOST, MAP_OLDER.
 func (h *host) assignment(ctx context.Context, store *mapStore, m *shardmap.Map) (cairn.Assignment, error) {
+	var founding etcdstore.Founding // where failed is nil, nobody takes the index's place
 	if h.failed != nil {
-		founding, err := store.FoundingOf(ctx, h.cluster.UID)
-		if err != nil {
-			return cairn.Assignment{}, err
-		}
-		status, err := h.replica.Status(ctx, 0)
-		if err != nil {
-			return cairn.Assignment{}, err
-		}
-		if err := superseded(status.AppliedIndex, founding); err != nil {
-			h.log.Error("THIS INDEX HAS BEEN SUPERSEDED and ends", "err", err)
-			h.failed(err)
+		var err error
+		if founding, err = store.FoundingSeen(ctx, h.cluster.UID); err != nil {
 			return cairn.Assignment{}, err
 		}
 	}
-	if known, err := h.replica.KnownMap(); err != nil || known.Revision >= m.Revision() {
-		return m.Assignment(h.cluster.UID), err // of no effect, if it is older
-	} else if err := errors.Join(mapLost(&known.Assignment, h.cluster.UID, m), knowsMore(&known.Assignment, m)); err != nil {
+	known, err := h.replica.KnownMap() // after that: what it has applied is no older
+	if err != nil {
 		return cairn.Assignment{}, err
+	}
+	if err := superseded(known.Applied, founding); err != nil {
+		h.log.Error("THIS INDEX HAS BEEN SUPERSEDED and ends", "err", err)
+		h.failed(err)
+		return cairn.Assignment{}, err
+	}
+	if known.Revision < m.Revision() { // else it is of no effect
+		if err := errors.Join(mapLost(&known.Assignment, h.cluster.UID, m), knowsMore(&known.Assignment, m)); err != nil {
+			return cairn.Assignment{}, err
+		}
 	}
 	return m.Assignment(h.cluster.UID), nil
 }

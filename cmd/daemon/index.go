@@ -24,13 +24,15 @@ import (
 // an index and it is not to join that; for the other reasons of begin and admit;
 // KindCorrupt when the index's file is damaged or not its own.
 func RunIndex(ctx context.Context, config IndexConfig) error {
-	config.prepare()
+	if err := config.prepare(); err != nil {
+		return err
+	}
 	if err := config.validate(); err != nil {
 		return err
 	}
 	ctx, failed := context.WithCancelCause(ctx)
 	defer failed(nil)
-	tuneGC(ctx)
+	TuneGC(ctx)
 	unlock, err := lockDir(config.Data)
 	if err != nil {
 		return err
@@ -48,7 +50,7 @@ func RunIndex(ctx context.Context, config IndexConfig) error {
 	defer edge.close()
 	address := cmp.Or(config.Advertise, edge.address())
 
-	store, err := awaitStore(ctx, edge, storeConfig{etcd: config.Etcd, log: config.Log})
+	store, err := awaitStore(ctx, edge, storeConfig{etcd: config.Etcd, transport: config.transport, log: config.Log})
 	if err != nil {
 		return unlessEnded(ctx, err)
 	}
@@ -67,7 +69,7 @@ func RunIndex(ctx context.Context, config IndexConfig) error {
 	defer nodes.stop()
 	opened, err := openHost(ctx, store, cluster, hostConfig{
 		dir: config.Data, name: address, checkpoint: config.Checkpoint, changes: config.Changes, down: nodes.Down, log: config.Log,
-		network: &replicaNetwork{junction: shared, cluster: cluster.UID}, address: address, join: config.Join,
+		network: &replicaNetwork{junction: shared, transport: config.transport, cluster: cluster.UID}, address: address, join: config.Join,
 		restored: config.Restored, replaces: config.Replaces, failed: failed, tune: config.Tune,
 	})
 	if err != nil {

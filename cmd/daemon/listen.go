@@ -9,6 +9,15 @@ import (
 	"cairn"
 )
 
+// listen opens a listener of a server: of TLS, if the server has that.
+func (c *Common) listen(field, address string) (net.Listener, error) {
+	listener, err := listen(field, address, c.Insecure || c.transport != nil)
+	if err != nil {
+		return nil, err
+	}
+	return c.transport.Listener(listener, c.Log), nil
+}
+
 // listen opens a TCP listener. An address that is not on the loopback
 // interface is refused unless insecure is set: KindInvalid with the reason
 // LISTENER_INSECURE. One that is taken is KindUnavailable, ADDRESS_IN_USE.
@@ -21,7 +30,7 @@ func listen(field, address string, insecure bool) (net.Listener, error) {
 	}
 	if !resolved.IP.IsLoopback() && !insecure {
 		return nil, cairn.Invalid(field, "LISTENER_INSECURE",
-			"%s is not on the loopback interface, and without transport security whoever reaches it can read and change everything; listen on 127.0.0.1, or pass --insecure if the network keeps others out",
+			"%s is not on the loopback interface, and without TLS whoever reaches it can read and change everything; name the files of --tls-cert, --tls-key and --tls-ca, listen on 127.0.0.1, or pass --insecure if the network keeps others out",
 			address)
 	}
 	listener, err := net.ListenTCP("tcp", resolved)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"cairn"
-	"cairn/router/peer"
 	"cairn/shardmap/catalog"
 )
 
@@ -20,8 +19,6 @@ const (
 	// again after a step.
 	membersInterval = 3 * time.Second
 	membersPause    = 200 * time.Millisecond
-	// probeTimeout bounds the question to one replica who it is.
-	probeTimeout = time.Second
 	// votingLag is how many log entries behind its leader a learner may be to
 	// get a vote.
 	votingLag = 1_000
@@ -71,7 +68,7 @@ type step struct {
 // says what keeps it from being there already, if a step does not.
 func (h *host) nextStep(ctx context.Context, cluster *catalog.Cluster) (next step, waits string) {
 	members := h.replica.Members()
-	answers := probe(ctx, cluster.IndexReplicas)
+	answers := h.network.probe(ctx, cluster.IndexReplicas)
 	applied := h.replica.Identify().AppliedIndex
 	whole := true // all that are declared have a vote
 	var wanted []string
@@ -143,29 +140,4 @@ func sharesMember(a, b []cairn.Member) bool {
 	return slices.ContainsFunc(a, func(m cairn.Member) bool {
 		return slices.ContainsFunc(b, func(n cairn.Member) bool { return m.ID == n.ID })
 	})
-}
-
-// probe asks all addresses at once who is there. What does not answer is nil.
-func probe(ctx context.Context, addresses []string) []*cairn.Identity {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	answers := make([]*cairn.Identity, len(addresses))
-	done := make(chan int)
-	for i, address := range addresses {
-		go func() {
-			defer func() { done <- i }()
-			p, err := peer.Dial(address, peer.Options{Streams: 1})
-			if err != nil {
-				return
-			}
-			defer p.Close()
-			if identity, err := p.Identify(ctx); err == nil {
-				answers[i] = &identity
-			}
-		}()
-	}
-	for range addresses {
-		<-done
-	}
-	return answers
 }

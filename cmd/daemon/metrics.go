@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"cairn"
+	"cairn/cmd/secure"
 	"cairn/router"
 	"cairn/router/server"
 )
@@ -128,6 +129,17 @@ func outcome(err error) string {
 }
 
 // watchMap adds the metrics of the map that a server serves from.
+// watchTransport is of a server that has TLS.
+func (m *metrics) watchTransport(transport *secure.Transport) {
+	if transport == nil {
+		return
+	}
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "cairn_tls_certificate_expiry_timestamp_seconds",
+		Help: "When the certificate ends that this server shows.",
+	}, func() float64 { return float64(transport.Expires().Unix()) }))
+}
+
 func (m *metrics) watchMap(store *mapStore) {
 	m.registry.MustRegister(
 		store.learnt,

@@ -7,7 +7,10 @@ import (
 	"log/slog"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"cairn"
+	"cairn/cmd/secure"
 	"cairn/nodeindex/replica"
 	"cairn/shardmap/etcdstore"
 	"cairn/shardmap/rebuild"
@@ -22,6 +25,8 @@ type RecoverMapConfig struct {
 	rebuild.Options
 	// Etcd are the URLs of the etcd that gets the map. None, for a plan alone.
 	Etcd []string
+	// TLS is how to talk to an etcd of https.
+	TLS secure.Files
 	// Replace names the prefix under which what etcd has is to be deleted first; empty
 	// if it must have nothing.
 	Replace string
@@ -95,13 +100,17 @@ func RecoverMap(ctx context.Context, plan *rebuild.Plan, config RecoverMapConfig
 	if err := validateEtcd(config.Etcd); err != nil {
 		return 0, err
 	}
-	client, err := newEtcdClient(config.Etcd)
+	transport, err := secure.Open(config.TLS, config.Log)
+	if err != nil {
+		return 0, err
+	}
+	client, err := newEtcdClient(config.Etcd, transport)
 	if err != nil {
 		return 0, err
 	}
 	defer client.Close()
 	prefix := etcdstore.DefaultPrefix
-	target, err := StandMap(ctx, plan, config)
+	target, err := standMap(ctx, client, plan, config)
 	if err != nil {
 		return 0, err
 	}
@@ -118,7 +127,7 @@ func RecoverMap(ctx context.Context, plan *rebuild.Plan, config RecoverMapConfig
 			return 0, err
 		}
 	}
-	store, err := openStore(ctx, storeConfig{etcd: config.Etcd, log: config.Log})
+	store, err := openStore(ctx, storeConfig{etcd: config.Etcd, transport: transport, log: config.Log})
 	if err != nil {
 		return 0, err
 	}
@@ -128,11 +137,19 @@ func RecoverMap(ctx context.Context, plan *rebuild.Plan, config RecoverMapConfig
 
 // StandMap tells how the etcd stands that is to get a plan's map.
 func StandMap(ctx context.Context, plan *rebuild.Plan, config RecoverMapConfig) (MapTarget, error) {
-	client, err := newEtcdClient(config.Etcd)
+	transport, err := secure.Open(config.TLS, config.Log)
+	if err != nil {
+		return MapTarget{}, err
+	}
+	client, err := newEtcdClient(config.Etcd, transport)
 	if err != nil {
 		return MapTarget{}, err
 	}
 	defer client.Close()
+	return standMap(ctx, client, plan, config)
+}
+
+func standMap(ctx context.Context, client *clientv3.Client, plan *rebuild.Plan, config RecoverMapConfig) (MapTarget, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	standing, err := etcdstore.Stand(ctx, client, etcdstore.DefaultPrefix)

@@ -96,7 +96,7 @@ func TestRecoverMap(t *testing.T) {
 	before := s.declared()
 
 	// While they run, indexes do not take the loss for a map.
-	client, err := newEtcdClient([]string{s.etcd})
+	client, err := newEtcdClient([]string{s.etcd}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,13 +9,18 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"cairn"
+	"cairn/cmd/secure"
+	"cairn/router/peer"
 )
 
 // replicaNetwork is a replica.Network over the listener that routers use too.
 type replicaNetwork struct {
-	junction *junction
-	cluster  cairn.UID
+	junction  *junction
+	transport *secure.Transport
+	cluster   cairn.UID
 }
 
 // Listen takes the junction's connections of this cluster's replicas, until
@@ -46,7 +51,7 @@ func (n *replicaNetwork) Listen() (net.Listener, error) {
 func (n *replicaNetwork) Dial(address string, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	conn, err := n.transport.Dial(ctx, address)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +59,34 @@ func (n *replicaNetwork) Dial(address string, timeout time.Duration) (net.Conn, 
 		return nil, errors.Join(err, conn.Close())
 	}
 	return conn, nil
+}
+
+// probeTimeout bounds the question to one replica who it is.
+const probeTimeout = time.Second
+
+// probe asks all addresses at once who is there. What does not answer is nil.
+func (n *replicaNetwork) probe(ctx context.Context, addresses []string) []*cairn.Identity {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	answers := make([]*cairn.Identity, len(addresses))
+	done := make(chan int)
+	for i, address := range addresses {
+		go func() {
+			defer func() { done <- i }()
+			p, err := peer.Dial(address, peer.Options{Streams: 1, Dial: []grpc.DialOption{n.transport.DialOption()}})
+			if err != nil {
+				return
+			}
+			defer p.Close()
+			if identity, err := p.Identify(ctx); err == nil {
+				answers[i] = &identity
+			}
+		}()
+	}
+	for range addresses {
+		<-done
+	}
+	return answers
 }
 
 // replicaListener has the connections of a cluster's replicas.

@@ -17,11 +17,13 @@ import (
 // does not answer is no error: from the journal it serves at once, without one
 // it answers UNAVAILABLE and waits.
 func RunRouter(ctx context.Context, config RouterConfig) error {
-	config.prepare()
+	if err := config.prepare(); err != nil {
+		return err
+	}
 	if err := config.validate(); err != nil {
 		return err
 	}
-	tuneGC(ctx)
+	TuneGC(ctx)
 	var journal string
 	if config.Data != "" {
 		unlock, err := lockDir(config.Data)
@@ -44,7 +46,7 @@ func RunRouter(ctx context.Context, config RouterConfig) error {
 	defer others.close()
 
 	edge.refuse()
-	store, err := awaitStore(ctx, edge, storeConfig{etcd: config.Etcd, journal: journal, sweep: true, log: config.Log})
+	store, err := awaitStore(ctx, edge, storeConfig{etcd: config.Etcd, transport: config.transport, journal: journal, sweep: true, log: config.Log})
 	if err != nil {
 		return unlessEnded(ctx, err)
 	}
@@ -53,7 +55,7 @@ func RunRouter(ctx context.Context, config RouterConfig) error {
 
 	nodes := startHealth(store, everyCluster, metrics, config.Log)
 	defer nodes.stop()
-	routing, err := openRouting(store, &hosts{}, nodes, routingConfig{zone: config.Zone, others: others, choose: config.Choose, moves: config.Moves, cache: config.Cache}, metrics, config.Log)
+	routing, err := openRouting(store, &hosts{}, nodes, routingConfig{transport: config.transport, zone: config.Zone, others: others, choose: config.Choose, moves: config.Moves, cache: config.Cache}, metrics, config.Log)
 	if err != nil {
 		return err
 	}

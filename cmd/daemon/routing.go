@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 
 	"cairn"
+	"cairn/cmd/secure"
 	cairnv1 "cairn/proto/cairn/v1"
 	"cairn/router"
 	"cairn/router/admin"
@@ -37,6 +38,8 @@ type routing struct {
 
 // routingConfig is what a routing may be told.
 type routingConfig struct {
+	// transport is how to talk to indexes and data movers.
+	transport *secure.Transport
 	// zone is where this process runs, if that is known.
 	zone string
 	// choose is which of an entry's nodes to use where a request does not say.
@@ -50,7 +53,7 @@ type routingConfig struct {
 // openRouting makes a router that finds indexes in local and behind the
 // addresses that clusters name, and sends nobody to nodes that are down.
 func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, config routingConfig, metrics *metrics, log *slog.Logger) (*routing, error) {
-	dialer := newDialer(local, config.zone, log)
+	dialer := newDialer(local, config.transport, config.zone, log)
 	metrics.watchReplicas(dialer.asked)
 	known := func(keyspace string) bool {
 		_, exists := store.Map().Catalog().KeyspaceByName(keyspace)
@@ -70,7 +73,7 @@ func openRouting(store *mapStore, local *hosts, nodes *nodeHealth, config routin
 		return nil, err
 	}
 	metrics.watchCache(made.CacheStats, func() *catalog.Catalog { return store.Map().Catalog() })
-	data := new(dataMovers)
+	data := &dataMovers{transport: config.transport}
 	administrator := admin.New(admin.Config{
 		Store: store, Status: dialer.status, Identify: dialer.identify, Backup: dialer.backup, CheckFilter: checkFilter, Progress: made.ViewProgress,
 		CountWhere: func(ctx context.Context, keyspace, where string) (uint64, error) {

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"cairn"
+	"cairn/cmd/secure"
 	"cairn/shardmap/etcdstore"
 )
 
@@ -34,6 +35,8 @@ type storeConfig struct {
 	etcd []string
 	// journal is the file of the map's journal; empty for none.
 	journal string
+	// transport is how to talk to an etcd of https; nil: by the system's authorities.
+	transport *secure.Transport
 	// sweep is set in the process that deletes leftovers.
 	sweep bool
 	log   *slog.Logger
@@ -43,7 +46,7 @@ type storeConfig struct {
 // etcd does not answer soon. With neither it goes on trying, saying so in the
 // log, until ctx ends.
 func openStore(ctx context.Context, config storeConfig) (*mapStore, error) {
-	client, err := newEtcdClient(config.etcd)
+	client, err := newEtcdClient(config.etcd, config.transport)
 	if err != nil {
 		return nil, err
 	}
@@ -67,9 +70,10 @@ func openStore(ctx context.Context, config storeConfig) (*mapStore, error) {
 }
 
 // newEtcdClient makes a client of etcd. Nothing is connected to yet.
-func newEtcdClient(urls []string) (*clientv3.Client, error) {
+func newEtcdClient(urls []string, transport *secure.Transport) (*clientv3.Client, error) {
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: urls,
+		TLS:       transport.Client(), // where a URL says https
 		// A connection whose peer vanished is noticed within these two
 		// together, well before a watch is missed by its silence.
 		DialKeepAliveTime:    5 * time.Second,

@@ -6,6 +6,10 @@ import (
 	"cairn"
 )
 
+// Concerns tells whether an assignment is newer than the log's, and differs from it by
+// anything but its revision.
+func (r *Replica) Concerns(assignment cairn.Assignment) bool { return r.index.Concerns(assignment) }
+
 // Assign has the log note what the cluster owns at a map revision. One that
 // is not newer than the log's is ignored. Errors: KindUnavailable (the log
 // does not take it now, or another replica leads; ask again), KindUnknown (it may have been noted),

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"testing"
+	"time"
 
 	"cairn"
 )
@@ -48,5 +49,68 @@ func TestFencedWritesStayOutOfTheLog(t *testing.T) {
 	other.Epoch++
 	if _, err := r.FenceShard(t.Context(), other, 5, true); cairn.KindOf(err) != cairn.KindNotYet && cairn.ReasonOf(err) != "NOT_OWNED" {
 		t.Fatalf("a fence of another epoch: %v", err)
+	}
+}
+
+// TestNothingUnderAFenceWaitsForRelief has no checkpoint bring relief to the source and the
+// target, for which other commands would wait: the fence is set, and what is left is
+// staged and sealed, all the same.
+func TestNothingUnderAFenceWaitsForRelief(t *testing.T) {
+	config := configure(t.TempDir())
+	config.OverlayBytes = 1
+	source := open(t, config)
+	config.Dir = t.TempDir()
+	target, err := Open(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeAndCheck(t, target) })
+	nothing := assignment(t, 10)
+	nothing.Shards = nil
+	if err := target.Assign(t.Context(), nothing); err != nil {
+		t.Fatal(err)
+	}
+	mustWrite(t, source, put(1, "a"))
+	var staged cairn.Staged
+	stage := func(data []byte) (err error) {
+		staged, err = target.StageShard(t.Context(), movingShard, data)
+		return err
+	}
+	if err := source.CopyShard(t.Context(), movingShard, nil, func(part cairn.CopiedPart) error { return stage(part.Data) }); err != nil {
+		t.Fatal(err)
+	}
+
+	pending := func(r *Replica) int64 {
+		_, bytes := r.index.Pending()
+		return bytes
+	}
+	for _, r := range []*Replica{source, target} {
+		eventually(t, "a checkpoint of everything", func() bool { return pending(r) == 0 })
+		r.machine.beginInstall() // it is the last for the time being
+		defer r.machine.endInstall()
+	}
+	mustWrite(t, source, put(2, "a"))
+	tail, err := source.TailShard(t.Context(), movingShard, staged.Through)
+	if err == nil {
+		err = stage(tail.Data)
+	}
+	if err != nil || pending(source) < config.OverlayBytes || pending(target) < config.OverlayBytes {
+		t.Fatalf("%d and %d bytes are in no checkpoint, %v", pending(source), pending(target), err)
+	}
+	sealed := make(chan error, 1)
+	go func() {
+		_, tail, err := source.FenceTail(t.Context(), movingShard, 1, staged.Through)
+		if err == nil {
+			err = stage(tail.Data)
+		}
+		sealed <- err
+	}()
+	select {
+	case err := <-sealed:
+		if err != nil || staged.Sealed != 1 {
+			t.Errorf("staged %+v, %v", staged, err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it waits for a checkpoint")
 	}
 }

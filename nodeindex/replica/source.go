@@ -62,8 +62,23 @@ func (r *Replica) TailShard(ctx context.Context, m cairn.MovingShard, after uint
 // how it is then: a number that is not news changes nothing. Errors are those of
 // Write as a whole; after KindUnknown it may be asked again.
 func (r *Replica) FenceShard(ctx context.Context, m cairn.MovingShard, number uint64, on bool) (cairn.FenceState, error) {
-	result, err := r.proposeMove(ctx, m, nodeindex.FenceCommand(m, number, on))
+	if err := r.serves(ctx, m.Epoch); err != nil {
+		return cairn.FenceState{}, err
+	}
+	result, err := r.proposeNow(nodeindex.FenceCommand(m, number, on))
 	return result.Fence, err
+}
+
+// FenceTail is FenceShard for a fence that is to be set, and returns what has become of
+// the shard after a log index as well, as TailShard does. The zero TailPart: it could
+// not be had, and TailShard says why.
+func (r *Replica) FenceTail(ctx context.Context, m cairn.MovingShard, number, after uint64) (cairn.FenceState, cairn.TailPart, error) {
+	fence, err := r.FenceShard(ctx, m, number, true)
+	if err != nil {
+		return fence, cairn.TailPart{}, err
+	}
+	tail, _ := r.index.TailShard(m, after) // whatever it says, the fence stands
+	return fence, tail, nil
 }
 
 // ShardFence is how a move's fence of a shard is, and what the shard holds, of a
@@ -96,10 +111,20 @@ func (r *Replica) proposeMove(ctx context.Context, m cairn.MovingShard, commands
 	if err := r.serves(ctx, m.Epoch); err != nil {
 		return result, err
 	}
-	log, err := r.readyLog()
+	_, err = r.readyLog()
 	if err == nil {
 		err = r.awaitRelief()
 	}
+	if err != nil {
+		return result, err
+	}
+	return r.proposeNow(commands...)
+}
+
+// proposeNow is proposeMove that does not wait until a checkpoint has brought relief: for
+// a fence and what it has left, which writes wait for, and which is little.
+func (r *Replica) proposeNow(commands ...[]byte) (result nodeindex.Result, err error) {
+	log, err := r.readyLog()
 	if err != nil {
 		return result, err
 	}

@@ -31,7 +31,12 @@ func (r *Replica) StageShard(ctx context.Context, m cairn.MovingShard, part []by
 		if err != nil {
 			return cairn.Staged{}, err
 		}
-		result, err := r.proposeMove(ctx, m, commands...)
+		var result nodeindex.Result
+		if nodeindex.Seals(part) {
+			result, err = r.proposeNow(commands...)
+		} else {
+			result, err = r.proposeMove(ctx, m, commands...)
+		}
 		// With KindStale the nodes have changed: others are chosen. What is
 		// staged of the part stays.
 		if cairn.KindOf(err) == cairn.KindStale && ctx.Err() == nil {

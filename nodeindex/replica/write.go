@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"cairn"
@@ -71,6 +72,10 @@ func (r *Replica) commit() {
 			<-slots
 			continue
 		}
+		// Writers that can run come first, and share this command. Where there are more of
+		// them than processors, each would have one of its own, with a sync, for which all
+		// else that the process does waits.
+		runtime.Gosched()
 		r.committer.encoding.Lock()
 		batch := r.committer.take()
 		var command []byte

@@ -16,6 +16,7 @@ type SourceIndex interface {
 	CopyShard(ctx context.Context, m cairn.MovingShard, after []byte, deliver func(cairn.CopiedPart) error) error
 	TailShard(ctx context.Context, m cairn.MovingShard, after uint64) (cairn.TailPart, error)
 	FenceShard(ctx context.Context, m cairn.MovingShard, number uint64, on bool) (cairn.FenceState, error)
+	FenceTail(ctx context.Context, m cairn.MovingShard, number, after uint64) (cairn.FenceState, cairn.TailPart, error)
 	ShardFence(ctx context.Context, m cairn.MovingShard) (cairn.FenceState, error)
 }
 
@@ -55,15 +56,26 @@ func (s *Server) TailShard(ctx context.Context, message *indexv1.TailShardReques
 	return &indexv1.TailShardResponse{Part: tail.Data, Through: tail.Through}, nil
 }
 
-// FenceShard sets or lifts a fence.
+// FenceShard sets or lifts a fence, and hands out the tail with one that it has set, if
+// that is asked for and fits into the answer.
 func (s *Server) FenceShard(ctx context.Context, message *indexv1.FenceShardRequest) (*indexv1.FenceShardResponse, error) {
 	ctx, cancel := within(ctx, 0)
 	defer cancel()
-	fence, err := s.index.FenceShard(ctx, message.GetShard().Decode(), message.GetNumber(), message.GetOn())
+	var fence cairn.FenceState
+	var tail cairn.TailPart
+	var err error
+	if after := message.GetTailAfter(); after > 0 && message.GetOn() {
+		fence, tail, err = s.index.FenceTail(ctx, message.GetShard().Decode(), message.GetNumber(), after)
+	} else {
+		fence, err = s.index.FenceShard(ctx, message.GetShard().Decode(), message.GetNumber(), message.GetOn())
+	}
 	if err != nil {
 		return nil, rpcerr.ToStatus(err).Err()
 	}
-	return &indexv1.FenceShardResponse{Fence: indexv1.EncodeFence(fence)}, nil
+	if indexv1.CheckReply(tail.Data) != nil {
+		tail = cairn.TailPart{}
+	}
+	return &indexv1.FenceShardResponse{Fence: indexv1.EncodeFence(fence), Part: tail.Data, Through: tail.Through}, nil
 }
 
 // ShardFence says how a fence is.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -100,6 +101,7 @@ func (b *locateBatch) add(c *locate, copied func(cairn.Key) []byte) {
 	if c.deadline.Before(b.deadline) {
 		b.deadline = c.deadline
 	}
+	b.request.Batch.Keys, b.keys = slices.Grow(b.request.Batch.Keys, len(c.keys)), slices.Grow(b.keys, len(c.keys))
 	for at, key := range c.keys {
 		b.request.Batch.Keys = append(b.request.Batch.Keys, copied(key))
 		b.keys = append(b.keys, keyOf{c, at})

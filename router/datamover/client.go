@@ -26,17 +26,19 @@ type Client struct {
 	mover   moverv1.DataMoverClient
 }
 
-// Dial makes a Client for the data mover at host:port, without encryption. It does not
-// connect: the first call does. It fails with KindInvalid for an address that can't be
-// one.
-func Dial(address string) (*Client, error) {
-	conn, err := grpc.NewClient("passthrough:///"+address,
+// Dial makes a Client for the data mover at host:port, without encryption unless an option
+// says how. It does not connect: the first call does. It fails with KindInvalid for an
+// address that can't be one.
+func Dial(address string, options ...grpc.DialOption) (*Client, error) {
+	dial := append([]grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
 			MinConnectTimeout: 2 * time.Second,
 		}),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}))
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
+	}, options...)
+	conn, err := grpc.NewClient("passthrough:///"+address, dial...)
 	if err != nil {
 		return nil, cairn.Invalid("mover", "ADDRESS_MALFORMED", "data mover %q: %w", address, err)
 	}

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"cairn/router"
 	"cairn/router/rendezvous"
 )
@@ -16,6 +18,8 @@ type Options struct {
 	Silence time.Duration
 	// Rest is how long a router that did not answer is not asked; 0 for 1 s.
 	Rest time.Duration
+	// Dial are further options of connections; without, they are not encrypted.
+	Dial []grpc.DialOption
 	// Log gets what happens; nil: nobody does.
 	Log *slog.Logger
 }

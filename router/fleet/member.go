@@ -31,13 +31,15 @@ type member struct {
 
 // dial does not connect: the first question does.
 func dial(address string, options Options) (*member, error) {
-	conn, err := grpc.NewClient("passthrough:///"+address,
+	dial := append([]grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(indexv1.MaxMessageBytes)),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
 			MinConnectTimeout: 2 * time.Second,
-		}))
+		}),
+	}, options.Dial...)
+	conn, err := grpc.NewClient("passthrough:///"+address, dial...)
 	if err != nil {
 		return nil, err
 	}

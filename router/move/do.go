@@ -139,17 +139,13 @@ func (c *carrier) atSource(ctx context.Context, s State, a Action) (State, error
 			return s, err
 		}
 		return s.HasForgotten(), nil
-	case PutFence, Unfence:
-		stands, err := source.FenceShard(ctx, Moving(s.Move), a.Fence, a.Kind == PutFence)
-		switch {
-		case err != nil:
+	case PutFence:
+		return c.putFence(ctx, s, source, a.Fence)
+	case Unfence:
+		if _, err := source.FenceShard(ctx, Moving(s.Move), a.Fence, false); err != nil {
 			return s, err
-		case a.Kind == Unfence:
-			return s.FenceLifted(a.Fence), nil
-		case !stands.On || stands.Number != a.Fence:
-			return s, cairn.Errorf(cairn.KindConflict, "FENCE_OVER", "fence %d is over; the source has had %d", a.Fence, stands.Number)
 		}
-		return s.FencePut(stands), nil
+		return s.FenceLifted(a.Fence), nil
 	}
 	target, releaseTarget, err := c.dial(s.Move.To)
 	if err != nil {
@@ -163,6 +159,26 @@ func (c *carrier) atSource(ctx context.Context, s State, a Action) (State, error
 		return c.adopt(ctx, s, source, target)
 	}
 	return c.tail(ctx, s, source, target)
+}
+
+// putFence has the source put a fence up, and say with that what the target lacks, if it
+// is known what that has: the Tail that follows has it in hand.
+func (c *carrier) putFence(ctx context.Context, s State, source Source, fence uint64) (State, error) {
+	var stands cairn.FenceState
+	var err error
+	if s.Have.Known {
+		c.tailAfter = s.Have.Through
+		stands, c.tailPart, err = source.FenceTail(ctx, Moving(s.Move), fence, s.Have.Through)
+	} else {
+		stands, err = source.FenceShard(ctx, Moving(s.Move), fence, true)
+	}
+	switch {
+	case err != nil:
+		return s, err
+	case !stands.On || stands.Number != fence:
+		return s, cairn.Errorf(cairn.KindConflict, "FENCE_OVER", "fence %d is over; the source has had %d", fence, stands.Number)
+	}
+	return s.FencePut(stands), nil
 }
 
 // errEnough ends a Copy that went on for its time.
@@ -245,7 +261,7 @@ func (c *carrier) adopt(ctx context.Context, s State, source Source, target Targ
 // what it does not keep up with it will never.
 func (c *carrier) tail(ctx context.Context, s State, source Source, target Target) (State, error) {
 	began := c.driver.config.Now()
-	part, err := source.TailShard(ctx, Moving(s.Move), s.Have.Through)
+	part, err := c.tailOf(ctx, s, source)
 	if err != nil {
 		return s, err
 	}
@@ -255,6 +271,17 @@ func (c *carrier) tail(ctx context.Context, s State, source Source, target Targe
 	}
 	little := len(part.Data) <= caughtBytes || c.driver.config.Now().Sub(began) <= caughtIn
 	return s.Followed(staged, little), nil
+}
+
+// tailOf is what has changed since what the target has: what came with the fence, once,
+// or what the source says now.
+func (c *carrier) tailOf(ctx context.Context, s State, source Source) (cairn.TailPart, error) {
+	part := c.tailPart
+	c.tailPart = cairn.TailPart{}
+	if part.Data != nil && c.tailAfter == s.Have.Through {
+		return part, nil
+	}
+	return source.TailShard(ctx, Moving(s.Move), s.Have.Through)
 }
 
 // Moving is the shard of a move, under the name of its present attempt.

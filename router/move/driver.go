@@ -127,6 +127,10 @@ func (d *Driver) Run(ctx context.Context) {
 type carrier struct {
 	driver *Driver
 	woken  <-chan struct{} // after each new Map
+	// tailPart is what came with the last fence, of what the source has after log index
+	// tailAfter; without Data once it was handed on.
+	tailPart  cairn.TailPart
+	tailAfter uint64
 }
 
 func (c *carrier) carry(ctx context.Context, record shardmap.Move) {

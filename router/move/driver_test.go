@@ -2,6 +2,7 @@ package move_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,6 +25,7 @@ func TestDriverIsReplaced(t *testing.T) {
 			t.Run(fmt.Sprintf("%d %t", at, after), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					f := newFleet(t)
+					f.apart = true // so that there is more to die at
 					uid := f.start(1)
 					f.crashAt, f.crashAfter = at, after
 					first := f.drive(move.Config{})
@@ -46,6 +48,32 @@ func TestDriverIsReplaced(t *testing.T) {
 		if !hit[what] {
 			t.Errorf("no driver died at %q", what)
 		}
+	}
+}
+
+// TestDriverFencesBriefly: while writes wait, the source and the target are asked once
+// each, and where what came with the fence is lost, the source once more.
+func TestDriverFencesBriefly(t *testing.T) {
+	for _, test := range []struct {
+		apart bool
+		want  []string
+	}{
+		{false, []string{"fence", "stage", "swap to committed"}},
+		{true, []string{"fence", "tail", "stage", "swap to committed"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(t)
+			f.apart = test.apart
+			uid := f.start(1)
+			stop := f.drive(move.Config{})
+			defer stop()
+			time.Sleep(takeover)
+			f.settled(uid, shardmap.MoveDone)
+			first := slices.Index(f.steps, "swap to fenced") + 1
+			if got := f.steps[first : slices.Index(f.steps, "swap to committed")+1]; !slices.Equal(got, test.want) {
+				t.Errorf("apart %t: while writes waited it did %v", test.apart, got)
+			}
+		})
 	}
 }
 

@@ -1,3 +1,8 @@
+// One goroutine explores; the race detector, which takes eight times as long for that,
+// would find nothing. `make test` runs this without it.
+
+//go:build !race
+
 package move_test
 
 import (
@@ -117,7 +122,7 @@ var (
 		"cancelled":                {cancels: 1, late: 1, faults: 1},
 		"cancelled, two movers":    {writes: 1, cancels: 1, turns: 2},
 		"a second copy":            {writes: 1, compactions: 1, faults: 1, late: 1},
-		"a second copy, cancelled": {compactions: 1, cancels: 1, turns: 2},
+		"a second copy, cancelled": {writes: 1, compactions: 1, cancels: 1, turns: 1},
 		"another epoch":            {writes: 1, renews: 1, faults: 1, late: 1},
 		"another epoch, cancelled": {renews: 1, cancels: 1, turns: 2},
 		"moved back":               {writes: 2, reverses: 1, faults: 1},
@@ -245,7 +250,7 @@ func TestExploreFinds(t *testing.T) {
 				}
 				return a
 			}},
-			budget: budget{compactions: 1, faults: 1}, says: "owns a shard",
+			budget: budget{writes: 1, compactions: 1, faults: 1}, says: "owns a shard",
 		},
 		"a target that is not told of the map first": {
 			flaw: flaw{decide: func(s move.State, a move.Action) move.Action {

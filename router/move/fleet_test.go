@@ -33,6 +33,8 @@ type fleet struct {
 	busy bool
 	// cut has no change be kept for who copies.
 	cut bool
+	// apart has no tail come with a fence.
+	apart bool
 	// deaf has the target drop nothing.
 	deaf bool
 	// data is the data mover, if the keyspace names it.
@@ -252,10 +254,6 @@ func (x *side) CopyShard(_ context.Context, s cairn.MovingShard, after []byte, d
 
 func (x *side) TailShard(ctx context.Context, s cairn.MovingShard, after uint64) (part cairn.TailPart, err error) {
 	err = x.f.did("tail", func() error {
-		seal := uint64(0)
-		if fence := x.fences[s.Move]; fence.On {
-			seal = fence.Number
-		}
 		if x.f.cut {
 			return cairn.Errorf(cairn.KindCompacted, "STAMP_COMPACTED", "the changes are not kept")
 		}
@@ -263,7 +261,7 @@ func (x *side) TailShard(ctx context.Context, s cairn.MovingShard, after uint64)
 			part = cairn.TailPart{Through: x.log, Data: fmt.Appendf(nil, "kept %d %d %d", s.Kept, x.log, x.count)}
 			return nil
 		}
-		part = cairn.TailPart{Through: x.log, Data: fmt.Appendf(nil, "tail %d %d %d %d", after, x.log, x.count, seal)}
+		part = x.tailLocked(s, after)
 		if x.f.busy {
 			part.Data = append(part.Data, make([]byte, 65<<10)...)
 		}
@@ -271,6 +269,14 @@ func (x *side) TailShard(ctx context.Context, s cairn.MovingShard, after uint64)
 	})
 	x.f.work()
 	return part, err
+}
+
+func (x *side) tailLocked(s cairn.MovingShard, after uint64) cairn.TailPart {
+	seal := uint64(0)
+	if fence := x.fences[s.Move]; fence.On {
+		seal = fence.Number
+	}
+	return cairn.TailPart{Through: x.log, Data: fmt.Appendf(nil, "tail %d %d %d %d", after, x.log, x.count, seal)}
 }
 
 // work takes time if the fleet is busy.
@@ -300,6 +306,18 @@ func (x *side) FenceShard(_ context.Context, s cairn.MovingShard, number uint64,
 		return nil
 	})
 	return state, err
+}
+
+func (x *side) FenceTail(ctx context.Context, s cairn.MovingShard, number, after uint64) (state cairn.FenceState, tail cairn.TailPart, err error) {
+	if state, err = x.FenceShard(ctx, s, number, true); err != nil {
+		return state, tail, err
+	}
+	x.f.mu.Lock()
+	defer x.f.mu.Unlock()
+	if !x.f.apart && !x.f.cut {
+		tail = x.tailLocked(s, after)
+	}
+	return state, tail, nil
 }
 
 func (x *side) StageShard(_ context.Context, s cairn.MovingShard, part []byte) (staged cairn.Staged, err error) {

@@ -63,7 +63,18 @@ func (x *tables) carryOut(w *world, msg message) func(*world) {
 			return fail(cairn.KindConflict)
 		}
 		stands := cairn.FenceState{Number: a.Fence, On: true, Index: uint64(f.at), Digest: cairn.Digest{Sum: uint64(source.value)}}
-		return learn(func(s move.State) move.State { return s.FencePut(stands) })
+		put := learn(func(s move.State) move.State { return s.FencePut(stands) })
+		if msg.part.after == 0 {
+			return put
+		}
+		tail, err := x.readPart(w, move.State{Move: m, Have: move.Have{Through: uint64(msg.part.after)}}, move.Action{Kind: move.Tail})
+		if err != nil {
+			tail = part{}
+		}
+		return func(w *world) {
+			put(w)
+			w.mover[msg.from].tail = tail
+		}
 	case move.Unfence:
 		if !source.owns || uint64(source.epoch) != m.Epoch {
 			return fail(cairn.KindStale)

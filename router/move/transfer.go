@@ -23,6 +23,10 @@ type Source interface {
 	// is then: a number below the last, or one that was lifted, changes nothing. With a
 	// fence goes the relocation, if there is one, which the commit has carried out.
 	FenceShard(ctx context.Context, s cairn.MovingShard, number uint64, on bool) (cairn.FenceState, error)
+	// FenceTail is FenceShard for a fence that is to be set, and returns what TailShard
+	// would after a log index, which is not 0, for one question less while writes wait.
+	// The zero TailPart: it is to be asked for.
+	FenceTail(ctx context.Context, s cairn.MovingShard, number, after uint64) (cairn.FenceState, cairn.TailPart, error)
 }
 
 // Target is the node index that a shard moves to, as its leader answers. Its

@@ -92,6 +92,8 @@ type mover struct {
 	state int32
 	// waits: an answer is to come, of the message that is live.
 	waits bool
+	// tail is what came with a fence, through 0 for nothing. The next Tail hands it on.
+	tail part
 	// turns is how often the mover may yet act. The first always may.
 	turns uint8
 }
@@ -102,7 +104,9 @@ type message struct {
 	from   uint8
 	action int32
 	move   int32 // the record that the sender acts by
-	part   part  // of a Copy or Tail: what is handed to the target
+	// part is of a Copy or Tail what is handed to the target, of a PutFence has after what
+	// the tail is asked for with it, 0 for none.
+	part part
 }
 
 // part is what a source hands to a target.
@@ -343,7 +347,16 @@ func (x *tables) nextOfMover(w world, i uint8, add func(world, string, ...any)) 
 			continue
 		}
 		msg := message{here: true, live: true, from: i, action: number, move: x.records.put(s.Move)}
-		if a.Kind == move.Copy || a.Kind == move.Tail || a.Kind == move.Adopt || a.Kind == move.CopyData || a.Kind == move.TailData {
+		if a.Kind == move.PutFence && s.Have.Known {
+			msg.part.after = uint8(s.Have.Through)
+		}
+		tail := after.mover[i].tail
+		if a.Kind == move.Tail {
+			after.mover[i].tail = part{}
+		}
+		if a.Kind == move.Tail && tail.through > 0 && uint64(tail.after) == s.Have.Through {
+			msg.part = tail
+		} else if a.Kind == move.Copy || a.Kind == move.Tail || a.Kind == move.Adopt || a.Kind == move.CopyData || a.Kind == move.TailData {
 			var err error
 			if msg.part, err = x.readPart(&after, s, a); err != nil {
 				x.fail(&after, i, a, cairn.KindOf(err))

@@ -35,6 +35,15 @@ func (g *Group) FenceShard(ctx context.Context, m cairn.MovingShard, number uint
 	return fence, err
 }
 
+// FenceTail is Peer.FenceTail.
+func (g *Group) FenceTail(ctx context.Context, m cairn.MovingShard, number, after uint64) (fence cairn.FenceState, tail cairn.TailPart, err error) {
+	err = g.read(ctx, cairn.Linearizable, func(ctx context.Context, p *Peer) (err error) {
+		fence, tail, err = p.FenceTail(ctx, m, number, after)
+		return err
+	})
+	return fence, tail, err
+}
+
 // ShardFence is Peer.ShardFence.
 func (g *Group) ShardFence(ctx context.Context, m cairn.MovingShard) (fence cairn.FenceState, err error) {
 	err = g.read(ctx, cairn.Linearizable, func(ctx context.Context, p *Peer) (err error) {

@@ -55,6 +55,17 @@ func (p *Peer) FenceShard(ctx context.Context, m cairn.MovingShard, number uint6
 	return response.GetFence().Decode(), nil
 }
 
+// FenceTail sets a move's fence of a number, and returns how it is then, with what has
+// become of the shard's entries after a log index, which is not 0. The zero TailPart: it
+// is to be asked for.
+func (p *Peer) FenceTail(ctx context.Context, m cairn.MovingShard, number, after uint64) (cairn.FenceState, cairn.TailPart, error) {
+	response, err := p.index.FenceShard(ctx, &indexv1.FenceShardRequest{Shard: indexv1.EncodeMoving(m), Number: number, On: true, TailAfter: after})
+	if err != nil {
+		return cairn.FenceState{}, cairn.TailPart{}, rpcerr.From(p.address, err)
+	}
+	return response.GetFence().Decode(), cairn.TailPart{Data: response.GetPart(), Through: response.GetThrough()}, nil
+}
+
 // ShardFence is how a move's fence is, and what the shard holds.
 func (p *Peer) ShardFence(ctx context.Context, m cairn.MovingShard) (cairn.FenceState, error) {
 	response, err := p.index.ShardFence(ctx, &indexv1.ShardFenceRequest{Shard: indexv1.EncodeMoving(m)})

@@ -85,18 +85,6 @@ func (m *moved) copy(ctx context.Context) error {
 	})
 }
 
-// tail hands over what has changed up to a log index.
-func (m *moved) tail(ctx context.Context, upTo uint64) (cairn.Staged, error) {
-	staged, err := m.target.StagedShard(ctx, m.moving)
-	for err == nil && staged.Through < upTo {
-		var part cairn.TailPart
-		if part, err = m.source.TailShard(ctx, m.moving, staged.Through); err == nil {
-			staged, err = m.target.StageShard(ctx, m.moving, part.Data)
-		}
-	}
-	return staged, err
-}
-
 // TestMoveEndToEnd moves a shard between two real replicas over real sockets,
 // while it is written.
 func TestMoveEndToEnd(t *testing.T) {
@@ -137,12 +125,14 @@ func TestMoveEndToEnd(t *testing.T) {
 	must(m.copy(ctx))
 	named := cairn.NewRequestID(time.Now())
 	first := write(m.source, 7, named, "k00001", "c")
-	fence, err := m.source.FenceShard(ctx, m.moving, 1, true)
+	staged, err := m.target.StagedShard(ctx, m.moving)
+	must(err)
+	fence, tail, err := m.source.FenceTail(ctx, m.moving, 1, staged.Through)
 	must(err)
 	if refused := write(m.source, 8, cairn.NewRequestID(time.Now()), "k00001"); cairn.ReasonOf(refused[0].Err) != "SHARD_FENCED" || refused[0].Err.Kind != cairn.KindUnavailable {
 		t.Fatalf("a write of a fenced shard: %+v", refused)
 	}
-	staged, err := m.tail(ctx, fence.Index)
+	staged, err = m.target.StageShard(ctx, m.moving, tail.Data)
 	must(err)
 	if staged.Sealed != 1 || staged.Digest != fence.Digest || staged.Digest.Entries != 3001 {
 		t.Fatalf("staged %+v, fence %+v", staged, fence)
@@ -153,6 +143,9 @@ func TestMoveEndToEnd(t *testing.T) {
 	must(err)
 	if len(moved) != 2 || string(moved[0].Key) != "k00001" || len(moved[0].From) != 1 || len(moved[0].To) != 1 || moved[0].Gone {
 		t.Fatalf("since the copy there have moved %+v", moved)
+	}
+	if again, nothing, err := m.source.FenceTail(ctx, m.moving, 1, 1<<40); err != nil || again.Index != fence.Index || nothing.Data != nil {
+		t.Fatalf("a fence that stands, with a tail of after what there is: %+v, %d bytes, %v", again, len(nothing.Data), err)
 	}
 	read := func(g *peer.Group, level cairn.Level) cairn.Located {
 		t.Helper()

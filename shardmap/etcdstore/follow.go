@@ -146,6 +146,9 @@ func (s *Store) receive(state *state, response clientv3.WatchResponse) error {
 		if isOfMap(r.key) {
 			records = append(records, r)
 		}
+		if strings.HasPrefix(r.key, foundersFolder) {
+			state.noteFounding(r)
+		}
 		if sent, is := sentAt(r); is {
 			learnt = append(learnt, sent)
 		}

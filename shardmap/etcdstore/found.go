@@ -30,13 +30,19 @@ func (f Founding) encode() string {
 	return f.Replica + " " + strconv.FormatUint(f.Generation, 10)
 }
 
-// decodeFounding reads what encode writes.
-func decodeFounding(cluster cairn.UID, kvs []*mvccpb.KeyValue) (f Founding, err error) {
+// foundingAmong is the founding whose record was read, the zero Founding if there is
+// none.
+func foundingAmong(cluster cairn.UID, kvs []*mvccpb.KeyValue) (Founding, error) {
 	if len(kvs) == 0 {
-		return f, nil
+		return Founding{}, nil
 	}
-	replica, generation, restored := strings.Cut(string(kvs[0].Value), " ")
-	f = Founding{Replica: replica, Revision: uint64(kvs[0].ModRevision)}
+	return decodeFounding(cluster, kvs[0].Value, uint64(kvs[0].ModRevision))
+}
+
+// decodeFounding reads what encode writes, from a record of a revision.
+func decodeFounding(cluster cairn.UID, value []byte, revision uint64) (f Founding, err error) {
+	replica, generation, restored := strings.Cut(string(value), " ")
+	f = Founding{Replica: replica, Revision: revision}
 	if restored {
 		f.Generation, err = strconv.ParseUint(generation, 10, 64)
 	}
@@ -67,7 +73,7 @@ func (s *Store) FoundIndex(ctx context.Context, cluster cairn.UID, replica strin
 	if response.Succeeded {
 		return Founding{Replica: replica, Revision: uint64(response.Header.Revision)}, nil
 	}
-	return decodeFounding(cluster, response.Responses[0].GetResponseRange().Kvs)
+	return foundingAmong(cluster, response.Responses[0].GetResponseRange().Kvs)
 }
 
 // FoundingOf tells who began a cluster's node index, as of now: the read is
@@ -77,7 +83,24 @@ func (s *Store) FoundingOf(ctx context.Context, cluster cairn.UID) (Founding, er
 	if err != nil {
 		return Founding{}, s.etcdError("read who founded the index", err)
 	}
-	return decodeFounding(cluster, response.Kvs)
+	return foundingAmong(cluster, response.Kvs)
+}
+
+// FoundingSeen tells who began a cluster's node index, at no cost: by the records that
+// have come with the Map or, where that is the journal's, as FoundingOf does. Whoever
+// has a Map in hand sees all that was recorded before that Map's revision.
+func (s *Store) FoundingSeen(ctx context.Context, cluster cairn.UID) (Founding, error) {
+	s.mu.Lock()
+	foundings := s.foundings
+	s.mu.Unlock()
+	if foundings == nil {
+		return s.FoundingOf(ctx, cluster)
+	}
+	r, found := foundings[foundersFolder+cluster.String()]
+	if !found {
+		return Founding{}, nil
+	}
+	return decodeFounding(cluster, r.value, r.modRevision)
 }
 
 // RestoreIndex claims, for a replica with a restored directory, the place of the

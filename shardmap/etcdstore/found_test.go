@@ -1,6 +1,7 @@
 package etcdstore_test
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 	"time"
@@ -66,6 +67,48 @@ func TestIndexIsRestoredByOne(t *testing.T) {
 	if got, err := s.FoundIndex(bounded(t), north.UID, "first"); err != nil || got != restored {
 		t.Errorf("to the first founder: %+v, %v", got, err)
 	}
+}
+
+// TestFoundingsComeWithTheMap: who has a map that is of after a founding, or a restore,
+// has that as well, and asks etcd for nothing.
+func TestFoundingsComeWithTheMap(t *testing.T) {
+	server := etcdtest.Start(t)
+	s := open(t, etcdstore.Config{Client: server.Client(t)})
+	watching := open(t, etcdstore.Config{Client: server.Client(t)})
+	north := addCluster(t, s, "north")
+	over, cancel := context.WithCancel(bounded(t))
+	cancel()
+	if _, err := watching.FoundingOf(over, north.UID); err == nil {
+		t.Fatal("a context that is over lets etcd be asked")
+	}
+	seen := func(by *etcdstore.Store, want etcdstore.Founding, cluster string) {
+		t.Helper()
+		if cluster != "" {
+			addCluster(t, s, cluster)
+		}
+		if _, err := by.Wait(bounded(t), s.Map().Revision()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := by.FoundingSeen(over, north.UID); err != nil || got != want {
+			t.Errorf("seen is %+v, %v; want %+v", got, err, want)
+		}
+	}
+	seen(watching, etcdstore.Founding{}, "")
+	first, err := s.FoundIndex(bounded(t), north.UID, "first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen(watching, first, "south")
+	restored, err := s.RestoreIndex(bounded(t), north.UID, first, "second", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen(watching, restored, "west")
+	seen(open(t, etcdstore.Config{Client: server.Client(t)}), restored, "")
+	if _, err := server.Client(t).Delete(bounded(t), etcdstore.DefaultPrefix+"founders/"+north.UID.String()); err != nil {
+		t.Fatal(err)
+	}
+	seen(watching, etcdstore.Founding{}, "east")
 }
 
 // TestForeignKeysAreLeftAlone has keys under the prefix that are not the

@@ -27,6 +27,7 @@ func (s *Store) publish(state *state) error {
 			"etcd is at revision %d, but revision %d was seen before: it was restored from a backup, or is another etcd; if that is meant, restart without the map journal", revision, floor)
 	}
 	s.leftovers = leftovers
+	s.foundings = state.foundings // before the Map: see FoundingSeen
 	s.setLocked(state.current)
 	s.mu.Unlock()
 	if s.config.Events.Published != nil {

@@ -1,6 +1,7 @@
 package etcdstore
 
 import (
+	"maps"
 	"strings"
 
 	"cairn"
@@ -17,6 +18,18 @@ type state struct {
 	hidden map[generation]map[cairn.ShardID]shardmap.Shard
 	// creating are the keyspaces that somebody is creating.
 	creating map[cairn.UID]bool
+	// foundings are the records of who began indexes, by their keys. They are no part
+	// of a Map, and the map that has them is never changed.
+	foundings map[string]record
+}
+
+// noteFounding follows a record of who began an index.
+func (s *state) noteFounding(r record) {
+	next := maps.Clone(s.foundings)
+	if next[r.key] = r; r.value == nil {
+		delete(next, r.key)
+	}
+	s.foundings = next
 }
 
 // leftovers are the generations that can never become live: a keyspace goes
@@ -50,7 +63,7 @@ func newLoader(revision uint64) *loader {
 }
 
 func newState() *state {
-	return &state{hidden: map[generation]map[cairn.ShardID]shardmap.Shard{}, creating: map[cairn.UID]bool{}}
+	return &state{hidden: map[generation]map[cairn.ShardID]shardmap.Shard{}, creating: map[cairn.UID]bool{}, foundings: map[string]record{}}
 }
 
 func (l *loader) add(r record) error {
@@ -91,6 +104,8 @@ func (l *loader) add(r record) error {
 			return err
 		}
 		l.state.creating[uid] = true
+	case strings.HasPrefix(r.key, foundersFolder):
+		l.state.foundings[r.key] = r
 	case strings.HasPrefix(r.key, shardsFolder):
 		return l.addShard(r)
 	}

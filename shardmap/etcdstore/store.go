@@ -38,8 +38,9 @@ type Store struct {
 	changed     chan struct{} // closed and replaced at each publication
 	subscribers map[chan struct{}]struct{}
 	leftovers   []generation
-	floor       uint64 // no Map below this revision is published
-	lastErr     error  // why there is no newer Map; nil while following
+	foundings   map[string]record // as of the Map or later; nil while that is the journal's
+	floor       uint64            // no Map below this revision is published
+	lastErr     error             // why there is no newer Map; nil while following
 }
 
 // Open starts following etcd, and returns once there is a Map: etcd's, or the

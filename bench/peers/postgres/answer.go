@@ -9,12 +9,6 @@ import (
 
 // The answers.
 type (
-	row struct {
-		key, node, country, tier string
-		balance                  int64
-	}
-	rows  []row
-	count uint64
 	group struct {
 		country string
 		count   uint64
@@ -25,16 +19,6 @@ type (
 		sum, least, most int64
 	}
 )
-
-func (r rows) Text() string {
-	var out strings.Builder
-	for _, each := range r {
-		out.WriteString(views.RowText(each.key, each.node, each.country, each.tier, each.balance))
-	}
-	return out.String()
-}
-
-func (c *count) Text() string { return views.CountText(uint64(*c)) }
 
 func (g groups) Text() string {
 	var out strings.Builder

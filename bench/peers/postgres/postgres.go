@@ -145,7 +145,7 @@ func (p *Postgres) Ask(ctx context.Context, q *views.Question) (views.Answer, er
 	query, args := p.statement(q)
 	switch q.Asks {
 	case views.Count:
-		var n count
+		var n views.Total
 		return &n, p.pool.QueryRow(ctx, query, args...).Scan(&n)
 	case views.Aggregate:
 		var a aggregation
@@ -167,11 +167,11 @@ func (p *Postgres) Ask(ctx context.Context, q *views.Question) (views.Answer, er
 		}
 		return groups, found.Err()
 	}
-	rows := make(rows, 0, views.PageRows)
+	rows := make(views.Rows, 0, views.PageRows)
 	for found.Next() {
-		rows = append(rows, row{})
+		rows = append(rows, views.Row{})
 		r := &rows[len(rows)-1]
-		if err := found.Scan(&r.key, &r.node, &r.country, &r.tier, &r.balance); err != nil {
+		if err := found.Scan(&r.Key, &r.Node, &r.Country, &r.Tier, &r.Balance); err != nil {
 			return nil, err
 		}
 	}

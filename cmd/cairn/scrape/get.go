@@ -29,12 +29,12 @@ type Sample struct {
 // Get looks at a server's metrics, at an address as in
 // http://127.0.0.1:2113/metrics. KindUnavailable (METRICS_UNREACHABLE): it does not answer.
 // KindInvalid (METRICS_MALFORMED): what it answers are no metrics.
-func Get(ctx context.Context, address string) (Sample, error) {
+func Get(ctx context.Context, client *http.Client, address string) (Sample, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return Sample{}, cairn.Invalid("address", "ADDRESS_MALFORMED", "%q is no address of metrics: %v", address, err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		var outer *url.Error
 		if errors.As(err, &outer) {
@@ -54,11 +54,11 @@ func Get(ctx context.Context, address string) (Sample, error) {
 	return sample, nil
 }
 
-// URL is where the metrics of a server are that serves HTTP at an address, as in
-// 127.0.0.1:2113. One that says more than that is taken as it is.
-func URL(address string) string {
+// URL is where the metrics of a server are that serves a scheme, http or https, at an
+// address, as in 127.0.0.1:2113. One that says more than that is taken as it is.
+func URL(scheme, address string) string {
 	if strings.Contains(address, "://") {
 		return address
 	}
-	return fmt.Sprintf("http://%s/metrics", address)
+	return fmt.Sprintf("%s://%s/metrics", scheme, address)
 }

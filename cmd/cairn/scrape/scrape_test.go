@@ -39,7 +39,7 @@ func serve(t *testing.T) *server {
 
 func (s *server) look(t *testing.T, at time.Time) Sample {
 	t.Helper()
-	sample, err := Get(t.Context(), s.url)
+	sample, err := Get(t.Context(), http.DefaultClient, s.url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,12 +125,12 @@ func TestGetRefuses(t *testing.T) {
 	t.Cleanup(gone.Close)
 	t.Cleanup(page.Close)
 	for url, want := range map[string]string{gone.URL: "METRICS_MALFORMED", closed.URL: "METRICS_UNREACHABLE", page.URL: "METRICS_MALFORMED", "http://[": "ADDRESS_MALFORMED"} {
-		if _, err := Get(t.Context(), url); cairn.ReasonOf(err) != want {
+		if _, err := Get(t.Context(), http.DefaultClient, url); cairn.ReasonOf(err) != want {
 			t.Errorf("%s: %v; want %s", url, err, want)
 		}
 	}
 	var e *cairn.Error
-	if _, err := Get(t.Context(), closed.URL); !errors.As(err, &e) || e.Kind != cairn.KindUnavailable {
+	if _, err := Get(t.Context(), http.DefaultClient, closed.URL); !errors.As(err, &e) || e.Kind != cairn.KindUnavailable {
 		t.Errorf("%v", err)
 	}
 }

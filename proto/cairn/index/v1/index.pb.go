@@ -3393,10 +3393,12 @@ func (x *TailShardResponse) GetThrough() uint64 {
 }
 
 type FenceShardRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Shard         *MovingShard           `protobuf:"bytes,1,opt,name=shard,proto3" json:"shard,omitempty"`
-	Number        uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
-	On            bool                   `protobuf:"varint,3,opt,name=on,proto3" json:"on,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Shard  *MovingShard           `protobuf:"bytes,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	Number uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	On     bool                   `protobuf:"varint,3,opt,name=on,proto3" json:"on,omitempty"`
+	// If it is not 0 the answer to a fence that is set has the tail after it.
+	TailAfter     uint64 `protobuf:"varint,4,opt,name=tail_after,json=tailAfter,proto3" json:"tail_after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3452,9 +3454,19 @@ func (x *FenceShardRequest) GetOn() bool {
 	return false
 }
 
+func (x *FenceShardRequest) GetTailAfter() uint64 {
+	if x != nil {
+		return x.TailAfter
+	}
+	return 0
+}
+
 type FenceShardResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Fence         *FenceState            `protobuf:"bytes,1,opt,name=fence,proto3" json:"fence,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Fence *FenceState            `protobuf:"bytes,1,opt,name=fence,proto3" json:"fence,omitempty"`
+	// As in TailShardResponse; both empty where the tail is to be asked for.
+	Part          []byte `protobuf:"bytes,2,opt,name=part,proto3" json:"part,omitempty"`
+	Through       uint64 `protobuf:"varint,3,opt,name=through,proto3" json:"through,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3494,6 +3506,20 @@ func (x *FenceShardResponse) GetFence() *FenceState {
 		return x.Fence
 	}
 	return nil
+}
+
+func (x *FenceShardResponse) GetPart() []byte {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *FenceShardResponse) GetThrough() uint64 {
+	if x != nil {
+		return x.Through
+	}
+	return 0
 }
 
 type ShardFenceRequest struct {
@@ -4522,13 +4548,17 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x05after\x18\x02 \x01(\x04R\x05after\"A\n" +
 	"\x11TailShardResponse\x12\x12\n" +
 	"\x04part\x18\x01 \x01(\fR\x04part\x12\x18\n" +
-	"\athrough\x18\x02 \x01(\x04R\athrough\"n\n" +
+	"\athrough\x18\x02 \x01(\x04R\athrough\"\x8d\x01\n" +
 	"\x11FenceShardRequest\x121\n" +
 	"\x05shard\x18\x01 \x01(\v2\x1b.cairn.index.v1.MovingShardR\x05shard\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x0e\n" +
-	"\x02on\x18\x03 \x01(\bR\x02on\"F\n" +
+	"\x02on\x18\x03 \x01(\bR\x02on\x12\x1d\n" +
+	"\n" +
+	"tail_after\x18\x04 \x01(\x04R\ttailAfter\"t\n" +
 	"\x12FenceShardResponse\x120\n" +
-	"\x05fence\x18\x01 \x01(\v2\x1a.cairn.index.v1.FenceStateR\x05fence\"F\n" +
+	"\x05fence\x18\x01 \x01(\v2\x1a.cairn.index.v1.FenceStateR\x05fence\x12\x12\n" +
+	"\x04part\x18\x02 \x01(\fR\x04part\x12\x18\n" +
+	"\athrough\x18\x03 \x01(\x04R\athrough\"F\n" +
 	"\x11ShardFenceRequest\x121\n" +
 	"\x05shard\x18\x01 \x01(\v2\x1b.cairn.index.v1.MovingShardR\x05shard\"F\n" +
 	"\x12ShardFenceResponse\x120\n" +
