@@ -143,7 +143,7 @@ func (o *options) explainTable(out io.Writer, d explainDocument, scheme cairn.Sc
 	grid.Row("index replica", d.IndexReplica)
 	grid.Row("stamp", fmt.Sprintf("epoch %d, log index %d", x.Stamp.Epoch, x.Stamp.Index))
 	grid.Row("map revision", fmt.Sprintf("%d at the router, %d in the index's log", d.MapRevision, d.LogRevision))
-	grid.Row("router's cache", d.Cache)
+	grid.Row("cache", d.Cache)
 	switch {
 	case x.Location.Err != nil:
 		grid.Row("entry", "error: "+x.Location.Err.Error())
