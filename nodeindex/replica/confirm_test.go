@@ -75,7 +75,7 @@ func TestOldAnswersConfirmNothing(t *testing.T) {
 		c.ElectionTimeout = 300 * time.Millisecond
 		if c.ID == "a" {
 			// Its clock stands still with it: its lease does not end.
-			c.ElectionTimeout = 3 * time.Second
+			c.ElectionTimeout = 15 * time.Second
 		}
 	})
 	f.own = g.networks["a"].address
