@@ -140,8 +140,42 @@ type Explanation struct {
 	Stamp    Stamp
 	Location Location
 	Token    Token
+	// Cache is what the router's cache of locations had to say, before the index was asked.
+	Cache CacheOutcome
 	// Timings are what each layer took, in the order of the call.
 	Timings []Timing
+}
+
+// CacheOutcome is what a locate of a key as fresh, without attributes, would get from a
+// router's cache of locations.
+type CacheOutcome uint8
+
+// The outcomes.
+const (
+	// CacheNone: the router has no cache.
+	CacheNone CacheOutcome = iota
+	// CacheHit: it is answered.
+	CacheHit
+	// CacheMiss: the key is not there, under its shard's epoch.
+	CacheMiss
+	// CacheUnproven: it may be there, and is not known to be fresh enough. That is always
+	// so of a linearizable read.
+	CacheUnproven
+)
+
+// String is the outcome as people read it.
+func (c CacheOutcome) String() string {
+	switch c {
+	case CacheNone:
+		return "none"
+	case CacheHit:
+		return "hit"
+	case CacheMiss:
+		return "miss"
+	case CacheUnproven:
+		return "unproven"
+	}
+	return "unknown"
 }
 
 // Timing is what one layer took.

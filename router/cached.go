@@ -84,18 +84,12 @@ type cacheHit struct {
 
 // get finds one key by a map that is no older than the read's token.
 func (l *located) get(d *directory, keyspace *catalog.Keyspace, key cairn.Key, read cairn.Reading) (hit cacheHit, ok bool) {
-	at, shard, err := ownerOf(d, keyspace, key)
+	var ask cache.Ask
+	at, err := cacheAsk(d, keyspace, key, read, &ask)
 	if err != nil {
 		return hit, false // whoever asks an index finds out
 	}
 	cluster := d.members[at].cluster
-	ask := cache.Ask{
-		Keyspace: keyspace.UID, Key: key, Cluster: cluster.UID, Epoch: shard.Epoch, Revision: d.m.Revision(),
-		Level: read.Freshness.Level, WithAttributes: read.WithAttributes,
-	}
-	if ask.Level == cairn.AtLeast {
-		ask.Index = read.Freshness.Token.Index(cluster.UID)
-	}
 	answer, outcome := l.cache.Get(&ask)
 	if outcome != cache.Hit {
 		return hit, false
@@ -106,6 +100,42 @@ func (l *located) get(d *directory, keyspace *catalog.Keyspace, key cairn.Key, r
 	}
 	l.sample(keyspace, cluster, key, answer)
 	return cacheHit{at, cluster.UID, answer, location}, true
+}
+
+// cacheAsk makes what to ask the cache about one key, and returns the position of its owner
+// in the directory.
+func cacheAsk(d *directory, keyspace *catalog.Keyspace, key cairn.Key, read cairn.Reading, ask *cache.Ask) (int, error) {
+	at, shard, err := ownerOf(d, keyspace, key)
+	if err != nil {
+		return 0, err
+	}
+	cluster := d.members[at].cluster.UID
+	*ask = cache.Ask{
+		Keyspace: keyspace.UID, Key: key, Cluster: cluster, Epoch: shard.Epoch, Revision: d.m.Revision(),
+		Level: read.Freshness.Level, WithAttributes: read.WithAttributes,
+	}
+	if ask.Level == cairn.AtLeast {
+		ask.Index = read.Freshness.Token.Index(cluster)
+	}
+	return at, nil
+}
+
+// look tells what the cache would say about one key, and counts nothing.
+func (l *located) look(d *directory, keyspace *catalog.Keyspace, key cairn.Key, read cairn.Reading) cairn.CacheOutcome {
+	if l == nil {
+		return cairn.CacheNone
+	}
+	var ask cache.Ask
+	if _, err := cacheAsk(d, keyspace, key, read, &ask); err != nil {
+		return cairn.CacheMiss
+	}
+	switch _, outcome := l.cache.Look(&ask); outcome {
+	case cache.Hit:
+		return cairn.CacheHit
+	case cache.Miss:
+		return cairn.CacheMiss
+	}
+	return cairn.CacheUnproven
 }
 
 // cover is a token that covers another one and the answer. Mostly that is the entry's

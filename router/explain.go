@@ -15,8 +15,9 @@ const (
 	LayerRouter    = "router"
 )
 
-// Explain locates one key and tells how: what each layer decided by and took.
-// It fails as Locate does.
+// Explain locates one key and tells how: what each layer decided by and took, and what the
+// cache of locations has to say, though the answer is always the index's. It fails as
+// Locate does.
 func (r *Router) Explain(ctx context.Context, keyspace string, key cairn.Key, freshness cairn.Freshness) (cairn.Explanation, error) {
 	began := time.Now()
 	explanation, err := r.explain(ctx, began, keyspace, key, freshness)
@@ -78,10 +79,12 @@ func (r *Router) explain(ctx context.Context, began time.Time, keyspace string, 
 	}
 	ctx, own := r.bound(ctx)
 	defer own.end()
-	_, found, err := r.open(ctx, keyspace, freshness)
+	m, found, err := r.open(ctx, keyspace, freshness)
 	if err != nil {
 		return out, asError(err)
 	}
+	// Before it may be filled with what is found.
+	cached := r.located.look(r.connections.directory(m), found, key, cairn.Reading{Freshness: freshness})
 	work := &explaining{out: &out, locating: locating{
 		keyspace: keyspace, keys: []cairn.Key{key}, read: cairn.Reading{Freshness: freshness, WithAttributes: true},
 		locations: make([]cairn.Location, 1), token: floorOf(freshness), down: r.config.Down,
@@ -91,7 +94,7 @@ func (r *Router) explain(ctx context.Context, began time.Time, keyspace string, 
 	if err := work.locations[0].Err; err != nil {
 		return cairn.Explanation{}, err
 	}
-	out.Location, out.Token = work.locations[0], work.token
+	out.Location, out.Token, out.Cache = work.locations[0], work.token, cached
 	r.choose(&out.Location, cairn.NodeChoice{})
 	rest := time.Since(began) - work.indexTime - out.Timings[0].Duration
 	out.Timings = append(out.Timings,

@@ -33,7 +33,9 @@ type explainDocument struct {
 		Epoch uint64 `json:"epoch"`
 		Index uint64 `json:"index"`
 	} `json:"stamp"`
-	Found bool `json:"found"`
+	// Cache is what the router's cache had to say: none, hit, miss or unproven.
+	Cache string `json:"cache"`
+	Found bool   `json:"found"`
 	nodeFields
 	Replicas   []nodeFields        `json:"replicas,omitempty"`
 	Version    string              `json:"version,omitempty"`
@@ -55,7 +57,9 @@ func newExplain(o *options) *cobra.Command {
 		Short: "Tell how a key is located, or why it is in a view",
 		Long: `Tell how a key is located: its placement key, its shard and the shard's epoch,
 the cluster that owns it, the index replica that answered and how fresh its
-answer is, the node, and what each layer took.
+answer is, what the router's cache would have said (a hit, a miss, or unproven: not
+known to be fresh enough), the node, and what each layer took. The answer is the
+index's in any case.
 
 With --view: whether the key's entry is in a view, and which clauses of its
 filter make it so, with what the entry has there. An absent attribute makes a
@@ -110,7 +114,7 @@ func (o *options) printExplanation(cmd *cobra.Command, keyspace string, scheme c
 		Keyspace: keyspace, Scheme: scheme.String(), keyField: o.keyField(key), PlacementKey: hex.EncodeToString(x.PlacementKey),
 		Shard: x.Shard.ID, ShardStart: hex.EncodeToString(x.Shard.Start), ShardEnd: hex.EncodeToString(x.Shard.End), Epoch: x.Shard.Epoch,
 		IndexReplica: x.Replica, MapRevision: x.MapRevision, LogRevision: x.Revision,
-		Found: x.Location.State == cairn.Found, nodeFields: nodeOf(x.Cluster, x.Location.Primary),
+		Cache: x.Cache.String(), Found: x.Location.State == cairn.Found, nodeFields: nodeOf(x.Cluster, x.Location.Primary),
 		Replicas: nodesOf(x.Cluster, x.Location.Replicas), Token: x.Token.String(),
 	}
 	d.Stamp.Epoch, d.Stamp.Index = x.Stamp.Epoch, x.Stamp.Index
@@ -139,6 +143,7 @@ func (o *options) explainTable(out io.Writer, d explainDocument, scheme cairn.Sc
 	grid.Row("index replica", d.IndexReplica)
 	grid.Row("stamp", fmt.Sprintf("epoch %d, log index %d", x.Stamp.Epoch, x.Stamp.Index))
 	grid.Row("map revision", fmt.Sprintf("%d at the router, %d in the index's log", d.MapRevision, d.LogRevision))
+	grid.Row("cache", d.Cache)
 	switch {
 	case x.Location.Err != nil:
 		grid.Row("entry", "error: "+x.Location.Err.Error())

@@ -1,6 +1,10 @@
 package cache
 
-import "cairn"
+import (
+	"math/rand/v2"
+
+	"cairn"
+)
 
 // Ask is a read of one key.
 type Ask struct {
@@ -46,8 +50,9 @@ func (c *Cache) Get(ask *Ask) (Answer, Outcome) {
 	if source == nil {
 		return Answer{}, Miss
 	}
-	answer, outcome := c.get(source, ask, c.hash(ask.Keyspace, ask.Key))
-	source.counts.add(outcome)
+	chance := rand.Uint32()
+	answer, outcome := c.get(source, ask, c.hash(ask.Keyspace, ask.Key), chance/countStripes%noteEvery == 0)
+	source.counts.add(outcome, chance)
 	return answer, outcome
 }
 
@@ -57,18 +62,37 @@ func (c *Cache) Look(ask *Ask) (Answer, Outcome) {
 	if source == nil {
 		return Answer{}, Miss
 	}
-	return c.get(source, ask, c.hash(ask.Keyspace, ask.Key))
+	return c.get(source, ask, c.hash(ask.Keyspace, ask.Key), false)
 }
 
-func (c *Cache) get(source *Source, ask *Ask, hash uint64) (Answer, Outcome) {
+// noteEvery has the table's policy see one of so many reads that the front answers.
+const noteEvery = 8
+
+// find is the entry of a key. A read that is noted goes to the table, whose policy learns
+// by that what is asked for; others do where the front does not have the key.
+func (c *Cache) find(ask *Ask, hash uint64, noted bool) *Entry {
+	if !noted {
+		if entry := c.front.find(hash); entry != nil && entry.is(ask.Keyspace, ask.Key) {
+			return entry
+		}
+	}
+	entry, found := c.entries.GetIfPresent(hash)
+	if !found || !entry.is(ask.Keyspace, ask.Key) {
+		return nil
+	}
+	c.front.keep(hash, entry)
+	return entry
+}
+
+func (c *Cache) get(source *Source, ask *Ask, hash uint64, noted bool) (Answer, Outcome) {
 	// The proof before the entry: changes that it covers have removed theirs by now.
 	current := source.session.Load()
 	if current == nil {
 		return Answer{}, Unproven
 	}
 	proof := current.proof.Load()
-	entry, found := c.entries.GetIfPresent(hash)
-	if !found || !entry.is(ask.Keyspace, ask.Key) || entry.session != current ||
+	entry := c.find(ask, hash, noted)
+	if entry == nil || entry.session != current ||
 		entry.Stamp.Epoch != ask.Epoch || ask.WithAttributes && !entry.WithAttributes {
 		return Answer{}, Miss
 	}

@@ -254,6 +254,7 @@ func (c *Client) Explain(ctx context.Context, keyspace string, key cairn.Key, fr
 		Shard:        cairn.Shard{ID: id, Start: resp.GetShardStart(), End: resp.GetShardEnd(), Epoch: resp.GetEpoch()},
 		Cluster:      bareName(resp.GetCluster()), Replica: resp.GetIndexReplica(),
 		MapRevision: resp.GetMapRevision(), Revision: resp.GetIndexMapRevision(), Stamp: cairn.Stamp{Epoch: resp.GetEpoch(), Index: resp.GetIndex()},
+		Cache: cairn.CacheOutcome(resp.GetCache()),
 	}
 	if out.Token, err = wire.FromToken("token", resp.GetToken()); err != nil {
 		return cairn.Explanation{}, broken(err)

@@ -207,6 +207,7 @@ func (l *locator) ExplainKey(ctx context.Context, req *cairnv1.ExplainKeyRequest
 		Index:            explained.Stamp.Index,
 		Location:         new(cairnv1.Location),
 		Token:            explained.Token.String(),
+		Cache:            cairnv1.ExplainKeyResponse_CacheOutcome(explained.Cache),
 	}
 	fillLocation(out.Location, &explained.Location, &table)
 	out.Nodes = table.refs

@@ -31,12 +31,18 @@ type served struct {
 
 func serve(t testing.TB, clusters, shards int, config server.Config) *served {
 	t.Helper()
+	return serveCached(t, clusters, shards, router.CacheConfig{}, config)
+}
+
+// serveCached is serve with a cache of locations.
+func serveCached(t testing.TB, clusters, shards int, cache router.CacheConfig, config server.Config) *served {
+	t.Helper()
 	b, err := bed.New(clusters, shards)
 	if err != nil {
 		t.Fatal(err)
 	}
 	topology := b.Topology()
-	r, err := router.New(router.Config{Topology: topology, Dial: b.Dial})
+	r, err := router.New(router.Config{Topology: topology, Dial: b.Dial, Cache: cache})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -187,6 +187,61 @@ func (Location_State) EnumDescriptor() ([]byte, []int) {
 	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{7, 0}
 }
 
+type ExplainKeyResponse_CacheOutcome int32
+
+const (
+	// The router has no cache.
+	ExplainKeyResponse_CACHE_OUTCOME_UNSPECIFIED ExplainKeyResponse_CacheOutcome = 0
+	ExplainKeyResponse_HIT                       ExplainKeyResponse_CacheOutcome = 1
+	// The key is not there, under its shard's epoch.
+	ExplainKeyResponse_MISS ExplainKeyResponse_CacheOutcome = 2
+	// It may be there, and is not known to be fresh enough, as for each linearizable read.
+	ExplainKeyResponse_UNPROVEN ExplainKeyResponse_CacheOutcome = 3
+)
+
+// Enum value maps for ExplainKeyResponse_CacheOutcome.
+var (
+	ExplainKeyResponse_CacheOutcome_name = map[int32]string{
+		0: "CACHE_OUTCOME_UNSPECIFIED",
+		1: "HIT",
+		2: "MISS",
+		3: "UNPROVEN",
+	}
+	ExplainKeyResponse_CacheOutcome_value = map[string]int32{
+		"CACHE_OUTCOME_UNSPECIFIED": 0,
+		"HIT":                       1,
+		"MISS":                      2,
+		"UNPROVEN":                  3,
+	}
+)
+
+func (x ExplainKeyResponse_CacheOutcome) Enum() *ExplainKeyResponse_CacheOutcome {
+	p := new(ExplainKeyResponse_CacheOutcome)
+	*p = x
+	return p
+}
+
+func (x ExplainKeyResponse_CacheOutcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ExplainKeyResponse_CacheOutcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_cairn_v1_locator_proto_enumTypes[3].Descriptor()
+}
+
+func (ExplainKeyResponse_CacheOutcome) Type() protoreflect.EnumType {
+	return &file_cairn_v1_locator_proto_enumTypes[3]
+}
+
+func (x ExplainKeyResponse_CacheOutcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ExplainKeyResponse_CacheOutcome.Descriptor instead.
+func (ExplainKeyResponse_CacheOutcome) EnumDescriptor() ([]byte, []int) {
+	return file_cairn_v1_locator_proto_rawDescGZIP(), []int{12, 0}
+}
+
 type LocateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// As in "keyspaces/runways".
@@ -1134,8 +1189,11 @@ type ExplainKeyResponse struct {
 	Timings []*ExplainKeyResponse_Timing `protobuf:"bytes,13,rep,name=timings,proto3" json:"timings,omitempty"`
 	// The Map revision noted in the log that answered.
 	IndexMapRevision uint64 `protobuf:"varint,14,opt,name=index_map_revision,json=indexMapRevision,proto3" json:"index_map_revision,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// What a locate as fresh, with LOCATION_VIEW_BASIC, would get from the router's cache of
+	// locations. The rest of the answer is the index's in any case.
+	Cache         ExplainKeyResponse_CacheOutcome `protobuf:"varint,15,opt,name=cache,proto3,enum=cairn.v1.ExplainKeyResponse_CacheOutcome" json:"cache,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ExplainKeyResponse) Reset() {
@@ -1264,6 +1322,13 @@ func (x *ExplainKeyResponse) GetIndexMapRevision() uint64 {
 		return x.IndexMapRevision
 	}
 	return 0
+}
+
+func (x *ExplainKeyResponse) GetCache() ExplainKeyResponse_CacheOutcome {
+	if x != nil {
+		return x.Cache
+	}
+	return ExplainKeyResponse_CACHE_OUTCOME_UNSPECIFIED
 }
 
 type ExplainKeyResponse_Timing struct {
@@ -1414,7 +1479,7 @@ const file_cairn_v1_locator_proto_rawDesc = "" +
 	"\bkeyspace\x18\x01 \x01(\tB\x16\xe0A\x02\xfaA\x10\n" +
 	"\x0ecairn/KeyspaceR\bkeyspace\x12\x15\n" +
 	"\x03key\x18\x02 \x01(\fB\x03\xe0A\x02R\x03key\x121\n" +
-	"\tfreshness\x18\x03 \x01(\v2\x13.cairn.v1.FreshnessR\tfreshness\"\xce\x04\n" +
+	"\tfreshness\x18\x03 \x01(\v2\x13.cairn.v1.FreshnessR\tfreshness\"\xdf\x05\n" +
 	"\x12ExplainKeyResponse\x12#\n" +
 	"\rplacement_key\x18\x01 \x01(\fR\fplacementKey\x12\x14\n" +
 	"\x05shard\x18\x02 \x01(\tR\x05shard\x12\x14\n" +
@@ -1431,10 +1496,16 @@ const file_cairn_v1_locator_proto_rawDesc = "" +
 	"\x05nodes\x18\v \x03(\v2\x11.cairn.v1.NodeRefR\x05nodes\x12\x14\n" +
 	"\x05token\x18\f \x01(\tR\x05token\x12=\n" +
 	"\atimings\x18\r \x03(\v2#.cairn.v1.ExplainKeyResponse.TimingR\atimings\x12,\n" +
-	"\x12index_map_revision\x18\x0e \x01(\x04R\x10indexMapRevision\x1aU\n" +
+	"\x12index_map_revision\x18\x0e \x01(\x04R\x10indexMapRevision\x12?\n" +
+	"\x05cache\x18\x0f \x01(\x0e2).cairn.v1.ExplainKeyResponse.CacheOutcomeR\x05cache\x1aU\n" +
 	"\x06Timing\x12\x14\n" +
 	"\x05layer\x18\x01 \x01(\tR\x05layer\x125\n" +
-	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration*^\n" +
+	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration\"N\n" +
+	"\fCacheOutcome\x12\x1d\n" +
+	"\x19CACHE_OUTCOME_UNSPECIFIED\x10\x00\x12\a\n" +
+	"\x03HIT\x10\x01\x12\b\n" +
+	"\x04MISS\x10\x02\x12\f\n" +
+	"\bUNPROVEN\x10\x03*^\n" +
 	"\fLocationView\x12\x1d\n" +
 	"\x19LOCATION_VIEW_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13LOCATION_VIEW_BASIC\x10\x01\x12\x16\n" +
@@ -1459,82 +1530,84 @@ func file_cairn_v1_locator_proto_rawDescGZIP() []byte {
 	return file_cairn_v1_locator_proto_rawDescData
 }
 
-var file_cairn_v1_locator_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_cairn_v1_locator_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_cairn_v1_locator_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_cairn_v1_locator_proto_goTypes = []any{
-	(LocationView)(0),                 // 0: cairn.v1.LocationView
-	(NodeChoice_Rule)(0),              // 1: cairn.v1.NodeChoice.Rule
-	(Location_State)(0),               // 2: cairn.v1.Location.State
-	(*LocateRequest)(nil),             // 3: cairn.v1.LocateRequest
-	(*NodeChoice)(nil),                // 4: cairn.v1.NodeChoice
-	(*LocateResponse)(nil),            // 5: cairn.v1.LocateResponse
-	(*BatchLocateRequest)(nil),        // 6: cairn.v1.BatchLocateRequest
-	(*BatchLocateResponse)(nil),       // 7: cairn.v1.BatchLocateResponse
-	(*StreamLocateRequest)(nil),       // 8: cairn.v1.StreamLocateRequest
-	(*StreamLocateResponse)(nil),      // 9: cairn.v1.StreamLocateResponse
-	(*Location)(nil),                  // 10: cairn.v1.Location
-	(*ListEntriesRequest)(nil),        // 11: cairn.v1.ListEntriesRequest
-	(*ListEntriesResponse)(nil),       // 12: cairn.v1.ListEntriesResponse
-	(*Entry)(nil),                     // 13: cairn.v1.Entry
-	(*ExplainKeyRequest)(nil),         // 14: cairn.v1.ExplainKeyRequest
-	(*ExplainKeyResponse)(nil),        // 15: cairn.v1.ExplainKeyResponse
-	nil,                               // 16: cairn.v1.Location.AttributesEntry
-	nil,                               // 17: cairn.v1.Entry.AttributesEntry
-	(*ExplainKeyResponse_Timing)(nil), // 18: cairn.v1.ExplainKeyResponse.Timing
-	(*Freshness)(nil),                 // 19: cairn.v1.Freshness
-	(*NodeRef)(nil),                   // 20: cairn.v1.NodeRef
-	(*durationpb.Duration)(nil),       // 21: google.protobuf.Duration
-	(*status.Status)(nil),             // 22: google.rpc.Status
-	(*Version)(nil),                   // 23: cairn.v1.Version
-	(*Value)(nil),                     // 24: cairn.v1.Value
+	(LocationView)(0),                    // 0: cairn.v1.LocationView
+	(NodeChoice_Rule)(0),                 // 1: cairn.v1.NodeChoice.Rule
+	(Location_State)(0),                  // 2: cairn.v1.Location.State
+	(ExplainKeyResponse_CacheOutcome)(0), // 3: cairn.v1.ExplainKeyResponse.CacheOutcome
+	(*LocateRequest)(nil),                // 4: cairn.v1.LocateRequest
+	(*NodeChoice)(nil),                   // 5: cairn.v1.NodeChoice
+	(*LocateResponse)(nil),               // 6: cairn.v1.LocateResponse
+	(*BatchLocateRequest)(nil),           // 7: cairn.v1.BatchLocateRequest
+	(*BatchLocateResponse)(nil),          // 8: cairn.v1.BatchLocateResponse
+	(*StreamLocateRequest)(nil),          // 9: cairn.v1.StreamLocateRequest
+	(*StreamLocateResponse)(nil),         // 10: cairn.v1.StreamLocateResponse
+	(*Location)(nil),                     // 11: cairn.v1.Location
+	(*ListEntriesRequest)(nil),           // 12: cairn.v1.ListEntriesRequest
+	(*ListEntriesResponse)(nil),          // 13: cairn.v1.ListEntriesResponse
+	(*Entry)(nil),                        // 14: cairn.v1.Entry
+	(*ExplainKeyRequest)(nil),            // 15: cairn.v1.ExplainKeyRequest
+	(*ExplainKeyResponse)(nil),           // 16: cairn.v1.ExplainKeyResponse
+	nil,                                  // 17: cairn.v1.Location.AttributesEntry
+	nil,                                  // 18: cairn.v1.Entry.AttributesEntry
+	(*ExplainKeyResponse_Timing)(nil),    // 19: cairn.v1.ExplainKeyResponse.Timing
+	(*Freshness)(nil),                    // 20: cairn.v1.Freshness
+	(*NodeRef)(nil),                      // 21: cairn.v1.NodeRef
+	(*durationpb.Duration)(nil),          // 22: google.protobuf.Duration
+	(*status.Status)(nil),                // 23: google.rpc.Status
+	(*Version)(nil),                      // 24: cairn.v1.Version
+	(*Value)(nil),                        // 25: cairn.v1.Value
 }
 var file_cairn_v1_locator_proto_depIdxs = []int32{
 	0,  // 0: cairn.v1.LocateRequest.view:type_name -> cairn.v1.LocationView
-	19, // 1: cairn.v1.LocateRequest.freshness:type_name -> cairn.v1.Freshness
-	4,  // 2: cairn.v1.LocateRequest.choice:type_name -> cairn.v1.NodeChoice
+	20, // 1: cairn.v1.LocateRequest.freshness:type_name -> cairn.v1.Freshness
+	5,  // 2: cairn.v1.LocateRequest.choice:type_name -> cairn.v1.NodeChoice
 	1,  // 3: cairn.v1.NodeChoice.rule:type_name -> cairn.v1.NodeChoice.Rule
-	10, // 4: cairn.v1.LocateResponse.location:type_name -> cairn.v1.Location
-	20, // 5: cairn.v1.LocateResponse.nodes:type_name -> cairn.v1.NodeRef
+	11, // 4: cairn.v1.LocateResponse.location:type_name -> cairn.v1.Location
+	21, // 5: cairn.v1.LocateResponse.nodes:type_name -> cairn.v1.NodeRef
 	0,  // 6: cairn.v1.BatchLocateRequest.view:type_name -> cairn.v1.LocationView
-	19, // 7: cairn.v1.BatchLocateRequest.freshness:type_name -> cairn.v1.Freshness
-	4,  // 8: cairn.v1.BatchLocateRequest.choice:type_name -> cairn.v1.NodeChoice
-	10, // 9: cairn.v1.BatchLocateResponse.locations:type_name -> cairn.v1.Location
-	20, // 10: cairn.v1.BatchLocateResponse.nodes:type_name -> cairn.v1.NodeRef
-	6,  // 11: cairn.v1.StreamLocateRequest.batch:type_name -> cairn.v1.BatchLocateRequest
-	21, // 12: cairn.v1.StreamLocateRequest.timeout:type_name -> google.protobuf.Duration
-	7,  // 13: cairn.v1.StreamLocateResponse.batch:type_name -> cairn.v1.BatchLocateResponse
-	22, // 14: cairn.v1.StreamLocateResponse.error:type_name -> google.rpc.Status
+	20, // 7: cairn.v1.BatchLocateRequest.freshness:type_name -> cairn.v1.Freshness
+	5,  // 8: cairn.v1.BatchLocateRequest.choice:type_name -> cairn.v1.NodeChoice
+	11, // 9: cairn.v1.BatchLocateResponse.locations:type_name -> cairn.v1.Location
+	21, // 10: cairn.v1.BatchLocateResponse.nodes:type_name -> cairn.v1.NodeRef
+	7,  // 11: cairn.v1.StreamLocateRequest.batch:type_name -> cairn.v1.BatchLocateRequest
+	22, // 12: cairn.v1.StreamLocateRequest.timeout:type_name -> google.protobuf.Duration
+	8,  // 13: cairn.v1.StreamLocateResponse.batch:type_name -> cairn.v1.BatchLocateResponse
+	23, // 14: cairn.v1.StreamLocateResponse.error:type_name -> google.rpc.Status
 	2,  // 15: cairn.v1.Location.state:type_name -> cairn.v1.Location.State
-	23, // 16: cairn.v1.Location.version:type_name -> cairn.v1.Version
-	16, // 17: cairn.v1.Location.attributes:type_name -> cairn.v1.Location.AttributesEntry
-	22, // 18: cairn.v1.Location.error:type_name -> google.rpc.Status
-	19, // 19: cairn.v1.ListEntriesRequest.freshness:type_name -> cairn.v1.Freshness
-	13, // 20: cairn.v1.ListEntriesResponse.entries:type_name -> cairn.v1.Entry
-	20, // 21: cairn.v1.ListEntriesResponse.nodes:type_name -> cairn.v1.NodeRef
-	23, // 22: cairn.v1.Entry.version:type_name -> cairn.v1.Version
-	17, // 23: cairn.v1.Entry.attributes:type_name -> cairn.v1.Entry.AttributesEntry
-	19, // 24: cairn.v1.ExplainKeyRequest.freshness:type_name -> cairn.v1.Freshness
-	10, // 25: cairn.v1.ExplainKeyResponse.location:type_name -> cairn.v1.Location
-	20, // 26: cairn.v1.ExplainKeyResponse.nodes:type_name -> cairn.v1.NodeRef
-	18, // 27: cairn.v1.ExplainKeyResponse.timings:type_name -> cairn.v1.ExplainKeyResponse.Timing
-	24, // 28: cairn.v1.Location.AttributesEntry.value:type_name -> cairn.v1.Value
-	24, // 29: cairn.v1.Entry.AttributesEntry.value:type_name -> cairn.v1.Value
-	21, // 30: cairn.v1.ExplainKeyResponse.Timing.duration:type_name -> google.protobuf.Duration
-	3,  // 31: cairn.v1.Locator.Locate:input_type -> cairn.v1.LocateRequest
-	6,  // 32: cairn.v1.Locator.BatchLocate:input_type -> cairn.v1.BatchLocateRequest
-	8,  // 33: cairn.v1.Locator.StreamLocate:input_type -> cairn.v1.StreamLocateRequest
-	11, // 34: cairn.v1.Locator.ListEntries:input_type -> cairn.v1.ListEntriesRequest
-	14, // 35: cairn.v1.Locator.ExplainKey:input_type -> cairn.v1.ExplainKeyRequest
-	5,  // 36: cairn.v1.Locator.Locate:output_type -> cairn.v1.LocateResponse
-	7,  // 37: cairn.v1.Locator.BatchLocate:output_type -> cairn.v1.BatchLocateResponse
-	9,  // 38: cairn.v1.Locator.StreamLocate:output_type -> cairn.v1.StreamLocateResponse
-	12, // 39: cairn.v1.Locator.ListEntries:output_type -> cairn.v1.ListEntriesResponse
-	15, // 40: cairn.v1.Locator.ExplainKey:output_type -> cairn.v1.ExplainKeyResponse
-	36, // [36:41] is the sub-list for method output_type
-	31, // [31:36] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	24, // 16: cairn.v1.Location.version:type_name -> cairn.v1.Version
+	17, // 17: cairn.v1.Location.attributes:type_name -> cairn.v1.Location.AttributesEntry
+	23, // 18: cairn.v1.Location.error:type_name -> google.rpc.Status
+	20, // 19: cairn.v1.ListEntriesRequest.freshness:type_name -> cairn.v1.Freshness
+	14, // 20: cairn.v1.ListEntriesResponse.entries:type_name -> cairn.v1.Entry
+	21, // 21: cairn.v1.ListEntriesResponse.nodes:type_name -> cairn.v1.NodeRef
+	24, // 22: cairn.v1.Entry.version:type_name -> cairn.v1.Version
+	18, // 23: cairn.v1.Entry.attributes:type_name -> cairn.v1.Entry.AttributesEntry
+	20, // 24: cairn.v1.ExplainKeyRequest.freshness:type_name -> cairn.v1.Freshness
+	11, // 25: cairn.v1.ExplainKeyResponse.location:type_name -> cairn.v1.Location
+	21, // 26: cairn.v1.ExplainKeyResponse.nodes:type_name -> cairn.v1.NodeRef
+	19, // 27: cairn.v1.ExplainKeyResponse.timings:type_name -> cairn.v1.ExplainKeyResponse.Timing
+	3,  // 28: cairn.v1.ExplainKeyResponse.cache:type_name -> cairn.v1.ExplainKeyResponse.CacheOutcome
+	25, // 29: cairn.v1.Location.AttributesEntry.value:type_name -> cairn.v1.Value
+	25, // 30: cairn.v1.Entry.AttributesEntry.value:type_name -> cairn.v1.Value
+	22, // 31: cairn.v1.ExplainKeyResponse.Timing.duration:type_name -> google.protobuf.Duration
+	4,  // 32: cairn.v1.Locator.Locate:input_type -> cairn.v1.LocateRequest
+	7,  // 33: cairn.v1.Locator.BatchLocate:input_type -> cairn.v1.BatchLocateRequest
+	9,  // 34: cairn.v1.Locator.StreamLocate:input_type -> cairn.v1.StreamLocateRequest
+	12, // 35: cairn.v1.Locator.ListEntries:input_type -> cairn.v1.ListEntriesRequest
+	15, // 36: cairn.v1.Locator.ExplainKey:input_type -> cairn.v1.ExplainKeyRequest
+	6,  // 37: cairn.v1.Locator.Locate:output_type -> cairn.v1.LocateResponse
+	8,  // 38: cairn.v1.Locator.BatchLocate:output_type -> cairn.v1.BatchLocateResponse
+	10, // 39: cairn.v1.Locator.StreamLocate:output_type -> cairn.v1.StreamLocateResponse
+	13, // 40: cairn.v1.Locator.ListEntries:output_type -> cairn.v1.ListEntriesResponse
+	16, // 41: cairn.v1.Locator.ExplainKey:output_type -> cairn.v1.ExplainKeyResponse
+	37, // [37:42] is the sub-list for method output_type
+	32, // [32:37] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_locator_proto_init() }
@@ -1553,7 +1626,7 @@ func file_cairn_v1_locator_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_locator_proto_rawDesc), len(file_cairn_v1_locator_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
