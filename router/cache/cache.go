@@ -29,7 +29,6 @@ type Cache struct {
 	now     func() time.Duration
 	seed    maphash.Seed
 	entries *otter.Cache[uint64, *Entry]
-	front   front
 	// evicted are entries that were given up for room.
 	evicted atomic.Uint64
 
@@ -39,7 +38,7 @@ type Cache struct {
 
 // New makes a Cache.
 func New(options Options) *Cache {
-	c := &Cache{bound: options.Bound, now: options.Now, seed: maphash.MakeSeed(), front: newFront(options.Bytes)}
+	c := &Cache{bound: options.Bound, now: options.Now, seed: maphash.MakeSeed()}
 	if c.now == nil {
 		began := time.Now()
 		c.now = func() time.Duration { return time.Since(began) }
@@ -47,9 +46,7 @@ func New(options Options) *Cache {
 	c.entries = otter.Must(&otter.Options[uint64, *Entry]{
 		MaximumWeight: uint64(options.Bytes),
 		Weigher:       func(_ uint64, e *Entry) uint32 { return uint32(e.size()) },
-		// It is called before the entry can no longer be found.
 		OnAtomicDeletion: func(e otter.DeletionEvent[uint64, *Entry]) {
-			c.front.leave(e.Key, e.Value)
 			if e.WasEvicted() {
 				c.evicted.Add(1)
 			}

@@ -40,13 +40,6 @@
 // comparison and the entry's removal are under one lock of the entry's, so one of the two
 // sees the other.
 //
-// # The way to an entry
-//
-// Entries stand in a table, and those that were found last also in a front of it, which
-// spares two waits for memory. An entry is marked as gone before it leaves the table, and
-// so before the proof that covers its change: the front finds none that is. One of eight
-// reads goes to the table nonetheless, for its policy to see what is asked for.
-//
 // # Caveats
 //
 // Keys are found by a 64-bit hash and compared as a whole: two of one hash take turns.

@@ -9,18 +9,15 @@ import (
 	"cairn/shardmap/catalog"
 )
 
-// Entry is where one key lived, or that it had no entry. It is immutable but for gone and
-// Named.
+// Entry is where one key lived, or that it had no entry. It is immutable but for Named.
 //
 // To find one is to wait for memory: once for the Entry, not again for its key and its
 // nodes, if they are as short as most. What a lookup compares stands first.
 type Entry struct {
 	session  *session
 	keyspace cairn.UID
-	length   uint32 // of the key
-	// gone tells that the table has given the entry up, or is about to.
-	gone  atomic.Bool
-	short [shortKey]byte
+	length   int // of the key
+	short    [shortKey]byte
 	// Located is what the index answered; the slices are the Entry's.
 	cairn.Located
 	few [fewNodes]cairn.NodeID
@@ -53,9 +50,8 @@ type Named struct {
 }
 
 // entryOverhead is what an Entry takes beside what is long: itself, its
-// token, its node in the table and in the policy, the policy's sketch, and its place in
-// the front.
-const entryOverhead = int(unsafe.Sizeof(Entry{})) + 208
+// token, its node in the table and in the policy, and the policy's sketch.
+const entryOverhead = int(unsafe.Sizeof(Entry{})) + 192
 
 // namedOverhead is what Named takes, a node more and an attribute.
 const (
@@ -96,7 +92,7 @@ func newEntry(s *Source, key cairn.Key, fill Fill) *Entry {
 	e := &Entry{
 		Located: *fill.Located, WithAttributes: fill.WithAttributes, Revision: fill.Revision,
 		Token:    cairn.Token{}.With(s.id.Cluster, fill.Located.Stamp),
-		keyspace: s.id.Keyspace, length: uint32(len(key)),
+		keyspace: s.id.Keyspace, length: len(key),
 	}
 	if copy(e.short[:], key) < len(key) {
 		e.long = string(key)
@@ -107,7 +103,7 @@ func newEntry(s *Source, key cairn.Key, fill Fill) *Entry {
 
 // is tells whether the entry is of a key.
 func (e *Entry) is(keyspace cairn.UID, key cairn.Key) bool {
-	if e.keyspace != keyspace || int(e.length) != len(key) {
+	if e.keyspace != keyspace || e.length != len(key) {
 		return false
 	}
 	if e.length > shortKey {

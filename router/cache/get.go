@@ -1,10 +1,6 @@
 package cache
 
-import (
-	"math/rand/v2"
-
-	"cairn"
-)
+import "cairn"
 
 // Ask is a read of one key.
 type Ask struct {
@@ -50,9 +46,8 @@ func (c *Cache) Get(ask *Ask) (Answer, Outcome) {
 	if source == nil {
 		return Answer{}, Miss
 	}
-	chance := rand.Uint32()
-	answer, outcome := c.get(source, ask, c.hash(ask.Keyspace, ask.Key), chance/countStripes%noteEvery == 0)
-	source.counts.add(outcome, chance)
+	answer, outcome := c.get(source, ask, c.hash(ask.Keyspace, ask.Key))
+	source.counts.add(outcome)
 	return answer, outcome
 }
 
@@ -62,37 +57,18 @@ func (c *Cache) Look(ask *Ask) (Answer, Outcome) {
 	if source == nil {
 		return Answer{}, Miss
 	}
-	return c.get(source, ask, c.hash(ask.Keyspace, ask.Key), false)
+	return c.get(source, ask, c.hash(ask.Keyspace, ask.Key))
 }
 
-// noteEvery has the table's policy see one of so many reads that the front answers.
-const noteEvery = 8
-
-// find is the entry of a key. A read that is noted goes to the table, whose policy learns
-// by that what is asked for; others do where the front does not have the key.
-func (c *Cache) find(ask *Ask, hash uint64, noted bool) *Entry {
-	if !noted {
-		if entry := c.front.find(hash); entry != nil && entry.is(ask.Keyspace, ask.Key) {
-			return entry
-		}
-	}
-	entry, found := c.entries.GetIfPresent(hash)
-	if !found || !entry.is(ask.Keyspace, ask.Key) {
-		return nil
-	}
-	c.front.keep(hash, entry)
-	return entry
-}
-
-func (c *Cache) get(source *Source, ask *Ask, hash uint64, noted bool) (Answer, Outcome) {
+func (c *Cache) get(source *Source, ask *Ask, hash uint64) (Answer, Outcome) {
 	// The proof before the entry: changes that it covers have removed theirs by now.
 	current := source.session.Load()
 	if current == nil {
 		return Answer{}, Unproven
 	}
 	proof := current.proof.Load()
-	entry := c.find(ask, hash, noted)
-	if entry == nil || entry.session != current ||
+	entry, found := c.entries.GetIfPresent(hash)
+	if !found || !entry.is(ask.Keyspace, ask.Key) || entry.session != current ||
 		entry.Stamp.Epoch != ask.Epoch || ask.WithAttributes && !entry.WithAttributes {
 		return Answer{}, Miss
 	}

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -16,9 +17,8 @@ type counts [countStripes]struct {
 
 const countStripes = 8
 
-// add counts an outcome in a stripe by chance.
-func (c *counts) add(outcome Outcome, chance uint32) {
-	c[chance%countStripes].n[outcome].Add(1)
+func (c *counts) add(outcome Outcome) {
+	c[rand.Uint32()%countStripes].n[outcome].Add(1)
 }
 
 func (c *counts) sum(outcome Outcome) (sum uint64) {
