@@ -199,30 +199,24 @@ func TestWhoGoesAwayBlamesNobody(t *testing.T) {
 	}
 }
 
-// TestEqualReplicasShareReadsOfOneKey over real connections: in one of some rounds,
-// since a replica that a busy machine holds up for a moment rightly has less in it.
+// TestEqualReplicasShareReadsOfOneKey over real connections. All reads count; where a busy
+// machine has held a replica up, which then rightly has less, more are made.
 func TestEqualReplicasShareReadsOfOneKey(t *testing.T) {
 	members := []*member{newMember(), newMember(), newMember()}
 	g, _ := groupOf(t, members...)
-	var shares []float64
+	var share float64
 	for range 10 {
-		before := make([]int64, len(members))
-		for i, m := range members {
-			before[i] = m.located.Load()
-		}
-		for range 3 {
+		for range 5 {
 			warm(t, g)
 		}
 		var total, most int64
-		for i, m := range members {
-			n := m.located.Load() - before[i]
+		for _, m := range members {
+			n := m.located.Load()
 			total, most = total+n, max(most, n)
 		}
-		share := float64(most) * float64(len(members)) / float64(total)
-		if share <= 1.25 {
+		if share = float64(most) * float64(len(members)) / float64(total); share <= 1.25 {
 			return
 		}
-		shares = append(shares, share)
 	}
-	t.Errorf("the fullest replica had %.2f of the mean in each round", shares)
+	t.Errorf("the fullest replica has %.2f of the mean", share)
 }
