@@ -51,21 +51,21 @@ func (r *Router) ownerOf(part asked) Member {
 	return r.config.Fleet(string(part.id))
 }
 
-// askFleet has a part answered by its owner, or by the index where that does not do:
+// boardFleet has a part answered by its owner, or by the index where that does not do:
 // nothing but a good answer is taken from another router, not even a refusal. So all
 // that the fleet can do wrong is to take time, of which it gets half.
-func (r *Router) askFleet(ctx context.Context, owner Member, index Index, part asked) (heard, error) {
+func (r *Router) boardFleet(ctx context.Context, owner Member, index Index, part asked, ring func()) viewFlight {
 	id := fleetFlightID{part.flight(), part.Shards, part.Pinned}
-	answer, joined, err := r.fleetFlights.Do(ctx, id, part.need(), func(ctx context.Context) (heard, error) {
+	seat := r.fleetFlights.Board(ctx, id, part.need(), func(ctx context.Context) (heard, error) {
 		if reply := hear(ctx, owner, part.Part); reply != nil {
 			return heard{reply, SourceFleet}, nil
 		}
-		return r.askIndex(ctx, index, part)
-	})
-	if joined {
-		answer.from = SourceJoined
+		return r.askPart(ctx, index, part, true)
+	}, ring)
+	if seat.Alone() {
+		return nil
 	}
-	return answer, err
+	return &seat
 }
 
 // hear is a member's answer to a part, nil if it has no good one.
@@ -123,7 +123,7 @@ func (r *Router) AnswerPart(ctx context.Context, part *Part) (*cairn.ViewReply, 
 		if index, err = member.connection.get(member.cluster); err != nil {
 			return nil, err
 		}
-		answer, err = r.askIndex(bounded, index, own)
+		answer, err = r.askPart(bounded, index, own, true)
 	}
 	event.Source = answer.from
 	r.questioned(event)

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
+	"sync"
 
 	"cairn"
 	"cairn/shardmap"
@@ -36,97 +36,16 @@ type question struct {
 	census *census
 
 	parts []*viewPart
+	// asking are the parts that goroutines of their own ask.
+	asking sync.WaitGroup
 	// begun tells whether a part has answered.
 	begun  bool
 	failed *cairn.Error // the first failure; guarded by mu
 }
 
-// viewPart is one cluster's share of a question.
-type viewPart struct {
-	part
-	page.Run[cairn.ViewRow]
-	request cairn.ViewRequest
-	reply   *cairn.ViewReply // nil until it has answered
-	of      *question
-	status  *cairn.IndexStatus
-	// refused tells whether it wants the question decided by a newer map,
-	// missing is why the answer will be without it.
-	refused bool
-	missing *cairn.Error
-	// low and high bound the place of an offset; see seek.
-	low, high int
-	bounded   bool
-	took      time.Duration
-	// cluster is whose nodes its rows name, revision the newest map that its
-	// replies were made by.
-	cluster  *catalog.Cluster
-	revision uint64
-}
-
-func (p *viewPart) send(ctx context.Context, index Index, read cairn.Read) (cairn.Answer, cairn.Fingerprint, error) {
-	if census := p.of.census; census != nil {
-		status, err := census.ask(ctx, p.owner.Cluster, index, read.Epoch)
-		if err != nil {
-			return cairn.Answer{}, 0, err
-		}
-		p.status, p.reply = &status, &cairn.ViewReply{}
-		return cairn.Answer{Revision: status.MapRevision, Index: status.AppliedIndex}, p.owner.Fingerprint, nil
-	}
-	p.request.Read = read
-	if p.request.WithPlan {
-		defer func(began time.Time) { p.took = time.Since(began) }(time.Now())
-	}
-	router, part := p.of.router, p.asked()
-	if reply := router.kept.answer(part); reply != nil {
-		p.take(heard{reply, SourceKept})
-		return reply.Answer, reply.Fingerprint, nil
-	}
-	// Who was refused once asks the index itself.
-	alone := p.trial.tries > 0 || p.of.redecided > 0
-	answer, err := router.askPart(ctx, index, part, alone)
-	if err != nil {
-		p.of.answered(p, answer.from)
-		var state cairn.Answer
-		if answer.reply != nil {
-			state = answer.reply.Answer
-		}
-		return state, 0, versionMoved(err)
-	}
-	p.take(answer)
-	router.kept.keep(part, answer.reply)
-	return answer.reply.Answer, answer.reply.Fingerprint, nil
-}
-
-// take takes an answer, if it is about the shards that the map gives the cluster.
-func (p *viewPart) take(answer heard) {
-	p.of.answered(p, answer.from)
-	if answer.reply.Fingerprint == p.owner.Fingerprint {
-		p.reply, p.revision = answer.reply, max(p.revision, answer.reply.Revision)
-	}
-}
-
-// asked is the part's request, for as long as anybody asks it.
-func (p *viewPart) asked() asked {
-	part := &Part{
-		ViewRequest: p.request, Cluster: p.owner.Cluster, ClusterRevision: p.of.cluster(&p.part).Revision,
-		Shards: p.owner.Fingerprint, Pinned: p.of.pinned,
-	}
-	part.Key = slices.Clone(part.Key) // it is the caller's, who may have left
-	return asked{part, identify(part.Cluster, &part.ViewRequest)}
-}
-
 // answered tells the listener of a part's answer.
 func (q *question) answered(p *viewPart, from Source) {
 	q.router.questioned(QuestionEvent{Verb: q.verb, Keyspace: q.name, Cluster: q.cluster(&p.part).Name, Source: from})
-}
-
-// versionMoved takes an index's word that it does not know a version for what
-// it is: one of the two has an older map than the other.
-func versionMoved(err error) error {
-	if cairn.ReasonOf(err) != "VIEW_VERSION_UNKNOWN" {
-		return err
-	}
-	return &cairn.Error{Kind: cairn.KindStale, Reason: "VIEW_VERSION_UNKNOWN", Err: err}
 }
 
 // open begins a question about a view. It needs close in any case.
@@ -309,13 +228,16 @@ func (q *question) fetch(parts []*viewPart) error {
 		round = q.ctx.share()
 		defer round.end()
 	}
-	together(len(parts), func(i int) {
-		p := parts[i]
-		answered, refusal := q.ask(round, p, q.epoch(p))
-		if p.refused = !answered; refusal != nil {
-			q.fail(p, refusal)
+	landed, begun := make(chan *viewPart, len(parts)), 0
+	for _, p := range parts {
+		if p.begin(round, landed) {
+			begun++
+		} else {
+			q.asking.Go(func() { p.settle(q.ask(round, p, q.epoch(p))) })
 		}
-	})
+	}
+	q.end(round, parts, landed, begun)
+	q.asking.Wait()
 	if q.failed != nil {
 		return q.failed
 	}
@@ -324,6 +246,25 @@ func (q *question) fetch(parts []*viewPart) error {
 		return q.fetch(absent)
 	}
 	return nil
+}
+
+// end takes the answers to parts that were begun, in the order in which they come. When
+// ctx ends it waits for no more of them.
+func (q *question) end(ctx context.Context, parts []*viewPart, landed <-chan *viewPart, begun int) {
+	for ; begun > 0; begun-- {
+		select {
+		case p := <-landed:
+			p.end(ctx)
+			continue
+		case <-ctx.Done():
+		}
+		for _, p := range parts {
+			if p.flight != nil {
+				p.end(ctx)
+			}
+		}
+		return
+	}
 }
 
 // fail is for a part that nobody will answer.

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"cairn"
+	"cairn/shardmap"
 	"cairn/shardmap/catalog"
 )
 
@@ -80,28 +81,42 @@ func (s *sweep) cluster(p *part) *catalog.Cluster {
 	return s.directory.members[at].cluster
 }
 
+// attempt is how a part's cluster is asked.
+type attempt struct {
+	member *member
+	read   cairn.Read
+}
+
+// attempt is the first one for a part, whose cluster's log must have noted epoch.
+func (s *sweep) attempt(p *part, epoch uint64) (attempt, *cairn.Error) {
+	at, found := s.directory.find(p.owner.Cluster)
+	if !found {
+		return attempt{}, asError(mapHole(s.directory, s.declared, nil))
+	}
+	member := &s.directory.members[at]
+	return attempt{member, readOf(s.declared, epoch, member.cluster, s.seen(p))}, nil
+}
+
 // ask asks a part's cluster, whose log must have noted epoch, until it is
 // answered. If it is not, either the sweep has to be decided anew, or refusal
 // says why nobody will answer.
 func (s *sweep) ask(ctx context.Context, to asker, epoch uint64) (answered bool, refusal *cairn.Error) {
-	p := to.share()
-	at, found := s.directory.find(p.owner.Cluster)
-	if !found {
-		return false, asError(mapHole(s.directory, s.declared, nil))
+	first, refusal := s.attempt(to.share(), epoch)
+	if refusal != nil {
+		return false, refusal
 	}
-	member, decidedBy := &s.directory.members[at], s.directory.m.Revision()
-	read := readOf(s.declared, epoch, member.cluster, s.seen(p))
-	event := RetryEvent{Verb: s.verb, Keyspace: s.name, Cluster: member.cluster.Name}
-	for {
-		learnt := s.askOnce(ctx, to, member, read)
-		if learnt.refusal == nil {
-			p.trial = trial{}
-			return true, nil
-		}
+	return s.insist(ctx, to, first, s.askOnce(ctx, to, first))
+}
+
+// insist is ask after a first attempt, by what was learnt from that.
+func (s *sweep) insist(ctx context.Context, to asker, last attempt, learnt verdict) (answered bool, refusal *cairn.Error) {
+	p, decidedBy := to.share(), s.directory.m.Revision()
+	event := RetryEvent{Verb: s.verb, Keyspace: s.name, Cluster: last.member.cluster.Name}
+	for learnt.refusal != nil {
 		if learnt.refusal.Kind == cairn.KindStale {
 			// What left the cluster does not show in the epochs of what stayed:
 			// an index that is behind is made to catch up with the whole map.
-			read.Epoch = max(read.Epoch, decidedBy)
+			last.read.Epoch = max(last.read.Epoch, decidedBy)
 		}
 		if learnt.action == reroute {
 			s.router.retrying(event, learnt.refusal)
@@ -122,24 +137,31 @@ func (s *sweep) ask(ctx context.Context, to asker, epoch uint64) (answered bool,
 			s.wantNewer(m.Revision(), learnt.refusal)
 			return false, nil
 		}
+		learnt = s.askOnce(ctx, to, last)
 	}
+	p.trial = trial{}
+	return true, nil
 }
 
-// askOnce asks a part's cluster once. An answer for another set of shards than
-// the map gives the cluster is a refusal.
-func (s *sweep) askOnce(ctx context.Context, to asker, member *member, read cairn.Read) verdict {
-	decidedBy := s.directory.m.Revision()
-	index, err := member.connection.get(member.cluster)
+// askOnce asks a part's cluster once.
+func (s *sweep) askOnce(ctx context.Context, to asker, by attempt) verdict {
+	index, err := by.member.connection.get(by.member.cluster)
 	if err != nil {
-		return learnRead(err, cairn.Answer{}, decidedBy)
+		return learnRead(err, cairn.Answer{}, s.directory.m.Revision())
 	}
-	answer, fingerprint, err := to.send(ctx, index, read)
+	answer, fingerprint, err := to.send(ctx, index, by.read)
+	return s.learn(&to.share().owner, by.member.cluster, answer, fingerprint, err)
+}
+
+// learn is what a part's answer means. One for another set of shards than the map gives
+// the cluster is a refusal.
+func (s *sweep) learn(owner *shardmap.Owner, cluster *catalog.Cluster, answer cairn.Answer, fingerprint cairn.Fingerprint, err error) verdict {
+	decidedBy := s.directory.m.Revision()
 	if err != nil {
 		return learnRead(err, answer, decidedBy)
 	}
-	owner := &to.share().owner
 	if fingerprint != owner.Fingerprint {
-		return learnStale(otherShards(member.cluster, answer, decidedBy), answer, decidedBy)
+		return learnStale(otherShards(cluster, answer, decidedBy), answer, decidedBy)
 	}
 	s.mu.Lock()
 	s.token = s.token.With(owner.Cluster, cairn.Stamp{Epoch: owner.MaxEpoch, Index: answer.Index})

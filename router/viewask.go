@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"strings"
-	"sync"
 
 	"cairn"
 	"cairn/router/collapse"
@@ -40,27 +39,70 @@ type heard struct {
 // viewFlights are the questions about views that indexes are being asked.
 type viewFlights = collapse.Group[flightID, heard]
 
-// askPart has a part answered: by the router of the fleet that it belongs to, unless
-// alone is set, else by the index. The reply may be others' too: it must not be changed.
-// It fails as Index.AskView does.
+// viewFlight is a question that is under way.
+type viewFlight interface {
+	// Land is collapse.Seat's.
+	Land(context.Context) (answer heard, joined, again bool, err error)
+}
+
+// keptFlight is an answer that is at hand.
+type keptFlight struct{ reply *cairn.ViewReply }
+
+func (k keptFlight) Land(context.Context) (answer heard, joined, again bool, err error) {
+	return heard{k.reply, SourceKept}, false, false, nil
+}
+
+// askPart has a part answered: out of what is kept, by the router of the fleet that it
+// belongs to, unless alone is set, or by the index. The reply may be others' too: it must
+// not be changed. It fails as Index.AskView does.
 func (r *Router) askPart(ctx context.Context, index Index, part asked, alone bool) (heard, error) {
+	for {
+		flight := r.boardPart(ctx, index, part, alone, nil)
+		if flight == nil {
+			reply, err := index.AskView(ctx, &part.ViewRequest)
+			return heard{reply, SourceIndex}, err
+		}
+		if answer, again, err := land(ctx, flight); !again {
+			return answer, err
+		}
+	}
+}
+
+// boardPart is askPart without waiting: land does that, when ring has been called or
+// before. It is nil where the question is too long to be told from others, or there are too
+// many.
+func (r *Router) boardPart(ctx context.Context, index Index, part asked, alone bool, ring func()) viewFlight {
+	if reply := r.kept.answer(part); reply != nil {
+		if ring != nil {
+			ring()
+		}
+		return keptFlight{reply}
+	}
 	if len(part.id) > longestQuestion {
-		reply, err := index.AskView(ctx, &part.ViewRequest)
-		return heard{reply, SourceIndex}, err
+		return nil
 	}
 	if !alone {
 		if owner := r.ownerOf(part); owner != nil {
-			return r.askFleet(ctx, owner, index, part)
+			return r.boardFleet(ctx, owner, index, part, ring)
 		}
 	}
-	return r.askIndex(ctx, index, part)
+	return r.boardIndex(ctx, index, part, ring)
 }
 
-// askIndex puts a part to its cluster's index, or waits for the answer to the same
-// question if that is being asked as freshly. What answers a pinned part is kept before
-// anybody else may ask for it.
-func (r *Router) askIndex(ctx context.Context, index Index, part asked) (heard, error) {
-	answer, joined, err := r.viewFlights.Do(ctx, part.flight(), part.need(), func(ctx context.Context) (heard, error) {
+// land waits for the answer to a question, which is to be asked again if again is set.
+func land(ctx context.Context, flight viewFlight) (answer heard, again bool, err error) {
+	answer, joined, again, err := flight.Land(ctx)
+	if joined {
+		answer.from = SourceJoined
+	}
+	return answer, again, err
+}
+
+// boardIndex puts a part to its cluster's index, or joins the same question if that is
+// being asked as freshly. What answers a pinned part is kept before anybody else may
+// ask for it.
+func (r *Router) boardIndex(ctx context.Context, index Index, part asked, ring func()) viewFlight {
+	seat := r.viewFlights.Board(ctx, part.flight(), part.need(), func(ctx context.Context) (heard, error) {
 		if reply := r.kept.answer(part); reply != nil {
 			return heard{reply, SourceKept}, nil // since it was looked for
 		}
@@ -69,11 +111,11 @@ func (r *Router) askIndex(ctx context.Context, index Index, part asked) (heard, 
 			r.kept.keep(part, reply)
 		}
 		return heard{reply, SourceIndex}, err
-	})
-	if joined {
-		answer.from = SourceJoined
+	}, ring)
+	if seat.Alone() {
+		return nil
 	}
-	return answer, err
+	return &seat
 }
 
 func (a asked) flight() flightID { return flightID{a.id, a.Level} }
@@ -91,13 +133,10 @@ func nowOf(where string, micros int64) int64 {
 	return micros
 }
 
-var identifying = sync.Pool{New: func() any { return new([]byte) }}
-
 // identify is a question's identity.
 func identify(cluster cairn.UID, asked *cairn.ViewRequest) questionID {
-	buffer := identifying.Get().(*[]byte)
-	defer identifying.Put(buffer)
-	out := (*buffer)[:0]
+	var room [256]byte // enough for most
+	out := room[:0]
 	numbers := [...]uint64{
 		uint64(cluster), uint64(asked.Keyspace), uint64(asked.View), asked.Version, uint64(asked.Now),
 		uint64(asked.Asked), uint64(asked.Offset), uint64(asked.Limit), bit(asked.WithPlan), bit(asked.After != nil),
@@ -125,7 +164,6 @@ func identify(cluster cairn.UID, asked *cairn.ViewRequest) questionID {
 			out = appendText(out, value.Text())
 		}
 	}
-	*buffer = out
 	return questionID(out)
 }
 

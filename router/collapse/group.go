@@ -52,6 +52,7 @@ type flight[V any] struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 
+	rings  []func()      // of those who are told when it has landed
 	landed chan struct{} // closed when what follows is set
 	value  V
 	err    error
@@ -76,30 +77,61 @@ func (p *Panic) String() string { return fmt.Sprintf("%v\n\n%s", p.Value, p.Stac
 // has ctx's values, and ends when nobody waits any more.
 func (g *Group[K, V]) Do(ctx context.Context, key K, need Need, ask func(context.Context) (V, error)) (value V, joined bool, err error) {
 	for {
-		f, joined := g.board(ctx, key, need, ask)
-		if f == nil {
+		seat := g.Board(ctx, key, need, ask, nil)
+		if seat.Alone() {
 			value, err = ask(ctx)
 			return value, false, err
 		}
-		select {
-		case <-f.landed:
-		case <-ctx.Done():
-			g.leave(key, f)
-			return value, joined, ctx.Err()
-		}
-		switch {
-		case f.panicked != nil && !joined:
-			panic(f.panicked)
-		case joined && (f.panicked != nil || f.late && ctx.Err() == nil):
-			// That was the first caller's trouble.
-		default:
-			return f.value, joined, f.err
+		if value, joined, again, err := seat.Land(ctx); !again {
+			return value, joined, err
 		}
 	}
 }
 
+// Seat is a caller's place in a flight.
+type Seat[K comparable, V any] struct {
+	group  *Group[K, V]
+	key    K
+	flight *flight[V]
+	joined bool
+}
+
+// Board is the first half of Do, which waits for nothing: the Seat's Land is the second
+// one, and must be called, unless the Seat is Alone. ring, if not nil, is called from
+// another goroutine when there is an answer; it must not block.
+func (g *Group[K, V]) Board(ctx context.Context, key K, need Need, ask func(context.Context) (V, error), ring func()) Seat[K, V] {
+	flight, joined := g.board(ctx, key, need, ask, ring)
+	return Seat[K, V]{g, key, flight, joined}
+}
+
+// Alone tells that there was no room: nobody carries the request out.
+func (s *Seat[K, V]) Alone() bool { return s.flight == nil }
+
+// Land waits for the answer, as Do does. What it brings is nobody's answer where again is
+// set: the request is to be made again.
+func (s *Seat[K, V]) Land(ctx context.Context) (value V, joined, again bool, err error) {
+	f := s.flight
+	select {
+	case <-f.landed:
+	default:
+		select {
+		case <-f.landed:
+		case <-ctx.Done():
+			s.group.leave(s.key, f)
+			return value, s.joined, false, ctx.Err()
+		}
+	}
+	switch {
+	case f.panicked != nil && !s.joined:
+		panic(f.panicked)
+	case s.joined && (f.panicked != nil || f.late && ctx.Err() == nil):
+		return value, true, true, nil // that was the first caller's trouble
+	}
+	return f.value, s.joined, false, f.err
+}
+
 // board is a flight to wait for, nil beyond the limits.
-func (g *Group[K, V]) board(ctx context.Context, key K, need Need, ask func(context.Context) (V, error)) (f *flight[V], joined bool) {
+func (g *Group[K, V]) board(ctx context.Context, key K, need Need, ask func(context.Context) (V, error), ring func()) (f *flight[V], joined bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	f, flies := g.flights[key]
@@ -108,12 +140,14 @@ func (g *Group[K, V]) board(ctx context.Context, key K, need Need, ask func(cont
 			return nil, false
 		}
 		f.waiting++
+		f.ringLater(ring)
 		return f, true
 	}
 	if !flies && len(g.flights) >= limit(g.Flights, DefaultFlights) {
 		return nil, false
 	}
 	f = &flight[V]{need: need, waiting: 1, landed: make(chan struct{})}
+	f.ringLater(ring)
 	f.ctx, f.cancel = g.context(ctx)
 	if g.flights == nil {
 		g.flights = make(map[K]*flight[V])
@@ -122,6 +156,12 @@ func (g *Group[K, V]) board(ctx context.Context, key K, need Need, ask func(cont
 	g.flights[key] = f
 	go g.fly(key, f, ask)
 	return f, false
+}
+
+func (f *flight[V]) ringLater(ring func()) {
+	if ring != nil {
+		f.rings = append(f.rings, ring)
+	}
 }
 
 func limit(own, otherwise int) int {
@@ -164,6 +204,9 @@ func (g *Group[K, V]) fly(key K, f *flight[V], ask func(context.Context) (V, err
 		g.forgetLocked(key, f)
 		g.mu.Unlock()
 		close(f.landed)
+		for _, ring := range f.rings {
+			ring()
+		}
 		f.cancel()
 	}()
 	if f.need.Latest {
