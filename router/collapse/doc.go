@@ -10,6 +10,9 @@
 // those who have joined him. Who joins gets what the flight brings, and may not
 // change it.
 //
+// Who has several questions boards a flight with each and is rung for as they land: Board
+// and Land are the two halves of Do.
+//
 // The fence: a flight is joined only by who needs no more than it asked for; one that
 // needs all that was acknowledged before it joins only a flight that has not been
 // sent.

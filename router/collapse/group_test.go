@@ -258,6 +258,38 @@ func TestTheFirstOnesTroubleIsNobodyElses(t *testing.T) {
 	}
 }
 
+// TestWhoBoardsIsRungFor has callers who wait elsewhere: each is rung for once, when there
+// is an answer, and has it even if his time is up by then.
+func TestWhoBoardsIsRungFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var group collapse.Group[string, int]
+		answer := make(chan struct{})
+		ask := func(context.Context) (int, error) {
+			<-answer
+			return 7, nil
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var rings [2]atomic.Int64
+		var seats [2]collapse.Seat[string, int]
+		for i := range seats {
+			seats[i] = group.Board(ctx, "k", collapse.Need{}, ask, func() { rings[i].Add(1) })
+		}
+		synctest.Wait()
+		if rings[0].Load() != 0 || rings[1].Load() != 0 {
+			t.Error("rung for before there is an answer")
+		}
+		close(answer)
+		synctest.Wait()
+		cancel()
+		for i := range seats {
+			value, joined, again, err := seats[i].Land(ctx)
+			if value != 7 || joined != (i == 1) || again || err != nil || rings[i].Load() != 1 {
+				t.Errorf("caller %d: %d, joined %v, again %v, %v, rung for %d times", i, value, joined, again, err, rings[i].Load())
+			}
+		}
+	})
+}
+
 // TestBeyondTheLimitsRequestsGoAlone fills a Group with flights and with callers.
 func TestBeyondTheLimitsRequestsGoAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -109,14 +109,13 @@ func appendValue(out []byte, v cairn.Value) []byte {
 // Parse reads what String writes, and refuses everything else (KindInvalid,
 // field "cursor", reason CURSOR_MALFORMED).
 func Parse(text string) (Cursor, error) {
-	malformed := cairn.Invalid("cursor", "CURSOR_MALFORMED", "not a cursor of this service; pass cursors on as they came")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(raw) < 4 {
-		return Cursor{}, malformed
+		return Cursor{}, malformed()
 	}
 	body, sum := raw[:len(raw)-4], binary.BigEndian.Uint32(raw[len(raw)-4:])
 	if crc32.Checksum(body, castagnoli) != sum {
-		return Cursor{}, malformed
+		return Cursor{}, malformed()
 	}
 	in := decoder{rest: body}
 	var c Cursor
@@ -126,21 +125,25 @@ func Parse(text string) (Cursor, error) {
 	c.Query = in.uint64()
 	count := int(in.byte())
 	if format != cursorFormat || count > cairn.MaxSortFields {
-		return Cursor{}, malformed
+		return Cursor{}, malformed()
 	}
 	for range count {
 		c.Values = append(c.Values, in.value())
 	}
 	c.Now = in.varint()
 	if c.Token, err = cairn.ParseToken(string(in.bytes())); err != nil {
-		return Cursor{}, malformed
+		return Cursor{}, malformed()
 	}
 	c.Key = cairn.Key(in.rest)
 	// Written again it must be the same text: one position has one cursor.
 	if in.broken || c.Key.Validate() != nil || c.String() != text {
-		return Cursor{}, malformed
+		return Cursor{}, malformed()
 	}
 	return c, nil
+}
+
+func malformed() error {
+	return cairn.Invalid("cursor", "CURSOR_MALFORMED", "not a cursor of this service; pass cursors on as they came")
 }
 
 // decoder cuts a cursor's parts off; broken once one was not there.
