@@ -96,8 +96,17 @@ func (a *attribute) value(ordinal uint32) cairn.Value {
 // read writes the values of ordinals, null where there is none, each at the
 // position first in a row of so many values.
 func (a *attribute) read(ordinals []uint32, rows []cairn.Value, first, width int) {
-	for i, ordinal := range ordinals {
-		rows[i*width+first] = a.value(ordinal)
+	var numbers [gathered]uint64
+	for len(ordinals) > 0 {
+		some := ordinals[:min(len(ordinals), gathered)]
+		present := a.column.gather(some, &numbers)
+		for i := range some {
+			value := &rows[i*width+first]
+			if *value = (cairn.Value{}); present>>i&1 != 0 {
+				*value = a.ofNumber(numbers[i])
+			}
+		}
+		ordinals, rows = ordinals[len(some):], rows[len(some)*width:]
 	}
 }
 

@@ -17,6 +17,23 @@ func (c *column) get(ordinal uint32) (uint64, bool) {
 	return 0, false
 }
 
+// gathered is how many numbers are read at a time.
+const gathered = 64
+
+// gather reads the numbers of up to gathered ordinals, and has a bit for each that has
+// one. It does nothing else in between: numbers far apart are waits for memory, and those
+// go on at the same time if the processor can look ahead.
+func (c *column) gather(ordinals []uint32, numbers *[gathered]uint64) (present uint64) {
+	for i, ordinal := range ordinals {
+		b, slot := c.blocks.get(ordinal/blockSize), ordinal%blockSize
+		if b != nil && b.has(slot) {
+			numbers[i%gathered] = b.get(slot)
+			present |= 1 << i
+		}
+	}
+	return present
+}
+
 // set gives an ordinal a number.
 func (c *column) set(ordinal uint32, number uint64, generation uint64) {
 	place := c.blocks.at(ordinal/blockSize, generation)
