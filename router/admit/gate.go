@@ -14,6 +14,8 @@ const (
 	// Patience is how long a turn may be away at the most; half of the time that a
 	// caller has left, if that is less.
 	Patience = 2 * time.Second
+	// LatestRetry is after what time at the most who was refused should try again.
+	LatestRetry = time.Second
 
 	// window is what answers are counted over.
 	window = 100 * time.Millisecond
@@ -25,8 +27,16 @@ const (
 	weight = 0.2
 	memory = 0.97
 
+	// waiting is which part of the time left a turn may be away, and shedding which part
+	// while there is a queue that does not go away: a long one then serves nobody, and what
+	// a call waited before it got here has to fit too. fade is memory's place meanwhile.
+	waiting  = 2
+	shedding = 8
+	fade     = 0.9
+	// standing is from what length on a queue that refuses somebody is one that stays.
+	standing = 50 * time.Millisecond
+
 	soonestRetry = 50 * time.Millisecond
-	latestRetry  = time.Second
 )
 
 // Gate is before one queue. Its zero value is ready; any goroutine may use it. Times
@@ -53,6 +63,10 @@ type Gate struct {
 	// busy tells that there were more in this one.
 	base time.Duration
 	busy bool
+	// shedding tells that there is a queue that does not go away: since somebody's turn
+	// would have come too late, somebody was refused in every window; refused tells so of
+	// this one.
+	shedding, refused bool
 }
 
 // Enter lets a caller in who has so much time left, or says when to try again. Who
@@ -60,21 +74,45 @@ type Gate struct {
 func (g *Gate) Enter(now, left time.Duration) (retryAfter time.Duration, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.turn(now)
-	if g.inFlight >= Few {
-		if wait, late := g.late(left); late || g.inFlight >= cmp.Or(g.Most, Most) {
-			return min(max(wait/2, soonestRetry), latestRetry), false
-		}
+	if retryAfter, refused := g.refuses(now, left); refused {
+		return retryAfter, false
 	}
 	g.inFlight++
 	g.busy = g.busy || g.inFlight >= Few
 	return 0, true
 }
 
+// Refuses tells whether Enter would refuse a caller now, and when to try again then. Who is
+// not refused has still to Enter.
+func (g *Gate) Refuses(now, left time.Duration) (retryAfter time.Duration, refused bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.refuses(now, left)
+}
+
+func (g *Gate) refuses(now, left time.Duration) (retryAfter time.Duration, refused bool) {
+	g.turn(now)
+	if g.inFlight < Few {
+		return 0, false
+	}
+	wait, late := g.late(left)
+	if !late && g.inFlight < cmp.Or(g.Most, Most) {
+		return 0, false
+	}
+	g.refused = g.refused || wait > standing
+	g.shedding = g.shedding || late
+	return min(max(wait/2, soonestRetry), LatestRetry), true
+}
+
 // late tells whether a caller's turn would come too late, and when it would come.
 func (g *Gate) late(left time.Duration) (wait time.Duration, late bool) {
-	patience := min(left/2, Patience)
-	if g.delay-g.base <= patience/2 || g.rate <= 0 {
+	patience := min(left/waiting, Patience)
+	if shed := left / shedding; g.shedding && shed < Patience {
+		patience = shed
+	} else if g.delay-g.base <= patience/2 {
+		return 0, false
+	}
+	if g.rate <= 0 {
 		return 0, false
 	}
 	wait = time.Duration(float64(g.inFlight) / g.rate * float64(time.Second))
@@ -104,7 +142,11 @@ func (g *Gate) turn(now time.Duration) {
 	}
 	for passed := min(at-g.at, 500); passed > 0; passed-- {
 		g.average += weight * (float64(g.answered)/window.Seconds() - g.average)
-		g.rate = max(memory*g.rate, g.average)
+		if g.shedding {
+			g.rate = max(fade*g.rate, g.average)
+		} else {
+			g.rate = max(memory*g.rate, g.average)
+		}
 		g.answered = 0
 	}
 	if g.quickest > 0 {
@@ -113,6 +155,7 @@ func (g *Gate) turn(now time.Duration) {
 		}
 	}
 	g.busy = g.inFlight >= Few
+	g.shedding, g.refused = g.shedding && g.refused, false
 	if at-g.from > stale {
 		g.delay = 0
 	}

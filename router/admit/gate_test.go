@@ -119,6 +119,9 @@ func TestAnOverloadedServerAnswersWhatItCan(t *testing.T) {
 			if share := float64(w.answered) / (length.Seconds() * capacity); share < 0.95 {
 				t.Errorf("%v each, %v left, overloaded: %.2f of what it can; %d refused, %d missed", each, left, share, w.refused, w.missed)
 			}
+			if most := max(admit.Few, int(capacity*left.Seconds()/6)); len(w.queue) > most {
+				t.Errorf("%v each, %v left, overloaded for long: %d still wait, more than %d", each, left, len(w.queue), most)
+			}
 			if w.longest > admit.Most {
 				t.Errorf("%d in the queue", w.longest)
 			}

@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
-	"strings"
 	"time"
 
+	"google.golang.org/grpc"
+
+	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
 	"cairn/router"
 	"cairn/router/admit"
@@ -16,6 +18,8 @@ import (
 type gates struct {
 	began                time.Time // where their time begins
 	reads, writes, views admit.Gate
+	// unary are the gates of the unary methods that have one, by full name.
+	unary map[string]*admit.Gate
 }
 
 // mostCalls is how many calls of a kind may be under way: more than the writes that a
@@ -23,30 +27,25 @@ type gates struct {
 // out who asks another.
 const mostCalls = 1 << 17
 
-func newGates() gates {
+func newGates() *gates {
 	most := func() admit.Gate { return admit.Gate{Most: mostCalls} }
-	return gates{began: time.Now(), reads: most(), writes: most(), views: most()}
+	g := &gates{began: time.Now(), reads: most(), writes: most(), views: most(), unary: make(map[string]*admit.Gate)}
+	g.before(&g.reads, &cairnv1.Locator_ServiceDesc)
+	g.before(&g.writes, &cairnv1.Writer_ServiceDesc)
+	g.before(&g.views, &cairnv1.Views_ServiceDesc)
+	return g
+}
+
+func (g *gates) before(gate *admit.Gate, service *grpc.ServiceDesc) {
+	for _, method := range service.Methods {
+		g.unary["/"+service.ServiceName+"/"+method.MethodName] = gate
+	}
 }
 
 // of is the gate of a method, nil if it is let in always: an operator must get at a
-// router that is overrun, and a watch is one call for as long as it lasts.
-func (g *gates) of(method string) *admit.Gate {
-	switch {
-	case strings.HasPrefix(method, locatorMethods):
-		return &g.reads
-	case strings.HasPrefix(method, writerMethods):
-		return &g.writes
-	case strings.HasPrefix(method, viewsMethods):
-		return &g.views
-	}
-	return nil
-}
-
-var (
-	locatorMethods = "/" + cairnv1.Locator_ServiceDesc.ServiceName + "/"
-	writerMethods  = "/" + cairnv1.Writer_ServiceDesc.ServiceName + "/"
-	viewsMethods   = "/" + cairnv1.Views_ServiceDesc.ServiceName + "/"
-)
+// router that is overrun, and a watch is one call for as long as it lasts. A stream of
+// locates is let in too, and its batches go through the gate.
+func (g *gates) of(method string) *admit.Gate { return g.unary[method] }
 
 // letIn lets a call in that asks for so many things and has so much time, until leave
 // is called. It is refused with KindExhausted and when to try again: with OVERLOADED
@@ -54,7 +53,7 @@ var (
 func (s *Server) letIn(ctx context.Context, gate *admit.Gate, things int, left time.Duration) (leave func(answered bool), refusal error) {
 	began := time.Since(s.gates.began)
 	if retry, ok := gate.Enter(began, left); !ok {
-		return nil, tooMuch("OVERLOADED", retry, "this router has more to answer than it can in time, %d calls; try again in %s", gate.InFlight(), retry.Round(time.Millisecond))
+		return nil, overrun(retry).refusal
 	}
 	done, err := s.config.Admission.enter(limitedAs(CallerFrom(ctx)), things)
 	if err != nil {
@@ -65,6 +64,30 @@ func (s *Server) letIn(ctx context.Context, gate *admit.Gate, things int, left t
 		done()
 		gate.Leave(began, time.Since(s.gates.began), answered)
 	}, nil
+}
+
+// refusedFor is how one is refused who should try again after a time.
+type refusedFor struct {
+	refusal *cairn.Error
+	status  error
+}
+
+// A refusal names a time in steps of retryStep, so that there are few different ones: what is
+// the same as before takes next to nothing on a connection, and to write it nothing at all.
+const retryStep = 50 * time.Millisecond
+
+var overruns = func() (out [admit.LatestRetry / retryStep]refusedFor) {
+	for i := range out {
+		retry := time.Duration(i+1) * retryStep
+		refusal := tooMuch("OVERLOADED", retry, "this router has more to answer than it can in time; try again in %s", retry)
+		out[i] = refusedFor{refusal, asStatus(refusal)}
+	}
+	return out
+}()
+
+// overrun is how one is refused where the server has too much to do.
+func overrun(retry time.Duration) *refusedFor {
+	return &overruns[min((retry-1)/retryStep, time.Duration(len(overruns)-1))]
 }
 
 // timeOf is how much time a call has.

@@ -1,19 +1,23 @@
 package server
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc/tap"
+
 	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
+	"cairn/proto/rpcerr"
 )
 
 // TestAnOverrunServerRefusesWhoWouldWaitInVain, and nobody else: neither who has time,
 // nor who asks for something else, nor an operator.
 func TestAnOverrunServerRefusesWhoWouldWaitInVain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &Server{gates: gates{began: time.Now()}}
+		s := &Server{gates: newGates()}
 		reads := s.gates.of(cairnv1.Locator_Locate_FullMethodName)
 		// Three hundred come at once, a hundred are answered in a second.
 		var leave []func(bool)
@@ -32,6 +36,22 @@ func TestAnOverrunServerRefusesWhoWouldWaitInVain(t *testing.T) {
 		if refusal := err.(*cairn.Error); refusal.Kind != cairn.KindExhausted || refusal.Reason != "OVERLOADED" ||
 			refusal.RetryAfter < 50*time.Millisecond || refusal.RetryAfter > time.Second {
 			t.Errorf("who has a second: %v, again after %v", err, refusal.RetryAfter)
+		}
+		tapped := func(method string, left time.Duration) error {
+			ctx, cancel := context.WithTimeout(t.Context(), left)
+			defer cancel()
+			_, err := s.tapped(ctx, &tap.Info{FullMethodName: method})
+			return err
+		}
+		// gRPC does not take such a call in, and says the same.
+		if refusal := rpcerr.FromError(tapped(cairnv1.Locator_Locate_FullMethodName, time.Second)); refusal == nil ||
+			refusal.Kind != cairn.KindExhausted || refusal.Reason != "OVERLOADED" || refusal.RetryAfter < 50*time.Millisecond {
+			t.Errorf("before it is taken in: %v", refusal)
+		}
+		for _, method := range []string{cairnv1.Locator_StreamLocate_FullMethodName, cairnv1.Admin_Apply_FullMethodName, "/grpc.health.v1.Health/Check", cairnv1.Views_Count_FullMethodName} {
+			if err := tapped(method, time.Second); err != nil {
+				t.Errorf("%s is not taken in: %v", method, err)
+			}
 		}
 		for _, well := range []struct {
 			method string

@@ -49,7 +49,7 @@ type Config struct {
 // Server is the public gRPC edge.
 type Server struct {
 	config Config
-	gates  gates
+	gates  *gates
 }
 
 // New makes a Server. It fails with KindInvalid without a Router.
@@ -80,6 +80,7 @@ func (s *Server) Options() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(explainedFactor * s.config.MaxMessageBytes),
 		grpc.ForceServerCodecV2(codec{}),
+		grpc.InTapHandle(s.tapped),
 		grpc.ChainUnaryInterceptor(s.unary),
 		grpc.ChainStreamInterceptor(s.stream),
 	}
