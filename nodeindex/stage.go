@@ -28,7 +28,7 @@ var (
 
 // PrepareStage makes the commands that stage a part of a shard that moves here,
 // in order, as the leader: with the nodes to use for its entries. Any goroutine
-// may call it. KindInvalid (PART_MALFORMED), KindPrecondition (NO_ACTIVE_NODE,
+// may call it. KindInvalid (PART_MALFORMED, MARKS_MALFORMED, MARKS_DISORDERED), KindPrecondition (NO_ACTIVE_NODE,
 // NODE_NOT_ACTIVE), KindUnavailable (CLOSED).
 func (x *Index) PrepareStage(m cairn.MovingShard, part []byte) ([][]byte, error) {
 	s := x.state.Load()
@@ -40,6 +40,7 @@ func (x *Index) PrepareStage(m cairn.MovingShard, part []byte) ([][]byte, error)
 		return nil, err
 	}
 	k := s.keyspaces[m.Keyspace]
+	var marker *projection.Marker
 	commands := make([][]byte, 0, len(encoded))
 	for _, each := range encoded {
 		d := decoder{rest: each}
@@ -52,6 +53,12 @@ func (x *Index) PrepareStage(m cairn.MovingShard, part []byte) ([][]byte, error)
 		}
 		if k == nil {
 			return nil, errNothingStaged
+		}
+		if marker == nil {
+			marker = projection.NewMarker(k.Schema)
+		}
+		if err := checkOrder(marker, m, &p); err != nil {
+			return nil, err
 		}
 		choice, err := s.chooseFor(k, &p, m.Nodes)
 		if err != nil {
@@ -196,7 +203,7 @@ func (c *stageCommand) decode(command []byte) bool {
 //     move's entries stand there: drop them), MOVE_DIFFERS
 //   - KindConflict: ATTEMPT_OVER, COPY_BEHIND, TAIL_GAP
 //   - KindStale: NODES_CHANGED, choose anew
-//   - KindInvalid: KEY_OUTSIDE
+//   - KindInvalid: KEY_OUTSIDE, MARKS_MALFORMED
 //   - KindExhausted: ORDINALS_EXHAUSTED
 func (x *Index) applyStage(s *state, r *reader, index uint64, command []byte) (cairn.Staged, *cairn.Error) {
 	// One copy for the whole command: entries keep their keys and attributes in
@@ -303,6 +310,9 @@ func (c *stageCommand) check(s *state) *cairn.Error {
 			return errCommand
 		}
 	}
+	if err := checkMarks(c.moving, &c.piece); err != nil {
+		return err
+	}
 	k := s.keyspaces[c.moving.Keyspace]
 	if k == nil {
 		k = newKeyspace(*c.piece.definition, nil, nil)
@@ -370,9 +380,16 @@ func (x *Index) stage(s *state, r *reader, index uint64, to *arrival, c *stageCo
 	}
 	var refusal *cairn.Error
 	put := 0
+	run := markedRun{project: a.project, marks: p.marks}
+	if a.project != nil {
+		run.number = x.numberOf(to.population)
+	}
 	for i := range p.changes {
 		each := &p.changes[i]
 		before, ordinal := a.find(each.Key)
+		if before != nil {
+			run.put() // of which it may be
+		}
 		if each.deleted {
 			if before != nil {
 				a.remove(k, to.population, before, item{entry: cairn.Entry{Key: each.Key}, ordinal: ordinal, staged: true})
@@ -390,8 +407,14 @@ func (x *Index) stage(s *state, r *reader, index uint64, to *arrival, c *stageCo
 				break
 			}
 		}
-		a.keep(k, to.population, before, item{entry: entry, ordinal: ordinal, staged: true})
+		came := item{entry: entry, ordinal: ordinal, staged: true}
+		if before == nil && run.takes() {
+			run.add(i, a.hold(k, to.population, nil, came))
+		} else {
+			a.keep(k, to.population, before, came)
+		}
 	}
+	run.put()
 	x.pending.publish(s.active)
 	if a.project != nil {
 		a.project.Touched()
