@@ -5,15 +5,20 @@ import (
 	"cairn/views"
 )
 
-// What is told of a run of entries, how that is made, and how much was worked out
-// here. See package views.
-type (
-	Marks       = views.Marks
-	MemberMarks = views.MemberMarks
-	SortMarks   = views.SortMarks
-	Marker      = views.Marker
-	Effort      = views.Effort
-)
+// Marks tell of a run of entries. See package views, as for all of these.
+type Marks = views.Marks
+
+// MemberMarks are those of a view.
+type MemberMarks = views.MemberMarks
+
+// SortMarks are those of a sort.
+type SortMarks = views.SortMarks
+
+// Marker makes marks and looks into them.
+type Marker = views.Marker
+
+// Effort is how much was worked out here.
+type Effort = views.Effort
 
 // MaxMarked is how many entries a run with marks has at most.
 const MaxMarked = views.MaxMarked
