@@ -164,7 +164,13 @@ type IndexStatus struct {
 	// ViewBytes is the memory that all views and their attributes take, keys
 	// included.
 	ViewBytes int64
-	FileBytes int64
+	// ViewEvaluations is how often a view's filter was tried on an entry, ViewPlacements
+	// of how many entries their place in an order was looked for, since the views
+	// serve. Of what comes with a shard both are told. 0 where the index was asked
+	// over the wire.
+	ViewEvaluations uint64
+	ViewPlacements  uint64
+	FileBytes       int64
 	// OverlayBytes is about how much memory the changes take that are in no
 	// checkpoint yet; 0 where the index was asked over the wire.
 	OverlayBytes int64

@@ -313,8 +313,17 @@ func (a *applier) remove(k *keyspace, from *population, before *cairn.Entry, gon
 	return a.keep(k, from, before, gone)
 }
 
-// keep makes an item what there is of a key of a population.
+// keep makes an item what there is of a key of a population, in its views too.
 func (a *applier) keep(k *keyspace, of *population, before *cairn.Entry, i item) *item {
+	kept := a.hold(k, of, before, i)
+	if a.project != nil && !kept.deleted {
+		a.project.Put(a.x.numberOf(of), kept.ordinal, &kept.entry)
+	}
+	return kept
+}
+
+// hold makes an item what there is of a key of a population, but for its views.
+func (a *applier) hold(k *keyspace, of *population, before *cairn.Entry, i item) *item {
 	i.index = a.index
 	a.items = append(a.items, i) // within its capacity: its elements stay in place
 	kept := &a.items[len(a.items)-1]
@@ -330,9 +339,6 @@ func (a *applier) keep(k *keyspace, of *population, before *cairn.Entry, i item)
 	a.x.effects.entry(before)
 	a.x.effects.entry(now)
 	a.x.pending.put(k.UID, kept)
-	if a.project != nil && now != nil {
-		a.project.Put(a.x.numberOf(of), kept.ordinal, now)
-	}
 	return kept
 }
 

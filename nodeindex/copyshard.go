@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"cairn"
+	"cairn/nodeindex/projection"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -88,6 +89,9 @@ func (x *Index) CopyShard(m cairn.MovingShard, after []byte) (part cairn.CopiedP
 	x.mu.Lock()
 	ordinals, requests := owned.ordinals.Clone(), x.requests.since(m.Keyspace, 0)
 	c.times = x.requests.requestTimes
+	if project := s.projections[m.Keyspace]; project != nil {
+		c.marker = project.Marker()
+	}
 	x.mu.Unlock()
 	c.piece.times = c.times
 	if !c.cursor.entries {
@@ -107,7 +111,8 @@ type copier struct {
 	session  uint64
 	cursor   copyCursor
 	times    requestTimes
-	last     []byte // where the piece begins
+	marker   *projection.Marker // nil where there are no views
+	last     []byte             // where the piece begins
 	piece    piece
 	size     int // of the piece, about
 	part     cairn.CopiedPart
@@ -126,6 +131,9 @@ func (c *copier) begin(first bool) {
 func (c *copier) end(done bool) {
 	c.last = c.cursor.encode(c.session)
 	c.piece.last, c.piece.done = c.last, done
+	if c.marker != nil && len(c.piece.changes) > 0 {
+		c.piece.marks = c.marker.Mark(len(c.piece.changes), marksBytes, c.piece.entry)
+	}
 	c.part.Data = appendPiece(c.part.Data, &c.piece)
 	c.part.Last, c.part.Done = c.last, done
 	c.begin(false)

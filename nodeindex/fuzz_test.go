@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"cairn"
+	"cairn/nodeindex/projection"
 )
 
 func FuzzWriteCommand(f *testing.F) {
@@ -189,6 +190,11 @@ func FuzzPiece(f *testing.F) {
 		changes: []movedEntry{{Entry: cairn.Entry{Key: cairn.Key("a")}, deleted: true}}}
 	f.Add(copied.encode())
 	f.Add(tail.encode())
+	copied.marks = &projection.Marks{
+		Members: []projection.MemberMarks{{View: 2, Version: 1, Condition: 3, Bits: []byte{1}}},
+		Sorted:  []projection.SortMarks{{Sort: []cairn.SortField{{Attribute: 1, Descending: true}}, Places: []uint16{0}}},
+	}
+	f.Add(copied.encode())
 	f.Fuzz(func(t *testing.T, encoded []byte) {
 		d := decoder{rest: encoded}
 		p := d.piece()
@@ -197,6 +203,7 @@ func FuzzPiece(f *testing.F) {
 		}
 		again := decoder{rest: p.encode()}
 		if same := again.piece(); !again.done() || !reflect.DeepEqual(same.changes, p.changes) || !reflect.DeepEqual(same.requests, p.requests) ||
+			!reflect.DeepEqual(same.marks, p.marks) ||
 			same.index != p.index || same.seal != p.seal || !bytes.Equal(same.last, p.last) {
 			t.Fatalf("%+v became %+v", p, same)
 		}

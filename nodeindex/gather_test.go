@@ -41,7 +41,7 @@ func TestArrivingEntriesWaitOutsideTheOrders(t *testing.T) {
 		before := orders()
 		stage(command)
 		last := at == len(commands)-2
-		if m.target.x.Work() != last || orders() != before {
+		if orders() != before || m.target.x.Work() != last || !last && orders() != before {
 			t.Fatalf("what came with piece %d went into the orders at once", at+1)
 		}
 		if at == 1 {

@@ -321,6 +321,9 @@ func (x *Index) status() (status cairn.IndexStatus, views []*projection.Snapshot
 		if snapshot := s.projections[uid].Present(); snapshot != nil {
 			views = append(views, snapshot)
 		}
+		effort := s.projections[uid].Effort()
+		status.ViewEvaluations += effort.Evaluated
+		status.ViewPlacements += effort.Placed
 	}
 	status.WideAttributes, status.Withheld = s.wide(), s.withheldShards()
 	return status, views

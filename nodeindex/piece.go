@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"cairn"
+	"cairn/nodeindex/projection"
 )
 
 // What an index hands out of a shard that moves is parts, and each part is
@@ -17,6 +18,8 @@ const (
 	pieceBytes   = 64 << 10
 	// partBytes is about how much a part has.
 	partBytes = 1 << 20
+	// marksBytes is about how much room the marks of a piece may take.
+	marksBytes = pieceBytes / 2
 )
 
 // The kinds of pieces. The kind is a piece's first byte and its format. Logs may
@@ -27,6 +30,9 @@ const (
 	pieceKept     byte = 3
 	pieceCopy     byte = 4
 	pieceTail     byte = 5
+	// pieceCopyMarked is a copy with the marks of its entries. It is of the kind
+	// pieceCopy when it is decoded.
+	pieceCopyMarked byte = 6
 )
 
 // piece is a piece of the copy or the tail, or takes the place of a copy: what is
@@ -35,8 +41,8 @@ const (
 // Encoded: the kind; of what is kept its name and the index; of a copy the index, the cursors after and last, and a flag
 // for done; of a tail both indexes and, behind a flag, the seal; behind a flag
 // the definition; the times of requests; their number and the requests, each the
-// second that it was issued in and its record; then, to the end, what entries
-// have become: a flag for deleted, the key, and else version, nodes with their
+// second that it was issued in and its record; of a copy with marks those; then, to
+// the end, what entries have become: a flag for deleted, the key, and else version, nodes with their
 // number in front, and attributes.
 type piece struct {
 	kind byte
@@ -55,6 +61,13 @@ type piece struct {
 	requests   []movedRequest
 	times      requestTimes // but for the clock
 	changes    []movedEntry
+	// marks are of all changes of a copy, none of which is deleted; nil for none.
+	marks *projection.Marks
+}
+
+// entry is a change's key and attributes.
+func (p *piece) entry(place int) (cairn.Key, cairn.Attributes) {
+	return p.changes[place].Key, p.changes[place].Attributes
 }
 
 // pieceSeal says that there is nothing after a tail: its shard is fenced, and holds
@@ -79,6 +92,9 @@ type movedRequest struct {
 
 func (p *piece) encode() []byte {
 	out := []byte{p.kind}
+	if p.marks != nil {
+		out[0] = pieceCopyMarked
+	}
 	switch p.kind {
 	case pieceKept:
 		out = binary.BigEndian.AppendUint64(out, uint64(p.kept))
@@ -109,6 +125,9 @@ func (p *piece) encode() []byte {
 		out = binary.AppendVarint(out, r.second)
 		out = appendRequest(out, r.id, r.outcomes[0].version.Index, r.outcomes)
 	}
+	if p.marks != nil {
+		out = appendMarks(out, p.marks, len(p.changes))
+	}
 	for i := range p.changes {
 		c := &p.changes[i]
 		out = appendFlag(out, c.deleted)
@@ -133,8 +152,9 @@ func appendFlag(out []byte, flag bool) []byte {
 func (d *decoder) piece() piece {
 	p := piece{kind: d.byte()}
 	bare := p.kind == pieceCopyBare || p.kind == pieceTailBare
+	marked := p.kind == pieceCopyMarked
 	switch p.kind {
-	case pieceCopyBare:
+	case pieceCopyBare, pieceCopyMarked:
 		p.kind = pieceCopy
 	case pieceTailBare:
 		p.kind = pieceTail
@@ -170,6 +190,11 @@ func (d *decoder) piece() piece {
 		}
 		p.requests = append(p.requests, r)
 	}
+	entries := 0
+	if marked {
+		p.marks, entries = d.marks()
+		p.changes = make([]movedEntry, 0, min(entries, len(d.rest)/leastEntry))
+	}
 	for len(d.rest) > 0 {
 		c := movedEntry{deleted: d.flag()}
 		c.Key = d.bytes()
@@ -180,12 +205,21 @@ func (d *decoder) piece() piece {
 			c.Attributes = d.bytes()
 		}
 		p.changes = append(p.changes, c)
+		if marked && c.deleted {
+			d.fail()
+		}
+	}
+	if marked && entries != len(p.changes) {
+		d.fail()
 	}
 	return p
 }
 
 // isFirst tells whether a copy begins with the piece: it has the definition then.
 func (p *piece) isFirst() bool { return p.kind == pieceCopy && len(p.after) == 0 }
+
+// leastEntry is the least that what an entry has become takes.
+const leastEntry = 4
 
 // nodes reads the nodes of an entry with their number in front.
 func (d *decoder) nodes() []cairn.NodeID {

@@ -28,7 +28,7 @@ var (
 
 // PrepareStage makes the commands that stage a part of a shard that moves here,
 // in order, as the leader: with the nodes to use for its entries. Any goroutine
-// may call it. KindInvalid (PART_MALFORMED), KindPrecondition (NO_ACTIVE_NODE,
+// may call it. KindInvalid (PART_MALFORMED, MARKS_MALFORMED, MARKS_DISORDERED), KindPrecondition (NO_ACTIVE_NODE,
 // NODE_NOT_ACTIVE), KindUnavailable (CLOSED).
 func (x *Index) PrepareStage(m cairn.MovingShard, part []byte) ([][]byte, error) {
 	s := x.state.Load()
@@ -40,6 +40,7 @@ func (x *Index) PrepareStage(m cairn.MovingShard, part []byte) ([][]byte, error)
 		return nil, err
 	}
 	k := s.keyspaces[m.Keyspace]
+	var marker *projection.Marker
 	commands := make([][]byte, 0, len(encoded))
 	for _, each := range encoded {
 		d := decoder{rest: each}
@@ -52,6 +53,12 @@ func (x *Index) PrepareStage(m cairn.MovingShard, part []byte) ([][]byte, error)
 		}
 		if k == nil {
 			return nil, errNothingStaged
+		}
+		if marker == nil {
+			marker = projection.NewMarker(k.Schema)
+		}
+		if err := checkOrder(marker, m, &p); err != nil {
+			return nil, err
 		}
 		choice, err := s.chooseFor(k, &p, m.Nodes)
 		if err != nil {
@@ -66,97 +73,6 @@ func (x *Index) PrepareStage(m cairn.MovingShard, part []byte) ([][]byte, error)
 		commands = append(commands, append(choice.append(command), each...))
 	}
 	return commands, nil
-}
-
-// choice is the nodes for the entries of a piece: few lists, and which of them
-// each entry gets, if it is new or the nodes are given.
-type choice struct {
-	lists [][]cairn.NodeID
-	of    []int
-}
-
-// chooseFor chooses nodes for a piece's entries: those given in place of the nodes
-// that they had, and for the rest by the placement policy.
-func (a *assignment) chooseFor(k *keyspace, p *piece, given map[cairn.NodeID]cairn.NodeID) (choice, error) {
-	var c choice
-	for i := range p.changes {
-		if p.changes[i].deleted {
-			continue
-		}
-		nodes, err := a.stagedNodes(k, &p.changes[i].Entry, given)
-		if err != nil {
-			return c, err
-		}
-		at := slices.IndexFunc(c.lists, func(list []cairn.NodeID) bool { return slices.Equal(list, nodes) })
-		if at < 0 {
-			at = len(c.lists)
-			c.lists = append(c.lists, nodes)
-		}
-		c.of = append(c.of, at)
-	}
-	return c, nil
-}
-
-// stagedNodes are the nodes for one entry: each given one in the place of the one
-// that it had, and the policy's in the places that are left.
-func (a *assignment) stagedNodes(k *keyspace, e *cairn.Entry, given map[cairn.NodeID]cairn.NodeID) ([]cairn.NodeID, error) {
-	count := min(max(k.Replicas, 1), cairn.MaxReplicas)
-	var buffer [placement.HashLength]byte
-	hash := nodeHash(k, e.Key, buffer[:0])
-	if !slices.ContainsFunc(e.Nodes, func(id cairn.NodeID) bool { return given[id] != 0 }) {
-		nodes := ChooseNodes(a.nodes, hash, count)
-		if len(nodes) == 0 {
-			return nil, errNoNode
-		}
-		return nodes, nil
-	}
-	nodes := make([]cairn.NodeID, len(e.Nodes)) // 0 is a place that is left
-	for at, id := range e.Nodes {
-		next := given[id]
-		if next == 0 || slices.Contains(nodes, next) {
-			continue
-		}
-		if n := a.node(next); n == nil || n.State != cairn.NodeActive {
-			return nil, cairn.Errorf(cairn.KindPrecondition, "NODE_NOT_ACTIVE", "node %d is to take the place of %d, and is not active", next, id)
-		}
-		nodes[at] = next
-	}
-	for _, id := range ChooseNodes(a.nodes, hash, cairn.MaxReplicas) {
-		if left := slices.Index(nodes, 0); left >= 0 && !slices.Contains(nodes, id) {
-			nodes[left] = id
-		}
-	}
-	return slices.DeleteFunc(nodes, func(id cairn.NodeID) bool { return id == 0 }), nil
-}
-
-func (c *choice) append(out []byte) []byte {
-	out = binary.AppendUvarint(out, uint64(len(c.lists)))
-	for _, list := range c.lists {
-		out = appendNodes(binary.AppendUvarint(out, uint64(len(list))), list)
-	}
-	out = binary.AppendUvarint(out, uint64(len(c.of)))
-	for _, at := range c.of {
-		out = binary.AppendUvarint(out, uint64(at))
-	}
-	return out
-}
-
-func (d *decoder) choice() (c choice) {
-	for range d.count(2) {
-		list := make([]cairn.NodeID, d.count(1))
-		for i := range list {
-			list[i] = cairn.NodeID(d.number(1<<32 - 1))
-		}
-		c.lists = append(c.lists, list)
-	}
-	if len(c.lists) == 0 {
-		d.number(0)
-		return c
-	}
-	for range d.count(1) {
-		c.of = append(c.of, int(d.number(uint64(len(c.lists)-1))))
-	}
-	return c
 }
 
 // stageCommand is a piece with the leader's choice of nodes, which is given where
@@ -196,7 +112,7 @@ func (c *stageCommand) decode(command []byte) bool {
 //     move's entries stand there: drop them), MOVE_DIFFERS
 //   - KindConflict: ATTEMPT_OVER, COPY_BEHIND, TAIL_GAP
 //   - KindStale: NODES_CHANGED, choose anew
-//   - KindInvalid: KEY_OUTSIDE
+//   - KindInvalid: KEY_OUTSIDE, MARKS_MALFORMED
 //   - KindExhausted: ORDINALS_EXHAUSTED
 func (x *Index) applyStage(s *state, r *reader, index uint64, command []byte) (cairn.Staged, *cairn.Error) {
 	// One copy for the whole command: entries keep their keys and attributes in
@@ -303,6 +219,9 @@ func (c *stageCommand) check(s *state) *cairn.Error {
 			return errCommand
 		}
 	}
+	if err := checkMarks(c.moving, &c.piece); err != nil {
+		return err
+	}
 	k := s.keyspaces[c.moving.Keyspace]
 	if k == nil {
 		k = newKeyspace(*c.piece.definition, nil, nil)
@@ -370,9 +289,16 @@ func (x *Index) stage(s *state, r *reader, index uint64, to *arrival, c *stageCo
 	}
 	var refusal *cairn.Error
 	put := 0
+	run := markedRun{project: a.project, marks: p.marks}
+	if a.project != nil {
+		run.number = x.numberOf(to.population)
+	}
 	for i := range p.changes {
 		each := &p.changes[i]
 		before, ordinal := a.find(each.Key)
+		if before != nil {
+			run.put() // of which it may be
+		}
 		if each.deleted {
 			if before != nil {
 				a.remove(k, to.population, before, item{entry: cairn.Entry{Key: each.Key}, ordinal: ordinal, staged: true})
@@ -390,8 +316,14 @@ func (x *Index) stage(s *state, r *reader, index uint64, to *arrival, c *stageCo
 				break
 			}
 		}
-		a.keep(k, to.population, before, item{entry: entry, ordinal: ordinal, staged: true})
+		came := item{entry: entry, ordinal: ordinal, staged: true}
+		if before == nil && run.takes() {
+			run.add(i, a.hold(k, to.population, nil, came))
+		} else {
+			a.keep(k, to.population, before, came)
+		}
 	}
+	run.put()
 	x.pending.publish(s.active)
 	if a.project != nil {
 		a.project.Touched()

@@ -79,25 +79,32 @@ func appendViews(out []byte, views []cairn.View) []byte {
 		out = appendBytes(out, []byte(v.Name))
 		out = binary.AppendUvarint(out, v.Version)
 		out = appendBytes(out, []byte(v.Filter))
-		out = binary.AppendUvarint(out, uint64(len(v.Sort)))
-		for _, field := range v.Sort {
-			direction := byte(0)
-			if field.Descending {
-				direction = 1
-			}
-			out = append(binary.AppendUvarint(out, uint64(field.Attribute)), direction)
-		}
+		out = appendSort(out, v.Sort)
 	}
 	return out
+}
+
+// appendSort appends a sort's fields with their number in front.
+func appendSort(out []byte, sort []cairn.SortField) []byte {
+	out = binary.AppendUvarint(out, uint64(len(sort)))
+	for _, field := range sort {
+		out = appendFlag(binary.AppendUvarint(out, uint64(field.Attribute)), field.Descending)
+	}
+	return out
+}
+
+func (d *decoder) sort() (sort []cairn.SortField) {
+	for range d.count(2) {
+		sort = append(sort, cairn.SortField{Attribute: cairn.AttributeID(d.number(1<<32 - 1)), Descending: d.flag()})
+	}
+	return sort
 }
 
 func (d *decoder) views(keyspace cairn.UID) []cairn.View {
 	var out []cairn.View
 	for range d.count(12) {
 		v := cairn.View{UID: cairn.UID(d.uint64()), Keyspace: keyspace, Name: string(d.bytes()), Version: d.uvarint(), Filter: string(d.bytes())}
-		for range d.count(2) {
-			v.Sort = append(v.Sort, cairn.SortField{Attribute: cairn.AttributeID(d.number(1<<32 - 1)), Descending: d.number(1) == 1})
-		}
+		v.Sort = d.sort()
 		out = append(out, v)
 	}
 	return out

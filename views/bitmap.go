@@ -105,6 +105,22 @@ func (w *bitmaps) set(b *bitmap, ordinal uint32, in bool) {
 	}
 }
 
+// add puts ordinals in that are not in.
+func (w *bitmaps) add(b *bitmap, ordinals []uint32) {
+	b.count += len(ordinals)
+	b.joined.Store(nil)
+	if b.owned != w.generation {
+		if len(b.changes)+len(ordinals) < maxChanges {
+			for _, ordinal := range ordinals {
+				b.changes = append(b.changes, change{ordinal, true})
+			}
+			return
+		}
+		w.own(b, join(b.base, b.changes))
+	}
+	b.base.AddMany(ordinals)
+}
+
 // replace makes other the content.
 func (w *bitmaps) replace(b *bitmap, other *roaring.Bitmap) {
 	w.own(b, other)

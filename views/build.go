@@ -81,6 +81,9 @@ func (v *Views) buildView(slot, limit int) (left int) {
 	w := *v.present.views[slot]
 	if w.next != everyOrdinal {
 		w.next, left = eachOf(v.present.entries.read(), w.next, limit, func(ordinal uint32) {
+			if w.Filter != nil {
+				v.effort.Evaluated++
+			}
 			if w.matches(&v.present, ordinal) {
 				v.flip(slot, nil, ordinal, true)
 			}

@@ -16,16 +16,20 @@ import (
 type sorting struct {
 	*sorter
 	entries *roaring.Bitmap // of the snapshot
+	// merging are runs of entries that came sorted, nil when they are in; unsorted
+	// are the entries that no run has.
+	merging  *merging
+	unsorted *roaring.Bitmap
 	// field and block are the strings that are numbered next, next the
 	// entries that are split next, as in view.
 	field, block int
 	rank         uint32
 	next         uint64
 	split        *split
-	splits       part     // what is split; none for entries
-	placed       int      // pages of it
-	parts        []part   // to be done, the last first
-	run          []uint32 // sorted, to be inserted
+	splits       part      // what is split; none for entries
+	placed       int       // pages of it
+	parts        []part    // to be done, the last first
+	run          sortedRun // to be inserted; without prefixes if it was sorted here
 	// changed are the entries that are not as they were or not there any
 	// more. They are left out. Where all entries are on their way, they are
 	// inserted when the others are in: inserting is set then.
@@ -34,9 +38,10 @@ type sorting struct {
 	done      int // entries split, and again when they are in
 }
 
-// costRun and costInsert are how many times as long inserting an entry takes as
-// splitting it does, in a run and by itself.
+// costMerge, costRun and costInsert are how many times as long merging or inserting
+// an entry takes as splitting it does, in a run and by itself.
 const (
+	costMerge  = 1
 	costRun    = 3
 	costInsert = 10
 )
@@ -63,26 +68,26 @@ func (o *sorted) defers(ordinal uint32) bool {
 // limit.
 func (v *Views) buildOrder(o *sorted, limit int) (left int) {
 	if o.sorting == nil {
-		s := v.Snapshot()
-		o.sorting = &sorting{sorter: sorterOf(&s.state, o.sort, o.fields), entries: o.begin(), changed: roaring.New()}
-		if o.next != everyOrdinal {
-			o.sorting.entries = s.state.entries.read()
-		}
+		limit -= v.beginSorting(o)
 	}
 	s := o.sorting
 	for limit > 0 {
 		switch {
+		case len(s.run.ordinals) > 0:
+			limit -= v.insertRun(o, limit)
+		case s.merging != nil:
+			limit -= s.mergeSome(limit)
 		case s.field < len(s.fields):
 			limit -= s.rankSome()
 		case s.next == 0 && s.split == nil:
-			s.split = s.sorter.split(0, s.sample(), int(s.entries.GetCardinality()))
+			s.split = s.sorter.split(0, s.sample(), int(s.unsorted.GetCardinality()))
 			limit -= splitMost
 		case s.split != nil:
 			limit = s.splitSome(limit)
-		case len(s.run) > 0:
-			limit -= v.insertRun(o, limit)
 		case len(s.parts) > 0:
-			limit -= s.sortPart()
+			cost := s.sortPart()
+			o.effort.Placed += uint64(len(s.run.ordinals))
+			limit -= cost
 		case o.folds():
 			o.done(s.entries)
 			o.sorting = nil
@@ -97,6 +102,33 @@ func (v *Views) buildOrder(o *sorted, limit int) (left int) {
 		}
 	}
 	return 0
+}
+
+// beginSorting begins with what an order lacks.
+func (v *Views) beginSorting(o *sorted) (cost int) {
+	s := v.Snapshot()
+	entries, runs, loose := o.begin()
+	if o.next != everyOrdinal {
+		entries, runs = s.state.entries.read(), nil
+	}
+	o.sorting = &sorting{sorter: sorterOf(&s.state, o.sort, o.fields), entries: entries, unsorted: entries, changed: roaring.New()}
+	if len(runs) == 0 {
+		return 0
+	}
+	o.sorting.unsorted = roaring.And(entries, loose)
+	o.sorting.merging = newMerging(&o.sorting.comparer, runs, loose)
+	if o.sorting.unsorted.IsEmpty() {
+		o.sorting.field, o.sorting.next = len(o.fields), everyOrdinal
+	}
+	return len(runs)
+}
+
+// mergeSome merges some of what came sorted.
+func (s *sorting) mergeSome(limit int) (cost int) {
+	if s.run = s.merging.next(max(limit/(costMerge+costRun), 1)); len(s.run.ordinals) == 0 {
+		s.run, s.merging = sortedRun{}, nil
+	}
+	return costMerge * len(s.run.ordinals)
 }
 
 // done notes that entries stand in the order. An ordinal of theirs may have been freed
@@ -124,12 +156,12 @@ func (s *sorting) rankSome() (cost int) {
 // sample is the numbers of some entries, far from each other.
 func (s *sorting) sample() []uint64 {
 	var out []uint64
-	if s.entries.IsEmpty() {
+	if s.unsorted.IsEmpty() {
 		return out
 	}
-	first, last := uint64(s.entries.Minimum()), uint64(s.entries.Maximum())
+	first, last := uint64(s.unsorted.Minimum()), uint64(s.unsorted.Maximum())
 	step := max((last-first)/(4*splitMost), 1)
-	for it, at := s.entries.Iterator(), first; at <= last; at += step {
+	for it, at := s.unsorted.Iterator(), first; at <= last; at += step {
 		it.AdvanceIfNeeded(uint32(at))
 		if !it.HasNext() {
 			break
@@ -144,7 +176,7 @@ func (s *sorting) sample() []uint64 {
 // splitSome puts some items into their parts, and is what is left of a limit.
 func (s *sorting) splitSome(limit int) (left int) {
 	if s.next != everyOrdinal {
-		s.next, left = eachOf(s.entries, s.next, limit, func(ordinal uint32) {
+		s.next, left = eachOf(s.unsorted, s.next, limit, func(ordinal uint32) {
 			s.split.place(item{s.number(0, ordinal), ordinal})
 		})
 		s.done += limit - left
@@ -185,9 +217,9 @@ func (s *sorting) sortPart() (cost int) {
 	}
 	sorted := p.items.joined()
 	s.sortSmall(sorted, p.level)
-	s.run = make([]uint32, len(sorted))
+	s.run.ordinals = make([]uint32, len(sorted))
 	for i, each := range sorted {
-		s.run[i] = each.ordinal
+		s.run.ordinals[i] = each.ordinal
 	}
 	return len(sorted)
 }
@@ -195,18 +227,28 @@ func (s *sorting) sortPart() (cost int) {
 // insertRun inserts some of what is sorted, without what changed.
 func (v *Views) insertRun(o *sorted, limit int) (cost int) {
 	s := o.sorting
-	some := s.run[:min((limit+costRun-1)/costRun, len(s.run))]
-	s.run = s.run[len(some):]
+	some := s.run.ordinals[:min((limit+costRun-1)/costRun, len(s.run.ordinals))]
+	prefixes := s.run.prefixes
+	s.run.ordinals = s.run.ordinals[len(some):]
+	if prefixes != nil {
+		prefixes, s.run.prefixes = prefixes[:len(some)], prefixes[len(some):]
+	}
 	s.done += len(some)
 	same := some[:0]
-	for _, ordinal := range some {
+	for i, ordinal := range some {
 		if !s.changed.Contains(ordinal) {
+			if prefixes != nil {
+				prefixes[len(same)] = prefixes[i]
+			}
 			same = append(same, ordinal)
 		}
 	}
-	o.tree.InsertRun(same, func(ordinal uint32) order.ViewSet { return v.viewsOf(o, ordinal) })
-	if len(s.run) == 0 {
-		s.run = nil
+	if prefixes != nil {
+		prefixes = prefixes[:len(same)]
+	}
+	o.tree.InsertRun(same, prefixes, func(ordinal uint32) order.ViewSet { return v.viewsOf(o, ordinal) })
+	if len(s.run.ordinals) == 0 {
+		s.run = sortedRun{}
 	}
 	return costRun * len(some)
 }
@@ -218,6 +260,7 @@ func (v *Views) insertSome(o *sorted, limit int) (left int) {
 		ordinal := s.changed.Minimum()
 		s.changed.Remove(ordinal)
 		if v.present.entries.contains(ordinal) && !o.waiting.Contains(ordinal) {
+			o.effort.Placed++
 			o.tree.Insert(ordinal, v.viewsOf(o, ordinal))
 		}
 	}

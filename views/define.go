@@ -63,6 +63,7 @@ type sorted struct {
 	next    uint64
 	sorting *sorting
 	outside
+	effort *Effort // of all orders
 	// values are the bitsets of attributes' values, by attribute and code, 0
 	// where there is none.
 	values [][]order.View
@@ -160,7 +161,7 @@ func (v *Views) orderFor(sort []SortField, fields []int) int {
 			return number
 		}
 	}
-	o := &sorted{sort: slices.Clone(sort), fields: fields, next: everyOrdinal, outside: newOutside()}
+	o := &sorted{sort: slices.Clone(sort), fields: fields, next: everyOrdinal, outside: newOutside(), effort: &v.effort}
 	if v.present.entries.size() > 0 {
 		o.next = 0
 	}

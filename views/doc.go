@@ -50,7 +50,8 @@
 // A hidden shard's entries are kept up like all others and masked in every
 // answer, so that a shard arrives unseen and is shown, or leaves, in one step.
 // One that gathers besides has entries that are new wait outside the orders, which
-// Build folds in together; where they are shown before, they are found without.
+// Build folds in together; where they are shown before, they are found without. Marks,
+// which a Marker makes where the shard comes from, save trying filters and sorting.
 //
 // # Caveats
 //

@@ -15,8 +15,8 @@ const (
 	// foldLeast is how many entries wait before they are folded in while more
 	// are to come, or, where the order has very many, one for foldShare of
 	// its own: the more they are, the less each of them takes.
-	foldLeast = 1 << 15
-	foldShare = 4
+	foldLeast = 1 << 18
+	foldShare = 2
 )
 
 // GatherShard hides a shard, as HideShard does, and has entries that are new to
@@ -51,24 +51,38 @@ type outside struct {
 	// however few.
 	waiting *roaring.Bitmap
 	due     bool
+	// runs has most of them as they were sorted where they came from; loose are
+	// those that it does not have, or has where they stand no more.
+	runs  []sortedRun
+	loose *roaring.Bitmap
 	// exposed has all entries outside that are seen. While there are any, no
 	// page is read off the order.
 	exposed *roaring.Bitmap
 }
 
-func newOutside() outside { return outside{waiting: roaring.New(), exposed: roaring.New()} }
-
-// begin is the entries that are folded in from now on.
-func (o *outside) begin() *roaring.Bitmap {
-	folded := o.waiting
-	o.waiting, o.due = roaring.New(), false
-	return folded
+func newOutside() outside {
+	return outside{waiting: roaring.New(), loose: roaring.New(), exposed: roaring.New()}
 }
 
-// forget forgets an entry that waits, and is false if it does not.
+// begin is what is folded in from now on: all entries, the runs of them, and those
+// that are not taken from there.
+func (o *outside) begin() (folded *roaring.Bitmap, runs []sortedRun, loose *roaring.Bitmap) {
+	folded, runs, loose = o.waiting, o.runs, o.loose
+	o.waiting, o.due, o.runs, o.loose = roaring.New(), false, nil, roaring.New()
+	return folded, runs, loose
+}
+
+// forget forgets an entry that waits, and is false if it does not. Its ordinal may
+// be another's soon, which is not to be taken from the run that has it.
 func (o *outside) forget(ordinal uint32) bool {
 	o.exposed.Remove(ordinal)
-	return o.waiting.CheckedRemove(ordinal)
+	if !o.waiting.CheckedRemove(ordinal) {
+		return false
+	}
+	if o.loose.Add(ordinal); o.waiting.IsEmpty() {
+		o.runs, o.loose = nil, roaring.New()
+	}
+	return true
 }
 
 // foldsNow reports whether it is time to fold in what waits.

@@ -320,6 +320,15 @@ func checkMaintained(t *rapid.T) {
 				v.Put(ordinal, e.shard, e.key, e.attributes)
 			}
 		},
+		"put a run": func(t *rapid.T) {
+			run, shard := m.newRun(t), cairn.ShardID(rapid.IntRange(1, 3).Draw(t, "shard"))
+			// Some views' marks are lacking, or of another filter or sort.
+			known := slices.DeleteFunc(slices.Clone(definitions), func(*Definition) bool { return rapid.IntRange(0, 3).Draw(t, "lacks") == 0 })
+			v.PutMarked(shard, run, marksOf(t, known, run))
+			for i := range run {
+				m.entries[run[i].Ordinal] = &modelEntry{run[i].Ordinal, shard, run[i].Key, run[i].Attributes}
+			}
+		},
 		"delete": func(t *rapid.T) {
 			for range rapid.IntRange(1, 20).Draw(t, "deletes") {
 				ordinal := ordinalOf()

@@ -32,12 +32,8 @@ func (v *Views) Put(ordinal uint32, shardID cairn.ShardID, key cairn.Key, attrib
 	realigned := false
 	for i := range s.attributes {
 		if changed.has(i) {
-			a := &s.attributes[i]
-			a.set(ordinal, v.row.values[i], &v.bitmaps)
-			if a.aligns() && a.dictionary.distinct() > maxAligned {
-				v.unalign(i)
-			}
-			realigned = realigned || a.aligns()
+			v.setValue(i, ordinal)
+			realigned = realigned || s.attributes[i].aligns()
 		}
 	}
 	home := v.editShard(shardID)
@@ -52,6 +48,7 @@ func (v *Views) Put(ordinal uint32, shardID cairn.ShardID, key cairn.Key, attrib
 		case !exists && home.gathers:
 			v.judge(o, home, ordinal, standing{in: true}, nil)
 			o.waiting.Add(ordinal)
+			o.loose.Add(ordinal)
 		case !exists:
 			o.insert(ordinal, v.judge(o, home, ordinal, standing{in: true}, nil))
 		case o.reads.meets(&changed):
@@ -67,6 +64,15 @@ func (v *Views) Put(ordinal uint32, shardID cairn.ShardID, key cairn.Key, attrib
 	}
 }
 
+// setValue makes the value of an attribute what the row has.
+func (v *Views) setValue(i int, ordinal uint32) {
+	a := &v.present.attributes[i]
+	a.set(ordinal, v.row.values[i], &v.bitmaps)
+	if a.aligns() && a.dictionary.distinct() > maxAligned {
+		v.unalign(i)
+	}
+}
+
 // standing is how an entry stood in an order: in it, as a member of views, or
 // outside.
 type standing struct {
@@ -76,7 +82,11 @@ type standing struct {
 
 // insert puts an entry in its place, unless that is done later.
 func (o *sorted) insert(ordinal uint32, views order.ViewSet) {
-	if !o.waiting.Contains(ordinal) && !o.defers(ordinal) {
+	switch {
+	case o.waiting.Contains(ordinal):
+		o.loose.Add(ordinal) // a run has it where it stood
+	case !o.defers(ordinal):
+		o.effort.Placed++
 		o.tree.Insert(ordinal, views)
 	}
 }
@@ -108,7 +118,7 @@ func (v *Views) judge(o *sorted, home *shard, ordinal uint32, was standing, chan
 		w := v.present.views[slot]
 		in := v.wasMember(slot, ordinal, was)
 		if w.covers(ordinal) && (changed == nil || w.reads.meets(changed)) {
-			if matches := w.Filter == nil || w.Filter.MatchOrdinal(&v.row, ordinal); matches != in {
+			if matches := w.Filter == nil || v.evaluate(w, ordinal); matches != in {
 				in = matches
 				v.flip(slot, home, ordinal, in)
 			}
@@ -119,6 +129,12 @@ func (v *Views) judge(o *sorted, home *shard, ordinal uint32, was standing, chan
 	}
 	v.viewSet = is
 	return is
+}
+
+// evaluate tries a view's filter on the entry that is put.
+func (v *Views) evaluate(w *view, ordinal uint32) bool {
+	v.effort.Evaluated++
+	return w.Filter.MatchOrdinal(&v.row, ordinal)
 }
 
 // wasMember reports whether an entry that stood somehow in an order is a member

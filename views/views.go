@@ -19,6 +19,7 @@ type Views struct {
 	// freeShards are slots below present.shardSize that no shard has.
 	freeShards []uint32
 	foldLeast  int // the constant, but for tests
+	effort     Effort
 	// What the entry being put has and was: its values, a set of views to
 	// make, and how it stood in each order.
 	row     row

@@ -39,7 +39,7 @@ func TestBulk(t *testing.T) {
 			}
 			value += 4
 			slices.SortFunc(run, m.columns.Compare)
-			m.order.InsertRun(run, func(ordinal uint32) ViewSet { return m.views[ordinal] })
+			m.order.InsertRun(run, nil, func(ordinal uint32) ViewSet { return m.views[ordinal] })
 			m.entries = append(m.entries, run...)
 			m.checked(t)
 			for range rapid.IntRange(0, 30).Draw(t, "deletions") {

@@ -10,13 +10,16 @@ import (
 // all that belong there, and moves the leaf's bits once. That the entries are in
 // order, come once and are not there yet is the caller's word: Check tells. A
 // set is not used after the next is asked for, and views may be added by whoever
-// is asked for one.
-func (o *Order) InsertRun(run []uint32, views func(ordinal uint32) ViewSet) {
+// is asked for one. The prefixes are the entries', nil where they are to be looked up.
+func (o *Order) InsertRun(run []uint32, prefixes []uint64, views func(ordinal uint32) ViewSet) {
 	if len(run) > 0 && len(o.ownRoot().branches) == 0 {
 		o.plant()
 	}
-	rest := listed{run, o.prefixesOf(run, o.blending.coming)}
-	o.blending.coming = rest.prefixes
+	if prefixes == nil {
+		prefixes = o.prefixesOf(run, o.blending.coming)
+		o.blending.coming = prefixes
+	}
+	rest := listed{run, prefixes}
 	for len(rest.ordinals) > 0 {
 		at := locate(o.root, rest.first(o), true)
 		n := o.belonging(at, rest)

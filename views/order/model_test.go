@@ -286,7 +286,7 @@ func (m *machine) insertRun(t *rapid.T, some []uint32, low, high int64) {
 		}
 	}
 	slices.SortFunc(run, m.columns.Compare)
-	m.order.InsertRun(run, func(ordinal uint32) ViewSet { return m.views[ordinal] })
+	m.order.InsertRun(run, nil, func(ordinal uint32) ViewSet { return m.views[ordinal] })
 	m.entries = append(m.entries, run...)
 	slices.SortFunc(m.entries, m.columns.Compare)
 }
