@@ -83,7 +83,9 @@ func (r *Router) boardPart(ctx context.Context, index Index, part asked, alone b
 	}
 	if !alone {
 		if owner := r.ownerOf(part); owner != nil {
-			return r.boardFleet(ctx, owner, index, part, ring)
+			if flight := r.boardFleet(ctx, owner, index, part, ring); flight != nil {
+				return flight
+			}
 		}
 	}
 	return r.boardIndex(ctx, index, part, ring)

@@ -60,6 +60,19 @@ func (a *arrival) marked(t *testing.T, first, entries uint32) (run []Marked) {
 	return run
 }
 
+// settles has the shard settle, and wants so much effort to have been made by then.
+func (a *arrival) settles(t *testing.T, want Effort) {
+	t.Helper()
+	a.views.SettleShard(2)
+	for a.views.Build(1_000) {
+		continue
+	}
+	a.check(t)
+	if now := a.views.Effort(); now != want {
+		t.Fatalf("%+v; want %+v", now, want)
+	}
+}
+
 // definitions are the arrival's views.
 func (a *arrival) definitions() (out []*Definition) {
 	for _, w := range a.views.present.views {
@@ -138,14 +151,7 @@ func TestMarksOfOtherViews(t *testing.T) {
 		{View: 2, Version: 2, Filter: parse(t, "size < 600", filter.View), Sort: []SortField{{Attribute: ratio}}},
 	}
 	a.views.PutMarked(2, run, marksOf(t, others, run))
-	a.views.SettleShard(2)
-	for a.views.Build(1_000) {
-		continue
-	}
-	a.check(t)
-	if now := a.views.Effort(); now.Evaluated != 200 || now.Placed != 300 {
-		t.Fatalf("%+v", now)
-	}
+	a.settles(t, Effort{Evaluated: 200, Placed: 300})
 }
 
 // TestMarksThatAreWrong are refused, and where they are not they make no order that
@@ -178,14 +184,7 @@ func TestMarksThatAreWrong(t *testing.T) {
 		t.Fatalf("%v, %v", m.Check(len(run)), err)
 	}
 	a.views.PutMarked(2, run, m)
-	a.views.SettleShard(2)
-	for a.views.Build(1_000) {
-		continue
-	}
-	a.check(t)
-	if now := a.views.Effort(); now.Evaluated != 0 || now.Placed != 200 {
-		t.Fatalf("%+v", now)
-	}
+	a.settles(t, Effort{Evaluated: 0, Placed: 200})
 }
 
 // TestMarksHaveRoom leaves out what there is no room for.
