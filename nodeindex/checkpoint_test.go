@@ -344,3 +344,21 @@ func TestWaitAndWatch(t *testing.T) {
 		t.Fatal("froze a closed index")
 	}
 }
+
+// TestStampOfLaterFile has a reader be slow between looking how far the log is
+// applied and reading: what it finds in the file is not older than it says.
+func TestStampOfLaterFile(t *testing.T) {
+	r := openReplica(t, Options{})
+	r.assign(testAssignment(t, cairn.SchemeHash, 1))
+	before, _ := r.x.Position()
+	written := r.write(put("k", size(1)))[0]
+	r.checkpoint()
+	_, reader, least, err := r.x.acquireApplied(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.pool.release(reader)
+	if before >= written.Stamp.Index || least != written.Stamp.Index {
+		t.Errorf("the file is said to be of index %d, want %d; %d was applied before", least, written.Stamp.Index, before)
+	}
+}

@@ -110,6 +110,16 @@ func (x *Index) acquire() (*state, *reader, error) {
 	}
 }
 
+// acquireApplied is acquire, with the log index that all of it is of, at least.
+// That is applied, to which the log was applied before, or what has come since then:
+// the state or the file of a later one.
+func (x *Index) acquireApplied(applied uint64) (s *state, r *reader, least uint64, err error) {
+	if s, r, err = x.acquire(); err != nil {
+		return nil, nil, 0, err
+	}
+	return s, r, max(applied, s.assigned, r.pool.index), nil
+}
+
 // publish replaces the state by what change makes of a copy of it, and returns
 // the one before; nil if the index is closed.
 func (x *Index) publish(change func(*state)) *state {

@@ -30,14 +30,12 @@ func (x *Index) List(req *cairn.ListRequest, reply *cairn.ListReply) error {
 }
 
 func (x *Index) list(req *cairn.ListRequest, reply *cairn.ListReply) (err error) {
-	applied := x.position.applied.Load()
-	s, r, err := x.acquire()
+	s, r, applied, err := x.acquireApplied(x.position.applied.Load())
 	if err != nil {
 		return err
 	}
 	defer r.pool.release(r)
 	defer recovered(&err)
-	applied = max(applied, s.assigned)
 
 	*reply = cairn.ListReply{Answer: cairn.Answer{Revision: s.revision, Index: applied}, Entries: reply.Entries[:0]}
 	k := s.keyspaces[req.Keyspace]

@@ -26,15 +26,12 @@ func (x *Index) Locate(req *cairn.LocateRequest, reply *cairn.LocateReply) error
 var errOvertaken = errors.New("the reader's state is overtaken")
 
 func (x *Index) locate(req *cairn.LocateRequest, reply *cairn.LocateReply) (err error) {
-	// The applied index first: the state is then at least that new.
-	applied := x.position.applied.Load()
-	s, r, err := x.acquire()
+	s, r, applied, err := x.acquireApplied(x.position.applied.Load())
 	if err != nil {
 		return err
 	}
 	defer r.pool.release(r)
 	defer recovered(&err)
-	applied = max(applied, s.assigned)
 
 	reply.Answer = cairn.Answer{Revision: s.revision, Index: applied}
 	results := slices.Grow(reply.Results[:0], len(req.Keys))[:len(req.Keys)]

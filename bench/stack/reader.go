@@ -20,7 +20,7 @@ type Reader struct {
 	// Wires are the ways to the replicas.
 	Wires  []*Wire
 	router *router.Router
-	group  *peer.Group
+	index  *dialled
 }
 
 // NewReader makes a Reader. Close it before the Durable.
@@ -33,22 +33,26 @@ func (s *Durable) NewReader() (*Reader, error) {
 		r.Wires = append(r.Wires, wire)
 		options = append(options, peer.Options{Dial: []grpc.DialOption{wire.dial()}})
 	}
-	index, err := dialReplicas(cluster, options)
-	if err != nil {
+	var err error
+	if r.index, err = dialReplicas(cluster, options); err != nil {
 		return nil, err
 	}
-	r.group = index.Group
+	// Who dials at the same time as another gives back what it got, which is the
+	// same here: the Reader closes it.
 	r.router, err = router.New(router.Config{
 		Topology: s.store,
-		Dial:     func(*catalog.Cluster) (router.Index, error) { return index, nil },
-		Release:  func(router.Index) { index.close() },
+		Dial:     func(*catalog.Cluster) (router.Index, error) { return r.index, nil },
 	})
-	return r, err
+	if err != nil {
+		r.index.close()
+		return nil, err
+	}
+	return r, nil
 }
 
 // Asked are how many reads were put to each replica.
 func (r *Reader) Asked() (asked []uint64) {
-	standings, _ := r.group.Standings()
+	standings, _ := r.index.Standings()
 	for _, s := range standings {
 		asked = append(asked, s.Asked)
 	}
@@ -79,5 +83,8 @@ func (r *Reader) Locates(keys *load.NewKeys, first uint64, callers int, hot floa
 	return calls
 }
 
-// Close ends the router.
-func (r *Reader) Close() { r.router.Close() }
+// Close ends the router, and closes the index.
+func (r *Reader) Close() {
+	r.router.Close()
+	r.index.close()
+}
