@@ -58,15 +58,15 @@ type noticed struct {
 }
 
 // keepCalling has callers read and write customers until the result is called,
-// which tells what they have noticed.
+// which tells what they have noticed. No call of theirs is under way then.
 func keepCalling(ctx context.Context, c *client.Client) func() noticed {
-	ctx, cancel := context.WithCancel(ctx)
+	going, stop := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	var mu sync.Mutex
 	var all noticed
 	for range movers {
 		group.Go(func() {
-			for ctx.Err() == nil {
+			for going.Err() == nil {
 				key := fmt.Appendf(nil, "c-%05d", rand.IntN(customers))
 				began := time.Now()
 				_, token, err := c.Put(ctx, "customers", cairn.Write{Operation: cairn.Merge, Key: key}, cairn.RequestID{})
@@ -89,7 +89,7 @@ func keepCalling(ctx context.Context, c *client.Client) func() noticed {
 		})
 	}
 	return func() noticed {
-		cancel()
+		stop()
 		group.Wait()
 		return all
 	}

@@ -38,10 +38,11 @@ func (a *Admin) RunBalance(ctx context.Context, current func() *shardmap.Map, ch
 	due := time.NewTimer(0)
 	defer due.Stop()
 	for ctx.Err() == nil {
-		next := nextRound(current(), time.Now())
+		m := current()
+		next := nextRound(m, time.Now())
 		switch {
 		case next.stop != "":
-			a.stopBalance(ctx, next.stop, events)
+			a.stopBalance(ctx, m.Settings().Balance.Since, next.stop, events)
 			continue
 		case next.begin:
 			a.balance(ctx, events)
@@ -138,13 +139,14 @@ func (a *Admin) balance(ctx context.Context, events BalanceEvents) {
 	}
 }
 
-// stopBalance notes why the balance has stopped, unless it has been switched since.
-func (a *Admin) stopBalance(ctx context.Context, why string, events BalanceEvents) {
+// stopBalance notes why the balance that was switched on at a time has stopped, unless it
+// has been switched since: then what it stopped for no longer counts.
+func (a *Admin) stopBalance(ctx context.Context, since time.Time, why string, events BalanceEvents) {
 	ctx, cancel := context.WithTimeout(ctx, balanceTimeout)
 	defer cancel()
 	stopped := false
 	_, err := a.changeSettings(ctx, func(s *shardmap.Settings) {
-		if stopped = s.Balance.On && s.Balance.Stopped == ""; stopped {
+		if stopped = s.Balance.On && s.Balance.Stopped == "" && s.Balance.Since.Equal(since); stopped {
 			s.Balance.Stopped = why
 		}
 	})

@@ -139,3 +139,40 @@ func TestBalance(t *testing.T) {
 		}
 	}
 }
+
+// TestBalanceSwitchedOnMeanwhile has one who runs the balance look at a map in which a
+// move is cancelled, and come to note that after an operator has switched it on again.
+func TestBalanceSwitchedOnMeanwhile(t *testing.T) {
+	a, x := start(t)
+	ctx := bounded(t)
+	apply(t, a, cluster("north", "a"), cluster("south", "a"), moving("things", 8))
+	x.entries = map[cairn.ShardID]uint64{1: 100, 3: 100}
+	on := shardmap.Balance{On: true, Share: 1, Moves: 1, Every: shardmap.LeastBalanceEvery}
+	if _, err := a.SetBalance(ctx, on); err != nil {
+		t.Fatal(err)
+	}
+	running, cancel := context.WithCancel(ctx)
+	begun := make(chan struct{}, 1)
+	a.RunBalance(running, x.store.Map, nil, admin.BalanceEvents{Begun: func(int, int) { begun <- struct{}{}; cancel() }})
+	<-begun
+	moves := active(x.until(t, "a round", func(m *shardmap.Map) bool { return len(active(m)) > 0 }))
+	x.end(t, moves[0], shardmap.MoveCancelled)
+	before := x.store.Map()
+	for _, each := range []shardmap.Balance{{}, on} {
+		if _, err := a.SetBalance(ctx, each); err != nil {
+			t.Fatal(err)
+		}
+	}
+	running, cancel = context.WithCancel(ctx)
+	defer cancel()
+	looks := 0
+	a.RunBalance(running, func() *shardmap.Map {
+		if looks++; looks > 1 {
+			cancel()
+		}
+		return before
+	}, nil, admin.BalanceEvents{})
+	if settings, err := a.Settings(ctx); err != nil || !settings.Balance.On || settings.Balance.Stopped != "" {
+		t.Errorf("%+v, %v; a move of before has stopped it", settings.Balance, err)
+	}
+}
