@@ -125,8 +125,7 @@ func (a Attributes) All() iter.Seq[Attribute] {
 }
 
 // AllOf is All with the strings cut from text, which must be the encoding as a
-// string, or empty: then it is All. Whoever reads many attributes makes one text
-// of them all, in place of a copy of each string.
+// string, or empty: then it is All.
 func (a Attributes) AllOf(text string) iter.Seq[Attribute] {
 	return func(yield func(Attribute) bool) {
 		for rest := a; len(rest) > 0; {

@@ -2,6 +2,7 @@ package cairn
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -81,6 +82,17 @@ type NamedValues []NamedValue
 // Sort puts the values in order of name.
 func (n NamedValues) Sort() {
 	slices.SortFunc(n, func(a, b NamedValue) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// All yields the values with their names.
+func (n NamedValues) All() iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
+		for _, each := range n {
+			if !yield(each.Name, each.Value) {
+				return
+			}
+		}
+	}
 }
 
 // Get is the value of one attribute, and whether it is present.

@@ -1,6 +1,7 @@
 package cairn
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ type AttributeSpec struct {
 // none.
 type Schema struct {
 	byName []AttributeSpec // ascending by name
-	byID   map[AttributeID]AttributeSpec
+	byID   []AttributeSpec // ascending by id
 }
 
 // MaxAttributes is how many attributes a keyspace may declare.
@@ -45,7 +46,7 @@ func NewSchema(attributes []AttributeSpec) (*Schema, error) {
 	if len(attributes) > MaxAttributes {
 		return nil, Invalid("attributes", "ATTRIBUTES_TOO_MANY", "%d attributes; a keyspace has at most %d", len(attributes), MaxAttributes)
 	}
-	s := &Schema{byName: slices.Clone(attributes), byID: make(map[AttributeID]AttributeSpec, len(attributes))}
+	s := &Schema{byName: slices.Clone(attributes), byID: slices.Clone(attributes)}
 	slices.SortFunc(s.byName, func(a, b AttributeSpec) int { return strings.Compare(a.Name, b.Name) })
 	for i, a := range s.byName {
 		field := "attributes." + a.Name
@@ -61,10 +62,12 @@ func NewSchema(attributes []AttributeSpec) (*Schema, error) {
 		if a.Type == TypeNull || int(a.Type) >= len(typeNames) {
 			return nil, Invalid(field+".type", "TYPE_UNKNOWN", "the types are %s", strings.Join(typeNames[1:], ", "))
 		}
-		if _, taken := s.byID[a.ID]; taken || a.ID == 0 {
+	}
+	slices.SortFunc(s.byID, func(a, b AttributeSpec) int { return cmp.Compare(a.ID, b.ID) })
+	for i, a := range s.byID {
+		if a.ID == 0 || i > 0 && s.byID[i-1].ID == a.ID {
 			return nil, Errorf(KindInternal, "ATTRIBUTE_ID", "attribute %s has no id of its own", a.Name)
 		}
-		s.byID[a.ID] = a
 	}
 	return s, nil
 }
@@ -83,6 +86,17 @@ func (s *Schema) ByName(name string) (AttributeSpec, bool) {
 
 // ByID finds an attribute by its id.
 func (s *Schema) ByID(id AttributeID) (AttributeSpec, bool) {
-	a, found := s.byID[id]
-	return a, found
+	// Ids count from 1 and attributes are seldom removed: mostly this is the place.
+	if at := int(id) - 1; at >= 0 && at < len(s.byID) && s.byID[at].ID == id {
+		return s.byID[at], true
+	}
+	return s.searchID(id)
+}
+
+func (s *Schema) searchID(id AttributeID) (AttributeSpec, bool) {
+	at, found := slices.BinarySearchFunc(s.byID, id, func(a AttributeSpec, id AttributeID) int { return cmp.Compare(a.ID, id) })
+	if !found {
+		return AttributeSpec{}, false
+	}
+	return s.byID[at], true
 }

@@ -79,7 +79,7 @@ type NamedRow struct {
 	// Primary and Replicas are as in Location.
 	Primary    *Node
 	Replicas   []*Node
-	Attributes NamedValues
+	Attributes RowValues
 }
 
 // ClusterPlan is how one cluster found its part of an answer.

@@ -82,18 +82,12 @@ func (n *naming) answering(ids []cairn.NodeID) (primary *cairn.Node, replicas []
 // them. Those are left out: their attribute has been removed from the
 // keyspace, or the map that declares it is still to come.
 func (n *naming) attributes(encoded cairn.Attributes) (named cairn.NamedValues, known bool) {
-	return n.attributesOf(encoded, "")
-}
-
-// attributesOf is attributes with the strings cut from text, see
-// cairn.Attributes.AllOf.
-func (n *naming) attributesOf(encoded cairn.Attributes, text string) (named cairn.NamedValues, known bool) {
 	if len(encoded) == 0 {
 		return nil, true
 	}
 	known = true
 	start, sorted := len(n.values), true
-	for each := range encoded.AllOf(text) {
+	for each := range encoded.All() {
 		spec, found := n.keyspace.Schema.ByID(each.ID)
 		if !found {
 			known = false

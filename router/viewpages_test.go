@@ -73,7 +73,7 @@ func (w *viewWorld) rows(rows []cairn.NamedRow, fields []string) {
 				want[name] = value
 			}
 		}
-		if !slices.Equal(row.Attributes, named(want)) || row.Cluster != w.owner(string(row.Key)) || row.Primary == nil || len(row.Replicas) != 1 {
+		if !slices.Equal(row.Attributes.Sorted(), named(want)) || row.Cluster != w.owner(string(row.Key)) || row.Primary == nil || len(row.Replicas) != 1 {
 			w.Fatalf("row %+v; want %v", row, want)
 		}
 	}

@@ -1,8 +1,6 @@
 package router
 
 import (
-	"strings"
-
 	"cairn"
 	"cairn/shardmap/catalog"
 )
@@ -13,7 +11,7 @@ func (p *paging) labelled() ([]cairn.NamedRow, error) {
 	if len(p.rows) == 0 {
 		return nil, nil
 	}
-	rows, known := p.label(p.directory, p.declared)
+	rows := p.label(p.directory, p.declared)
 	newest := uint64(0)
 	for _, part := range p.parts {
 		newest = max(newest, part.revision)
@@ -21,7 +19,7 @@ func (p *paging) labelled() ([]cairn.NamedRow, error) {
 	for _, row := range p.rows {
 		newest = max(newest, row.part.revision)
 	}
-	if !known && newest > p.directory.m.Revision() {
+	if newest > p.directory.m.Revision() && !p.knows(rows) {
 		m, err := p.router.mapAt(p.ctx, newest)
 		if err != nil {
 			return nil, asError(err)
@@ -30,7 +28,7 @@ func (p *paging) labelled() ([]cairn.NamedRow, error) {
 		if !found {
 			return nil, keyspaceNotFound(p.name)
 		}
-		rows, _ = p.label(p.router.connections.directory(m), keyspace)
+		rows = p.label(p.router.connections.directory(m), keyspace)
 	}
 	for i := range rows {
 		if rows[i].Primary == nil {
@@ -40,44 +38,40 @@ func (p *paging) labelled() ([]cairn.NamedRow, error) {
 	return rows, nil
 }
 
-// label names the rows by one map, and tells whether it knows all their ids.
-func (p *paging) label(d *directory, keyspace *catalog.Keyspace) (rows []cairn.NamedRow, known bool) {
+// knows tells whether the map decided by, which the rows are labelled by, has all their
+// nodes and attributes.
+func (p *paging) knows(rows []cairn.NamedRow) bool {
+	for i := range rows {
+		if rows[i].Primary == nil {
+			return false
+		}
+		for each := range p.rows[i].Attributes.All() {
+			if _, found := p.declared.Schema.ByID(each.ID); !found {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// label names the rows by one map. A row that has nodes which that lacks is without any.
+func (p *paging) label(d *directory, keyspace *catalog.Keyspace) []cairn.NamedRow {
 	for _, row := range p.rows {
 		row.part.cluster = nil
 	}
-	names := naming{keyspace: keyspace, down: p.router.config.Down, values: make(cairn.NamedValues, 0, len(p.rows)*len(p.request.Fields))}
-	rows, known = make([]cairn.NamedRow, len(p.rows)), true
-	// One text of all rows' attributes, which their strings are parts of.
-	text := p.attributes()
-	keys := p.keys()
+	names := naming{keyspace: keyspace, down: p.router.config.Down}
+	rows, keys := make([]cairn.NamedRow, len(p.rows)), p.keys()
 	for i, row := range p.rows {
 		if row.part.cluster == nil {
 			row.part.cluster = p.clusterBy(d, row.part)
 		}
 		names.cluster = row.part.cluster
-		primary, replicas, nodesKnown := names.answering(row.Nodes)
-		values, valuesKnown := names.attributesOf(row.Attributes, text[:len(row.Attributes)])
-		text = text[len(row.Attributes):]
-		known = known && nodesKnown && valuesKnown
+		primary, replicas, _ := names.answering(row.Nodes)
 		key := keys[:len(row.Key):len(row.Key)]
 		keys = keys[len(row.Key):]
-		rows[i] = cairn.NamedRow{Key: key, Cluster: names.cluster.Name, Primary: primary, Replicas: replicas, Attributes: values}
+		rows[i] = cairn.NamedRow{Key: key, Cluster: names.cluster.Name, Primary: primary, Replicas: replicas, Attributes: cairn.NewRowValues(keyspace.Schema, row.Attributes)}
 	}
-	return rows, known
-}
-
-// attributes are those of all rows, one after the other.
-func (p *paging) attributes() string {
-	size := 0
-	for _, row := range p.rows {
-		size += len(row.Attributes)
-	}
-	var out strings.Builder
-	out.Grow(size)
-	for _, row := range p.rows {
-		out.Write(row.Attributes)
-	}
-	return out.String()
+	return rows
 }
 
 // keys are those of all rows, one after the other: the rows themselves may be

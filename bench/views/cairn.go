@@ -105,7 +105,8 @@ func (c *Cairn) position(ctx context.Context, selection cairn.Selection, sort st
 		return Position{}, fmt.Errorf("%d rows at offset %d of view %s", len(found.Rows), offset, selection.View)
 	}
 	row := &found.Rows[0]
-	return Position{Cursor: found.NextCursor, Sort: row.Attributes[0].Value, Key: row.Key}, nil
+	value, _ := row.Attributes.Get(sort)
+	return Position{Cursor: found.NextCursor, Sort: value, Key: row.Key}, nil
 }
 
 // Ask asks the router.
@@ -128,10 +129,23 @@ func (c *Cairn) Ask(ctx context.Context, q *Question) (Answer, error) {
 		query.Cursor = q.After.Cursor
 	}
 	answer, err := r.QueryView(ctx, query)
-	if err == nil && len(answer.Rows) == 0 {
+	if err != nil {
+		return nil, err
+	}
+	if len(answer.Rows) == 0 {
 		return nil, fmt.Errorf("a page of no rows of view %s", selection.View)
 	}
-	return paged(answer), err
+	// The values are looked at, as who asks for them does: until then they are encoded.
+	for i := range answer.Rows {
+		shown := 0
+		for range answer.Rows[i].Attributes.All() {
+			shown++
+		}
+		if shown != len(Fields) {
+			return nil, fmt.Errorf("key %s shows %d attributes, want %d", answer.Rows[i].Key, shown, len(Fields))
+		}
+	}
+	return paged(answer), nil
 }
 
 // The answers, as they came.

@@ -74,7 +74,7 @@ func (q *query) askPage(ctx context.Context, c *client.Client) (answered, error)
 	}
 	d := pageDocument{Rows: make([]rowDocument, len(page.Rows)), NextCursor: page.NextCursor, scatteredFields: scatteredOf(page.Scattered)}
 	for i, row := range page.Rows {
-		d.Rows[i] = rowDocument{q.keyField(row.Key), nodeOf(row.Cluster, row.Primary), nodesOf(row.Cluster, row.Replicas), attributesOf(row.Attributes)}
+		d.Rows[i] = rowDocument{q.keyField(row.Key), nodeOf(row.Cluster, row.Primary), nodesOf(row.Cluster, row.Replicas), attributesOf(row.Attributes.Sorted())}
 	}
 	slices.SortStableFunc(page.Plans, func(a, b cairn.ClusterPlan) int { return strings.Compare(a.Cluster, b.Cluster) })
 	for _, plan := range page.Plans {
@@ -123,16 +123,16 @@ func (q *query) rowTable(out io.Writer, rows []cairn.NamedRow) error {
 func attributeNames(rows []cairn.NamedRow) []string {
 	var names []string
 	for _, row := range rows {
-		for _, attribute := range row.Attributes {
-			if at, found := slices.BinarySearch(names, attribute.Name); !found {
-				names = slices.Insert(names, at, attribute.Name)
+		for name := range row.Attributes.All() {
+			if at, found := slices.BinarySearch(names, name); !found {
+				names = slices.Insert(names, at, name)
 			}
 		}
 	}
 	return names
 }
 
-func isNumber(values cairn.NamedValues, name string) bool {
+func isNumber(values cairn.RowValues, name string) bool {
 	value, _ := values.Get(name)
 	return value.Type() == cairn.TypeInt || value.Type() == cairn.TypeFloat
 }

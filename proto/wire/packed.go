@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"iter"
 	"math"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -26,18 +27,17 @@ const (
 
 // AppendValues appends the bytes that Values has as a field of this number,
 // without the objects: a page of a view has thousands of values.
-func AppendValues(out []byte, number protowire.Number, values cairn.NamedValues) []byte {
-	for i := range values {
-		each := &values[i]
-		size := sizeValue(&each.Value)
+func AppendValues(out []byte, number protowire.Number, values iter.Seq2[string, cairn.Value]) []byte {
+	for name, value := range values {
+		size := sizeValue(&value)
 		out = protowire.AppendTag(out, number, protowire.BytesType)
 		// The tags of both fields have a byte each.
-		out = protowire.AppendVarint(out, uint64(2+protowire.SizeBytes(len(each.Name))+protowire.SizeBytes(size)))
+		out = protowire.AppendVarint(out, uint64(2+protowire.SizeBytes(len(name))+protowire.SizeBytes(size)))
 		out = protowire.AppendTag(out, fieldMapKey, protowire.BytesType)
-		out = protowire.AppendString(out, each.Name)
+		out = protowire.AppendString(out, name)
 		out = protowire.AppendTag(out, fieldMapValue, protowire.BytesType)
 		out = protowire.AppendVarint(out, uint64(size))
-		out = appendValue(out, &each.Value)
+		out = appendValue(out, &value)
 	}
 	return out
 }

@@ -29,7 +29,7 @@ func TestValuesByHand(t *testing.T) {
 	}
 	const attributes = 4 // of ViewRow
 	var got cairnv1.ViewRow
-	if err := proto.Unmarshal(AppendValues(nil, attributes, values), &got); err != nil {
+	if err := proto.Unmarshal(AppendValues(nil, attributes, values.All()), &got); err != nil {
 		t.Fatal(err)
 	}
 	if want := (&cairnv1.ViewRow{Attributes: Values(values)}); !proto.Equal(&got, want) {
@@ -41,7 +41,7 @@ func TestValuesByHand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := AppendValues(nil, attributes, one); string(got) != string(want) {
+		if got := AppendValues(nil, attributes, one.All()); string(got) != string(want) {
 			t.Errorf("%s: got %x; want %x", one[0].Name, got, want)
 		}
 	}

@@ -36,10 +36,21 @@ func (c *Client) QueryView(ctx context.Context, query cairn.PageQuery) (cairn.Vi
 		return cairn.ViewPage{}, err
 	}
 	nodes := tableOf(resp.GetNodes())
+	values := make([]cairn.NamedValues, len(page.Rows))
 	for i, row := range resp.GetRows() {
 		if page.Rows[i], err = nodes.row(row); err != nil {
 			return cairn.ViewPage{}, err
 		}
+		if values[i], err = wire.FromValues(row.GetAttributes()); err != nil {
+			return cairn.ViewPage{}, broken(err)
+		}
+	}
+	shown, err := cairn.RowValuesOf(values)
+	if err != nil {
+		return cairn.ViewPage{}, broken(err)
+	}
+	for i := range page.Rows {
+		page.Rows[i].Attributes = shown[i]
 	}
 	for _, plan := range resp.GetPlans() {
 		page.Plans = append(page.Plans, cairn.ClusterPlan{
@@ -167,16 +178,12 @@ func scattered(resp interface {
 	return out, nil
 }
 
+// row is a row without its attributes.
 func (t nodeTable) row(r *cairnv1.ViewRow) (out cairn.NamedRow, err error) {
 	out.Key = r.GetKey()
 	if out.Primary, out.Cluster, err = t.at(r.GetPrimary()); err != nil {
 		return out, err
 	}
-	if out.Replicas, err = t.all(r.GetReplicas()); err != nil {
-		return out, err
-	}
-	if out.Attributes, err = wire.FromValues(r.GetAttributes()); err != nil {
-		return out, broken(err)
-	}
-	return out, nil
+	out.Replicas, err = t.all(r.GetReplicas())
+	return out, err
 }

@@ -44,6 +44,7 @@ var alike = cmp.Options{
 	cmpopts.IgnoreFields(cairn.NamedChange{}, "Time"),
 	cmpopts.EquateEmpty(),
 	cmp.AllowUnexported(cairn.Value{}),
+	cmp.Transformer("sorted", cairn.RowValues.Sorted),
 	cmp.Comparer(func(a, b cairn.Token) bool { return a.String() == b.String() }),
 	cmp.Comparer(func(a, b *cairn.Error) bool { return (a == nil) == (b == nil) && (a == nil || same(a, b)) }),
 	cmp.Transformer("withoutAbsentCluster", func(l cairn.Location) plainLocation {

@@ -43,8 +43,8 @@ func sizeOfRows(rows []cairn.NamedRow) (size int) {
 	for i := range rows {
 		row := &rows[i]
 		size += 16 + len(row.Key) + 3*len(row.Replicas)
-		for j := range row.Attributes {
-			size += 20 + len(row.Attributes[j].Name) + len(row.Attributes[j].Value.Text())
+		for name, value := range row.Attributes.All() {
+			size += 20 + len(name) + len(value.Text())
 		}
 	}
 	return size
@@ -63,5 +63,5 @@ func appendRow(out []byte, row *cairn.NamedRow, table *nodeTable) []byte {
 		out = protowire.AppendTag(out, rowReplicas, protowire.VarintType)
 		out = protowire.AppendVarint(out, uint64(table.add(row.Cluster, replica)))
 	}
-	return wire.AppendValues(out, rowAttributes, row.Attributes)
+	return wire.AppendValues(out, rowAttributes, row.Attributes.All())
 }

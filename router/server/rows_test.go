@@ -23,17 +23,26 @@ func rowsOf(tb testing.TB, n int) []cairn.NamedRow {
 	}
 	rows := make([]cairn.NamedRow, n)
 	for i := range rows {
-		rows[i] = cairn.NamedRow{Key: cairn.Key("EDDF-07L/25R"), Cluster: "c", Primary: nodes[i%9], Attributes: cairn.NamedValues{
+		rows[i] = cairn.NamedRow{Key: cairn.Key("EDDF-07L/25R"), Cluster: "c", Primary: nodes[i%9], Attributes: shown(tb, cairn.NamedValues{
 			{Name: "length_ft", Value: cairn.Int(int64(12_000 - i))}, {Name: "lighted", Value: cairn.Bool(true)}, {Name: "surface", Value: surface},
-		}}
+		})}
 		switch {
 		case i >= 60 && i%10 == 0:
 			rows[i].Replicas = nodes[i%190 : i%190+3]
 		case i >= 60 && i%10 == 1:
-			rows[i].Attributes, rows[i].Primary = nil, nodes[199]
+			rows[i].Attributes, rows[i].Primary = cairn.RowValues{}, nodes[199]
 		}
 	}
 	return rows
+}
+
+func shown(tb testing.TB, values cairn.NamedValues) cairn.RowValues {
+	tb.Helper()
+	out, err := cairn.RowValuesOf([]cairn.NamedValues{values})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return out[0]
 }
 
 // generated is a page by the generated code alone.
@@ -42,7 +51,7 @@ func generated(rows []cairn.NamedRow) *cairnv1.QueryResponse {
 	out := new(cairnv1.QueryResponse)
 	for i := range rows {
 		row := &cairnv1.ViewRow{Key: rows[i].Key, Primary: table.add(rows[i].Cluster, rows[i].Primary)}
-		row.Replicas, row.Attributes = table.addAll(rows[i].Cluster, rows[i].Replicas), wire.Values(rows[i].Attributes)
+		row.Replicas, row.Attributes = table.addAll(rows[i].Cluster, rows[i].Replicas), wire.Values(rows[i].Attributes.Sorted())
 		out.Rows = append(out.Rows, row)
 	}
 	out.Nodes = table.refs

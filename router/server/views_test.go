@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +97,7 @@ func pageOf(t testing.TB, rows, attributes int) cairn.ViewPage {
 		t.Fatal(err)
 	}
 	var page cairn.ViewPage
+	var values []cairn.NamedValues
 	for i := range rows {
 		row := cairn.NamedRow{Key: fmt.Appendf(nil, "ED%04d-07L", i), Cluster: "c0", Primary: nodes[i%2]}
 		if i%3 == 2 {
@@ -108,10 +110,22 @@ func pageOf(t testing.TB, rows, attributes int) cairn.ViewPage {
 			{Name: "length_ft", Value: cairn.Int(int64(12_000 - i))}, {Name: "lighted", Value: cairn.Bool(i%2 == 0)},
 			{Name: "surface", Value: surface}, {Name: "updated", Value: since}, {Name: "weight", Value: weight},
 		}
-		row.Attributes = all[:min(attributes, len(all))]
+		values = append(values, all[:min(attributes, len(all))])
 		page.Rows = append(page.Rows, row)
 	}
+	setValues(t, &page, values)
 	return page
+}
+
+func setValues(tb testing.TB, page *cairn.ViewPage, values []cairn.NamedValues) {
+	tb.Helper()
+	shown, err := cairn.RowValuesOf(values)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for i := range page.Rows {
+		page.Rows[i].Attributes = shown[i]
+	}
 }
 
 func scattered() cairn.Scattered {
@@ -157,7 +171,7 @@ func ask(t *testing.T, v server.Views) map[string]struct {
 }
 
 func TestViewsAreAlike(t *testing.T) {
-	surface := pageOf(t, 1, 3).Rows[0].Attributes[2].Value
+	surface, _ := pageOf(t, 1, 3).Rows[0].Attributes.Get("surface")
 	page := pageOf(t, 60, 5)
 	page.Scattered, page.NextCursor = scattered(), "next"
 	page.Plans = []cairn.ClusterPlan{{Cluster: "c0", Plan: "walk", Rows: 40, Duration: time.Millisecond}, {Cluster: "c1", Plan: "walk", Rows: 20}}
@@ -316,9 +330,7 @@ func TestViewAnswersFitAMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := &known{page: pageOf(t, 5000, 5)}
-	for i := range k.page.Rows {
-		k.page.Rows[i].Attributes = cairn.NamedValues{{Name: "text", Value: text}}
-	}
+	setValues(t, &k.page, slices.Repeat([]cairn.NamedValues{{{Name: "text", Value: text}}}, len(k.page.Rows)))
 	for range cairn.MaxGroups {
 		k.groups.Groups = append(k.groups.Groups, cairn.Group{Values: []cairn.Value{text}})
 	}
