@@ -225,7 +225,7 @@ func (a *assignment) assign(c *assignCommand) (*assignment, *cairn.Error) {
 		}
 		old := a.keyspaces[uid]
 		if old == nil {
-			old = &keyspace{}
+			old = newKeyspace(cairn.Keyspace{}, nil, nil)
 		}
 		views := old.views
 		if changed, found := c.viewsOf(uid); found {

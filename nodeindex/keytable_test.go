@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"go.etcd.io/bbolt"
@@ -27,7 +28,7 @@ func checkKeyTable(t *rapid.T, table *keyTable, model map[string]string) {
 	if table.count != len(model) {
 		t.Fatalf("%d entries, want %d", table.count, len(model))
 	}
-	var bytes int64
+	bytes := 24 * int64(len(table.pages))
 	for key, value := range model {
 		bytes += int64(8 + len(key) + len(value))
 		if got := table.find([]byte(key)); string(got) != value {
@@ -208,6 +209,34 @@ func BenchmarkKeyTable(b *testing.B) {
 		}
 		for b.Loop() {
 			table.with(changes, math.MaxInt64)
+		}
+	})
+}
+
+// TestKeyPageNext has tags that differ in few bits beside one another, and ends of which
+// some look like tags.
+func TestKeyPageNext(t *testing.T) {
+	tag := rapid.SampledFrom([]uint16{0, 1, 2, 0x7fff, 0x8000, 0x8001, 0xffff})
+	rapid.Check(t, func(t *rapid.T) {
+		tags := rapid.SliceOfN(tag, 1, 20).Draw(t, "tags")
+		var draft keyDraft
+		for _, each := range tags {
+			draft.add(each, rapid.SliceOfN(rapid.Just(byte(0)), 1, 3).Draw(t, "key"), nil)
+		}
+		page, sought := draft.page(), tag.Draw(t, "sought")
+		var want, got []int
+		for i, each := range tags {
+			if each == sought {
+				want = append(want, i)
+			}
+		}
+		for i := page.next(sought, 0, len(tags)); i < len(tags); i = page.next(sought, i+1, len(tags)) {
+			if tags[i] == sought { // else the key is compared, and is another
+				got = append(got, i)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%x is at %v, want %v", sought, got, want)
 		}
 	})
 }

@@ -36,6 +36,7 @@ type keyspace struct {
 	cairn.Keyspace
 	views       []cairn.View // ascending by uid and version
 	shards      []*shard     // ascending by Start
+	guide       shardGuide   // to the shards
 	fingerprint cairn.Fingerprint
 	// arriving are shards that are moving here, and what is kept of such that have
 	// moved away, ascending by Start. guest tells
@@ -49,7 +50,7 @@ type keyspace struct {
 }
 
 func newKeyspace(definition cairn.Keyspace, views []cairn.View, shards []*shard) *keyspace {
-	k := &keyspace{Keyspace: definition, views: views, shards: shards}
+	k := &keyspace{Keyspace: definition, views: views, shards: shards, guide: newShardGuide(shards)}
 	for _, s := range shards {
 		k.fingerprint = k.fingerprint.Add(s.ID, s.Epoch)
 	}
@@ -71,7 +72,7 @@ func (k *keyspace) populations() []*population {
 // find is the shard that a placement key belongs to, nil if it is not the
 // cluster's.
 func (k *keyspace) find(placementKey []byte) *shard {
-	low, high := 0, len(k.shards)
+	low, high := k.guide.among(placementKey)
 	for low < high {
 		middle := int(uint(low+high) >> 1)
 		if bytes.Compare(k.shards[middle].Start, placementKey) <= 0 {
