@@ -2,7 +2,7 @@
 // from the same entries, in one run on one machine:
 //
 //	go run -C bench/peers . locates  keys to nodes, beside Redis 7, PostgreSQL 15, etcd 3.7 and SQLite
-//	go run -C bench/peers . ycsb     YCSB's core workloads, beside PostgreSQL 15 and etcd
+//	go run -C bench/peers . ycsb     YCSB's core workloads, beside PostgreSQL 15, etcd and SQLite
 //	go run -C bench/peers . views    questions about views, beside PostgreSQL 15, Redis 7 and SQLite
 //	go run -C bench/peers . all      all of these
 //

@@ -14,10 +14,13 @@ import (
 )
 
 // Name is how it is called in reports: nobody is to take it for a server.
-const Name = "SQLite, in the caller's process"
+const Name = peerName + ", in the caller's process"
 
 // What brings it where it is missing.
-const install = "apt-get install gcc libc6-dev, and build again"
+const (
+	peerName = "SQLite"
+	install  = "apt-get install gcc libc6-dev"
+)
 
 // The settings are what the documentation advises for a file that is mostly
 // read: the log is written ahead, so that readers wait for nobody; what is
@@ -30,7 +33,11 @@ var (
 	reading = []string{"query_only=ON", "cache_size=-65536", "mmap_size=2147418112", "temp_store=MEMORY"}
 )
 
-// SQLite is a file and who reads it. It is a locates.Side and a views.Side.
+// durable is set where writes are measured: each is synced before it is done.
+const durable = "synchronous=FULL"
+
+// SQLite is a file and who reads it. It is a locates.Side and a
+// views.Side, and FillSeats makes a ycsb.Store of it.
 type SQLite struct {
 	version, folder string
 	readers         int
@@ -41,7 +48,7 @@ type SQLite struct {
 // *server.Missing where the library was not built in.
 func Open(ctx context.Context, callers int) (*SQLite, error) {
 	if !built {
-		return nil, &server.Missing{Peer: Name, Program: "C compiler that it was built with", Install: install}
+		return nil, &server.Missing{Peer: peerName, Program: "C compiler that builds it in", Install: install}
 	}
 	folder, err := os.MkdirTemp("", "cairn-peer-")
 	if err != nil {
@@ -62,7 +69,7 @@ func Open(ctx context.Context, callers int) (*SQLite, error) {
 
 // Peer says what it is.
 func (s *SQLite) Peer() report.Peer {
-	return report.Peer{Name: Name, Version: s.version, Settings: strings.Join(writing[:2], " ") + "; readers: " + strings.Join(reading, " ") +
+	return report.Peer{Name: Name, Version: s.version, Settings: strings.Join(writing[:2], " ") + ", " + durable + " where writes are measured; readers: " + strings.Join(reading, " ") +
 		"; page_size=4096, tables WITHOUT ROWID, VACUUM and ANALYZE once filled; no network, go-sqlite3's driver without database/sql, " +
 		"a read-only connection a caller, prepared statements"}
 }
