@@ -177,8 +177,8 @@ fuzz:
 bench:
 	go run ./bench all
 
-# Locates beside Redis 7, PostgreSQL 15 and etcd, and views beside PostgreSQL and Redis; of those
-# that are not installed it says what brings them.
+# Locates beside Redis 7, PostgreSQL 15, etcd and SQLite, and views beside PostgreSQL, Redis and
+# SQLite; of those that are not installed it says what brings them.
 .PHONY: bench-peers
 bench-peers:
 	go run -C $(PEERS) . all
@@ -192,6 +192,7 @@ bench-views:
 .PHONY: bench-test
 bench-test:
 	CAIRN_BENCH_TEST=1 go test -count=1 -run '^(TestWorkloads|TestConstants)$$' ./bench
+	go test -C $(PEERS) ./...
 	go run -C $(PEERS) . all -entries 10000 -pairs 1 -warmup 30ms -length 60ms
 
 # What regressed since a report that was kept: its ratios, which depend little on the

@@ -18,7 +18,7 @@
 //	go run ./bench growth            a locate as entries and shards become more
 //	go run ./bench constants         what an entry, a view, a locate and a put cost
 //	go run ./bench floors            the floors alone
-//	go run ./bench peers             Redis, PostgreSQL and etcd beside it: bench/peers, all of it
+//	go run ./bench peers             Redis, PostgreSQL, etcd and SQLite beside it: bench/peers, all of it
 //	go run ./bench all               all of these, and a report
 //	go run ./bench capacity          what a deployment needs (docs/capacity.md)
 //	go run ./bench compare A B       what regressed from one report's JSON to another's

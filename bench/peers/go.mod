@@ -7,6 +7,7 @@ go 1.26.0
 require (
 	cairn v0.0.0
 	github.com/jackc/pgx/v5 v5.13.0
+	github.com/mattn/go-sqlite3 v1.14.53
 	github.com/redis/rueidis v1.0.79
 )
 

@@ -11,6 +11,7 @@ import (
 	"cairn/bench/locates"
 	"cairn/bench/peers/postgres"
 	"cairn/bench/peers/redis"
+	"cairn/bench/peers/sqlite"
 	"cairn/bench/report"
 	"cairn/bench/subject"
 )
@@ -38,7 +39,7 @@ func locatesBeside(ctx context.Context, s settings) (err error) {
 		curvesOf(ctx, s, "Cairn, router of its own", ours.Remote())); err != nil {
 		return err
 	}
-	for _, open := range []func(context.Context, settings, locates.Nodes) (*located, error){openRedis, openPostgres, openEtcd} {
+	for _, open := range []func(context.Context, settings, locates.Nodes) (*located, error){openRedis, openPostgres, openEtcd, openSQLite} {
 		peer, err := open(ctx, s, ours.Nodes)
 		if missing(s.out, err) {
 			continue
@@ -154,6 +155,25 @@ func openEtcd(ctx context.Context, s settings, nodes locates.Nodes) (*located, e
 	return &located{name: "etcd", pids: g.PIDs, close: g.Stop, comparisons: []comparison{
 		{name: "etcd", about: "transactions of 128 gets", side: g, batch: locateBatch, remote: 5},
 		{name: "etcd", about: "single gets", side: g, batch: 1, remote: 3, curve: "etcd"},
+	}}, nil
+}
+
+// openSQLite has no goals: what is asked in the caller's process is not the same
+// as what is asked of another one.
+func openSQLite(ctx context.Context, s settings, nodes locates.Nodes) (*located, error) {
+	l, err := sqlite.Open(ctx, max(s.callers, s.batchCallers, mostCallers))
+	if err != nil {
+		return nil, err
+	}
+	if err := l.FillEntries(ctx, s.entries, nodes); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	s.out.AddPeer(l.Peer())
+	return &located{name: sqlite.Name, pids: l.PIDs, close: l.Close, comparisons: []comparison{
+		{name: "sqlite", about: "a join with 128 keys, no network", side: l, batch: locateBatch},
+		{name: "sqlite", about: "a join with 16 keys, no network", side: l, batch: 16},
+		{name: "sqlite", about: "a join with 1,024 keys, no network", side: l, batch: 1024},
+		{name: "sqlite", about: "the primary key, prepared, no network", side: l, batch: 1, curve: sqlite.Name},
 	}}, nil
 }
 

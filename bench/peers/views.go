@@ -8,6 +8,7 @@ import (
 
 	"cairn/bench/peers/postgres"
 	"cairn/bench/peers/redis"
+	"cairn/bench/peers/sqlite"
 	"cairn/bench/report"
 	"cairn/bench/views"
 )
@@ -34,7 +35,7 @@ func viewsBeside(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, open := range []func(context.Context, settings, *views.Cairn) (*viewed, error){postgresViews, redisViews} {
+	for _, open := range []func(context.Context, settings, *views.Cairn) (*viewed, error){postgresViews, redisViews, sqliteViews} {
 		peer, err := open(ctx, s, ours)
 		if missing(s.out, err) {
 			continue
@@ -62,6 +63,8 @@ type viewed struct {
 	goals bool
 }
 
+func everything(*views.Workload) bool { return true }
+
 func postgresViews(ctx context.Context, s settings, ours *views.Cairn) (*viewed, error) {
 	p, err := postgres.Open(ctx, s.viewCallers)
 	if err != nil {
@@ -71,8 +74,7 @@ func postgresViews(ctx context.Context, s settings, ours *views.Cairn) (*viewed,
 		return nil, errors.Join(err, p.Close())
 	}
 	s.out.AddPeer(p.Peer())
-	all := func(*views.Workload) bool { return true }
-	return &viewed{name: "PostgreSQL", side: p, answers: all, pids: p.PIDs, close: p.Close, goals: true}, nil
+	return &viewed{name: "PostgreSQL", side: p, answers: everything, pids: p.PIDs, close: p.Close, goals: true}, nil
 }
 
 func redisViews(ctx context.Context, s settings, ours *views.Cairn) (*viewed, error) {
@@ -86,6 +88,18 @@ func redisViews(ctx context.Context, s settings, ours *views.Cairn) (*viewed, er
 	}
 	s.out.AddPeer(r.Peer())
 	return &viewed{name: "Redis, sorted sets", suffix: "/beside=redis", side: sets, answers: sets.Answers, pids: r.PIDs, close: r.Close}, nil
+}
+
+func sqliteViews(ctx context.Context, s settings, ours *views.Cairn) (*viewed, error) {
+	l, err := sqlite.Open(ctx, s.viewCallers)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.FillRecords(ctx, ours, s.entries); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	s.out.AddPeer(l.Peer())
+	return &viewed{name: sqlite.Name, suffix: "/beside=sqlite", side: l, answers: everything, pids: l.PIDs, close: l.Close}, nil
 }
 
 func (v *viewed) beside(ctx context.Context, s settings, ours *views.Cairn, positions views.Positions) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"cairn/bench/etcd"
 	"cairn/bench/load"
 	"cairn/bench/peers/postgres"
+	"cairn/bench/peers/sqlite"
 	"cairn/bench/report"
 	"cairn/bench/subject"
 	"cairn/bench/ycsb"
@@ -16,8 +18,8 @@ import (
 // scanPositions is how many positions scans begin behind.
 const scanPositions = 500
 
-// ycsbBeside measures YCSB's core workloads beside PostgreSQL and etcd, with
-// keys by its zipfian constant; and reads of keys drawn uniformly, and from a hot
+// ycsbBeside measures YCSB's core workloads beside PostgreSQL, etcd and SQLite,
+// with keys by its zipfian constant; and reads of keys drawn uniformly, and from a hot
 // fifth of all.
 func ycsbBeside(ctx context.Context, s settings) (err error) {
 	ours, err := subject.Keep(ctx, s.entries, s.settle)
@@ -32,7 +34,7 @@ func ycsbBeside(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	mine := ycsb.Load(ours, s.entries, positions)
-	for _, open := range []func(context.Context, settings) (*stored, error){openSeats, openRecords} {
+	for _, open := range []func(context.Context, settings) (*stored, error){openSeats, openRecords, openFile} {
 		peer, err := open(ctx, s)
 		if missing(s.out, err) {
 			continue
@@ -49,7 +51,9 @@ func ycsbBeside(ctx context.Context, s settings) (err error) {
 
 // stored is a peer that has the records.
 type stored struct {
-	name  string
+	name string
+	// short is what findings have of the name; empty for all.
+	short string
 	store ycsb.Store
 	pids  func() []int
 	close func() error
@@ -78,7 +82,7 @@ func (p *stored) beside(ctx context.Context, s settings, theirs, ours *ycsb.Load
 			if _, err := load.Closed(ctx, theirs.Calls(&mix, keys.choose, s.callers), 0, s.warmup); err != nil {
 				return err
 			}
-			name := fmt.Sprintf("YCSB/%s/keys=%s/beside=%s", mix.Name, keys.name, p.name)
+			name := fmt.Sprintf("YCSB/%s/keys=%s/beside=%s", mix.Name, keys.name, cmp.Or(p.short, p.name))
 			comparison, err := report.Compare(ctx, name, p.name, s.pairs, measured(theirs, p.pids), measured(ours, pids))
 			if err != nil {
 				return err
@@ -113,4 +117,17 @@ func openRecords(ctx context.Context, s settings) (*stored, error) {
 		return nil, err
 	}
 	return &stored{name: "etcd", store: store, pids: g.PIDs, close: g.Stop}, nil
+}
+
+func openFile(ctx context.Context, s settings) (*stored, error) {
+	l, err := sqlite.Open(ctx, s.callers)
+	if err != nil {
+		return nil, err
+	}
+	store, err := l.FillSeats(ctx, s.entries)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	s.out.AddPeer(l.Peer())
+	return &stored{name: sqlite.Name, short: "SQLite", store: store, pids: l.PIDs, close: store.Close}, nil
 }

@@ -2,6 +2,7 @@ package views
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -32,6 +33,32 @@ type Total uint64
 
 // Text implements Answer.
 func (t Total) Text() string { return CountText(uint64(t)) }
+
+// CountryCount is how many members a country has.
+type CountryCount struct {
+	Country string
+	Count   uint64
+}
+
+// Groups are the Answer of a peer to a question for counts by country.
+type Groups []CountryCount
+
+// Text implements Answer.
+func (g Groups) Text() string {
+	return joined(g, func(each *CountryCount) string { return GroupText(each.Country, each.Count) })
+}
+
+// Sums are the Answer of a peer to a question for an aggregation.
+type Sums struct {
+	Count            uint64
+	Sum, Least, Most int64
+}
+
+// Text implements Answer.
+func (s *Sums) Text() string {
+	decimal := func(n int64) string { return strconv.FormatInt(n, 10) }
+	return AggregateText(s.Count, decimal(s.Sum), decimal(s.Least), decimal(s.Most))
+}
 
 // CountText is a count.
 func CountText(n uint64) string { return fmt.Sprintf("%d\n", n) }

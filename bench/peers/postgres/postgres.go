@@ -148,8 +148,8 @@ func (p *Postgres) Ask(ctx context.Context, q *views.Question) (views.Answer, er
 		var n views.Total
 		return &n, p.pool.QueryRow(ctx, query, args...).Scan(&n)
 	case views.Aggregate:
-		var a aggregation
-		return &a, p.pool.QueryRow(ctx, query, args...).Scan(&a.count, &a.sum, &a.least, &a.most)
+		var a views.Sums
+		return &a, p.pool.QueryRow(ctx, query, args...).Scan(&a.Count, &a.Sum, &a.Least, &a.Most)
 	}
 	found, err := p.pool.Query(ctx, query, args...)
 	if err != nil {
@@ -157,10 +157,10 @@ func (p *Postgres) Ask(ctx context.Context, q *views.Question) (views.Answer, er
 	}
 	defer found.Close()
 	if q.Asks == views.Group {
-		groups := make(groups, 0, 8)
+		groups := make(views.Groups, 0, 8)
 		for found.Next() {
-			var g group
-			if err := found.Scan(&g.country, &g.count); err != nil {
+			var g views.CountryCount
+			if err := found.Scan(&g.Country, &g.Count); err != nil {
 				return nil, err
 			}
 			groups = append(groups, g)
