@@ -28,6 +28,8 @@ type deed struct {
 	expects int64
 	// expectsVersion is the version of that, where it is some entry.
 	expectsVersion cairn.Version
+	// sought is what a look into the view is for: whether the key has that value.
+	sought int64
 	// floor is the token of a read that is to be at least so fresh.
 	floor cairn.Token
 
@@ -37,7 +39,7 @@ type deed struct {
 	// gave.
 	found   int64
 	version cairn.Version
-	// existed tells whether a write found an entry.
+	// existed tells whether a write found an entry, or a look what it was for.
 	existed bool
 	// token is that of the answer.
 	token cairn.Token
@@ -48,6 +50,8 @@ type verb uint8
 const (
 	readLatest  verb = iota // linearizable
 	readAtLeast             // a token
+	lookLatest              // linearizable, into the view
+	lookAtLeast             // a token
 	put
 	remove
 )
@@ -74,6 +78,10 @@ func (d *deed) String() string {
 		return text + fmt.Sprintf("reads %d %v", d.found, d.version)
 	case readAtLeast:
 		return text + fmt.Sprintf("reads at least %v: %d %v, token %v", d.floor.Clusters(), d.found, d.version, d.token.Clusters())
+	case lookLatest:
+		return text + fmt.Sprintf("looks for %d: %t", d.sought, d.existed)
+	case lookAtLeast:
+		return text + fmt.Sprintf("looks at least %v for %d: %t, token %v", d.floor.Clusters(), d.sought, d.existed, d.token.Clusters())
 	case put:
 		text += fmt.Sprintf("puts %d", d.value)
 	case remove:
@@ -108,8 +116,11 @@ var register = porcupine.Model{
 	Init: func() any { return int64(0) },
 	Step: func(state, input, _ any) (bool, any) {
 		value, d := state.(int64), input.(*deed)
-		if d.verb == readLatest {
+		switch d.verb {
+		case readLatest:
 			return d.found == value, value
+		case lookLatest:
+			return d.existed == (d.sought == value), value
 		}
 		holds := d.expects == anything || d.expects == value
 		after := value
@@ -139,10 +150,10 @@ func (h *history) check() error {
 	}
 	var failures []error
 	for key, deeds := range byKey {
-		failures = append(failures, checkVersions(deeds), checkFloors(deeds))
+		failures = append(failures, checkVersions(deeds), checkFloors(deeds), checkLooks(deeds))
 		var operations []porcupine.Operation
 		for _, d := range deeds {
-			if d.verb != readAtLeast {
+			if d.verb != readAtLeast && d.verb != lookAtLeast {
 				operations = append(operations, porcupine.Operation{ClientId: d.client, Input: d, Call: int64(d.call), Return: int64(d.end)})
 			}
 		}
@@ -196,19 +207,49 @@ func checkFloors(deeds []*deed) error {
 		if !covers(read.token, read.floor) {
 			return fmt.Errorf("an answer has a lower token than the question: %v\n%s", read, listed(deeds))
 		}
-		// What the token covers, at least.
-		var covered *deed
-		for _, w := range deeds {
-			if w.writes() && w.outcome == done && covers(read.floor, w.token) && (covered == nil || w.place().Compare(covered.place()) > 0) {
-				covered = w
-			}
-		}
+		covered := coveredBy(deeds, read.floor)
 		switch {
 		case covered == nil:
 		case read.found != 0 && (placeOf(read.version).Compare(covered.place()) >= 0 || covered.verb == remove && mayHaveComeAfter(deeds, covered, read.found)):
 		case read.found == 0 && (covered.verb == remove || mayHaveBeenRemoved(deeds, covered, read)):
 		default:
 			return fmt.Errorf("an answer is older than its token: %v\nwhich covers %v\n%s", read, covered, listed(deeds))
+		}
+	}
+	return nil
+}
+
+// coveredBy is the last write that a token covers; nil if there is none that was done.
+func coveredBy(deeds []*deed, token cairn.Token) (covered *deed) {
+	for _, w := range deeds {
+		if w.writes() && w.outcome == done && covers(token, w.token) && (covered == nil || w.place().Compare(covered.place()) > 0) {
+			covered = w
+		}
+	}
+	return covered
+}
+
+// checkLooks checks that no look into the view, at least as fresh as a token, is older
+// than that: the view has what the last write has left that the token covers, unless
+// another came after it, and has nothing that this one replaced.
+func checkLooks(deeds []*deed) error {
+	for _, look := range deeds {
+		if look.verb != lookAtLeast {
+			continue
+		}
+		if !covers(look.token, look.floor) {
+			return fmt.Errorf("an answer has a lower token than the question: %v\n%s", look, listed(deeds))
+		}
+		covered := coveredBy(deeds, look.floor)
+		if covered == nil {
+			continue
+		}
+		at := slices.IndexFunc(deeds, func(d *deed) bool { return d.verb == put && d.value == look.sought })
+		older := look.existed && at >= 0 && deeds[at].outcome == done && deeds[at].place().Compare(covered.place()) < 0 &&
+			(covered.verb != remove || !mayHaveComeAfter(deeds, covered, look.sought))
+		missing := !look.existed && covered.verb == put && covered.value == look.sought && !mayHaveBeenReplaced(deeds, covered, look)
+		if older || missing {
+			return fmt.Errorf("a view is older than its token: %v\nwhich covers %v\n%s", look, covered, listed(deeds))
 		}
 	}
 	return nil
@@ -250,6 +291,15 @@ func mayHaveBeenRemoved(deeds []*deed, since, read *deed) bool {
 	})
 }
 
+// mayHaveBeenReplaced tells whether any other write may have taken effect after a put and
+// before a look ended.
+func mayHaveBeenReplaced(deeds []*deed, since, look *deed) bool {
+	return slices.ContainsFunc(deeds, func(d *deed) bool {
+		return d != since && d.writes() && d.call < look.end && d.end > since.call &&
+			(d.outcome == unknown || d.outcome == done && d.place().Compare(since.place()) >= 0)
+	})
+}
+
 // indexOf is the log index of the token of a write.
 func indexOf(token cairn.Token) (index uint64) {
 	for _, c := range token.Clusters() {
@@ -271,6 +321,12 @@ func TestHistoriesAreJudged(t *testing.T) {
 	atLeast := func(floor uint64, value int64, index uint64) deed {
 		return deed{verb: readAtLeast, floor: at(floor), found: value, version: cairn.Version{Epoch: 1, Index: index}, call: 9 * s, end: 10 * s, token: at(max(floor, index))}
 	}
+	look := func(value int64, seen bool, call, end time.Duration) deed {
+		return deed{verb: lookLatest, sought: value, existed: seen, call: call, end: end}
+	}
+	lookAtLeast := func(floor uint64, value int64, seen bool) deed {
+		return deed{verb: lookAtLeast, floor: at(floor), sought: value, existed: seen, call: 9 * s, end: 10 * s, token: at(floor)}
+	}
 	lost := deed{verb: put, value: 3, expects: anything, outcome: unknown, call: 2 * s, end: endless}
 	for name, c := range map[string]struct {
 		deeds []deed
@@ -289,6 +345,13 @@ func TestHistoriesAreJudged(t *testing.T) {
 		"older than its token":          {[]deed{wrote(1, 0, s, 5, false), wrote(2, s, 2*s, 6, true), atLeast(6, 1, 5)}, false},
 		"as old as its token allows":    {[]deed{wrote(1, 0, s, 5, false), wrote(2, s, 2*s, 6, true), atLeast(5, 1, 5)}, true},
 		"nothing, in spite of a token":  {[]deed{wrote(1, 0, s, 5, false), atLeast(5, 0, 0)}, false},
+		"a view of what was written":    {[]deed{wrote(1, 0, s, 5, false), look(1, true, 2*s, 3*s)}, true},
+		"a view that lacks it":          {[]deed{wrote(1, 0, s, 5, false), look(1, false, 2*s, 3*s)}, false},
+		"a view of what was replaced":   {[]deed{wrote(1, 0, s, 5, false), wrote(2, s, 2*s, 6, true), look(1, true, 3*s, 4*s)}, false},
+		"a view as fresh as its token":  {[]deed{wrote(1, 0, s, 5, false), wrote(2, s, 2*s, 6, true), lookAtLeast(6, 2, true), lookAtLeast(6, 1, false)}, true},
+		"a view older than its token":   {[]deed{wrote(1, 0, s, 5, false), wrote(2, s, 2*s, 6, true), lookAtLeast(6, 1, true)}, false},
+		"a view that lacks its token":   {[]deed{wrote(1, 0, s, 5, false), wrote(2, s, 2*s, 6, true), lookAtLeast(6, 2, false)}, false},
+		"a view that may be newer":      {[]deed{wrote(1, 0, s, 5, false), wrote(2, s, 2*s, 6, true), lookAtLeast(5, 1, false)}, true},
 		"a version of two values":       {[]deed{wrote(1, 0, s, 5, false), wrote(2, s, 2*s, 5, true)}, false},
 	} {
 		if err := (&history{deeds: c.deeds}).check(); (err == nil) != c.ok {

@@ -23,7 +23,9 @@ type load struct {
 	routers []*caller // each client asks one of them
 	timeout time.Duration
 	prefix  string
-	began   time.Time
+	// view, if there is one, has all keys; it is looked into as well.
+	view  string
+	began time.Time
 	history
 	values atomic.Int64
 	// answered counts the answers, so that a wait for progress has something to
@@ -55,14 +57,14 @@ const (
 )
 
 func (b *besieged) load(name string, seed uint64) *load {
-	return startLoad(b.t, name, seed, deedTimeout, b.caller)
+	return startLoad(b.t, name, seed, deedTimeout, "", b.caller)
 }
 
 // startLoad has clients work until the load is stopped, each through one of the
-// routers.
-func startLoad(t *testing.T, name string, seed uint64, timeout time.Duration, routers ...*caller) *load {
+// routers. view may be empty.
+func startLoad(t *testing.T, name string, seed uint64, timeout time.Duration, view string, routers ...*caller) *load {
 	ctx, cancel := context.WithCancel(t.Context())
-	l := &load{t: t, routers: routers, timeout: timeout, prefix: name, began: time.Now(), stop: cancel, latest: map[int]seen{}}
+	l := &load{t: t, routers: routers, timeout: timeout, prefix: name, view: view, began: time.Now(), stop: cancel, latest: map[int]seen{}}
 	for client := range loadClients {
 		l.clients.Go(func() {
 			random := rand.New(rand.NewPCG(seed, uint64(client)))
@@ -84,6 +86,11 @@ func (l *load) act(client int, random *rand.Rand, held *cairn.Token) {
 	d := deed{client: client, key: l.count()/deedsPerKey + random.IntN(keysAtOnce), expects: anything}
 	last := l.lastSeen(d.key)
 	switch chance := random.IntN(100); {
+	case chance < 15 && l.view != "" && last.value != 0:
+		d.verb, d.sought, d.floor = lookAtLeast, last.value, *held
+		if chance < 5 {
+			d.verb = lookLatest
+		}
 	case chance < 40:
 		d.verb = readLatest
 	case chance < 60:
@@ -135,6 +142,8 @@ func (l *load) carryOut(d *deed) bool {
 	switch d.verb {
 	case readLatest, readAtLeast:
 		err = l.read(ctx, d)
+	case lookLatest, lookAtLeast:
+		err = l.look(ctx, d)
 	case put:
 		err = l.put(ctx, d)
 	case remove:
@@ -186,6 +195,28 @@ func (l *load) read(ctx context.Context, d *deed) error {
 	}
 	if location.State == cairnv1.Location_FOUND {
 		d.found, d.version = location.Attributes["amount"].GetIntValue(), versionOf(location.Version)
+	}
+	d.token, err = cairn.ParseToken(response.Token)
+	return err
+}
+
+// look asks the view for the entry of a value, which routers of a fleet may do as one.
+func (l *load) look(ctx context.Context, d *deed) error {
+	freshness := &cairnv1.Freshness{Level: &cairnv1.Freshness_Linearizable_{Linearizable: &cairnv1.Freshness_Linearizable{}}}
+	if d.verb == lookAtLeast {
+		freshness.Level = &cairnv1.Freshness_AtLeast{AtLeast: d.floor.String()}
+	}
+	response, err := l.router(d).views.Query(ctx, &cairnv1.QueryRequest{Selection: &cairnv1.Selection{
+		View: l.view, Where: fmt.Sprintf("amount == %d", d.sought), Freshness: freshness,
+	}})
+	if err != nil {
+		return err
+	}
+	for _, row := range response.Rows {
+		if string(row.Key) != string(l.keyOf(d.key)) {
+			return fmt.Errorf("value %d was put under key %s, and the view has it under %s", d.sought, l.keyOf(d.key), row.Key)
+		}
+		d.existed = true
 	}
 	d.token, err = cairn.ParseToken(response.Token)
 	return err
@@ -251,7 +282,7 @@ func (l *load) finish() {
 	}
 	count := map[string]int{}
 	for _, d := range l.deeds {
-		count[[...]string{"linearizable reads", "reads at least", "puts", "deletes"}[d.verb]]++
+		count[[...]string{"linearizable reads", "reads at least", "linearizable looks", "looks at least", "puts", "deletes"}[d.verb]]++
 		if d.writes() {
 			count["writes "+[...]string{"done", "refused", "unknown"}[d.outcome]]++
 		}

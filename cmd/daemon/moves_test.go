@@ -22,18 +22,21 @@ const (
 	// movesUnderLoad if it is not set.
 	movesEnv       = "CAIRN_TORTURE_MOVES"
 	movesUnderLoad = 8
+	// loadedView has what clients write meanwhile.
+	loadedView = "views/loaded"
 )
 
 // TestMovesUnderLoad has shards move back and forth between two clusters while
 // clients read and write through two routers. No call fails, what they were
 // answered is what one register a key would answer, no answer is older than its
-// token, and a view counts right throughout; also while the router that carries
-// the moves out is killed, and another takes over. Both routers have a cache;
-// each write that was made through one is read by its token through the other.
+// token, also those of a view, and another view counts right throughout; also while
+// the router that carries the moves out is killed, and another takes over. Both routers
+// have a cache and are a fleet, which shares questions about views; each write that was
+// made through one is read by its token through the other.
 func TestMovesUnderLoad(t *testing.T) {
 	s, m, seed := startMoving(t)
 	watch := m.watchView(m.routers[1], true)
-	l := startLoad(t, "moved", seed, 10*time.Second, m.routers...)
+	l := startLoad(t, "moved", seed, 10*time.Second, loadedView, m.routers...)
 	l.goesOn(200)
 	waitForOwnWrites := m.readOwnWrites()
 	moves := fromEnv(t, movesEnv, movesUnderLoad)
@@ -53,9 +56,7 @@ func TestMovesUnderLoad(t *testing.T) {
 	if failed := l.failed.Load(); failed > 0 {
 		t.Errorf("%d calls failed", failed)
 	}
-	for _, at := range m.at {
-		expectTrueCache(t, at)
-	}
+	m.expectTrueCaches()
 	t.Logf("the view was counted %d times; with the mover killed, a move took %s; fences stood for %v", counted, m.longest.Round(time.Millisecond), m.fences())
 	for _, index := range s.indexes {
 		index.terminate(syscall.SIGTERM)
@@ -71,7 +72,7 @@ const indexesKilled = 6
 func TestMovesUnderFaults(t *testing.T) {
 	s, m, seed := startMoving(t)
 	watch := m.watchView(m.routers[1], false)
-	l := startLoad(t, "moved", seed, deedTimeout, m.routers...)
+	l := startLoad(t, "moved", seed, deedTimeout, loadedView, m.routers...)
 	l.goesOn(100)
 	for range indexesKilled {
 		m.move(func() {
@@ -84,9 +85,7 @@ func TestMovesUnderFaults(t *testing.T) {
 		l.goesOn(50)
 	}
 	l.finish()
-	for _, at := range m.at {
-		expectTrueCache(t, at)
-	}
+	m.expectTrueCaches()
 	t.Logf("the view was counted %d times, %d calls failed", watch(), l.failed.Load())
 	for _, index := range s.indexes {
 		index.terminate(syscall.SIGTERM)
@@ -110,7 +109,7 @@ func TestMovesOfReplicas(t *testing.T) {
 	s.apply(cluster("south", south.Listen), moved)
 	index.ready()
 	m := &moving{caller: s.caller, routers: []*caller{s.caller}, movers: []*process{s.router}, random: rand.New(rand.NewPCG(seed, 1))}
-	l := startLoad(t, "moved", seed, deedTimeout, s.caller)
+	l := startLoad(t, "moved", seed, deedTimeout, "", s.caller)
 	l.goesOn(100)
 	for range leadersKilled {
 		m.move(func() {})
@@ -141,10 +140,13 @@ func startMoving(t *testing.T) (*spread, *moving, uint64) {
 	}}}
 	moved := orders()
 	moved.GetKeyspace().Mover = "external"
-	s.apply(moved, fixed)
+	loaded := &cairnv1.Resource{Resource: &cairnv1.Resource_View{View: &cairnv1.View{
+		Name: loadedView, Keyspace: keyspaceName, Filter: `!has(note)`, Sort: []string{"amount"},
+	}}}
+	s.apply(moved, fixed, loaded)
 	m := &moving{random: rand.New(rand.NewPCG(seed, 1)), movers: []*process{s.router}}
 	for range 2 {
-		router := start(t, child{Kind: "router", Etcd: []string{s.etcd}, Cache: sheltered})
+		router := start(t, child{Kind: "router", Etcd: []string{s.etcd}, Cache: sheltered, Fleet: anyPort})
 		at := router.ready()
 		m.routers, m.at = append(m.routers, call(t, at.Listen)), append(m.at, at)
 		m.movers = append(m.movers, router)
@@ -190,6 +192,10 @@ func (m *moving) fill() {
 		counted, err := m.views.Count(m.context(), &cairnv1.CountRequest{Selection: &cairnv1.Selection{View: "views/fixed"}})
 		return err == nil && counted.Count == movedEntries
 	})
+	eventually(m.t, "the other view serves", func() bool {
+		counted, err := m.views.Count(m.context(), &cairnv1.CountRequest{Selection: &cairnv1.Selection{View: loadedView}})
+		return err == nil && counted.Count == 0
+	})
 }
 
 // move moves some shard to the other cluster, and waits until it is there.
@@ -231,6 +237,20 @@ func (m *moving) moveShard(shard *cairnv1.Shard, meanwhile func()) {
 	})
 	m.longest = max(m.longest, time.Since(began))
 	m.t.Logf("%s to %s in %s: %s", shard.Name, to, time.Since(began).Round(time.Millisecond), strings.Join(phases, ", "))
+}
+
+// expectTrueCaches checks what the routers say of their caches, and that they shared
+// questions about views.
+func (m *moving) expectTrueCaches() {
+	m.t.Helper()
+	shared := 0
+	for _, at := range m.at {
+		expectTrueCache(m.t, at)
+		shared += sumOf(m.t, askedOfRouters, at)
+	}
+	if shared == 0 {
+		m.t.Error("no question about a view went to the router that it belongs to")
+	}
 }
 
 // fences are how long the shards were fenced until their moves were committed,
