@@ -150,7 +150,7 @@ func (h *history) check() error {
 	}
 	var failures []error
 	for key, deeds := range byKey {
-		failures = append(failures, checkVersions(deeds), checkFloors(deeds), checkLooks(deeds))
+		failures = append(failures, checkVersions(deeds), checkTokens(deeds), checkFloors(deeds), checkLooks(deeds))
 		var operations []porcupine.Operation
 		for _, d := range deeds {
 			if d.verb != readAtLeast && d.verb != lookAtLeast {
@@ -196,6 +196,16 @@ func checkVersions(deeds []*deed) error {
 	return nil
 }
 
+// checkTokens checks that no answer has a lower token than its question.
+func checkTokens(deeds []*deed) error {
+	for _, d := range deeds {
+		if (d.verb == readAtLeast || d.verb == lookAtLeast) && !covers(d.token, d.floor) {
+			return fmt.Errorf("an answer has a lower token than the question: %v\n%s", d, listed(deeds))
+		}
+	}
+	return nil
+}
+
 // checkFloors checks that no read at least as fresh as a token is older than
 // that (I4): no write of the key stands in the log between what was found and
 // where the token is.
@@ -203,9 +213,6 @@ func checkFloors(deeds []*deed) error {
 	for _, read := range deeds {
 		if read.verb != readAtLeast {
 			continue
-		}
-		if !covers(read.token, read.floor) {
-			return fmt.Errorf("an answer has a lower token than the question: %v\n%s", read, listed(deeds))
 		}
 		covered := coveredBy(deeds, read.floor)
 		switch {
@@ -236,9 +243,6 @@ func checkLooks(deeds []*deed) error {
 	for _, look := range deeds {
 		if look.verb != lookAtLeast {
 			continue
-		}
-		if !covers(look.token, look.floor) {
-			return fmt.Errorf("an answer has a lower token than the question: %v\n%s", look, listed(deeds))
 		}
 		covered := coveredBy(deeds, look.floor)
 		if covered == nil {

@@ -30,6 +30,12 @@ func (r *record) Write(line []byte) (int, error) {
 	return r.lines.Write(line)
 }
 
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lines.String()
+}
+
 func (r *record) count(text string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

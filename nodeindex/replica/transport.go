@@ -92,6 +92,7 @@ func (t *transport) forward() {
 				t.handOn(rpc)
 			} else if t.handOnSnapshot(rpc); t.stopped() {
 				<-t.closing
+				return // what waits here is not handed on to a raft that is closing either
 			}
 		case <-t.closing:
 			return
