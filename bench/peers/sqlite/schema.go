@@ -65,12 +65,19 @@ func page(view int, behind bool) string {
 	return fmt.Sprintf("SELECT %s FROM records%s ORDER BY %s %s, key LIMIT %d", columns, where, attribute, direction, views.PageRows)
 }
 
-// query is the query of a question that is about "recent".
+// query is the query of a question that is about "recent". A narrowed one names its
+// index: with many records the planner would go through all of them country by country.
 func query(asks views.Asks, isNarrowed bool) string {
-	where := " FROM records WHERE " + views.Views[views.Recent].SQL
+	from, where := " FROM records", " WHERE "+views.Views[views.Recent].SQL
 	if isNarrowed {
+		index := "recent_tier_score"
+		if asks == views.Page {
+			index = "recent_tier_page"
+		}
+		from += " INDEXED BY " + index
 		where += " AND tier = ?1 AND score > ?2"
 	}
+	where = from + where
 	switch asks {
 	case views.Count:
 		return "SELECT count(*)" + where
