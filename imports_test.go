@@ -40,6 +40,7 @@ var importTable = map[string]may{
 	"proto/cairn/index/v1": {packages: []string{"."}, modules: []string{grpcModule, protobufModule, genproto}},
 	"proto/cairn/fleet/v1": {packages: []string{"proto/cairn/index/v1"}, modules: []string{grpcModule, protobufModule}},
 	"proto/cairn/mover/v1": {modules: []string{grpcModule, protobufModule}},
+	"proto/channel":        {modules: []string{grpcModule}},
 	"proto/rpcerr":         {packages: []string{"."}, modules: []string{grpcModule, protobufModule, genproto}},
 
 	"proto/wire": {packages: []string{".", "proto/cairn/v1"}, modules: []string{protobufModule}},
@@ -91,7 +92,7 @@ var importTable = map[string]may{
 	// Simulated clusters for tests.
 	"router/internal/bed": {packages: []string{".", "router", "shardmap", "shardmap/catalog", "shardmap/placement", "views/filter", "views/page"}},
 	"router/peer": {
-		packages: []string{".", "router", "router/balance", "shardmap/catalog", "proto/cairn/index/v1", "proto/rpcerr"},
+		packages: []string{".", "router", "router/balance", "shardmap/catalog", "proto/cairn/index/v1", "proto/channel", "proto/rpcerr"},
 		modules:  []string{grpcModule, protobufModule, genproto},
 	},
 	// Which replica is asked: decided, not done.
@@ -99,7 +100,7 @@ var importTable = map[string]may{
 	"router/balance": {},
 	"router/move":    {packages: []string{".", "shardmap", "shardmap/catalog"}},
 	"router/datamover": {
-		packages: []string{".", "router/move", "shardmap", "shardmap/catalog", "proto/cairn/mover/v1", "proto/rpcerr"},
+		packages: []string{".", "router/move", "shardmap", "shardmap/catalog", "proto/cairn/mover/v1", "proto/channel", "proto/rpcerr"},
 		modules:  []string{grpcModule, protobufModule},
 	},
 	"router/health":   {packages: []string{"."}, modules: []string{grpcModule}},
@@ -110,7 +111,7 @@ var importTable = map[string]may{
 	"router/cache": {packages: []string{".", "shardmap/catalog"}, modules: []string{"github.com/maypok86/otter/v2"}},
 	// The other routers of a fleet.
 	"router/fleet": {
-		packages: []string{".", "router", "router/rendezvous", "proto/cairn/fleet/v1", "proto/cairn/index/v1", "proto/rpcerr"},
+		packages: []string{".", "router", "router/rendezvous", "proto/cairn/fleet/v1", "proto/cairn/index/v1", "proto/channel", "proto/rpcerr"},
 		modules:  []string{grpcModule},
 	},
 	// Who of the fleet's routers keeps what.
@@ -124,7 +125,7 @@ var importTable = map[string]may{
 		modules:  []string{grpcModule, protobufModule, genproto, "golang.org/x/sync", "golang.org/x/time"},
 	},
 	"router/client": {
-		packages: []string{".", "proto/cairn/v1", "proto/rpcerr", "proto/wire"},
+		packages: []string{".", "proto/cairn/v1", "proto/channel", "proto/rpcerr", "proto/wire"},
 		modules:  []string{grpcModule, protobufModule, genproto},
 	},
 

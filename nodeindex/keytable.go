@@ -171,8 +171,11 @@ func (d *keyDraft) add(tag uint16, key, value []byte) int64 {
 	d.body = binary.LittleEndian.AppendUint16(d.body, uint16(len(key)))
 	d.body = append(append(d.body, key...), value...)
 	d.ends = append(d.ends, uint32(len(d.body)))
-	return int64(2 + 4 + 2 + len(key) + len(value))
+	return entrySize(key, value)
 }
+
+// entrySize is how many bytes an entry takes in a page.
+func entrySize(key, value []byte) int64 { return int64(2 + 4 + 2 + len(key) + len(value)) }
 
 func (d *keyDraft) page() keyPage {
 	if len(d.tags) == 0 {
@@ -192,50 +195,23 @@ func (d *keyDraft) page() keyPage {
 // with is the table after changes, of which a later one of a key prevails. It
 // is nil if it would take more than most bytes.
 func (t *keyTable) with(changes []keyChange, most int64) *keyTable {
-	type placed struct {
-		keyChange
-		page uint64
-		tag  uint16
+	order := make([]placedChange, len(changes))
+	for i := range changes {
+		order[i] = placedChange{hash: maphash.Bytes(t.seed, changes[i].key), at: i, keyChange: changes[i]}
 	}
-	order := make([]placed, len(changes))
-	for i, c := range changes {
-		hash := maphash.Bytes(t.seed, c.key)
-		order[i] = placed{c, hash >> t.shift, uint16(hash)}
-	}
-	slices.SortStableFunc(order, func(a, b placed) int { return cmp.Compare(a.page, b.page) })
-
+	slices.SortFunc(order, func(a, b placedChange) int {
+		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(b.at, a.at))
+	})
 	next := *t
 	next.pages = slices.Clone(t.pages)
+	var draft keyDraft
 	for len(order) > 0 {
-		n := 1
-		for n < len(order) && order[n].page == order[0].page {
+		number, n := order[0].hash>>t.shift, 1
+		for n < len(order) && order[n].hash>>t.shift == number {
 			n++
 		}
-		number, of := order[0].page, order[:n]
+		next.change(number, latest(order[:n]), &draft)
 		order = order[n:]
-
-		latest := make(map[string]bool, n)
-		var draft keyDraft
-		var size int64
-		for _, c := range slices.Backward(of) {
-			if !latest[string(c.key)] {
-				latest[string(c.key)] = true
-				if c.value != nil {
-					size += draft.add(c.tag, c.key, c.value)
-				}
-			}
-		}
-		old := t.pages[number]
-		for i, entries := 0, old.entries(); i < entries; i++ {
-			key, value := old.entry(i, entries)
-			next.bytes -= int64(2 + 4 + 2 + len(key) + len(value))
-			if !latest[string(key)] {
-				size += draft.add(binary.LittleEndian.Uint16(old[2+2*i:]), key, value)
-			}
-		}
-		next.bytes += size
-		next.count += len(draft.tags) - old.entries()
-		next.pages[number] = draft.page()
 	}
 	if next.bytes > most {
 		return nil
@@ -244,6 +220,55 @@ func (t *keyTable) with(changes []keyChange, most int64) *keyTable {
 		return newKeyTable(next.count, most, next.all)
 	}
 	return &next
+}
+
+// placedChange is a change by where it belongs. Ordered by hash, those of a page are
+// together, and so are those of a key, here the latest of them first.
+type placedChange struct {
+	hash uint64
+	at   int // among the changes
+	keyChange
+}
+
+func (c *placedChange) tag() uint16 { return uint16(c.hash) }
+
+// latest leaves the first change of each key. It works in place.
+func latest(order []placedChange) []placedChange {
+	kept := order[:0]
+	for _, c := range order {
+		known := false
+		for i := len(kept) - 1; i >= 0 && kept[i].hash == c.hash && !known; i-- {
+			known = bytes.Equal(kept[i].key, c.key)
+		}
+		if !known {
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}
+
+// change makes a page anew after changes of different keys. Only the draft's room is
+// used.
+func (t *keyTable) change(number uint64, changes []placedChange, draft *keyDraft) {
+	draft.tags, draft.ends, draft.body = draft.tags[:0], draft.ends[:0], draft.body[:0]
+	for _, c := range changes {
+		if c.value != nil {
+			t.bytes += draft.add(c.tag(), c.key, c.value)
+		}
+	}
+	old := t.pages[number]
+	entries := old.entries()
+	for i := range entries {
+		tag := binary.LittleEndian.Uint16(old[2+2*i:])
+		key, value := old.entry(i, entries)
+		if slices.ContainsFunc(changes, func(c placedChange) bool { return c.tag() == tag && bytes.Equal(c.key, key) }) {
+			t.bytes -= entrySize(key, value)
+		} else {
+			draft.add(tag, key, value)
+		}
+	}
+	t.count += len(draft.tags) - entries
+	t.pages[number] = draft.page()
 }
 
 // all yields every entry, in no order, and tells whether to go on.

@@ -2,10 +2,10 @@ package daemon
 
 import (
 	"math"
-	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/keepalive"
+
+	"cairn/proto/channel"
 )
 
 // maxHeaderBytes bounds what a caller may send before its message: metadata
@@ -15,14 +15,7 @@ const maxHeaderBytes = 64 << 10
 // newGRPCServer makes a gRPC server with the options that every server of
 // Cairn has; more may add to them.
 func newGRPCServer(more ...grpc.ServerOption) *grpc.Server {
-	options := []grpc.ServerOption{
-		// A peer that vanished without a farewell (power, network) holds its
-		// streams no longer than this. Connections have no greatest age:
-		// streams between routers and indexes are meant to live on.
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
-		// Clients may keep idle connections alive through middleboxes.
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-		grpc.ConnectionTimeout(10 * time.Second),
+	options := append(channel.ServerOptions(),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
 		// Calls under way on one connection; further ones wait at the client.
 		grpc.MaxConcurrentStreams(10_000),
@@ -33,6 +26,6 @@ func newGRPCServer(more ...grpc.ServerOption) *grpc.Server {
 		grpc.NumStreamWorkers(128),
 		// How much a service sends is bounded where it makes its answers.
 		grpc.MaxSendMsgSize(math.MaxInt32),
-	}
+	)
 	return grpc.NewServer(append(options, more...)...)
 }

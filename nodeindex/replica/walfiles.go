@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"os"
 	"path/filepath"
 	"sync/atomic"
 
@@ -21,20 +22,28 @@ type walFiles struct {
 // Create makes a file.
 func (f walFiles) Create(dir, name string, size uint64) (types.WritableFile, error) {
 	file, err := f.FS.Create(dir, name, size)
-	return f.writable(dir, name, file, err)
+	if err != nil {
+		return nil, err
+	}
+	return f.writable(dir, name, file, int64(size)), nil
 }
 
 // OpenWriter opens a file to write to.
 func (f walFiles) OpenWriter(dir, name string) (types.WritableFile, error) {
-	file, err := f.FS.OpenWriter(dir, name)
-	return f.writable(dir, name, file, err)
-}
-
-func (f walFiles) writable(dir, name string, file types.WritableFile, err error) (types.WritableFile, error) {
+	info, err := os.Stat(filepath.Join(dir, name))
 	if err != nil {
 		return nil, err
 	}
-	return &walFile{WritableFile: file, path: filepath.Join(dir, name), disk: f.disk}, nil
+	file, err := f.FS.OpenWriter(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	return f.writable(dir, name, file, info.Size()), nil
+}
+
+func (f walFiles) writable(dir, name string, file types.WritableFile, size int64) types.WritableFile {
+	path := filepath.Join(dir, name)
+	return &walFile{WritableFile: file, path: path, disk: f.disk, ahead: writtenAhead{path: path, size: size}}
 }
 
 // Delete removes a file.
@@ -48,15 +57,27 @@ type walFile struct {
 	path  string
 	disk  durable.Disk
 	named atomic.Bool // its name has been synced
+	ahead writtenAhead
 }
 
 // WriteAt writes to the file.
 func (f *walFile) WriteAt(data []byte, at int64) (n int, err error) {
+	end := at + int64(len(data))
+	f.ahead.before(end)
 	err = f.disk.Do(durable.Append, durable.Write, f.path, func() error {
 		n, err = f.WritableFile.WriteAt(data, at)
 		return err
 	})
+	if err == nil {
+		f.ahead.after(end)
+	}
 	return n, err
+}
+
+// Close closes the file, which nothing is written to any more then.
+func (f *walFile) Close() error {
+	f.ahead.wait()
+	return f.WritableFile.Close()
 }
 
 // Sync makes the file's content durable, and with the first its name.

@@ -7,13 +7,11 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/peer"
 
 	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
+	"cairn/proto/channel"
 	"cairn/proto/rpcerr"
 )
 
@@ -56,19 +54,11 @@ func Dial(address string, options Options) (*Client, error) {
 		options.Timeout = DefaultTimeout
 	}
 	dial := append([]grpc.DialOption{
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		// Routers keep their answers below the 4 MiB that gRPC takes by default.
 		// An answer to a write must not be lost for its size in any case.
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswerBytes)),
-		// A watch has no deadline that would tell of a router that has vanished.
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
-		// A router that restarts is back within a second.
-		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
-			MinConnectTimeout: 2 * time.Second,
-		}),
 	}, options.Dial...)
-	conn, err := grpc.NewClient("passthrough:///"+address, dial...)
+	conn, err := channel.Dial(address, dial...)
 	if err != nil {
 		return nil, cairn.Invalid("address", "ADDRESS_MALFORMED", "%q: %w", address, err)
 	}

@@ -20,6 +20,10 @@ const (
 	batchesInFlight = 1
 	// mostWrites bounds a batch.
 	mostWrites = 1024
+	// idleYields is how often the processor is offered without one more write
+	// coming, until no more are expected; letInTime bounds all of that.
+	idleYields = 32
+	letInTime  = 100 * time.Microsecond
 	// batchTimeout bounds a batch: its writes' own deadlines end the waiting for
 	// it, not the batch, which others share.
 	batchTimeout = 30 * time.Second
@@ -105,11 +109,28 @@ func (w *Writer) fly() {
 			return
 		}
 		w.carryOut(batch)
-		// Those who were answered and write again are let in first: the next
-		// batch would otherwise leave with a few of them, and the others wait for
-		// the one after it. Where nobody else can run this costs nothing.
-		runtime.Gosched()
+		w.letIn(len(batch))
 	}
+}
+
+// letIn lets those who were answered, and write again, join the next batch: it
+// would otherwise leave with a few of them, and the others wait for the one after
+// it. It offers the processor until as many have come or no more do, and not for
+// long where others keep it: who could run has had a turn by then.
+func (w *Writer) letIn(answered int) {
+	began, came := time.Now(), 0
+	for idle := 0; idle < idleYields && came < answered && time.Since(began) < letInTime; idle++ {
+		runtime.Gosched()
+		if n := w.queued(); n > came {
+			came, idle = n, 0
+		}
+	}
+}
+
+func (w *Writer) queued() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.waiting)
 }
 
 // take takes the next batch, the oldest writes first; nil ends the flight.

@@ -3,16 +3,13 @@ package datamover
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"cairn"
 	moverv1 "cairn/proto/cairn/mover/v1"
+	"cairn/proto/channel"
 	"cairn/proto/rpcerr"
 	"cairn/router/move"
 	"cairn/shardmap"
@@ -30,15 +27,7 @@ type Client struct {
 // says how. It does not connect: the first call does. It fails with KindInvalid for an
 // address that can't be one.
 func Dial(address string, options ...grpc.DialOption) (*Client, error) {
-	dial := append([]grpc.DialOption{
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
-			MinConnectTimeout: 2 * time.Second,
-		}),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
-	}, options...)
-	conn, err := grpc.NewClient("passthrough:///"+address, dial...)
+	conn, err := channel.Dial(address, options...)
 	if err != nil {
 		return nil, cairn.Invalid("mover", "ADDRESS_MALFORMED", "data mover %q: %w", address, err)
 	}

@@ -8,12 +8,11 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"cairn"
 	fleetv1 "cairn/proto/cairn/fleet/v1"
 	indexv1 "cairn/proto/cairn/index/v1"
+	"cairn/proto/channel"
 	"cairn/proto/rpcerr"
 	"cairn/router"
 )
@@ -31,15 +30,8 @@ type member struct {
 
 // dial does not connect: the first question does.
 func dial(address string, options Options) (*member, error) {
-	dial := append([]grpc.DialOption{
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(indexv1.MaxMessageBytes)),
-		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
-			MinConnectTimeout: 2 * time.Second,
-		}),
-	}, options.Dial...)
-	conn, err := grpc.NewClient("passthrough:///"+address, dial...)
+	dial := append([]grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(indexv1.MaxMessageBytes))}, options.Dial...)
+	conn, err := channel.Dial(address, dial...)
 	if err != nil {
 		return nil, err
 	}

@@ -8,12 +8,10 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/keepalive"
 
 	"cairn"
 	indexv1 "cairn/proto/cairn/index/v1"
+	"cairn/proto/channel"
 	"cairn/proto/rpcerr"
 )
 
@@ -51,21 +49,11 @@ func Dial(address string, options Options) (*Peer, error) {
 	if options.Streams <= 0 {
 		options.Streams = 2
 	}
-	dial := append([]grpc.DialOption{
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(
-			grpc.MaxCallRecvMsgSize(indexv1.MaxMessageBytes),
-			grpc.MaxCallSendMsgSize(indexv1.MaxMessageBytes),
-		),
-		// An index server that restarts is back within a second.
-		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
-			MinConnectTimeout: 2 * time.Second,
-		}),
-		// Finds out about a server that is gone without a word.
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
-	}, options.Dial...)
-	conn, err := grpc.NewClient("passthrough:///"+address, dial...)
+	dial := append([]grpc.DialOption{grpc.WithDefaultCallOptions(
+		grpc.MaxCallRecvMsgSize(indexv1.MaxMessageBytes),
+		grpc.MaxCallSendMsgSize(indexv1.MaxMessageBytes),
+	)}, options.Dial...)
+	conn, err := channel.Dial(address, dial...)
 	if err != nil {
 		return nil, cairn.Invalid("address", "ADDRESS_MALFORMED", "index server %q: %w", address, err)
 	}
