@@ -242,11 +242,10 @@ type freshRecord struct {
 // table writes what stands under the keys of one table.
 func (w *checkpointWriter) table(uid cairn.UID, t *table, departed *roaring.Bitmap) ([]freshRecord, error) {
 	fresh := make([]freshRecord, 0, t.count.Load())
-	for _, key := range t.keys() {
+	for _, i := range t.byKey() {
 		if w.x.interrupted.Load() {
 			return nil, errClosed
 		}
-		i := t.get(keyBytes(key))
 		// A key that departed is taken out of the file as well: it may stand
 		// there with an ordinal that was freed when it was deleted before.
 		gone := i.deleted || departed != nil && departed.Contains(i.ordinal)

@@ -32,14 +32,14 @@ func (q *requests) since(keyspace cairn.UID, after uint64) []requestTail {
 func (t *requestTail) next(m *cairn.MovingShard, offset int) (r movedRequest, came uint64, behind int) {
 	d := decoder{rest: t.records[offset:]}
 	r.second = t.second
-	r.id, came, r.outcomes = d.request()
-	kept := r.outcomes[:0]
-	for _, o := range r.outcomes {
+	id, came, outcomes := d.record()
+	r.id = id
+	for o := (outcome{}); outcomes.next(&o); {
 		if o.shard == m.Shard || o.version.Epoch < m.Epoch {
-			kept = append(kept, o)
+			outcomes.rest(&o)
+			r.outcomes = append(r.outcomes, o)
 		}
 	}
-	r.outcomes = kept
 	return r, came, len(t.records) - len(d.rest)
 }
 
@@ -53,15 +53,9 @@ func (q *requests) receive(keyspace cairn.UID, p *piece, index uint64, limit int
 		if (r.second+1)*microsPerSecond <= q.horizon {
 			continue
 		}
-		known := q.find(keyspace, requestName{r.id, r.second * microsPerSecond})
-		fresh := r.outcomes[:0]
-		for _, o := range r.outcomes {
-			if _, found := known[o.position]; !found {
-				fresh = append(fresh, o)
-			}
-		}
-		if len(fresh) > 0 {
-			q.remember(keyspace, requestName{r.id, r.second * microsPerSecond}, index, fresh, limit)
+		name := requestName{r.id, r.second * microsPerSecond}
+		if fresh := q.unknown(keyspace, name, r.outcomes); len(fresh) > 0 {
+			q.remember(keyspace, name, index, fresh, limit)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package nodeindex
 
 import (
+	"cmp"
 	"hash/maphash"
 	"maps"
 	"slices"
@@ -179,6 +180,24 @@ func (t *table) keys() []string {
 	merged = append(append(merged, old...), fresh...)
 	t.sorted = merged
 	return merged
+}
+
+// byKey are the table's items, by their keys. Only where nobody puts meanwhile.
+func (t *table) byKey() []*item {
+	type keyed struct {
+		key  string
+		item *item
+	}
+	order := make([]keyed, 0, t.count.Load())
+	for i := range t.all {
+		order = append(order, keyed{keyString(i.entry.Key), i})
+	}
+	slices.SortFunc(order, func(a, b keyed) int { return cmp.Compare(a.key, b.key) })
+	items := make([]*item, len(order))
+	for i, k := range order {
+		items[i] = k.item
+	}
+	return items
 }
 
 // all yields every item, in no order. Only where nobody puts meanwhile.

@@ -101,6 +101,16 @@ func (q *requests) find(keyspace cairn.UID, name requestName) map[uint32]outcome
 	return q.keyspaces[keyspace][at].find(name.id, q.hash(name.id))
 }
 
+// unknown are those of a request's outcomes, which have ascending positions, that are not
+// remembered.
+func (q *requests) unknown(keyspace cairn.UID, name requestName, outcomes []outcome) []outcome {
+	at, found := q.search(keyspace, name.second())
+	if !found {
+		return outcomes
+	}
+	return q.keyspaces[keyspace][at].unknown(name.id, q.hash(name.id), outcomes)
+}
+
 // remember keeps outcomes of a request's mutations, which have ascending
 // positions, and forgets the earliest slices of all while there are more bytes
 // than limit.

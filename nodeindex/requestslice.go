@@ -3,6 +3,7 @@ package nodeindex
 import (
 	"encoding/binary"
 	"errors"
+	"iter"
 
 	"cairn"
 )
@@ -78,27 +79,56 @@ func (s *requestSlice) place(value uint64) {
 	s.table[at] = value
 }
 
+// of yields the outcomes of each record of an id.
+func (s *requestSlice) of(id [16]byte, hash uint32) iter.Seq[outcomeReader] {
+	return func(yield func(outcomeReader) bool) {
+		mask := uint64(len(s.table) - 1)
+		for at := uint64(hash) & mask; s.table[at] != 0; at = (at + 1) & mask {
+			if uint32(s.table[at]>>32) != hash {
+				continue
+			}
+			d := decoder{rest: s.records[uint32(s.table[at])-1:]}
+			if held, _, outcomes := d.record(); held == id && !yield(outcomes) {
+				return
+			}
+		}
+	}
+}
+
 // find is what all records of an id say, by position; nil if there is none.
 func (s *requestSlice) find(id [16]byte, hash uint32) map[uint32]outcome {
 	var found map[uint32]outcome
-	mask := uint64(len(s.table) - 1)
-	for at := uint64(hash) & mask; s.table[at] != 0; at = (at + 1) & mask {
-		if uint32(s.table[at]>>32) != hash {
-			continue
-		}
-		d := decoder{rest: s.records[uint32(s.table[at])-1:]}
-		held, _, outcomes := d.request()
-		if held != id {
-			continue
-		}
+	for outcomes := range s.of(id, hash) {
 		if found == nil {
-			found = make(map[uint32]outcome, len(outcomes))
+			found = make(map[uint32]outcome)
 		}
-		for _, o := range outcomes {
+		for o := (outcome{}); outcomes.next(&o); {
+			outcomes.rest(&o)
 			found[o.position] = o
 		}
 	}
 	return found
+}
+
+// unknown are those of an id's outcomes that no record has. They have ascending
+// positions, as records do; it works in place. A record may have ten thousand
+// outcomes, of which a shard that moves here brings few.
+func (s *requestSlice) unknown(id [16]byte, hash uint32, outcomes []outcome) []outcome {
+	for held := range s.of(id, hash) {
+		kept := outcomes[:0]
+		var known outcome
+		more := held.next(&known)
+		for _, o := range outcomes {
+			for more && known.position < o.position {
+				more = held.next(&known)
+			}
+			if !more || known.position != o.position {
+				kept = append(kept, o)
+			}
+		}
+		outcomes = kept
+	}
+	return outcomes
 }
 
 // outcome is what became of one mutation of a request.
@@ -190,45 +220,80 @@ func appendRequest(out []byte, id [16]byte, came uint64, outcomes []outcome) []b
 // request reads what appendRequest writes. What it returns refers to nothing
 // of it.
 func (d *decoder) request() (id [16]byte, came uint64, outcomes []outcome) {
-	copy(id[:], d.take(16))
-	body := decoder{rest: d.bytes()}
-	came = body.uvarint()
-	moved := came&1 == 1
-	came >>= 1
-	index := came
-	if moved {
-		index = body.uvarint()
-	}
-	var position, place uint32
-	var epoch uint64
-	for len(body.rest) > 0 {
-		flags := body.byte()
-		var o outcome
-		o.existed, o.deleted = flags&outcomeExisted != 0, flags&outcomeDeleted != 0
-		o.position = position + uint32(body.number(1<<32-1))
-		place += uint32(body.number(1<<32 - 1))
-		o.shard = cairn.ShardID(body.uvarint())
-		if flags&outcomeNewEpoch != 0 {
-			epoch = body.uvarint()
-		}
-		o.version = cairn.Version{Epoch: epoch, Index: index, Position: place}
-		nodes := int(flags >> outcomeFlags)
-		if nodes == outcomeManyNodes {
-			nodes = body.count(1)
-		}
-		for range nodes {
-			o.nodes = append(o.nodes, cairn.NodeID(body.number(1<<32-1)))
-		}
-		if flags&outcomeRefused != 0 {
-			o.refusal = body.refusal()
-		}
-		position, place = o.position+1, place+1
+	id, came, reader := d.record()
+	for o := (outcome{}); reader.next(&o); {
+		reader.rest(&o)
 		outcomes = append(outcomes, o)
 	}
-	if !body.ok() {
+	if !reader.body.ok() {
 		d.fail()
 	}
 	return id, came, outcomes
+}
+
+// record is request that leaves the outcomes to be read one by one.
+func (d *decoder) record() (id [16]byte, came uint64, outcomes outcomeReader) {
+	copy(id[:], d.take(16))
+	outcomes.body.rest = d.bytes()
+	came = outcomes.body.uvarint()
+	moved := came&1 == 1
+	came >>= 1
+	outcomes.index = came
+	if moved {
+		outcomes.index = outcomes.body.uvarint()
+	}
+	return id, came, outcomes
+}
+
+// outcomeReader reads the outcomes of a record.
+type outcomeReader struct {
+	body            decoder
+	index, epoch    uint64
+	position, place uint32
+	// nodes and refused are what rest would read.
+	nodes   int
+	refused bool
+}
+
+// next reads an outcome but for its nodes and its refusal, and tells whether there was
+// one.
+func (r *outcomeReader) next(o *outcome) bool {
+	r.rest(nil)
+	if len(r.body.rest) == 0 {
+		return false
+	}
+	flags := r.body.byte()
+	*o = outcome{existed: flags&outcomeExisted != 0, deleted: flags&outcomeDeleted != 0}
+	o.position = r.position + uint32(r.body.number(1<<32-1))
+	r.place += uint32(r.body.number(1<<32 - 1))
+	o.shard = cairn.ShardID(r.body.uvarint())
+	if flags&outcomeNewEpoch != 0 {
+		r.epoch = r.body.uvarint()
+	}
+	o.version = cairn.Version{Epoch: r.epoch, Index: r.index, Position: r.place}
+	r.position, r.place = o.position+1, r.place+1
+	if r.nodes = int(flags >> outcomeFlags); r.nodes == outcomeManyNodes {
+		r.nodes = r.body.count(1)
+	}
+	r.refused = flags&outcomeRefused != 0
+	return true
+}
+
+// rest reads the nodes and the refusal of the outcome that next has read; nil: past
+// them.
+func (r *outcomeReader) rest(o *outcome) {
+	for ; r.nodes > 0; r.nodes-- {
+		node := cairn.NodeID(r.body.number(1<<32 - 1))
+		if o != nil {
+			o.nodes = append(o.nodes, node)
+		}
+	}
+	if r.refused {
+		refusal := r.body.refusal()
+		if r.refused = false; o != nil {
+			o.refusal = refusal
+		}
+	}
 }
 
 // appendRefusal writes why a mutation was refused. What it wraps becomes text.
