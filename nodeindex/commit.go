@@ -68,6 +68,16 @@ type checkpointWriter struct {
 	keyspaces map[cairn.UID]*bbolt.Bucket
 	slab      []byte // values must stay until the commit
 	changes   keyChanges
+	pacer     pacer
+}
+
+// step is called after each step of the writing, which may be interrupted there.
+func (w *checkpointWriter) step() error {
+	if w.x.interrupted.Load() {
+		return errClosed
+	}
+	w.pacer.step()
+	return nil
 }
 
 // put and remove change what stands under a key, in the bucket of its
@@ -221,8 +231,8 @@ func (w *checkpointWriter) overlays(c *Checkpoint) error {
 		// In order of the ordinals: new ones are appended to the bucket.
 		slices.SortFunc(fresh, func(a, b freshRecord) int { return cmp.Compare(a.item.ordinal, b.item.ordinal) })
 		for _, f := range fresh {
-			if w.x.interrupted.Load() {
-				return errClosed
+			if err := w.step(); err != nil {
+				return err
 			}
 			if err := w.record(f); err != nil {
 				return err
@@ -243,8 +253,8 @@ type freshRecord struct {
 func (w *checkpointWriter) table(uid cairn.UID, t *table, departed *roaring.Bitmap) ([]freshRecord, error) {
 	fresh := make([]freshRecord, 0, t.count.Load())
 	for _, i := range t.byKey() {
-		if w.x.interrupted.Load() {
-			return nil, errClosed
+		if err := w.step(); err != nil {
+			return nil, err
 		}
 		// A key that departed is taken out of the file as well: it may stand
 		// there with an ordinal that was freed when it was deleted before.

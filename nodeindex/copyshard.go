@@ -116,6 +116,7 @@ type copier struct {
 	piece    piece
 	size     int // of the piece, about
 	part     cairn.CopiedPart
+	pacer    pacer
 }
 
 // begin begins a piece.
@@ -180,6 +181,7 @@ func (c *copier) entries(ordinals *roaring.Bitmap) error {
 				return nil
 			}
 		}
+		c.pacer.step()
 		ordinal := it.Next()
 		e, found, err := c.entry(ordinal)
 		if err != nil {

@@ -205,7 +205,7 @@ func (t *keyTable) with(changes []keyChange, most int64) *keyTable {
 	next := *t
 	next.pages = slices.Clone(t.pages)
 	var draft keyDraft
-	for len(order) > 0 {
+	for pace := (pacer{}); len(order) > 0; pace.step() {
 		number, n := order[0].hash>>t.shift, 1
 		for n < len(order) && order[n].hash>>t.shift == number {
 			n++
