@@ -44,7 +44,7 @@ func TestWorkloads(t *testing.T) {
 				t.Skip("it starts a whole stack; leave out -short")
 			}
 			record := filepath.Join(t.TempDir(), "made", "on", "demand", "record.txt")
-			args := strings.Fields(c.workload + " -entries 5000 -pairs 1 -warmup 20ms -length 100ms -settle 0s -out " + record)
+			args := strings.Fields(c.workload + " -entries 5000 -pairs 1 -warmup 20ms -length 100ms -out " + record)
 			if err := run(t.Context(), args); err != nil {
 				t.Fatal(err)
 			}
@@ -68,7 +68,7 @@ func TestConstants(t *testing.T) {
 		t.Skip("set CAIRN_BENCH_TEST, or make bench-test")
 	}
 	record := filepath.Join(t.TempDir(), "record.txt")
-	if err := run(t.Context(), strings.Fields("constants -entries 5000 -warmup 20ms -length 100ms -settle 0s -out "+record)); err != nil {
+	if err := run(t.Context(), strings.Fields("constants -entries 5000 -warmup 20ms -length 100ms -out "+record)); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(record)
@@ -89,7 +89,7 @@ func TestConstants(t *testing.T) {
 // compares it with itself, and with one that was far faster.
 func TestReportsAreComparedWithEachOther(t *testing.T) {
 	folder := t.TempDir()
-	if err := run(t.Context(), strings.Fields("locate-inprocess -entries 2000 -pairs 2 -warmup 5ms -length 30ms -settle 0s -profile -report "+folder)); err != nil {
+	if err := run(t.Context(), strings.Fields("locate-inprocess -entries 2000 -pairs 2 -warmup 5ms -length 30ms -profile -report "+folder)); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(folder, report.JSONFile)

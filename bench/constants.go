@@ -41,7 +41,7 @@ func constantsAt(ctx context.Context, s settings, entries int, largest bool) (er
 	if err != nil {
 		return err
 	}
-	if err := ours.FillWith(ctx, entries, s.settle, described); err != nil {
+	if err := ours.FillWith(ctx, entries, described); err != nil {
 		return err
 	}
 	filled, disk, err := ours.IndexUsage()

@@ -108,7 +108,7 @@ func beside(ctx context.Context, s settings, c comparing,
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Stop()) }()
-	if err := d.Fill(ctx, s.entries, s.settle); err != nil {
+	if err := d.Fill(ctx, s.entries); err != nil {
 		return err
 	}
 	var conns []*grpc.ClientConn

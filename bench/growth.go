@@ -37,7 +37,7 @@ func fillTo(ctx context.Context, s settings, entries int) (*filled, error) {
 		return nil, err
 	}
 	f := &filled{Deployment: d, entries: entries}
-	if err := d.Fill(ctx, entries, s.settle); err != nil {
+	if err := d.Fill(ctx, entries); err != nil {
 		return nil, errors.Join(err, f.close())
 	}
 	if f.conn, err = floor.Dial(d.Router); err != nil {

@@ -25,7 +25,7 @@ func locateInProcess(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	if err := e.Fill(ctx, s.entries, s.settle); err != nil {
+	if err := e.Fill(ctx, s.entries); err != nil {
 		return err
 	}
 	locate := e.Locate(1, s.entries)

@@ -19,7 +19,7 @@ func plainLocates(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Stop()) }()
-	if err := d.Fill(ctx, s.entries, s.settle); err != nil {
+	if err := d.Fill(ctx, s.entries); err != nil {
 		return err
 	}
 	c, err := client.Dial(d.Router, client.Options{})

@@ -41,7 +41,6 @@ type settings struct {
 	profile     bool
 	warmup      time.Duration
 	length      time.Duration
-	settle      time.Duration
 	flood       time.Duration
 	out         *report.Record
 }
@@ -200,7 +199,6 @@ func parse(args []string) (s settings, to io.Writer, done func() error, err erro
 	flags.StringVar(&s.svg, "svg", "", "balance: a `FILE` for a drawing; its folder is made if it is not there")
 	flags.DurationVar(&s.warmup, "warmup", time.Second, "how long each run goes on before it counts")
 	flags.DurationVar(&s.length, "length", 3*time.Second, "how long each run counts")
-	flags.DurationVar(&s.settle, "settle", time.Minute, "how long a filled index may take to write it all to its file")
 	flags.DurationVar(&s.flood, "flood", time.Minute, "overload: how long more is asked for than can be answered")
 	quick := flags.Bool("quick", false, "3 short pairs, and less of what takes long: about twenty minutes for all, to see where one is")
 	out := flags.String("out", "", "a `FILE` that gets a copy of the output; its folder is made if it is not there")

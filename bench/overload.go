@@ -36,7 +36,7 @@ const (
 // callers who come whether or not others were answered, of a router in a process of
 // its own over the indexes of two clusters.
 func overloaded(ctx context.Context, s settings) (err error) {
-	c, err := views.Open(ctx, s.entries, s.settle)
+	c, err := views.Open(ctx, s.entries)
 	if c != nil {
 		defer func() { err = errors.Join(err, c.Close()) }()
 	}

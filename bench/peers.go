@@ -30,7 +30,7 @@ func peers(ctx context.Context, s settings) (err error) {
 	}
 	command := exec.CommandContext(ctx, binary, "all", "-json", found,
 		"-entries", strconv.Itoa(s.entries), "-callers", strconv.Itoa(s.callers), "-view-callers", strconv.Itoa(s.viewCallers),
-		"-pairs", strconv.Itoa(s.pairs), "-warmup", s.warmup.String(), "-length", s.length.String(), "-settle", s.settle.String())
+		"-pairs", strconv.Itoa(s.pairs), "-warmup", s.warmup.String(), "-length", s.length.String())
 	command.Stdout, command.Stderr = s.out, os.Stderr
 	// It has servers to end.
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }

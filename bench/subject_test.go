@@ -20,7 +20,7 @@ func TestCairnAndEtcdAnswerTheSame(t *testing.T) {
 		t.Skip("it starts a whole stack and etcd; leave out -short")
 	}
 	const entries, callers, operations = 500, 2, 100
-	kept, err := subject.Keep(t.Context(), entries, 0)
+	kept, err := subject.Keep(t.Context(), entries)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestCairnAndEtcdAnswerTheSame(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	located, err := kept.Locate(t.Context(), entries, 0)
+	located, err := kept.Locate(t.Context(), entries)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ const viewPositions = 1_000
 // process over the indexes of two clusters. What a peer makes of the same is
 // measured beside it by bench/peers.
 func viewQuestions(ctx context.Context, s settings) (err error) {
-	c, err := views.Open(ctx, s.entries, s.settle)
+	c, err := views.Open(ctx, s.entries)
 	if c != nil {
 		defer func() { err = errors.Join(err, c.Close()) }()
 	}

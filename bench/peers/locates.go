@@ -27,7 +27,7 @@ const (
 // locatesBeside measures locates beside each peer that is installed, one after
 // the other, so that those that are not asked take no memory.
 func locatesBeside(ctx context.Context, s settings) (err error) {
-	ours, err := subject.Locate(ctx, s.entries, s.settle)
+	ours, err := subject.Locate(ctx, s.entries)
 	if ours != nil {
 		defer func() { err = errors.Join(err, ours.Close()) }()
 	}

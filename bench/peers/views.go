@@ -24,7 +24,7 @@ const (
 // viewsBeside measures questions about views beside each peer that is installed, one
 // after the other, so that those that are not asked take no memory.
 func viewsBeside(ctx context.Context, s settings) (err error) {
-	ours, err := views.Open(ctx, s.entries, s.settle)
+	ours, err := views.Open(ctx, s.entries)
 	if ours != nil {
 		defer func() { err = errors.Join(err, ours.Close()) }()
 	}

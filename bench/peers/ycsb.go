@@ -22,7 +22,7 @@ const scanPositions = 500
 // with keys by its zipfian constant; and reads of keys drawn uniformly, and from a hot
 // fifth of all.
 func ycsbBeside(ctx context.Context, s settings) (err error) {
-	ours, err := subject.Keep(ctx, s.entries, s.settle)
+	ours, err := subject.Keep(ctx, s.entries)
 	if ours != nil {
 		defer func() { err = errors.Join(err, ours.Close()) }()
 	}

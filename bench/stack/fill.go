@@ -11,7 +11,6 @@ import (
 
 	"cairn"
 	"cairn/bench/load"
-	cairnv1 "cairn/proto/cairn/v1"
 	"cairn/router/client"
 )
 
@@ -71,7 +70,7 @@ func fillRange(ctx context.Context, store Store, first, end int, writeOf func(n 
 }
 
 // Fill puts the first entries into the deployment and lets it settle.
-func (d *Deployment) Fill(ctx context.Context, entries int, settle time.Duration) (err error) {
+func (d *Deployment) Fill(ctx context.Context, entries int) (err error) {
 	c, err := client.Dial(d.Router, client.Options{})
 	if err != nil {
 		return err
@@ -80,39 +79,23 @@ func (d *Deployment) Fill(ctx context.Context, entries int, settle time.Duration
 	if err := fill(ctx, c, entries, put); err != nil {
 		return err
 	}
-	return settled(ctx, settle, func(ctx context.Context) (applied, checkpointed uint64, err error) {
-		status, err := c.Admin().GetIndexStatus(ctx, &cairnv1.GetIndexStatusRequest{Cluster: "clusters/" + clusterName})
-		return status.GetAppliedIndex(), status.GetCheckpointIndex(), err
-	})
+	return settle(ctx, clusterName, c.BackupCluster)
 }
 
 // Fill puts the first entries into the stack and lets it settle.
-func (e *Embedded) Fill(ctx context.Context, entries int, settle time.Duration) error {
+func (e *Embedded) Fill(ctx context.Context, entries int) error {
 	if err := fill(ctx, e.Router, entries, put); err != nil {
 		return err
 	}
-	return settled(ctx, settle, func(ctx context.Context) (applied, checkpointed uint64, err error) {
-		status, err := e.replica.Status(ctx, 0)
-		return status.AppliedIndex, status.CheckpointIndex, err
-	})
+	return settle(ctx, clusterName, e.replica.Backup)
 }
 
-// settled waits until an index has written to its file what it took, but no
-// longer than atMost: reads of what is only in memory yet are faster.
-func settled(ctx context.Context, atMost time.Duration, status func(context.Context) (applied, checkpointed uint64, err error)) error {
-	for end := time.Now().Add(atMost); time.Now().Before(end); {
-		applied, checkpointed, err := status(ctx)
-		if err != nil {
-			return fmt.Errorf("ask the index how far it is: %w", err)
-		}
-		if checkpointed >= applied {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
+// settle has an index write to its file what it took, since reads of what is only in
+// memory yet are faster. A backup begins with a checkpoint; no more of it is taken.
+func settle(ctx context.Context, cluster string, backup func(ctx context.Context, cluster string, deliver func(data []byte) error) error) error {
+	begun := errors.New("the backup has begun")
+	if err := backup(ctx, cluster, func([]byte) error { return begun }); !errors.Is(err, begun) {
+		return fmt.Errorf("have the index write a checkpoint: %w", err)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package stack
 import (
 	"context"
 	"path/filepath"
-	"time"
 
 	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
@@ -35,20 +34,17 @@ func (s *Durable) Declare(ctx context.Context, views ...*cairnv1.View) error {
 
 // Fill puts the first entries, without attributes, into the stack and lets it
 // settle.
-func (s *Durable) Fill(ctx context.Context, entries int, settle time.Duration) error {
-	return s.FillWith(ctx, entries, settle, put)
+func (s *Durable) Fill(ctx context.Context, entries int) error {
+	return s.FillWith(ctx, entries, put)
 }
 
 // FillWith puts entries made of the first numbers into the stack and lets it
 // settle.
-func (s *Durable) FillWith(ctx context.Context, entries int, settle time.Duration, writeOf func(n int) cairn.Write) error {
+func (s *Durable) FillWith(ctx context.Context, entries int, writeOf func(n int) cairn.Write) error {
 	if err := fill(ctx, s.router, entries, writeOf); err != nil {
 		return err
 	}
-	return settled(ctx, settle, func(ctx context.Context) (applied, checkpointed uint64, err error) {
-		status, err := s.client.Admin().GetIndexStatus(ctx, &cairnv1.GetIndexStatusRequest{Cluster: "clusters/" + clusterName})
-		return status.GetAppliedIndex(), status.GetCheckpointIndex(), err
-	})
+	return settle(ctx, clusterName, s.client.BackupCluster)
 }
 
 // IndexUsage is what the first replica has resident, pages of its mapped file

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"time"
 
 	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
@@ -69,7 +68,7 @@ func (s *Scattered) start(ctx context.Context, keyspace *cairnv1.Keyspace) error
 }
 
 // Fill puts the first entries into the stack and lets it settle.
-func (s *Scattered) Fill(ctx context.Context, entries int, settle time.Duration, writeOf func(n int) cairn.Write) (err error) {
+func (s *Scattered) Fill(ctx context.Context, entries int, writeOf func(n int) cairn.Write) (err error) {
 	if err := fill(ctx, s.Router, entries, writeOf); err != nil {
 		return err
 	}
@@ -79,11 +78,7 @@ func (s *Scattered) Fill(ctx context.Context, entries int, settle time.Duration,
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	for _, name := range scatteredClusters {
-		err := settled(ctx, settle, func(ctx context.Context) (applied, checkpointed uint64, err error) {
-			status, err := c.Admin().GetIndexStatus(ctx, &cairnv1.GetIndexStatusRequest{Cluster: "clusters/" + name})
-			return status.GetAppliedIndex(), status.GetCheckpointIndex(), err
-		})
-		if err != nil {
+		if err := settle(ctx, name, c.BackupCluster); err != nil {
 			return err
 		}
 	}

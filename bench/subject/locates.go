@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
-	"time"
 
 	"cairn"
 	"cairn/bench/load"
@@ -20,20 +19,20 @@ type Located struct {
 
 // Locate starts Cairn with the first entries. This process collects garbage as
 // seldom as our servers do: it has but a small heap.
-func Locate(ctx context.Context, entries int, settle time.Duration) (*Located, error) {
+func Locate(ctx context.Context, entries int) (*Located, error) {
 	debug.SetGCPercent(400)
 	s, err := stack.StartDurable(ctx, 1)
 	if err != nil {
 		return nil, err
 	}
 	l := &Located{stack: s}
-	return l, s.Fill(ctx, entries, settle)
+	return l, s.Fill(ctx, entries)
 }
 
 // Locate has the entries of bench/locates beside the records. The records' stack
 // is not for the answer to close.
-func (r *Records) Locate(ctx context.Context, entries int, settle time.Duration) (*Located, error) {
-	return &Located{stack: r.stack}, r.stack.Fill(ctx, entries, settle)
+func (r *Records) Locate(ctx context.Context, entries int) (*Located, error) {
+	return &Located{stack: r.stack}, r.stack.Fill(ctx, entries)
 }
 
 // Of is whoever locates in a stack's keyspace.

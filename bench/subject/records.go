@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
-	"time"
 
 	"cairn"
 	"cairn/bench/load"
@@ -25,7 +24,7 @@ type Records struct {
 const view = "by-seats"
 
 // Keep starts Cairn with the first records and the view of them.
-func Keep(ctx context.Context, entries int, settle time.Duration) (*Records, error) {
+func Keep(ctx context.Context, entries int) (*Records, error) {
 	debug.SetGCPercent(400) // as our servers do: this process has but a small heap
 	s, err := stack.StartDurable(ctx, 1)
 	if err != nil {
@@ -36,7 +35,7 @@ func Keep(ctx context.Context, entries int, settle time.Duration) (*Records, err
 	first := func(n int) cairn.Write {
 		return cairn.Write{Operation: cairn.Put, Key: keys.Had(uint64(n)), Attributes: attributes(ycsb.RecordOf(n))}
 	}
-	if err := s.FillWith(ctx, entries, settle, first); err != nil {
+	if err := s.FillWith(ctx, entries, first); err != nil {
 		return r, err
 	}
 	return r, s.Declare(ctx, &cairnv1.View{Name: "views/" + view, Sort: []string{"seats"}, Fields: []string{"country", "seats"}})

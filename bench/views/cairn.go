@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
-	"time"
 
 	"cairn"
 	"cairn/bench/load"
@@ -19,14 +18,14 @@ type Cairn struct {
 
 // Open starts Cairn with the first records and the views over them. This
 // process collects garbage as seldom as our servers do: it has but a small heap.
-func Open(ctx context.Context, entries int, settle time.Duration) (*Cairn, error) {
+func Open(ctx context.Context, entries int) (*Cairn, error) {
 	debug.SetGCPercent(400)
 	s, err := stack.Scatter(ctx, keyspace())
 	if err != nil {
 		return nil, err
 	}
 	c := &Cairn{stack: s}
-	if err := s.Fill(ctx, entries, settle, write); err != nil {
+	if err := s.Fill(ctx, entries, write); err != nil {
 		return c, err
 	}
 	return c, s.Declare(ctx, declared()...)
