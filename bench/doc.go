@@ -28,7 +28,7 @@
 // each naming its command and machine. -report FOLDER, which all has without
 // being asked, makes a page with drawings of what was found, and JSON of every
 // run. -profile has each process leave profiles beside it: of processor time, and of
-// allocations, of waits and of those for mutexes since the process began. -quick takes about twenty minutes for all, -full grows what can grow to its most.
+// allocations, of waits and of those for mutexes since the process began. -quick takes about ten minutes for all, -full grows what can grow to its most.
 //
 // Client, router and index are processes of their own on loopback, with etcd
 // beside them, and so are the client, proxy and backend of the floors. Each

@@ -167,7 +167,7 @@ func (s *settings) quicken(flags *flag.FlagSet) {
 		s.warmup = 200 * time.Millisecond
 	}
 	if !given["length"] {
-		s.length = 500 * time.Millisecond
+		s.length = 400 * time.Millisecond
 	}
 	if !given["flood"] {
 		s.flood = 10 * time.Second
@@ -200,7 +200,7 @@ func parse(args []string) (s settings, to io.Writer, done func() error, err erro
 	flags.DurationVar(&s.warmup, "warmup", time.Second, "how long each run goes on before it counts")
 	flags.DurationVar(&s.length, "length", 3*time.Second, "how long each run counts")
 	flags.DurationVar(&s.flood, "flood", time.Minute, "overload: how long more is asked for than can be answered")
-	quick := flags.Bool("quick", false, "3 short pairs, and less of what takes long: about twenty minutes for all, to see where one is")
+	quick := flags.Bool("quick", false, "3 short pairs, and less of what takes long: about ten minutes for all, to see where one is")
 	out := flags.String("out", "", "a `FILE` that gets a copy of the output; its folder is made if it is not there")
 	if err := flags.Parse(args[1:]); err != nil {
 		return s, nil, nil, err

@@ -113,7 +113,7 @@ func (r *Replica) proposeMove(ctx context.Context, m cairn.MovingShard, commands
 	}
 	_, err = r.readyLog()
 	if err == nil {
-		err = r.awaitRelief()
+		err = r.awaitCheckpoint(r.config.moveBytes())
 	}
 	if err != nil {
 		return result, err

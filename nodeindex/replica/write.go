@@ -162,8 +162,17 @@ func (r *Replica) awaitRelief() error {
 			return errClosed()
 		}
 	}
+	return r.awaitCheckpoint(r.config.OverlayBytes)
+}
+
+// moveBytes is from how many bytes on, that no checkpoint holds, what arrives with shards
+// waits for one: before writes are slowed down, with room for those that come meanwhile.
+func (c *Config) moveBytes() int64 { return (3*c.CheckpointBytes + c.OverlayBytes) / 4 }
+
+// awaitCheckpoint waits while as many bytes are in no checkpoint.
+func (r *Replica) awaitCheckpoint(most int64) error {
 	for {
-		if _, bytes := r.index.Pending(); bytes < r.config.OverlayBytes {
+		if _, bytes := r.index.Pending(); bytes < most {
 			return nil
 		}
 		if refusal := r.refusals.get(); refusal != nil {
