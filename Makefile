@@ -196,7 +196,7 @@ bench-test:
 	go run -C $(PEERS) . all -entries 10000 -pairs 1 -warmup 30ms -length 60ms
 
 # What regressed since a report that was kept: its ratios, which depend little on the
-# machine, with their intervals. PERF=-quick takes twenty minutes and sees the large ones,
+# machine, with their intervals. PERF=-quick takes ten minutes and sees the large ones,
 # beside a BASE that was made with it too.
 BASE ?= bench/results/report/report.json
 PERF ?=
