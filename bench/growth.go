@@ -31,7 +31,7 @@ type filled struct {
 	entries int
 }
 
-func fillTo(ctx context.Context, s settings, entries int) (*filled, error) {
+func fillTo(ctx context.Context, entries int) (*filled, error) {
 	d, err := stack.Deploy(ctx)
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (f *filled) point(s settings, result load.Result) error {
 }
 
 func entriesGrow(ctx context.Context, s settings) (err error) {
-	least, err := fillTo(ctx, s, min(leastEntries, max(s.mostEntries/10, 1)))
+	least, err := fillTo(ctx, min(leastEntries, max(s.mostEntries/10, 1)))
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func entriesGrow(ctx context.Context, s settings) (err error) {
 }
 
 func entriesBeside(ctx context.Context, s settings, least *filled, entries int) (err error) {
-	more, err := fillTo(ctx, s, entries)
+	more, err := fillTo(ctx, entries)
 	if err != nil {
 		return err
 	}
