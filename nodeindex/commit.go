@@ -252,7 +252,7 @@ type freshRecord struct {
 // table writes what stands under the keys of one table.
 func (w *checkpointWriter) table(uid cairn.UID, t *table, departed *roaring.Bitmap) ([]freshRecord, error) {
 	fresh := make([]freshRecord, 0, t.count.Load())
-	for _, i := range t.byKey() {
+	for i := range t.byKey {
 		if err := w.step(); err != nil {
 			return nil, err
 		}

@@ -182,8 +182,8 @@ func (t *table) keys() []string {
 	return merged
 }
 
-// byKey are the table's items, by their keys. Only where nobody puts meanwhile.
-func (t *table) byKey() []*item {
+// byKey yields every item, by their keys. Only where nobody puts meanwhile.
+func (t *table) byKey(yield func(*item) bool) {
 	type keyed struct {
 		key  string
 		item *item
@@ -193,11 +193,11 @@ func (t *table) byKey() []*item {
 		order = append(order, keyed{keyString(i.entry.Key), i})
 	}
 	slices.SortFunc(order, func(a, b keyed) int { return cmp.Compare(a.key, b.key) })
-	items := make([]*item, len(order))
-	for i, k := range order {
-		items[i] = k.item
+	for _, k := range order {
+		if !yield(k.item) {
+			return
+		}
 	}
-	return items
 }
 
 // all yields every item, in no order. Only where nobody puts meanwhile.
