@@ -79,7 +79,7 @@ func (x *Index) CopyShard(m cairn.MovingShard, after []byte) (part cairn.CopiedP
 	}
 	k := s.keyspaces[m.Keyspace]
 	c := copier{
-		moving: m, keyspace: k, reader: r, session: s.session,
+		moving: m, bounded: owned.boundedSince(), keyspace: k, reader: r, session: s.session,
 		cursor: decodeCopyCursor(after, s.session), last: after,
 		part: cairn.CopiedPart{Index: covered.Index},
 	}
@@ -106,6 +106,7 @@ func (x *Index) CopyShard(m cairn.MovingShard, after []byte) (part cairn.CopiedP
 // copier makes one part of a copy.
 type copier struct {
 	moving   cairn.MovingShard
+	bounded  uint64 // since when the shard has its bounds
 	keyspace *keyspace
 	reader   *reader
 	session  uint64
@@ -123,7 +124,7 @@ type copier struct {
 func (c *copier) begin(first bool) {
 	c.piece = piece{kind: pieceCopy, index: c.part.Index, after: c.last, times: c.times}
 	if first {
-		c.piece.definition, c.piece.views = &c.keyspace.Keyspace, c.keyspace.views
+		c.piece.definition, c.piece.views, c.piece.bounded = &c.keyspace.Keyspace, c.keyspace.views, c.bounded
 	}
 	c.size = 0
 }
@@ -154,7 +155,7 @@ func (c *copier) requests(slices []requestTail) {
 			offset = int(c.cursor.position)
 		}
 		for offset < len(t.records) {
-			r, _, behind := t.next(&c.moving, offset)
+			r, _, behind := t.next(c.moving.Shard, c.bounded, offset)
 			if len(r.outcomes) > 0 {
 				c.piece.requests = append(c.piece.requests, r)
 				c.size += behind - offset

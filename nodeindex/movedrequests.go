@@ -7,7 +7,15 @@ import (
 // This file takes what is remembered of requests along when a shard moves.
 // Requests are by keyspace, and what became of each of their writes names the
 // shard and its epoch then. A move takes the outcomes of its shard, and those of
-// epochs before the shard's last change, when it may have been a part of another.
+// epochs before the shard had its bounds, when its keys may have been in others.
+
+// boundedSince is the epoch since which the shard has had its bounds, or a later one.
+func (s *shard) boundedSince() uint64 {
+	if s.bounded == 0 {
+		return s.Epoch
+	}
+	return s.bounded
+}
 
 // requestTail is a part of a slice of requests that does not change.
 type requestTail struct {
@@ -27,15 +35,15 @@ func (q *requests) since(keyspace cairn.UID, after uint64) []requestTail {
 	return out
 }
 
-// next is the record at an offset, as it moves with a shard, and where the one
-// behind it begins. It has no outcomes if none goes along.
-func (t *requestTail) next(m *cairn.MovingShard, offset int) (r movedRequest, came uint64, behind int) {
+// next is the record at an offset, as it moves with a shard that has had its bounds since
+// an epoch, and where the one behind it begins. It has no outcomes if none goes along.
+func (t *requestTail) next(id cairn.ShardID, bounded uint64, offset int) (r movedRequest, came uint64, behind int) {
 	d := decoder{rest: t.records[offset:]}
 	r.second = t.second
-	id, came, outcomes := d.record()
-	r.id = id
+	request, came, outcomes := d.record()
+	r.id = request
 	for o := (outcome{}); outcomes.next(&o); {
-		if o.shard == m.Shard || o.version.Epoch < m.Epoch {
+		if o.shard == id || o.version.Epoch < bounded {
 			outcomes.rest(&o)
 			r.outcomes = append(r.outcomes, o)
 		}

@@ -35,12 +35,19 @@ const (
 	pieceCopyMarked byte = 6
 )
 
+// Whether a piece has the definition.
+const (
+	pieceGoesOn  byte = 0
+	pieceDefines byte = 1 // of before there was told since when the shard has its bounds
+	pieceBounded byte = 2
+)
+
 // piece is a piece of the copy or the tail, or takes the place of a copy: what is
 // kept is that.
 //
 // Encoded: the kind; of what is kept its name and the index; of a copy the index, the cursors after and last, and a flag
-// for done; of a tail both indexes and, behind a flag, the seal; behind a flag
-// the definition; the times of requests; their number and the requests, each the
+// for done; of a tail both indexes and, behind a flag, the seal; whether there is a
+// definition, and if so since when the shard has its bounds, and that; the times of requests; their number and the requests, each the
 // second that it was issued in and its record; of a copy with marks those; then, to
 // the end, what entries have become: a flag for deleted, the key, and else version, nodes with their
 // number in front, and attributes.
@@ -58,9 +65,11 @@ type piece struct {
 	// definition is the keyspace's, and views are its, with the first piece.
 	definition *cairn.Keyspace
 	views      []cairn.View
-	requests   []movedRequest
-	times      requestTimes // but for the clock
-	changes    []movedEntry
+	// bounded is since when the shard has had its bounds, told with the definition.
+	bounded  uint64
+	requests []movedRequest
+	times    requestTimes // but for the clock
+	changes  []movedEntry
 	// marks are of all changes of a copy, none of which is deleted; nil for none.
 	marks *projection.Marks
 }
@@ -113,8 +122,10 @@ func (p *piece) encode() []byte {
 			out = binary.BigEndian.AppendUint64(out, p.seal.digest.Sum)
 		}
 	}
-	out = appendFlag(out, p.definition != nil)
-	if p.definition != nil {
+	if p.definition == nil {
+		out = append(out, pieceGoesOn)
+	} else {
+		out = binary.AppendUvarint(append(out, pieceBounded), p.bounded)
 		out = appendViews(appendKeyspace(out, p.definition), p.views)
 	}
 	out = binary.AppendVarint(out, p.times.latest)
@@ -177,7 +188,11 @@ func (d *decoder) piece() piece {
 	default:
 		d.fail()
 	}
-	if d.flag() {
+	switch byte(d.number(uint64(pieceBounded))) {
+	case pieceBounded:
+		p.bounded = d.uvarint()
+		fallthrough
+	case pieceDefines:
 		definition := d.keyspace()
 		p.definition, p.views = &definition, d.views(definition.UID)
 	}

@@ -60,6 +60,7 @@ func placeShards(old *keyspace, changes map[cairn.ShardID]*cairn.Shard) (placing
 // was not here.
 func (p *placing) place(old *keyspace, before *shard, definition *cairn.Shard) {
 	s := &shard{Shard: *definition, population: newPopulation()}
+	s.bounded = s.Epoch
 	stays := before != nil && sameBounds(&before.Shard, definition)
 	a := old.sealed(definition)
 	switch {

@@ -121,6 +121,10 @@ type population struct {
 	// since is the log index at which all of it became the cluster's, by the move that
 	// the shard names; 0 if it did not come as a whole.
 	since uint64
+	// bounded is the epoch since which the shard has had its bounds: what was written in
+	// an earlier one may have been so to its keys in another shard. 0 where that is not
+	// known.
+	bounded uint64
 	// blocks are those that only this shard takes ordinals from.
 	blocks []uint16
 	// changed is the generation of the last change.
@@ -180,6 +184,7 @@ func (p *population) freeze() *population {
 		blocks:   slices.Clone(p.blocks),
 		sum:      p.sum,
 		since:    p.since,
+		bounded:  p.bounded,
 	}
 	copied.fences.all = slices.Clone(p.fences.all)
 	copied.count.Store(p.entries())
@@ -207,22 +212,21 @@ func shardKey(keyspace cairn.UID, id cairn.ShardID) []byte {
 
 // What stands behind a shard's definition in its record.
 const (
-	shardServed = iota
+	shardServed = iota // before format 8, as shardSince
 	shardWithheld
-	shardSince // and since when, for one that came as a whole
+	shardSince   // and since when, for one that came as a whole
+	shardBounded // since when it has been the cluster's as a whole, and has had its bounds
 )
 
 // encodeShard is what stands in bucketShards: the definition, whether it is
-// withheld or came as a whole, and the population, sealed.
+// withheld, else since when it is as it is, and the population, sealed.
 func encodeShard(s *cairn.Shard, p *population, withheld bool) ([]byte, error) {
 	out := appendShard(nil, s)
-	switch {
-	case withheld:
+	if withheld {
 		out = append(out, shardWithheld)
-	case p.since > 0:
-		out = binary.AppendUvarint(append(out, shardSince), p.since)
-	default:
-		out = append(out, shardServed)
+	} else {
+		out = binary.AppendUvarint(append(out, shardBounded), p.since)
+		out = binary.AppendUvarint(out, p.bounded)
 	}
 	out, err := appendPopulation(out, p)
 	return seal(out), err
@@ -236,15 +240,17 @@ func decodeShard(sealed []byte) (s *shard, withheld, ok bool) {
 	}
 	d := decoder{rest: value}
 	s = &shard{Shard: d.shard()}
-	since := uint64(0)
-	switch d.number(shardSince) {
+	var since, bounded uint64
+	switch d.number(shardBounded) {
 	case shardWithheld:
 		withheld = true
 	case shardSince:
 		since = d.uvarint()
+	case shardBounded:
+		since, bounded = d.uvarint(), d.uvarint()
 	}
 	if s.population, ok = d.population(); ok {
-		s.since = since
+		s.since, s.bounded = since, bounded
 	}
 	return s, withheld, ok
 }

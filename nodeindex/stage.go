@@ -253,6 +253,7 @@ func (x *Index) beginArrival(s *state, index uint64, c *stageCommand) (*arrival,
 		population: newPopulation(),
 		progress:   progress{attempt: m.Attempt, copied: c.piece.index, through: c.piece.index},
 	}
+	a.bounded = c.piece.bounded
 	k := s.keyspaces[m.Keyspace]
 	if k == nil {
 		k = newKeyspace(*c.piece.definition, c.piece.views, nil)

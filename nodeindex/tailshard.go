@@ -65,7 +65,7 @@ func (x *Index) TailShard(m cairn.MovingShard, after uint64) (cairn.TailPart, er
 		return cairn.TailPart{}, refusal
 	}
 	requests, fence := x.requests.since(m.Keyspace, after), owned.fenceState(m.Move)
-	t.times = x.requests.requestTimes
+	t.times, t.bounded = x.requests.requestTimes, owned.boundedSince()
 	x.mu.Unlock()
 
 	t.requests(requests)
@@ -79,12 +79,13 @@ func (x *Index) TailShard(m cairn.MovingShard, after uint64) (cairn.TailPart, er
 
 // tailer makes a part of a tail.
 type tailer struct {
-	moving cairn.MovingShard
-	after  uint64 // where the piece begins
-	times  requestTimes
-	piece  piece
-	size   int
-	out    cairn.TailPart
+	moving  cairn.MovingShard
+	bounded uint64 // since when the shard has its bounds
+	after   uint64 // where the piece begins
+	times   requestTimes
+	piece   piece
+	size    int
+	out     cairn.TailPart
 }
 
 // end ends a piece that has everything through a log index.
@@ -98,7 +99,7 @@ func (t *tailer) end(through uint64) {
 func (t *tailer) requests(slices []requestTail) {
 	for i := range slices {
 		for offset := 0; offset < len(slices[i].records); {
-			r, came, behind := slices[i].next(&t.moving, offset)
+			r, came, behind := slices[i].next(t.moving.Shard, t.bounded, offset)
 			if came > t.after && len(r.outcomes) > 0 {
 				t.piece.requests = append(t.piece.requests, r)
 				t.size += behind - offset

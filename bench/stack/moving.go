@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	"cairn"
 	"cairn/bench/spawn"
 	cairnv1 "cairn/proto/cairn/v1"
@@ -75,8 +77,9 @@ func (s *Moving) start(ctx context.Context) error {
 		return err
 	}
 	for i, name := range scatteredClusters {
-		processors := max(1, runtime.GOMAXPROCS(0)/len(scatteredClusters))
-		index, err := s.deployment.index(ctx, name, addresses[i], etcd, processors)
+		// All processors each: an index that copies a shard with one would let
+		// writes wait for it.
+		index, err := s.deployment.index(ctx, name, addresses[i], etcd, runtime.GOMAXPROCS(0))
 		if err != nil {
 			return err
 		}
@@ -139,14 +142,21 @@ func (s *Moving) MoveShard(ctx context.Context, id cairn.ShardID) (used time.Dur
 	}
 	index := []int{s.indexes[to]}
 	before := spawn.Used(index)
-	response, err := admin.CreateMove(ctx, &cairnv1.CreateMoveRequest{Shard: name, To: to})
+	response, err := admin.CreateMove(ctx, &cairnv1.CreateMoveRequest{Shard: name, To: to, Keep: durationpb.New(0)})
 	if err != nil {
 		return 0, err
 	}
+	Phases = nil
+	began := time.Now()
+	last := ""
 	for {
 		move, err := admin.GetMove(ctx, &cairnv1.GetMoveRequest{Name: response.GetMove().GetName()})
 		if err != nil {
 			return 0, err
+		}
+		if p := move.GetPhase().String(); p != last {
+			last = p
+			Phases = append(Phases, fmt.Sprintf("%s@%d", p, time.Since(began).Milliseconds()))
 		}
 		switch move.GetPhase() {
 		case cairnv1.Move_DONE:
@@ -171,3 +181,5 @@ func (s *Moving) Close() error {
 	}
 	return errors.Join(append(errs, s.deployment.Stop())...)
 }
+
+var Phases []string
