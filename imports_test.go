@@ -66,7 +66,7 @@ var importTable = map[string]may{
 	"shardmap/etcdstore/etcdtest": {modules: []string{etcdClient, etcdServer, "go.uber.org/zap"}},
 
 	"nodeindex": {
-		packages: []string{".", "nodeindex/changelog", "nodeindex/durable", "nodeindex/projection", "shardmap/placement"},
+		packages: []string{".", "nodeindex/changelog", "nodeindex/durable", "nodeindex/pace", "nodeindex/projection", "shardmap/placement"},
 		modules:  []string{bbolt, roaring, "github.com/cespare/xxhash/v2"},
 	},
 	// The changes of one index, in files.
@@ -74,10 +74,12 @@ var importTable = map[string]may{
 	// The steps by which files become durable, and what a crash between them leaves.
 	"nodeindex/durable":           {},
 	"nodeindex/durable/crashtest": {packages: []string{"nodeindex/durable"}},
+	// Rests of what takes long.
+	"nodeindex/pace": {},
 	// The views of one keyspace in one index.
 	"nodeindex/projection": {packages: []string{".", "views", "views/filter"}, modules: []string{roaring}},
 	"nodeindex/replica": {
-		packages: []string{".", "nodeindex", "nodeindex/durable"},
+		packages: []string{".", "nodeindex", "nodeindex/durable", "nodeindex/pace"},
 		modules:  []string{hashicorpRaft, "github.com/hashicorp/raft-wal", "github.com/hashicorp/go-hclog"},
 	},
 	"nodeindex/server": {

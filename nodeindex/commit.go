@@ -8,6 +8,7 @@ import (
 
 	"cairn"
 	"cairn/nodeindex/durable"
+	"cairn/nodeindex/pace"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"go.etcd.io/bbolt"
@@ -68,7 +69,7 @@ type checkpointWriter struct {
 	keyspaces map[cairn.UID]*bbolt.Bucket
 	slab      []byte // values must stay until the commit
 	changes   keyChanges
-	pacer     pacer
+	pacer     pace.Pacer
 }
 
 // step is called after each step of the writing, which may be interrupted there.
@@ -76,7 +77,7 @@ func (w *checkpointWriter) step() error {
 	if w.x.interrupted.Load() {
 		return errClosed
 	}
-	w.pacer.step()
+	w.pacer.Step()
 	return nil
 }
 
@@ -182,6 +183,9 @@ func firstOf(all *roaring.Bitmap, n uint64) *roaring.Bitmap {
 func (w *checkpointWriter) sweepKeyspace(uid cairn.UID, bucket *bbolt.Bucket, ordinals *roaring.Bitmap) error {
 	it := ordinals.Iterator()
 	for it.HasNext() {
+		if err := w.step(); err != nil {
+			return err
+		}
 		ordinal := it.Next()
 		value, err := w.records.get(ordinal)
 		if err != nil {
@@ -213,8 +217,11 @@ func (w *checkpointWriter) sweepKeyspace(uid cairn.UID, bucket *bbolt.Bucket, or
 func (w *checkpointWriter) overlays(c *Checkpoint) error {
 	for _, o := range slices.Backward(c.frozen) {
 		freed := slices.Clone(o.freed)
-		slices.Sort(freed)
+		pace.SortFunc(&w.pacer, freed, cmp.Compare)
 		for _, ordinal := range freed {
+			if err := w.step(); err != nil {
+				return err
+			}
 			if err := w.records.remove(ordinal); err != nil {
 				return err
 			}
@@ -229,7 +236,7 @@ func (w *checkpointWriter) overlays(c *Checkpoint) error {
 			fresh = append(fresh, written...)
 		}
 		// In order of the ordinals: new ones are appended to the bucket.
-		slices.SortFunc(fresh, func(a, b freshRecord) int { return cmp.Compare(a.item.ordinal, b.item.ordinal) })
+		pace.SortFunc(&w.pacer, fresh, func(a, b freshRecord) int { return cmp.Compare(a.item.ordinal, b.item.ordinal) })
 		for _, f := range fresh {
 			if err := w.step(); err != nil {
 				return err
@@ -252,7 +259,7 @@ type freshRecord struct {
 // table writes what stands under the keys of one table.
 func (w *checkpointWriter) table(uid cairn.UID, t *table, departed *roaring.Bitmap) ([]freshRecord, error) {
 	fresh := make([]freshRecord, 0, t.count.Load())
-	for i := range t.byKey {
+	for i := range t.byKey(&w.pacer) {
 		if err := w.step(); err != nil {
 			return nil, err
 		}

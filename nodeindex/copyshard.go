@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"cairn"
+	"cairn/nodeindex/pace"
 	"cairn/nodeindex/projection"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -117,7 +118,7 @@ type copier struct {
 	piece    piece
 	size     int // of the piece, about
 	part     cairn.CopiedPart
-	pacer    pacer
+	pacer    pace.Pacer
 }
 
 // begin begins a piece.
@@ -182,7 +183,7 @@ func (c *copier) entries(ordinals *roaring.Bitmap) error {
 				return nil
 			}
 		}
-		c.pacer.step()
+		c.pacer.Step()
 		ordinal := it.Next()
 		e, found, err := c.entry(ordinal)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"cairn"
 	"cairn/nodeindex/durable"
+	"cairn/nodeindex/pace"
 	"cairn/nodeindex/projection"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -91,7 +92,7 @@ func (x *Index) writeImage(name string, snapshot *projection.Snapshot) (err erro
 			err = errors.Join(err, os.Remove(path+unfinishedTag))
 		}
 	}()
-	out := bufio.NewWriterSize(interruptible{file, x}, 1<<20)
+	out := bufio.NewWriterSize(paced{interruptible{file, x}, new(pace.Pacer)}, pacedBytes)
 	err = snapshot.WriteImage(out)
 	if err == nil {
 		err = out.Flush()
@@ -116,6 +117,20 @@ func (f interruptible) Write(data []byte) (int, error) {
 		return 0, errClosed
 	}
 	return f.File.Write(data)
+}
+
+// paced is a file that is written with rests.
+type paced struct {
+	interruptible
+	*pace.Pacer
+}
+
+// pacedBytes is how much is written between looks whether a rest is due.
+const pacedBytes = 64 << 10
+
+func (f paced) Write(data []byte) (int, error) {
+	f.Look()
+	return f.interruptible.Write(data)
 }
 
 func (f interruptible) Read(data []byte) (int, error) {

@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"cairn"
+	"cairn/nodeindex/pace"
 )
 
 // keyTable holds what stands under each key of one keyspace's bucket, as one
@@ -48,7 +49,9 @@ func newKeyTable(count int, most int64, all func(yield func(key, value []byte) b
 	t := &keyTable{seed: maphash.MakeSeed(), pages: make([]keyPage, 1<<pageBits), shift: 64 - pageBits}
 	t.bytes = int64(len(t.pages)) * int64(unsafe.Sizeof(t.pages[0]))
 	drafts := make([]keyDraft, len(t.pages))
+	var pacer pace.Pacer
 	whole := all(func(key, value []byte) bool {
+		pacer.Step()
 		hash := maphash.Bytes(t.seed, key)
 		t.bytes += drafts[hash>>t.shift].add(uint16(hash), key, value)
 		t.count++
@@ -61,6 +64,7 @@ func newKeyTable(count int, most int64, all func(yield func(key, value []byte) b
 		return newKeyTable(t.count, most, all)
 	}
 	for i := range drafts {
+		pacer.Step()
 		t.pages[i] = drafts[i].page()
 		drafts[i] = keyDraft{}
 	}
@@ -195,17 +199,19 @@ func (d *keyDraft) page() keyPage {
 // with is the table after changes, of which a later one of a key prevails. It
 // is nil if it would take more than most bytes.
 func (t *keyTable) with(changes []keyChange, most int64) *keyTable {
+	var pacer pace.Pacer
 	order := make([]placedChange, len(changes))
 	for i := range changes {
+		pacer.Step()
 		order[i] = placedChange{hash: maphash.Bytes(t.seed, changes[i].key), at: i, keyChange: changes[i]}
 	}
-	slices.SortFunc(order, func(a, b placedChange) int {
+	pace.SortFunc(&pacer, order, func(a, b placedChange) int {
 		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(b.at, a.at))
 	})
 	next := *t
 	next.pages = slices.Clone(t.pages)
 	var draft keyDraft
-	for pace := (pacer{}); len(order) > 0; pace.step() {
+	for ; len(order) > 0; pacer.Step() {
 		number, n := order[0].hash>>t.shift, 1
 		for n < len(order) && order[n].hash>>t.shift == number {
 			n++

@@ -3,6 +3,7 @@ package nodeindex
 import (
 	"cmp"
 	"hash/maphash"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"unsafe"
 
 	"cairn"
+	"cairn/nodeindex/pace"
 )
 
 // item is what an overlay holds of a key: its entry, or that it has none. An
@@ -183,19 +185,22 @@ func (t *table) keys() []string {
 }
 
 // byKey yields every item, by their keys. Only where nobody puts meanwhile.
-func (t *table) byKey(yield func(*item) bool) {
-	type keyed struct {
-		key  string
-		item *item
-	}
-	order := make([]keyed, 0, t.count.Load())
-	for i := range t.all {
-		order = append(order, keyed{keyString(i.entry.Key), i})
-	}
-	slices.SortFunc(order, func(a, b keyed) int { return cmp.Compare(a.key, b.key) })
-	for _, k := range order {
-		if !yield(k.item) {
-			return
+func (t *table) byKey(pacer *pace.Pacer) iter.Seq[*item] {
+	return func(yield func(*item) bool) {
+		type keyed struct {
+			key  string
+			item *item
+		}
+		order := make([]keyed, 0, t.count.Load())
+		for i := range t.all {
+			pacer.Step()
+			order = append(order, keyed{keyString(i.entry.Key), i})
+		}
+		pace.SortFunc(pacer, order, func(a, b keyed) int { return cmp.Compare(a.key, b.key) })
+		for _, k := range order {
+			if !yield(k.item) {
+				return
+			}
 		}
 	}
 }

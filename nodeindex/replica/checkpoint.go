@@ -31,8 +31,8 @@ func (o *checkpointOutcome) take() error {
 	return err
 }
 
-// pace is how fast checkpoints are written here.
-type pace struct {
+// speed is how fast checkpoints are written here.
+type speed struct {
 	mu      sync.Mutex
 	writing int // checkpoints
 	// entries were written in took, by the last checkpoint of so many that it
@@ -41,20 +41,20 @@ type pace struct {
 	took    time.Duration
 }
 
-// paceEntries is the least number of entries that a pace is taken from.
-const paceEntries = 1000
+// speedEntries is the least number of entries that a speed is taken from.
+const speedEntries = 1000
 
-func (p *pace) begin() {
+func (p *speed) begin() {
 	p.mu.Lock()
 	p.writing++
 	p.mu.Unlock()
 }
 
-func (p *pace) end(entries int, took time.Duration, taken bool) {
+func (p *speed) end(entries int, took time.Duration, taken bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.writing--
-	if taken && entries >= paceEntries {
+	if taken && entries >= speedEntries {
 		p.entries, p.took = entries, took
 	}
 }
@@ -62,14 +62,14 @@ func (p *pace) end(entries int, took time.Duration, taken bool) {
 // within reports whether a checkpoint of some entries can be expected to be
 // written in a time: none is being written, and the last one was quick enough
 // or, where there was none yet, the entries are few.
-func (p *pace) within(entries int, limit time.Duration) bool {
+func (p *speed) within(entries int, limit time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.writing > 0:
 		return false
 	case p.entries == 0:
-		return entries <= 10*paceEntries
+		return entries <= 10*speedEntries
 	}
 	return float64(entries)*float64(p.took)/float64(p.entries) <= float64(limit)
 }
@@ -138,9 +138,9 @@ func (r *Replica) checkpoint() bool {
 	r.checkDisk() // a checkpoint makes the file grow
 	start := time.Now()
 	entries, _ := r.index.Pending()
-	r.pace.begin()
+	r.speed.begin()
 	taken, err := log.checkpoint()
-	r.pace.end(entries, time.Since(start), taken)
+	r.speed.end(entries, time.Since(start), taken)
 	if failure := r.outcome.take(); failure != nil && r.ctx.Err() == nil && cairn.ReasonOf(failure) != "CLOSED" {
 		if cairn.KindOf(failure) == cairn.KindExhausted {
 			full := cairn.Errorf(cairn.KindExhausted, "DISK_FULL", "a checkpoint found the disk full; make room, and writes go on by themselves: %w", failure)

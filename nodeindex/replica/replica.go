@@ -21,7 +21,7 @@ type Replica struct {
 	committer *committer
 	refusals  refusals
 	outcome   checkpointOutcome
-	pace      pace
+	speed     speed
 
 	verifies, refreshes rounds
 	latest              rounds        // of the map, for reads of fenced shards
@@ -106,7 +106,7 @@ const closingTime = time.Second
 func (r *Replica) Close() error {
 	r.closed.Do(func() {
 		r.committer.close()
-		if entries, _ := r.index.Pending(); r.pace.within(entries, closingTime) {
+		if entries, _ := r.index.Pending(); r.speed.within(entries, closingTime) {
 			giveUp := time.AfterFunc(closingTime, r.index.Interrupt)
 			r.checkpoint() // one that fails is made up for from the log
 			giveUp.Stop()

@@ -2,10 +2,10 @@ package replica
 
 import (
 	"context"
-	"runtime"
 	"time"
 
 	"cairn"
+	"cairn/nodeindex/pace"
 )
 
 // AskView answers a question about a view from a state as fresh as the request
@@ -41,9 +41,10 @@ func (r *Replica) tendViews() {
 	defer tick.Stop()
 	var saveAfter time.Time
 	warned := map[string]bool{}
+	var pacer pace.Pacer
 	for {
 		for r.ctx.Err() == nil && r.index.Work() {
-			runtime.Gosched() // writes wait for the same lock
+			pacer.Look()
 		}
 		if r.index.CheckpointWanted() {
 			r.checkpointSoon()
