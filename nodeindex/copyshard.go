@@ -156,6 +156,7 @@ func (c *copier) requests(slices []requestTail) {
 			offset = int(c.cursor.position)
 		}
 		for offset < len(t.records) {
+			c.pacer.Step()
 			r, _, behind := t.next(c.moving.Shard, c.bounded, offset)
 			if len(r.outcomes) > 0 {
 				c.piece.requests = append(c.piece.requests, r)

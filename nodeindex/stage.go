@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"cairn"
+	"cairn/nodeindex/pace"
 	"cairn/nodeindex/projection"
 	"cairn/shardmap/placement"
 )
@@ -42,7 +43,9 @@ func (x *Index) PrepareStage(m cairn.MovingShard, part []byte) ([][]byte, error)
 	k := s.keyspaces[m.Keyspace]
 	var marker *projection.Marker
 	commands := make([][]byte, 0, len(encoded))
+	var pacer pace.Pacer
 	for _, each := range encoded {
+		pacer.Look()
 		d := decoder{rest: each}
 		p := d.piece()
 		if !d.ok() {
