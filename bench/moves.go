@@ -18,9 +18,10 @@ import (
 	"cairn/shardmap/placement"
 )
 
-// moves moves shards of three sizes to and fro between two clusters, under
-// callers that write and read their entries as fast as they can, and looks for
-// what they notice: errors, lost writes, wrong counts, and how long writes wait.
+// moves moves shards of three sizes to and fro between two clusters, copying all of one
+// each time, under callers that write and read their entries as fast as they can, and looks
+// for what they notice: errors, lost writes, wrong counts, and how long writes wait, beside
+// those to shards that stay.
 func moves(ctx context.Context, s settings) error {
 	for _, each := range []struct{ shards, entries, moves int }{
 		{20, 10_000, s.moves},
@@ -64,10 +65,10 @@ func movesOf(ctx context.Context, s settings, shards, entries, moves int) (err e
 	for n := range s.callers {
 		group.Go(func() error { return w.call(under, n) })
 	}
-	var took, pauses []time.Duration
+	var took, pauses, others []time.Duration
 	for n := range moves {
 		id := cairn.ShardID(n%shards + 1)
-		w.longest[id].Store(0)
+		w.reset()
 		began := time.Now()
 		if _, err := moving.MoveShard(under, id); err != nil {
 			stop()
@@ -76,6 +77,7 @@ func movesOf(ctx context.Context, s settings, shards, entries, moves int) (err e
 		took = append(took, time.Since(began))
 		time.Sleep(20 * time.Millisecond) // what was held back has its answers
 		pauses = append(pauses, time.Duration(w.longest[id].Load()))
+		others = append(others, w.longestToOthers(id))
 	}
 	failed := under.Err() != nil // before they are stopped
 	stop()
@@ -98,12 +100,15 @@ func movesOf(ctx context.Context, s settings, shards, entries, moves int) (err e
 	s.note(fmt.Sprintf("Moves/entries=%d/target", entries), "the processor time that the target's index uses for that", []time.Duration{used})
 	s.note(fmt.Sprintf("Moves/entries=%d/move", entries), fmt.Sprintf("a move of a shard with three views, under %d callers", s.callers), took)
 	s.note(fmt.Sprintf("Moves/entries=%d/pause", entries), "the longest write to the shard meanwhile", pauses)
+	s.note(fmt.Sprintf("Moves/entries=%d/others", entries), "the longest write to a shard that stays, the median of these", others)
 	slices.Sort(took)
 	slices.Sort(pauses)
+	slices.Sort(others)
 	fmt.Fprintf(s.out, "\n# %d moves of shards of %d entries with three views, under %d callers\n", moves, entries, s.callers)
 	fmt.Fprintf(s.out, "one before, alone: %v, the target's index uses %v of processor time\n", alone.Round(time.Millisecond), used)
 	fmt.Fprintf(s.out, "calls %d, errors 0, lost writes %d, wrong view counts %d\n", w.calls.Load(), lost, wrong)
 	fmt.Fprintf(s.out, "longest write to the shard during its move: p50 %v p99 %v most %v\n", quantile(pauses, 0.5), quantile(pauses, 0.99), pauses[len(pauses)-1])
+	fmt.Fprintf(s.out, "to a shard that stays, the median of these: p50 %v p99 %v most %v\n", quantile(others, 0.5), quantile(others, 0.99), others[len(others)-1])
 	fmt.Fprintf(s.out, "a move: p50 %v p99 %v most %v\n", quantile(took, 0.5), quantile(took, 0.99), took[len(took)-1])
 	if lost+wrong > 0 {
 		return errors.New("the moves were noticed")
@@ -147,6 +152,25 @@ func newBesieged(shards, entries, callers int, clients []*client.Client) *besieg
 		w.unsure[caller] = -1
 	}
 	return w
+}
+
+// reset forgets the longest writes.
+func (w *besieged) reset() {
+	for id := range w.longest {
+		w.longest[id].Store(0)
+	}
+}
+
+// longestToOthers is the longest write to each shard but one, the median of these.
+func (w *besieged) longestToOthers(id cairn.ShardID) time.Duration {
+	var all []time.Duration
+	for other := 1; other <= w.shards; other++ {
+		if other != int(id) {
+			all = append(all, time.Duration(w.longest[other].Load()))
+		}
+	}
+	slices.Sort(all)
+	return quantile(all, 0.5)
 }
 
 // shardOf is the shard of a key: the placement keys are divided evenly.

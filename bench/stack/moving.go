@@ -131,8 +131,9 @@ func (s *Moving) Counts(ctx context.Context) ([]uint64, error) {
 	return counts, nil
 }
 
-// MoveShard moves a shard to the other cluster and returns when it is there, with
-// the processor time that the other cluster's index used meanwhile.
+// MoveShard moves a shard to the other cluster, and has the former owner keep nothing, so
+// that a move back copies all. It returns when it is there, with the processor time that the
+// other cluster's index used meanwhile.
 func (s *Moving) MoveShard(ctx context.Context, id cairn.ShardID) (used time.Duration, err error) {
 	admin := s.Clients[0].Admin()
 	name := fmt.Sprintf("keyspaces/%s/shards/%d", Keyspace, id)
