@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"cairn/bench/report"
 	"cairn/bench/spawn"
@@ -139,8 +140,8 @@ Showing nodes accounting for 50ms, 100% of 50ms total
       20ms 40.00%   100%       20ms 40.00%  runtime.mapaccess2[go.shape.string int]
 `
 	want := []report.FunctionCost{
-		{Name: "cairn/shardmap.(*Map).Lookup", Share: 0.6},
-		{Name: "runtime.mapaccess2[go.shape.string int]", Share: 0.4},
+		{Name: "cairn/shardmap.(*Map).Lookup", Share: 0.6, Took: 30 * time.Millisecond},
+		{Name: "runtime.mapaccess2[go.shape.string int]", Share: 0.4, Took: 20 * time.Millisecond},
 	}
 	if got := functionsOf(top); !slices.Equal(got, want) {
 		t.Errorf("functions %v; want %v", got, want)

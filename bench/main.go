@@ -156,7 +156,7 @@ func (s *settings) quicken(flags *flag.FlagSet) {
 		to   *int
 		less int
 	}{
-		{"entries", &s.entries, 300_000}, {"pairs", &s.pairs, 3}, {"moves", &s.moves, 60}, {"bulk", &s.bulk, 2_000_000},
+		{"entries", &s.entries, 300_000}, {"pairs", &s.pairs, 3}, {"moves", &s.moves, 30}, {"bulk", &s.bulk, 2_000_000},
 		{"changes", &s.changes, 200}, {"clusters", &s.clusters, 200}, {"most-entries", &s.mostEntries, 100_000},
 	} {
 		if !given[each.flag] {
@@ -164,13 +164,13 @@ func (s *settings) quicken(flags *flag.FlagSet) {
 		}
 	}
 	if !given["warmup"] {
-		s.warmup = 200 * time.Millisecond
+		s.warmup = 150 * time.Millisecond
 	}
 	if !given["length"] {
-		s.length = 400 * time.Millisecond
+		s.length = 350 * time.Millisecond
 	}
 	if !given["flood"] {
-		s.flood = 10 * time.Second
+		s.flood = 6 * time.Second
 	}
 }
 

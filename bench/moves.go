@@ -25,7 +25,7 @@ import (
 func moves(ctx context.Context, s settings) error {
 	for _, each := range []struct{ shards, entries, moves int }{
 		{20, 10_000, s.moves},
-		{4, 100_000, max(s.moves/20, 4)},
+		{4, 100_000, max(s.moves/20, 2)},
 		{2, 1_000_000, s.moves / 100},
 	} {
 		if each.moves == 0 {

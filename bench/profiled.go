@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"cairn/bench/report"
 	"cairn/bench/spawn"
@@ -31,8 +32,15 @@ func (w *workload) profiled(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	found := len(s.out.Findings)
 	if err := errors.Join(w.run(ctx, s), stop(), os.Unsetenv(spawn.ProfileFolder)); err != nil {
 		return err
+	}
+	items := 0
+	for i := range s.out.Findings[found:] {
+		for _, run := range s.out.Findings[found+i].Ours {
+			items += run.Items
+		}
 	}
 	paths, err := filepath.Glob(filepath.Join(folder, "*"+spawn.CPUProfile))
 	if err != nil {
@@ -43,7 +51,7 @@ func (w *workload) profiled(ctx context.Context, s settings) error {
 		if err != nil {
 			return err
 		}
-		s.out.AddProfile(report.Profile{Workload: w.name, Process: spawn.PartOf(path), Functions: functions})
+		s.out.AddProfile(report.Profile{Workload: w.name, Process: spawn.PartOf(path), Items: items, Functions: functions})
 	}
 	return nil
 }
@@ -69,9 +77,11 @@ func functionsOf(top string) []report.FunctionCost {
 		case len(fields) > 1 && fields[0] == "flat" && fields[1] == "flat%":
 			begun = true
 		case begun && len(fields) > 5:
+			// What took nothing has no unit.
+			took, _ := time.ParseDuration(fields[0])
 			if percent, err := strconv.ParseFloat(strings.TrimSuffix(fields[1], "%"), 64); err == nil {
 				name := strings.TrimSuffix(strings.Join(fields[5:], " "), " (inline)")
-				out = append(out, report.FunctionCost{Name: name, Share: percent / 100})
+				out = append(out, report.FunctionCost{Name: name, Share: percent / 100, Took: took})
 			}
 		}
 	}

@@ -120,9 +120,9 @@ func (x *Index) wakeWork() {
 // WorkDue receives when there may be Work to do.
 func (x *Index) WorkDue() <-chan struct{} { return x.work }
 
-// workEntries is how many entries one step of Work goes through: about a quarter of a
+// workEntries is how many entries one step of Work goes through: about half a
 // millisecond's.
-const workEntries = 64
+const workEntries = 128
 
 // Work does one short step of what is done in the background, building views
 // and sweeping them, and reports whether more is left. Writes wait for a step.

@@ -34,6 +34,10 @@ func locatesBeside(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
+	cached, err := ours.Cached(ctx, s.entries)
+	if err != nil {
+		return err
+	}
 	if err := errors.Join(
 		curvesOf(ctx, s, "Cairn, router in process", ours.InProcess()),
 		curvesOf(ctx, s, "Cairn, router of its own", ours.Remote())); err != nil {
@@ -46,7 +50,7 @@ func locatesBeside(ctx context.Context, s settings) (err error) {
 		} else if err != nil {
 			return err
 		}
-		if err := errors.Join(peer.beside(ctx, s, ours), peer.close()); err != nil {
+		if err := errors.Join(peer.beside(ctx, s, ours, cached), peer.close()); err != nil {
 			return err
 		}
 	}
@@ -69,12 +73,21 @@ type comparison struct {
 	// curve is the side's name in curves; empty where none is measured, and the
 	// peer's name will do.
 	curve string
-	// inProcess and remote are the least ratios with a router in the caller's
-	// process and in one of its own; 0 where none is set.
-	inProcess, remote float64
+	// inProcess, cached and remote are the least ratios with a router in the caller's
+	// process, with one there that has the answers, and with one of its own; 0 where none
+	// is set.
+	inProcess, cached, remote float64
 }
 
-func (l *located) beside(ctx context.Context, s settings, ours *subject.Located) error {
+// way is one way to ask us.
+type way struct {
+	router    string
+	inProcess bool
+	side      locates.Side
+	goal      float64
+}
+
+func (l *located) beside(ctx context.Context, s settings, ours *subject.Located, cached locates.Side) error {
 	for _, c := range l.comparisons {
 		if err := locates.Compare(ctx, ours.Remote(), c.side, s.entries, comparedBatches); err != nil {
 			return err
@@ -83,12 +96,11 @@ func (l *located) beside(ctx context.Context, s settings, ours *subject.Located)
 		if c.batch > 1 {
 			asks.Callers = s.batchCallers
 		}
-		for _, way := range []struct {
-			router    string
-			inProcess bool
-			side      locates.Side
-			goal      float64
-		}{{"inprocess", true, ours.InProcess(), c.inProcess}, {"process", false, ours.Remote(), c.remote}} {
+		ways := []way{{"inprocess", true, ours.InProcess(), c.inProcess}, {"process", false, ours.Remote(), c.remote}}
+		if c.cached > 0 {
+			ways = append(ways, way{"inprocess/cached", true, cached, c.cached})
+		}
+		for _, way := range ways {
 			pids := func() []int { return ours.PIDs(way.inProcess) }
 			// Connections are made and statements prepared before anything counts.
 			if _, err := load.Closed(ctx, asks.Calls(c.side), 0, s.warmup); err != nil {
@@ -127,8 +139,8 @@ func openRedis(ctx context.Context, s settings, nodes locates.Nodes) (*located, 
 		{name: "redis", about: "MGET of 128", side: r.Pipelined(), batch: locateBatch, inProcess: 1, remote: 0.6},
 		{name: "redis", about: "MGET of 16", side: r.Pipelined(), batch: 16},
 		{name: "redis", about: "MGET of 1,024", side: r.Pipelined(), batch: 1024},
-		{name: "redis-pipelined", about: "GET by a client that pipelines by itself", side: r.Pipelined(), batch: 1, inProcess: 1, curve: "Redis, pipelined"},
-		{name: "redis", about: "GET on a connection of each caller", side: r.Plain(), batch: 1},
+		{name: "redis-pipelined", about: "GET by a client that pipelines by itself", side: r.Pipelined(), batch: 1, inProcess: 1, cached: 20, curve: "Redis, pipelined"},
+		{name: "redis", about: "GET on a connection of each caller", side: r.Plain(), batch: 1, cached: 20},
 	}}, nil
 }
 

@@ -43,7 +43,7 @@ func found(t *testing.T, factor float64) *report.Record {
 	record.AddPeer(report.Peer{Name: "Redis", Version: "7.0.15", Settings: "no persistence"})
 	record.AddPeer(report.Peer{Name: "PostgreSQL", Settings: "to install it: apt-get install postgresql-15"})
 	record.AddConstant("an entry: resident", "bytes", 537)
-	record.AddProfile(report.Profile{Workload: "views", Process: "index-north", Functions: []report.FunctionCost{{Name: "runtime.memmove", Share: 0.25}, {Name: "roaring.or|and", Share: 0.1}}})
+	record.AddProfile(report.Profile{Workload: "views", Process: "index-north", Items: 1000, Functions: []report.FunctionCost{{Name: "runtime.memmove", Share: 0.25, Took: 2500 * time.Microsecond}, {Name: "roaring.or|and", Share: 0.1, Took: time.Millisecond}}})
 	slow := func(items int) load.Result {
 		call := func(context.Context) (int, error) {
 			time.Sleep(time.Millisecond)
@@ -81,7 +81,8 @@ func TestReportIsAPageWithDrawings(t *testing.T) {
 		"| burst | Cairn | 170,000/s | 5.88µs |  |  |  |  |\n",
 		"![Locates of single keys by more and more callers](callers.svg)",
 		"| an entry: resident | 537 bytes |\n",
-		"| views | [index-north](profiles/views/index-north.cpu.pprof) | 25.0% runtime.memmove, 10.0% roaring.or\\|and |\n",
+		"| views | [index-north](profiles/views/index-north.cpu.pprof) | 25.0% runtime.memmove (2.5µs), 10.0% roaring.or\\|and (1µs) |\n",
+		"\n## Where the time goes, and what was done about it\n",
 		"| Redis | 7.0.15 | no persistence |\n",
 		"| PostgreSQL | not there | to install it: apt-get install postgresql-15 |\n",
 	} {

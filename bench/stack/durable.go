@@ -31,6 +31,7 @@ import (
 // process too.
 type Durable struct {
 	router     *router.Router
+	caching    *router.Router // nil until it is asked for
 	client     *client.Client
 	deployment *Deployment
 	index      *spawn.Process
@@ -131,11 +132,17 @@ func (s *Durable) embed(ctx context.Context, etcd string) (err error) {
 	if s.store, err = etcdstore.Open(ctx, etcdstore.Config{Client: s.etcd}); err != nil {
 		return err
 	}
-	s.router, err = router.New(router.Config{
+	s.router, err = s.route(0)
+	return err
+}
+
+// route is a router of this process, with a cache of so many bytes; of none for 0.
+func (s *Durable) route(cacheBytes int64) (*router.Router, error) {
+	return router.New(router.Config{
 		Topology: s.store, Dial: dialGroup,
 		Release: func(index router.Index) { index.(*dialled).close() },
+		Cache:   router.CacheConfig{Bytes: cacheBytes},
 	})
-	return err
 }
 
 // dialled is an index of several replicas.
@@ -261,8 +268,10 @@ func (s *Durable) Close() error {
 	if s.client != nil {
 		errs = append(errs, s.client.Close())
 	}
-	if s.router != nil {
-		s.router.Close()
+	for _, r := range []*router.Router{s.router, s.caching} {
+		if r != nil {
+			r.Close()
+		}
 	}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"cairn"
+	"cairn/bench/load"
 	cairnv1 "cairn/proto/cairn/v1"
 	"cairn/router"
 )
@@ -22,6 +23,34 @@ func (s *Durable) Locator(embedded bool) BatchLocator {
 		return s.router
 	}
 	return s.client
+}
+
+// cachedBytes is what the cache of a router that has one takes at the most.
+const cachedBytes = 1 << 30
+
+// Caching is another router of this process, whose cache has the first entries.
+func (s *Durable) Caching(ctx context.Context, entries int) (BatchLocator, error) {
+	r, err := s.route(cachedBytes)
+	if err != nil {
+		return nil, err
+	}
+	s.caching = r
+	keys := make([]cairn.Key, 0, fillBatch)
+	// What is asked for before the index's changes are followed is not kept.
+	for known := 0; known < entries; {
+		for n := 0; n < entries; n += len(keys) {
+			keys = keys[:0]
+			for len(keys) < cap(keys) && n+len(keys) < entries {
+				keys = append(keys, load.Key(n+len(keys)))
+			}
+			if _, _, err := r.BatchLocate(ctx, Keyspace, keys, cairn.Reading{}); err != nil {
+				return nil, err
+			}
+		}
+		stats, _ := r.CacheStats()
+		known = stats.Entries
+	}
+	return r, nil
 }
 
 // Router is the router of this process.

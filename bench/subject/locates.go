@@ -41,6 +41,12 @@ func Of(locator stack.BatchLocator) locates.Side { return side{locator} }
 // InProcess is a router in this process.
 func (l *Located) InProcess() locates.Side { return Of(l.stack.Locator(true)) }
 
+// Cached is another router in this process, which has all entries in its cache.
+func (l *Located) Cached(ctx context.Context, entries int) (locates.Side, error) {
+	r, err := l.stack.Caching(ctx, entries)
+	return Of(r), err
+}
+
 // Remote is a client of a router that is a process of its own.
 func (l *Located) Remote() locates.Side { return Of(l.stack.Locator(false)) }
 
