@@ -147,17 +147,10 @@ func (s *Moving) MoveShard(ctx context.Context, id cairn.ShardID) (used time.Dur
 	if err != nil {
 		return 0, err
 	}
-	Phases = nil
-	began := time.Now()
-	last := ""
 	for {
 		move, err := admin.GetMove(ctx, &cairnv1.GetMoveRequest{Name: response.GetMove().GetName()})
 		if err != nil {
 			return 0, err
-		}
-		if p := move.GetPhase().String(); p != last {
-			last = p
-			Phases = append(Phases, fmt.Sprintf("%s@%d", p, time.Since(began).Milliseconds()))
 		}
 		switch move.GetPhase() {
 		case cairnv1.Move_DONE:
@@ -182,5 +175,3 @@ func (s *Moving) Close() error {
 	}
 	return errors.Join(append(errs, s.deployment.Stop())...)
 }
-
-var Phases []string
