@@ -163,7 +163,7 @@ var importTable = map[string]may{
 		packages: []string{"bench/load", "bench/locates", "bench/report", "bench/spawn", "bench/ycsb"},
 		modules:  []string{etcdClient, etcdServer, "golang.org/x/sync", "go.uber.org/zap"},
 	},
-	"bench/floor": {packages: []string{"bench/load", "proto/cairn/v1"}, modules: []string{grpcModule, protobufModule, bbolt}},
+	"bench/floor": {packages: []string{"bench/load", "proto/cairn/v1"}, modules: []string{grpcModule, protobufModule, bbolt, roaring}},
 	"bench/load":  {modules: []string{"github.com/HdrHistogram/hdrhistogram-go"}},
 	// What a deployment needs, computed.
 	"bench/capacity": {},

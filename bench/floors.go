@@ -108,7 +108,23 @@ func floors(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(single(ctx, s, "Floor/bbolt-get", boltRead(b, s)), b.Close())
+	if err := errors.Join(single(ctx, s, "Floor/bbolt-get", boltRead(b, s)), b.Close()); err != nil {
+		return err
+	}
+	for _, each := range []struct {
+		name string
+		call load.Call
+	}{
+		{"Floor/go-map", floor.MapReads(s.entries, 1)},
+		{"Floor/roaring-and", floor.Intersections(s.entries, 1)},
+	} {
+		if err := single(ctx, s, each.name, func(ctx context.Context) (load.Result, error) {
+			return load.Closed(ctx, []load.Call{each.call}, s.warmup, s.length)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // single measures something by itself.

@@ -112,3 +112,11 @@ func TestBoltReadsEveryKey(t *testing.T) {
 		t.Errorf("%v, %v; want nothing left", left, err)
 	}
 }
+
+func TestMemory(t *testing.T) {
+	for name, call := range map[string]load.Call{"map": floor.MapReads(1000, 1), "bitmaps": floor.Intersections(1000, 1)} {
+		if items, err := call(t.Context()); items == 0 || err != nil {
+			t.Errorf("%s: %d items, %v", name, items, err)
+		}
+	}
+}

@@ -78,10 +78,13 @@ func (r *Record) page(w io.Writer, drawings []drawing) {
 		}
 		fmt.Fprintf(w, "| %s | %s | %s |\n", p.Name, version, cell(p.Settings))
 	}
-	fmt.Fprintf(w, "\nWhat is compared with floors instead of peers: bare gRPC echoes of the same messages and bbolt's own read, "+
+	fmt.Fprintf(w, "\nWhat is compared with floors instead of peers: bare gRPC echoes of the same messages, bbolt's own read, a Go map's and Roaring's intersections, "+
 		"described in [bench/floor](/bench/floor/doc.go).\n")
 	r.whereTimeGoes(w)
 }
+
+// floors is how the names of findings begin that are of floors by themselves.
+const floors = "Floor/"
 
 // goals says what was wanted and what was missed.
 func (r *Record) goals(w io.Writer) {
@@ -208,7 +211,11 @@ func (r *Record) absolutes(w io.Writer, s section) {
 			fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", cell(what), who, perSecond(medianOf(runs, rateOf)), duration(1e9/medianOf(runs, rateOf)),
 				orNothing(medianOf(runs, quantileAt(0))), orNothing(medianOf(runs, quantileAt(2))), orNothing(medianOf(runs, quantileAt(3))), orNothing(medianOf(runs, processorOf)))
 		}
-		row(f.what(), "Cairn", f.Ours)
+		who := "Cairn"
+		if strings.HasPrefix(f.Name, floors) {
+			who = "the floor"
+		}
+		row(f.what(), who, f.Ours)
 		if len(f.Theirs) > 0 {
 			row("", f.Beside, f.Theirs)
 		}
