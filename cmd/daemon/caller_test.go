@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 
 	cairnv1 "cairn/proto/cairn/v1"
@@ -212,6 +213,14 @@ func (c *caller) count(name string) uint64 {
 		c.t.Fatalf("status of %s: %v", name, err)
 	}
 	return status.Entries
+}
+
+// codeOf is the code of an error, also of one that was part of an answer; OK for nil.
+func codeOf(err error) codes.Code {
+	if err == nil {
+		return codes.OK
+	}
+	return rpcerr.ToStatus(rpcerr.FromError(err)).Code()
 }
 
 // upTo are the numbers from 0 up to, not including, n.

@@ -13,6 +13,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"cairn"
+	cairnv1 "cairn/proto/cairn/v1"
 )
 
 // deed is one call of a client about one key, and what came of it. Each write
@@ -30,6 +31,8 @@ type deed struct {
 	expectsVersion cairn.Version
 	// sought is what a look into the view is for: whether the key has that value.
 	sought int64
+	// request names a write that may be repeated.
+	request *cairnv1.RequestId
 	// floor is the token of a read that is to be at least so fresh.
 	floor cairn.Token
 

@@ -12,9 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
 	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
 	"cairn/proto/rpcerr"
+	"cairn/proto/wire"
 )
 
 // load is what clients do to a number of keys, until it is stopped.
@@ -24,7 +27,10 @@ type load struct {
 	timeout time.Duration
 	prefix  string
 	// view, if there is one, has all keys; it is looked into as well.
-	view  string
+	view string
+	// heals has each call that found nobody repeated, by its request id, until there is
+	// an answer; any other error fails the test.
+	heals bool
 	began time.Time
 	history
 	values atomic.Int64
@@ -109,6 +115,9 @@ func (l *load) act(client int, random *rand.Rand, held *cairn.Token) {
 	if d.verb == put {
 		d.value = l.values.Add(1)
 	}
+	if l.heals && d.writes() {
+		d.request = wire.RequestID(cairn.NewRequestID(time.Now()))
+	}
 	if l.carryOut(&d) {
 		*held = held.Merge(d.token)
 		l.add(d)
@@ -135,19 +144,10 @@ func (l *load) see(key int, value seen) {
 // carryOut asks the router, and fills in what came of it. It is false for what
 // surely changed nothing and told nothing.
 func (l *load) carryOut(d *deed) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), l.timeout)
-	defer cancel()
 	d.call = time.Since(l.began)
-	var err error
-	switch d.verb {
-	case readLatest, readAtLeast:
-		err = l.read(ctx, d)
-	case lookLatest, lookAtLeast:
-		err = l.look(ctx, d)
-	case put:
-		err = l.put(ctx, d)
-	case remove:
-		err = l.remove(ctx, d)
+	inTime, err := l.ask(d)
+	for tries := 1; err != nil && l.heals && l.nobody(d, err, tries); tries++ {
+		_, err = l.ask(d)
 	}
 	d.end = time.Since(l.began)
 	if err == nil {
@@ -155,6 +155,10 @@ func (l *load) carryOut(d *deed) bool {
 		return true
 	}
 	failure := rpcerr.FromError(err)
+	if l.heals && failure.Kind != cairn.KindPrecondition {
+		l.t.Errorf("%v: %v", d, err)
+		return false
+	}
 	if failure.Kind != cairn.KindPrecondition && l.failed.Add(1) <= 10 {
 		l.t.Logf("%v: %v", d, err)
 	}
@@ -165,7 +169,7 @@ func (l *load) carryOut(d *deed) bool {
 		l.answered.Add(1)
 		d.outcome = refused
 		return true
-	case failure.Kind == cairn.KindUnknown || ctx.Err() != nil || !rpcerr.IsAnswer(err):
+	case failure.Kind == cairn.KindUnknown || !inTime || !rpcerr.IsAnswer(err):
 		d.outcome, d.end = unknown, endless
 		return true
 	case failure.Kind == cairn.KindUnavailable, failure.Kind == cairn.KindExhausted, failure.Kind == cairn.KindNotYet, failure.Kind == cairn.KindDeadline:
@@ -174,6 +178,42 @@ func (l *load) carryOut(d *deed) bool {
 	}
 	l.t.Errorf("%v: %v", d, err)
 	return false
+}
+
+// ask makes the call of a deed once; inTime is false if its time was over.
+func (l *load) ask(d *deed) (inTime bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), l.timeout)
+	defer cancel()
+	switch d.verb {
+	case readLatest, readAtLeast:
+		err = l.read(ctx, d)
+	case lookLatest, lookAtLeast:
+		err = l.look(ctx, d)
+	case put:
+		err = l.put(ctx, d)
+	case remove:
+		err = l.remove(ctx, d)
+	}
+	return ctx.Err() == nil, err
+}
+
+// nobody tells whether a call that failed is to be repeated, after a moment: it found
+// nobody who could answer in time, and that has not gone on for too long.
+func (l *load) nobody(d *deed, err error, tries int) bool {
+	switch codeOf(err) {
+	case codes.Unavailable, codes.DeadlineExceeded:
+	default:
+		return false
+	}
+	if tries == 1 {
+		l.failed.Add(1)
+	}
+	if time.Since(l.began)-d.call > 2*patience {
+		l.t.Errorf("after %d tries it is not healed: %v: %v", tries, d, err)
+		return false
+	}
+	time.Sleep(50 * time.Millisecond)
+	return true
 }
 
 func (l *load) read(ctx context.Context, d *deed) error {
@@ -224,7 +264,7 @@ func (l *load) look(ctx context.Context, d *deed) error {
 
 func (l *load) put(ctx context.Context, d *deed) error {
 	response, err := l.router(d).writer.Put(ctx, &cairnv1.PutRequest{
-		Keyspace: keyspaceName, Condition: l.condition(d),
+		Keyspace: keyspaceName, Condition: l.condition(d), RequestId: d.request,
 		Put: &cairnv1.Put{Key: l.keyOf(d.key), Attributes: map[string]*cairnv1.Value{"amount": intValue(int(d.value))}},
 	})
 	if err != nil {
@@ -236,7 +276,7 @@ func (l *load) put(ctx context.Context, d *deed) error {
 }
 
 func (l *load) remove(ctx context.Context, d *deed) error {
-	response, err := l.router(d).writer.Delete(ctx, &cairnv1.DeleteRequest{Keyspace: keyspaceName, Key: l.keyOf(d.key), Condition: l.condition(d)})
+	response, err := l.router(d).writer.Delete(ctx, &cairnv1.DeleteRequest{Keyspace: keyspaceName, Key: l.keyOf(d.key), Condition: l.condition(d), RequestId: d.request})
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,8 @@ type child struct {
 	Advertise string
 	// Fleet is as in RouterConfig.
 	Fleet string
-	// Mischief is the file that says what the replica's disk and clock do.
+	// Mischief is the file that says what the replica's disk and clock do, or where a
+	// mover stops.
 	Mischief string
 	// CheckpointBytes is as in Checkpoint.Bytes.
 	CheckpointBytes int64
@@ -69,7 +70,10 @@ func runChild(config string) error {
 	checkpoint := Checkpoint{Bytes: c.CheckpointBytes}
 	switch c.Kind {
 	case "router":
-		return RunRouter(ctx, RouterConfig{Common: common, Etcd: c.Etcd, Data: c.Data, Cache: c.Cache, Fleet: c.Fleet, FleetSilence: patience})
+		return RunRouter(ctx, RouterConfig{
+			Common: common, Etcd: c.Etcd, Data: c.Data, Cache: c.Cache, Fleet: c.Fleet, FleetSilence: patience,
+			Moves: Moves{Tune: mischief(c.Mischief).tuneMover},
+		})
 	case "index":
 		return RunIndex(ctx, IndexConfig{
 			Common: common, Cluster: c.Cluster, Join: c.Join, Restored: c.Restored, Replaces: c.Replaces, Advertise: c.Advertise,

@@ -9,13 +9,19 @@ import (
 	"cairn/nodeindex/replica"
 )
 
-// mischief is a file that says what a replica's disk and clock do, as a test
-// may change at any time. It holds any of these words:
+// mischief is a file that says what a replica's disk and clock do, and where movers
+// stop, as a test may change at any time. It holds any of these words:
 //
-//	hang       nothing that is to be synced ever is
-//	slow=30ms  each sync takes so much longer
-//	full       there is no free space
-//	clock=-3h  it is so much later
+//	hang             nothing that is to be synced ever is
+//	slow=30ms        each sync takes so much longer
+//	full             there is no free space
+//	clock=-3h        it is so much later
+//	at=before:fence  a mover stops before that step of a move, while the word is there
+//	late=swap-to-committed
+//	                 a mover is told that the outcome of that transaction is unknown,
+//	                 and it is made when the word is gone
+//	later=swap-to-committed
+//	                 that is not gone for those of before
 //
 // The empty mischief has none.
 type mischief string

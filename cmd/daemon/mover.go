@@ -19,6 +19,9 @@ type Moves struct {
 	PerCluster int
 	// Rate bounds what all moves together copy.
 	Rate move.Rate
+	// Tune, if set, may change what moves are carried out with: for tests, whose movers
+	// die at each step.
+	Tune func(*move.Config)
 }
 
 // moverElection is the name under which routers elect who carries moves out.
@@ -27,9 +30,13 @@ const moverElection = "mover"
 // startMover has the moves of the map carried out, by this process while it is
 // elected to, until stop is called.
 func startMover(store *mapStore, dialer *dialer, data *dataMovers, administrator *admin.Admin, config Moves, metrics *metrics, log *slog.Logger) (stop func()) {
-	driver := move.NewDriver(move.Config{
+	carried := move.Config{
 		Store: store, Dial: dialer.move, DialData: data.dial, PerCluster: config.PerCluster, Rate: config.Rate, Events: metrics.moveEvents(store, log),
-	})
+	}
+	if config.Tune != nil {
+		config.Tune(&carried)
+	}
+	driver := move.NewDriver(carried)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

@@ -34,7 +34,7 @@ const (
 // have a cache and are a fleet, which shares questions about views; each write that was
 // made through one is read by its token through the other.
 func TestMovesUnderLoad(t *testing.T) {
-	s, m, seed := startMoving(t)
+	s, m, seed := startMoving(t, "")
 	watch := m.watchView(m.routers[1], true)
 	l := startLoad(t, "moved", seed, 10*time.Second, loadedView, m.routers...)
 	l.goesOn(200)
@@ -70,7 +70,7 @@ const indexesKilled = 6
 // moment. Calls may fail then, but nothing that was answered is wrong, and each
 // move ends.
 func TestMovesUnderFaults(t *testing.T) {
-	s, m, seed := startMoving(t)
+	s, m, seed := startMoving(t, "")
 	watch := m.watchView(m.routers[1], false)
 	l := startLoad(t, "moved", seed, deedTimeout, loadedView, m.routers...)
 	l.goesOn(100)
@@ -130,8 +130,9 @@ func TestMovesOfReplicas(t *testing.T) {
 }
 
 // startMoving starts a spread and two routers more, which clients ask, and fills
-// the keyspace. The first router, which is elected, has no clients.
-func startMoving(t *testing.T) (*spread, *moving, uint64) {
+// the keyspace. The first router, which is elected, has no clients. The others suffer
+// from mischief.
+func startMoving(t *testing.T, from mischief) (*spread, *moving, uint64) {
 	seed := fromEnv(t, seedEnv, rand.Uint64())
 	t.Logf("replay with %s=%d", seedEnv, seed)
 	s := startSpread(t)
@@ -146,10 +147,11 @@ func startMoving(t *testing.T) (*spread, *moving, uint64) {
 	s.apply(moved, fixed, loaded)
 	m := &moving{random: rand.New(rand.NewPCG(seed, 1)), movers: []*process{s.router}}
 	for range 2 {
-		router := start(t, child{Kind: "router", Etcd: []string{s.etcd}, Cache: sheltered, Fleet: anyPort})
+		config := child{Kind: "router", Etcd: []string{s.etcd}, Listen: freeAddress(t), Cache: sheltered, Fleet: anyPort, Mischief: string(from)}
+		router := start(t, config)
 		at := router.ready()
 		m.routers, m.at = append(m.routers, call(t, at.Listen)), append(m.at, at)
-		m.movers = append(m.movers, router)
+		m.movers, m.configs = append(m.movers, router), append(m.configs, config)
 	}
 	m.caller = m.routers[0]
 	m.fill()
@@ -161,7 +163,8 @@ type moving struct {
 	*caller
 	routers []*caller
 	at      []Addresses // where these are
-	movers  []*process
+	movers  []*process  // the first has no clients
+	configs []child     // of the others
 	random  *rand.Rand
 	longest time.Duration
 }
