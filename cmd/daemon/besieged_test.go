@@ -22,6 +22,7 @@ type besieged struct {
 	network  *network
 	etcdData string
 	stopEtcd func()
+	routing  child // the router's
 	routerAt Addresses
 	// small is the file system that one replica has to itself; empty if none
 	// could be mounted.
@@ -38,9 +39,8 @@ func besiege(t *testing.T) *besieged {
 		t:          t, all: t, network: newNetwork(t), etcdData: t.TempDir(),
 	}
 	b.etcd, b.stopEtcd = etcdForTest(t, b.etcdData, anyPort)
-	b.router = start(t, child{Kind: "router", Etcd: []string{b.etcd}, Data: t.TempDir(), Cache: sheltered})
-	b.network.runs(routerName, b.router)
-	b.routerAt = b.router.ready()
+	b.routing = child{Kind: "router", Etcd: []string{b.etcd}, Data: t.TempDir(), Cache: sheltered, Listen: freeAddress(t)}
+	b.runRouter()
 	b.caller = call(t, b.routerAt.Listen)
 	for i := range 3 {
 		server, name := freeAddress(t), string(rune('a'+i))
@@ -63,6 +63,13 @@ func besiege(t *testing.T) *besieged {
 	b.declare()
 	b.settle()
 	return b
+}
+
+// runRouter starts the router and waits until it is ready.
+func (b *besieged) runRouter() {
+	b.router = start(b.all, b.routing)
+	b.network.runs(routerName, b.router)
+	b.routerAt = b.router.ready()
 }
 
 // mountBelow gives a replica a small file system to itself, if it can.

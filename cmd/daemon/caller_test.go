@@ -223,6 +223,19 @@ func codeOf(err error) codes.Code {
 	return rpcerr.ToStatus(rpcerr.FromError(err)).Code()
 }
 
+// mayHeal tells whether an error is of those that a client sees while something is down,
+// and after which the same request is answered once it is up again. A full disk has a
+// code of its own.
+func mayHeal(err error) bool {
+	switch codeOf(err) {
+	case codes.Unavailable, codes.DeadlineExceeded:
+		return true
+	case codes.ResourceExhausted:
+		return rpcerr.FromError(err).Reason == "DISK_FULL"
+	}
+	return false
+}
+
 // upTo are the numbers from 0 up to, not including, n.
 func upTo(n int) []int {
 	numbers := make([]int, n)

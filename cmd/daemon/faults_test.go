@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -120,15 +121,9 @@ func (b *besieged) killed(random *rand.Rand, addresses ...string) {
 // stopped stops a replica's process (SIGSTOP) for a while, mostly for longer
 // than an election takes.
 func (b *besieged) stopped(random *rand.Rand, address string) {
-	b.signal(address, syscall.SIGSTOP)
+	b.indexes[address].signal(syscall.SIGSTOP)
 	time.Sleep(between(random, 300*time.Millisecond, 3*time.Second))
-	b.signal(address, syscall.SIGCONT)
-}
-
-func (b *besieged) signal(address string, signal syscall.Signal) {
-	if err := b.indexes[address].cmd.Process.Signal(signal); err != nil {
-		b.t.Errorf("%v for %s: %v", signal, b.name(address), err)
-	}
+	b.indexes[address].signal(syscall.SIGCONT)
 }
 
 // waysBetween are the ways between one and others: out, in, or both.
@@ -168,8 +163,8 @@ func (b *besieged) replaced(*rand.Rand) {
 func (b *besieged) suffers(address, words string, d time.Duration) {
 	b.set(address, words)
 	time.Sleep(d)
-	for _, address := range b.declared {
-		b.set(address, "")
+	for _, each := range append(slices.Clone(b.declared), address) {
+		b.set(each, "")
 	}
 }
 
@@ -210,7 +205,7 @@ func (b *besieged) writeNotes() {
 	note := &cairnv1.Value{Kind: &cairnv1.Value_StringValue{StringValue: strings.Repeat("0123456789", 400)}}
 	for i := range 100 {
 		request.Writes = append(request.Writes, &cairnv1.Write{Operation: &cairnv1.Write_Put{Put: &cairnv1.Put{
-			Key: key(i), Attributes: map[string]*cairnv1.Value{"note": note},
+			Key: fmt.Appendf(nil, "note-%03d", i), Attributes: map[string]*cairnv1.Value{"note": note},
 		}}})
 	}
 	ctx, cancel := context.WithTimeout(b.t.Context(), time.Second)

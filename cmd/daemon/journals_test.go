@@ -89,10 +89,11 @@ func (j *journals) follow(ctx context.Context, cluster string, p *peer.Peer) {
 		})
 		if cairn.KindOf(err) == cairn.KindCompacted {
 			// It goes on from a snapshot; the others have what is missing.
-			j.mu.Lock()
-			j.reached[p.Address()]++
-			j.mu.Unlock()
-			continue
+			if status, err := p.Status(ctx, 0); err == nil {
+				j.mu.Lock()
+				j.reached[p.Address()] = status.AppliedIndex
+				j.mu.Unlock()
+			}
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -239,4 +240,39 @@ func checkLogged(l *load, key int, changes []logged) error {
 		return fmt.Errorf("key %d: the logs have %d puts and %d deletes that nobody was told of", key, len(puts), removed)
 	}
 	return nil
+}
+
+// TestJournalsAreJudged checks the judge.
+func TestJournalsAreJudged(t *testing.T) {
+	version := func(epoch, index uint64) *cairn.Entry {
+		return &cairn.Entry{Version: cairn.Version{Epoch: epoch, Index: index}}
+	}
+	change := func(cluster string, epoch, index uint64, before, after *cairn.Entry) logged {
+		return logged{cairn.Change{Key: cairn.Key("k"), Before: before, After: after, Stamp: cairn.Stamp{Epoch: epoch, Index: index}}, cluster}
+	}
+	wrote := func(epoch, index uint64) deed {
+		return deed{verb: put, version: cairn.Version{Epoch: epoch, Index: index}}
+	}
+	first := change("north", 1, 5, nil, version(1, 5))
+	for _, test := range []struct {
+		name    string
+		changes []logged
+		deeds   []deed
+		right   bool
+	}{
+		{"one after the other", []logged{first, change("south", 2, 3, version(1, 5), version(2, 3))}, []deed{wrote(1, 5), wrote(2, 3)}, true},
+		{"deleted", []logged{first, change("south", 2, 3, version(1, 5), nil)}, []deed{wrote(1, 5), {verb: remove, existed: true}}, true},
+		{"two owners at once", []logged{first, change("south", 1, 6, version(1, 5), version(1, 6))}, []deed{wrote(1, 5), wrote(1, 6)}, false},
+		{"not found by the next", []logged{first, change("south", 2, 3, nil, version(2, 3))}, []deed{wrote(1, 5), wrote(2, 3)}, false},
+		{"not in any log", []logged{first}, []deed{wrote(1, 5), wrote(2, 3)}, false},
+		{"done twice", []logged{first, change("south", 2, 3, version(1, 5), version(1, 5))}, []deed{wrote(1, 5)}, false},
+		{"done and never told", []logged{first, change("south", 2, 3, version(1, 5), version(2, 3))}, []deed{wrote(1, 5)}, false},
+		{"deleted and never told", []logged{first, change("south", 2, 3, version(1, 5), nil)}, []deed{wrote(1, 5)}, false},
+		{"refused and done", []logged{first}, []deed{{verb: put, version: cairn.Version{Epoch: 1, Index: 5}, outcome: refused}}, false},
+	} {
+		err := errors.Join(checkChain(test.changes), checkLogged(&load{history: history{deeds: test.deeds}}, 0, test.changes))
+		if (err == nil) != test.right {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
 }

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc/codes"
-
 	"cairn"
 	cairnv1 "cairn/proto/cairn/v1"
 	"cairn/proto/rpcerr"
@@ -33,7 +31,6 @@ type load struct {
 	heals bool
 	began time.Time
 	history
-	values atomic.Int64
 	// answered counts the answers, so that a wait for progress has something to
 	// look at.
 	answered atomic.Int64
@@ -45,6 +42,9 @@ type load struct {
 	lastMu sync.Mutex   // guards latest
 	latest map[int]seen // by key, what was seen there last
 }
+
+// lastValue is the last that any load has put: no two put the same.
+var lastValue atomic.Int64
 
 // seen is a value and the version that it has.
 type seen struct {
@@ -69,8 +69,21 @@ func (b *besieged) load(name string, seed uint64) *load {
 // startLoad has clients work until the load is stopped, each through one of the
 // routers. view may be empty.
 func startLoad(t *testing.T, name string, seed uint64, timeout time.Duration, view string, routers ...*caller) *load {
-	ctx, cancel := context.WithCancel(t.Context())
-	l := &load{t: t, routers: routers, timeout: timeout, prefix: name, view: view, began: time.Now(), stop: cancel, latest: map[int]seen{}}
+	l := &load{t: t, routers: routers, timeout: timeout, prefix: name, view: view}
+	l.start(seed)
+	return l
+}
+
+// startHealing starts a load that repeats each call until it is answered.
+func startHealing(t *testing.T, name string, seed uint64, routers ...*caller) *load {
+	l := &load{t: t, routers: routers, timeout: deedTimeout, prefix: name, view: loadedView, heals: true}
+	l.start(seed)
+	return l
+}
+
+func (l *load) start(seed uint64) {
+	ctx, cancel := context.WithCancel(l.t.Context())
+	l.began, l.stop, l.latest = time.Now(), cancel, map[int]seen{}
 	for client := range loadClients {
 		l.clients.Go(func() {
 			random := rand.New(rand.NewPCG(seed, uint64(client)))
@@ -80,7 +93,6 @@ func startLoad(t *testing.T, name string, seed uint64, timeout time.Duration, vi
 			}
 		})
 	}
-	return l
 }
 
 func (l *load) router(d *deed) *caller { return l.routers[d.client%len(l.routers)] }
@@ -113,7 +125,7 @@ func (l *load) act(client int, random *rand.Rand, held *cairn.Token) {
 		d.verb, d.expects, d.expectsVersion = remove, last.value, last.version
 	}
 	if d.verb == put {
-		d.value = l.values.Add(1)
+		d.value = lastValue.Add(1)
 	}
 	if l.heals && d.writes() {
 		d.request = wire.RequestID(cairn.NewRequestID(time.Now()))
@@ -200,9 +212,7 @@ func (l *load) ask(d *deed) (inTime bool, err error) {
 // nobody tells whether a call that failed is to be repeated, after a moment: it found
 // nobody who could answer in time, and that has not gone on for too long.
 func (l *load) nobody(d *deed, err error, tries int) bool {
-	switch codeOf(err) {
-	case codes.Unavailable, codes.DeadlineExceeded:
-	default:
+	if !mayHeal(err) {
 		return false
 	}
 	if tries == 1 {

@@ -17,9 +17,12 @@ import (
 //	full             there is no free space
 //	clock=-3h        it is so much later
 //	at=before:fence  a mover stops before that step of a move, while the word is there
-//	late=swap-to-committed
+//	lost=swap-to-committed
 //	                 a mover is told that the outcome of that transaction is unknown,
-//	                 and it is made when the word is gone
+//	                 which was made
+//	late=swap-to-committed
+//	                 it is told the same, and the transaction is made when the word is
+//	                 gone
 //	later=swap-to-committed
 //	                 that is not gone for those of before
 //

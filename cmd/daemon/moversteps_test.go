@@ -119,6 +119,10 @@ func (s heldStore) Commit(ctx context.Context, change shardmap.Change) (revision
 		revision, err = s.Store.Commit(ctx, change)
 		return err
 	})
+	if err == nil && s.mischief.says("lost", name) {
+		s.mischief.note(heldNote + "lost=" + name)
+		return 0, cairn.Errorf(cairn.KindUnknown, "LOST", "nothing is known of the transaction")
+	}
 	return revision, err
 }
 

@@ -136,15 +136,7 @@ func startMoving(t *testing.T, from mischief) (*spread, *moving, uint64) {
 	seed := fromEnv(t, seedEnv, rand.Uint64())
 	t.Logf("replay with %s=%d", seedEnv, seed)
 	s := startSpread(t)
-	fixed := &cairnv1.Resource{Resource: &cairnv1.Resource_View{View: &cairnv1.View{
-		Name: "views/fixed", Keyspace: keyspaceName, Filter: `note == "fixed"`, Sort: []string{"amount"},
-	}}}
-	moved := orders()
-	moved.GetKeyspace().Mover = "external"
-	loaded := &cairnv1.Resource{Resource: &cairnv1.Resource_View{View: &cairnv1.View{
-		Name: loadedView, Keyspace: keyspaceName, Filter: `!has(note)`, Sort: []string{"amount"},
-	}}}
-	s.apply(moved, fixed, loaded)
+	s.apply(movedResources()...)
 	m := &moving{random: rand.New(rand.NewPCG(seed, 1)), movers: []*process{s.router}}
 	for range 2 {
 		config := child{Kind: "router", Etcd: []string{s.etcd}, Listen: freeAddress(t), Cache: sheltered, Fleet: anyPort, Mischief: string(from)}
@@ -156,6 +148,19 @@ func startMoving(t *testing.T, from mischief) (*spread, *moving, uint64) {
 	m.caller = m.routers[0]
 	m.fill()
 	return s, m, seed
+}
+
+// movedResources are a keyspace whose shards may move, a view of what stays as it is, and
+// one of what clients write.
+func movedResources() []*cairnv1.Resource {
+	keyspace := orders()
+	keyspace.GetKeyspace().Mover = "external"
+	view := func(name, filter string) *cairnv1.Resource {
+		return &cairnv1.Resource{Resource: &cairnv1.Resource_View{View: &cairnv1.View{
+			Name: name, Keyspace: keyspaceName, Filter: filter, Sort: []string{"amount"},
+		}}}
+	}
+	return []*cairnv1.Resource{keyspace, view("views/fixed", `note == "fixed"`), view(loadedView, `!has(note)`)}
 }
 
 // moving moves shards of the keyspace.
@@ -204,11 +209,17 @@ func (m *moving) fill() {
 // move moves some shard to the other cluster, and waits until it is there.
 func (m *moving) move(meanwhile func()) {
 	m.t.Helper()
+	shards := m.shards()
+	m.moveShard(shards[m.random.IntN(len(shards))], meanwhile)
+}
+
+func (m *moving) shards() []*cairnv1.Shard {
+	m.t.Helper()
 	page, err := m.admin.ListShards(m.context(), &cairnv1.ListShardsRequest{Parent: keyspaceName})
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	m.moveShard(page.Shards[m.random.IntN(len(page.Shards))], meanwhile)
+	return page.Shards
 }
 
 // moveShard moves a shard to the other cluster, and waits until it is there.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,7 +59,7 @@ type stepping struct {
 	mischief
 	random         *rand.Rand
 	source, target string    // of the present move
-	move           string    // its name
+	move, shard    string    // its name, and what moves
 	since          time.Time // when it began
 	takeovers      []time.Duration
 }
@@ -76,8 +77,7 @@ func TestMovesAtEachStep(t *testing.T) {
 	replicas := map[string][]string{"north": {s.configs["north"].Listen}, "south": {s.configs["south"].Listen}}
 	logs := followJournals(t, replicas)
 	pages := startScans(t, seed, true, m.routers...)
-	l := startLoad(t, "moved", seed, deedTimeout, loadedView, m.routers...)
-	l.heals = true
+	l := startHealing(t, "moved", seed, m.routers...)
 	l.goesOn(100)
 	all := fromEnv(t, stepsEnv, 0) > 0
 	for _, step := range moverSteps {
@@ -102,12 +102,14 @@ func TestMovesAtEachStep(t *testing.T) {
 	}
 	for _, step := range moverSteps {
 		if _, swap := strings.CutPrefix(step, "swap-to-"); swap {
-			t.Run("late/"+step, func(t *testing.T) {
-				x.t = t
-				defer func() { x.t = x.moving.t }()
-				x.late(step)
-				l.goesOn(50)
-			})
+			for name, fault := range map[string]func(*stepping, string){"lost/": (*stepping).lost, "late/": (*stepping).late} {
+				t.Run(name+step, func(t *testing.T) {
+					x.t = t
+					defer func() { x.t = x.moving.t }()
+					fault(x, step)
+					l.goesOn(50)
+				})
+			}
 		}
 	}
 	pages.finish()
@@ -116,7 +118,8 @@ func TestMovesAtEachStep(t *testing.T) {
 	if err := logs.check(l); err != nil {
 		t.Error(err)
 	}
-	t.Logf("%d calls were repeated; another mover went on after %v", l.failed.Load(), x.takeovers)
+	slices.Sort(x.takeovers)
+	t.Logf("%d calls were repeated; after a mover was killed, another went on after %v", l.failed.Load(), x.takeovers)
 	s.terminateAll(m)
 }
 
@@ -163,7 +166,7 @@ func (x *stepping) begin(words string) {
 		created, err = admin.CreateMove(ctx, &cairnv1.CreateMoveRequest{Shard: shard.Name, To: "clusters/" + x.target, Keep: durationpb.New(0)})
 		return err
 	})
-	x.move = created.Move.Name
+	x.move, x.shard = created.Move.Name, created.Move.Shard
 }
 
 // ask makes a call through any router that answers.
@@ -280,16 +283,10 @@ func (x *stepping) restartRouter(i int) {
 // moverStopped stops the mover until another has done its work; then it wakes, and does
 // what it was about to.
 func (x *stepping) moverStopped(mover int) {
-	x.signal(x.moving.movers[mover], syscall.SIGSTOP)
+	x.moving.movers[mover].signal(syscall.SIGSTOP)
 	x.release()
 	x.awaitDone()
-	x.signal(x.moving.movers[mover], syscall.SIGCONT)
-}
-
-func (x *stepping) signal(p *process, signal syscall.Signal) {
-	if err := p.cmd.Process.Signal(signal); err != nil {
-		x.t.Errorf("%v: %v", signal, err)
-	}
+	x.moving.movers[mover].signal(syscall.SIGCONT)
 }
 
 func (x *stepping) indexKilled(cluster string) {
@@ -301,10 +298,10 @@ func (x *stepping) indexKilled(cluster string) {
 }
 
 func (x *stepping) indexStopped(cluster string) {
-	x.signal(x.indexes[cluster], syscall.SIGSTOP)
+	x.indexes[cluster].signal(syscall.SIGSTOP)
 	x.release()
 	time.Sleep(between(x.random, 100*time.Millisecond, 3*time.Second))
-	x.signal(x.indexes[cluster], syscall.SIGCONT)
+	x.indexes[cluster].signal(syscall.SIGCONT)
 }
 
 // otherRouterKilled kills the router that is not the mover.
@@ -321,6 +318,14 @@ func (x *stepping) etcdRestarts() {
 	x.release()
 	time.Sleep(between(x.random, 0, 2*time.Second))
 	_, x.stopEtcd = etcdForTest(x.moving.t, x.etcdData, strings.TrimPrefix(x.etcd, "http://"))
+}
+
+// lost has the mover told that nothing is known of a transaction that was made.
+func (x *stepping) lost(step string) {
+	x.begin("lost=" + step)
+	x.awaitHeld("lost=" + step)
+	x.release()
+	x.awaitDone()
 }
 
 // late has the mover told that nothing is known of a transaction, which is made at some

@@ -147,6 +147,13 @@ func (p *process) kill() {
 	<-p.ended
 }
 
+func (p *process) signal(signal syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(signal); err != nil {
+		p.t.Errorf("%v: %v", signal, err)
+	}
+}
+
 // terminate asks the process to end, and checks that it does so cleanly, in
 // time, and without another word on standard output.
 func (p *process) terminate(signal syscall.Signal) {

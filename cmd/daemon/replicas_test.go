@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -20,6 +21,7 @@ type replicated struct {
 	indexes  map[string]*process // by address
 	configs  map[string]child
 	declared []string
+	keyspace *cairnv1.Resource // orders if nil
 }
 
 // startReplicated starts a cluster whose index has n replicas, and waits until
@@ -57,7 +59,7 @@ func (s *replicated) startIndex(join bool) (address string) {
 // declare applies the cluster with the replicas that are declared now.
 func (s *replicated) declare() {
 	s.t.Helper()
-	s.apply(cluster("north", s.declared...), orders())
+	s.apply(cluster("north", s.declared...), cmp.Or(s.keyspace, orders()))
 }
 
 func (s *replicated) replicas() []*cairnv1.Replica {

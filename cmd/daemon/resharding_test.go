@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ type resharder struct {
 	// stood.
 	did     map[string]int
 	refused int
+	changes atomic.Int64 // the sum of did
 }
 
 func startResharding(t *testing.T, seed uint64, routers ...*caller) *resharder {
@@ -74,8 +76,7 @@ func (r *resharder) ask(call func(context.Context, cairnv1.AdminClient) error) b
 		return true
 	case code == codes.FailedPrecondition, code == codes.Aborted, code == codes.NotFound:
 		r.refused++
-	case code == codes.Unavailable, code == codes.DeadlineExceeded:
-	default:
+	case !mayHeal(err):
 		r.t.Errorf("resharding: %v", err)
 	}
 	return false
@@ -123,7 +124,15 @@ func (r *resharder) reshard() {
 func (r *resharder) count(what string, done bool) {
 	if done {
 		r.did[what]++
+		r.changes.Add(1)
 	}
+}
+
+// goesOn waits for so many changes.
+func (r *resharder) goesOn(changes int) {
+	r.t.Helper()
+	before := r.changes.Load()
+	eventually(r.t, "shards change", func() bool { return r.changes.Load() >= before+int64(changes) })
 }
 
 // move begins to move a shard to the other cluster.
