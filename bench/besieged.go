@@ -25,6 +25,7 @@ type besieged struct {
 	longestRead              [len(readKinds)]atomic.Int64 // of the shard that moves
 	moving                   atomic.Int64                 // its id
 	before                   cairn.Token                  // of before any moved
+	counted                  uint64                       // what the first view has throughout
 	calls                    atomic.Int64
 	// written is, by caller, the last number that each of its entries got, and
 	// unsure which of them was being written when the caller was stopped.
@@ -96,7 +97,10 @@ func (w *besieged) readOnce(ctx context.Context, c *client.Client, kind int, key
 	var reading cairn.Reading
 	switch kind {
 	case readCount:
-		_, err := c.CountView(ctx, cairn.Selection{View: "view-0", Freshness: cairn.Freshness{Level: cairn.Linearizable}})
+		count, err := c.CountView(ctx, cairn.Selection{View: "view-0", Freshness: cairn.Freshness{Level: cairn.Linearizable}})
+		if err == nil && count.Count != w.counted {
+			err = fmt.Errorf("a view had %d entries, and %d while a shard moved", w.counted, count.Count)
+		}
 		return err
 	case readLinearizable:
 		reading.Freshness.Level = cairn.Linearizable

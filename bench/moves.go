@@ -48,13 +48,16 @@ func movesOf(ctx context.Context, s settings, shards, entries, moves int) (err e
 	if err != nil {
 		return err
 	}
+	stopCounting := countMeanwhile(ctx, moving, before)
 	began := time.Now()
 	used, err := moving.MoveShard(ctx, cairn.ShardID(shards))
-	if err != nil {
+	alone := time.Since(began)
+	counted, miscounted := stopCounting()
+	if err := errors.Join(err, miscounted); err != nil {
 		return err
 	}
-	alone := time.Since(began)
 	w := newBesieged(shards, all, s.callers, moving.Clients)
+	w.counted = before[0]
 	linearizable := cairn.Reading{Freshness: cairn.Freshness{Level: cairn.Linearizable}}
 	if _, w.before, err = moving.Clients[0].Locate(ctx, stack.Keyspace, load.Key(0), linearizable); err != nil {
 		return err
@@ -109,7 +112,7 @@ func movesOf(ctx context.Context, s settings, shards, entries, moves int) (err e
 	s.note(fmt.Sprintf("Moves/entries=%d/pause", entries), "the longest write to the shard meanwhile", pauses)
 	s.note(fmt.Sprintf("Moves/entries=%d/others", entries), "the longest write to a shard that stays, the median of these", others)
 	fmt.Fprintf(s.out, "\n# %d moves of shards of %d entries with three views, under %d callers\n", moves, entries, s.callers)
-	fmt.Fprintf(s.out, "one before, alone: %v, the target's index uses %v of processor time\n", alone.Round(time.Millisecond), used)
+	fmt.Fprintf(s.out, "one before, alone: %v, the target's index uses %v of processor time; the views were counted %d times meanwhile\n", alone.Round(time.Millisecond), used, counted)
 	fmt.Fprintf(s.out, "calls %d, errors 0, lost writes %d, wrong view counts %d\n", w.calls.Load(), lost, wrong)
 	fmt.Fprintf(s.out, "longest write to the shard during its move: %s\n", spread(pauses))
 	fmt.Fprintf(s.out, "to a shard that stays, the median of these: %s\n", spread(others))
@@ -121,6 +124,35 @@ func movesOf(ctx context.Context, s settings, shards, entries, moves int) (err e
 		return errors.New("the moves were noticed")
 	}
 	return nil
+}
+
+// countPause is between two counts of all views.
+const countPause = 20 * time.Millisecond
+
+// countMeanwhile counts the views again and again until stop is called, which returns how
+// often, and an error if any count was not as before.
+func countMeanwhile(ctx context.Context, moving *stack.Moving, before []uint64) (stop func() (times int, err error)) {
+	until, end := context.WithCancel(ctx)
+	times := 0
+	var group errgroup.Group
+	group.Go(func() error {
+		for ; until.Err() == nil; times++ {
+			counts, err := moving.Counts(ctx)
+			if err != nil {
+				return err
+			}
+			if !slices.Equal(counts, before) {
+				return fmt.Errorf("the views had %v entries, and %v while a shard moved", before, counts)
+			}
+			time.Sleep(countPause)
+		}
+		return nil
+	})
+	return func() (int, error) {
+		end()
+		err := group.Wait()
+		return times, err
+	}
 }
 
 // spread sorts durations and tells their median, 99th percentile and the longest.

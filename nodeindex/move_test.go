@@ -195,6 +195,26 @@ func TestMove(t *testing.T) {
 	m.source.checkpoint()
 }
 
+// TestFirstShardArrivesWithItsViews moves the first shard of a keyspace to an index: its
+// views are answered as soon as it is there, and are not made of entries first.
+func TestFirstShardArrivesWithItsViews(t *testing.T) {
+	view := cairn.View{UID: 5, Keyspace: testKeyspace, Name: "large", Version: 1, Filter: "size >= 100", Sort: []cairn.SortField{{Attribute: 2}}}
+	m := openMove(t, 1, Options{}, view)
+	for i := range 1000 {
+		m.source.write(put(testKey(i), size(int64(i))))
+	}
+	m.copy(t)
+	m.fence(t, 1, true)
+	m.tail(t)
+	_, target := m.commit(t, 20)
+	m.target.assign(target)
+	var reply cairn.ViewReply
+	err := m.target.x.AskView(&cairn.ViewRequest{Read: cairn.Read{Keyspace: testKeyspace, Level: cairn.Linearizable}, View: view.UID, Version: 1, Asked: cairn.AskCount}, &reply)
+	if err != nil || reply.Count != 900 {
+		t.Errorf("the view has %d entries, error %v; want 900", reply.Count, err)
+	}
+}
+
 // TestNothingPartialIsServed has the map say that a shard is the target's before
 // all of it is there.
 func TestNothingPartialIsServed(t *testing.T) {

@@ -42,7 +42,8 @@ func (x *Index) project(before map[cairn.UID]*projection.Projection, next *assig
 			continue
 		}
 		p := before[uid]
-		if p == nil {
+		made := p == nil
+		if made {
 			p = projection.New(projection.Config{Lock: &x.mu, At: func() projection.At { return x.at(uid) }, Now: x.options.Now, ImageEntries: x.options.ImageEntries})
 			if before == nil {
 				p.Restored(x.savedImages[uid]) // at the start
@@ -54,6 +55,9 @@ func (x *Index) project(before map[cairn.UID]*projection.Projection, next *assig
 			}
 		}
 		p.Define(k.Schema, k.views)
+		if made && k.empty() {
+			p.ServeEmpty()
+		}
 		after[uid] = p
 	}
 	for uid, p := range before {

@@ -69,6 +69,11 @@ func (k *keyspace) populations() []*population {
 	return out
 }
 
+// empty tells whether there are no entries, of shards that are arriving neither.
+func (k *keyspace) empty() bool {
+	return !slices.ContainsFunc(k.populations(), func(p *population) bool { return !p.ordinals.IsEmpty() })
+}
+
 // find is the shard that a placement key belongs to, nil if it is not the
 // cluster's.
 func (k *keyspace) find(placementKey []byte) *shard {

@@ -147,7 +147,10 @@ func TestImageOfShardsThatCameBack(t *testing.T) {
 func TestFillWhileShardsComeBack(t *testing.T) {
 	r := openReplica(t, Options{})
 	a := testAssignment(t, cairn.SchemeHash, 4)
+	r.assign(a)
+	r.write(put(testKey(0), size(0))) // views of no entries serve at once
 	a.Views = []cairn.View{{UID: 1, Keyspace: testKeyspace, Version: 1}}
+	a.Revision++
 	r.assign(a)
 	r.checkpoint()
 	r.awayAndBack(&a, manyEntries)
@@ -167,7 +170,10 @@ func TestFillAfterMoreThanItKeeps(t *testing.T) {
 	const entries = 70_000
 	r := openReplica(t, Options{})
 	a := testAssignment(t, cairn.SchemeHash, 4)
+	r.assign(a)
+	r.write(put(testKey(0), size(0))) // views of no entries serve at once
 	a.Views = []cairn.View{{UID: 1, Name: "v", Keyspace: testKeyspace, Version: 1}}
+	a.Revision++
 	r.assign(a)
 	for first := 0; first < entries; first += 1000 {
 		var batch []cairn.Mutation

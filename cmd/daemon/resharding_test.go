@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -159,16 +160,17 @@ func (r *resharder) move(shard *cairnv1.Shard, shards []*cairnv1.Shard) {
 // turnBack reverses a move that is done, or cancels one that is not.
 func (r *resharder) turnBack() {
 	moves, ok := r.moves()
+	moves = slices.DeleteFunc(moves, func(m *cairnv1.Move) bool { return ended(m) && m.KeptUntil == nil })
 	if !ok || len(moves) == 0 {
 		return
 	}
 	switch m := moves[r.random.IntN(len(moves))]; {
-	case m.Phase == cairnv1.Move_DONE:
+	case ended(m):
 		r.count("reverse", r.ask(func(ctx context.Context, admin cairnv1.AdminClient) error {
 			_, err := admin.ReverseMove(ctx, &cairnv1.ReverseMoveRequest{Name: m.Name})
 			return err
 		}))
-	case !ended(m) && r.random.IntN(3) == 0:
+	case r.random.IntN(3) == 0:
 		r.count("cancel", r.ask(func(ctx context.Context, admin cairnv1.AdminClient) error {
 			_, err := admin.CancelMove(ctx, &cairnv1.CancelMoveRequest{Name: m.Name})
 			return err

@@ -63,6 +63,15 @@ func (p *Projection) Define(schema *cairn.Schema, wanted []cairn.View) {
 	}
 }
 
+// ServeEmpty has the projection of a keyspace without entries serve at once, after Define:
+// there is nothing to make it of. What comes is put into it like any other entry, so that
+// a keyspace whose first shard arrives has its views before the last entry is there.
+func (p *Projection) ServeEmpty() {
+	schema := p.declared.Load()
+	p.forgetImage()
+	p.serve(&built{views: views.New(schema, nodesColumn), attributes: indexed(schema), lists: newNodeLists()})
+}
+
 // defined tells whether a schema and versions of views, ascending, are what is
 // there.
 func (p *Projection) defined(schema *cairn.Schema, wanted []cairn.View) bool {

@@ -302,17 +302,22 @@ func (f *Fill) takeOverLocked(shards Shards) error {
 		p.refill()
 		return err
 	}
-	p.built, p.fill, p.retry = &built{views: made, attributes: f.attributes, lists: f.lists}, nil, retry{}
-	p.leaving, p.unswept = nil, roaring.New()
-	for shard, gathers := range p.arriving {
-		if made.HideShard(shard); gathers {
-			made.GatherShard(shard)
-		}
-	}
 	if f.image == "" {
 		p.forgetImage()
 	}
+	p.serve(&built{views: made, attributes: f.attributes, lists: f.lists})
+	return nil
+}
+
+// serve answers from what was built from now on. The lock is held.
+func (p *Projection) serve(made *built) {
+	p.built, p.fill, p.retry = made, nil, retry{}
+	p.leaving, p.unswept = nil, roaring.New()
+	for shard, gathers := range p.arriving {
+		if made.views.HideShard(shard); gathers {
+			made.views.GatherShard(shard)
+		}
+	}
 	p.defineBuilt()
 	p.Touched()
-	return nil
 }
