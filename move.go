@@ -137,4 +137,7 @@ type Staged struct {
 	// activated: served as of the log entry that notes the owner's change.
 	Sealed uint64
 	Digest Digest
+	// Building tells that the keyspace's views are being made of the entries there, and
+	// that the shard's would have no answers yet.
+	Building bool
 }

@@ -215,6 +215,40 @@ func TestFirstShardArrivesWithItsViews(t *testing.T) {
 	}
 }
 
+// TestStagedSaysThatViewsAreMade restarts the target in the midst of an arrival: until its
+// views are made again, whoever asks is told that they would have no answers.
+func TestStagedSaysThatViewsAreMade(t *testing.T) {
+	view := cairn.View{UID: 5, Keyspace: testKeyspace, Name: "large", Version: 1, Filter: "size >= 100"}
+	m := openMove(t, 1, Options{}, view)
+	for i := range 1000 {
+		m.source.write(put(testKey(i), size(int64(i))))
+	}
+	m.copy(t)
+	building := func() bool {
+		t.Helper()
+		staged, _, err := m.target.x.StagedFor(m.moving)
+		if err != nil || !staged.Complete || staged.Building != m.target.x.ViewsBuilding(testKeyspace) {
+			t.Fatalf("staged %+v, error %v", staged, err)
+		}
+		return staged.Building
+	}
+	if building() {
+		t.Error("views that came with the shard are being made")
+	}
+	m.target.checkpoint()
+	m.target.close()
+	m.target.open(Options{})
+	if !building() {
+		t.Error("after a restart views are there before they are made")
+	}
+	if err := m.target.x.FillViews(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if building() {
+		t.Error("views that are made are being made")
+	}
+}
+
 // TestNothingPartialIsServed has the map say that a shard is the target's before
 // all of it is there.
 func TestNothingPartialIsServed(t *testing.T) {

@@ -81,6 +81,21 @@ func (x *Index) at(uid cairn.UID) projection.At {
 	return at
 }
 
+// ViewsBuilding tells whether the views of a keyspace have no answers, since they are
+// being made of the entries.
+func (x *Index) ViewsBuilding(keyspace cairn.UID) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := x.state.Load()
+	return s != nil && s.building(keyspace)
+}
+
+// building is ViewsBuilding. x.mu is held.
+func (s *state) building(keyspace cairn.UID) bool {
+	p := s.projections[keyspace]
+	return p != nil && !p.Serves()
+}
+
 // unswept are the ordinals that projections have not swept yet.
 func unswept(projections map[cairn.UID]*projection.Projection) map[cairn.UID]*roaring.Bitmap {
 	out := make(map[cairn.UID]*roaring.Bitmap)

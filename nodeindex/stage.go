@@ -426,5 +426,7 @@ func (x *Index) StagedFor(m cairn.MovingShard) (cairn.Staged, cairn.Answer, erro
 	if a != nil && a.attempt < m.Attempt {
 		a = nil
 	}
-	return a.staged(), cairn.Answer{Index: applied, Revision: revision}, nil
+	staged := a.staged()
+	staged.Building = s.building(m.Keyspace)
+	return staged, cairn.Answer{Index: applied, Revision: revision}, nil
 }

@@ -188,6 +188,9 @@ func (p *Projection) Depart(shard Shard, ordinals *roaring.Bitmap) {
 	p.unswept = roaring.Or(p.unswept, ordinals)
 }
 
+// Serves tells whether there are views to answer from. The lock is held.
+func (p *Projection) Serves() bool { return p.built != nil }
+
 // Unswept are the ordinals that the owner must not use again yet. The bitmap
 // does not change.
 func (p *Projection) Unswept() *roaring.Bitmap { return p.unswept }

@@ -42,6 +42,7 @@ func (r *Replica) StageShard(ctx context.Context, m cairn.MovingShard, part []by
 		if cairn.KindOf(err) == cairn.KindStale && ctx.Err() == nil {
 			continue
 		}
+		result.Staged.Building = r.index.ViewsBuilding(m.Keyspace)
 		return result.Staged, err
 	}
 }

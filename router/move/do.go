@@ -257,6 +257,10 @@ func (c *carrier) adopt(ctx context.Context, s State, source Source, target Targ
 	return s.Asked(staged), nil
 }
 
+// errBuilding keeps a move from its fence: once the target served the shard, its views
+// would have no answers.
+var errBuilding = cairn.Errorf(cairn.KindUnavailable, "VIEW_BUILDING", "the target is making the keyspace's views of its entries")
+
 // tail hands on what has changed since what the target has. It is not slowed down:
 // what it does not keep up with it will never.
 func (c *carrier) tail(ctx context.Context, s State, source Source, target Target) (State, error) {
@@ -268,6 +272,10 @@ func (c *carrier) tail(ctx context.Context, s State, source Source, target Targe
 	staged, err := target.StageShard(ctx, Moving(s.Move), part.Data)
 	if err != nil {
 		return s, err
+	}
+	if staged.Building && s.Move.Phase == shardmap.MoveCatchingUp {
+		s.Have = haveOf(staged)
+		return s, errBuilding
 	}
 	little := len(part.Data) <= caughtBytes || c.driver.config.Now().Sub(began) <= caughtIn
 	return s.Followed(staged, little), nil

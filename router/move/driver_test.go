@@ -232,6 +232,27 @@ func TestDriverTellsWhatIsWrong(t *testing.T) {
 	})
 }
 
+// TestDriverWaitsForViews: no fence is put up while the target makes its views, which
+// would have no answers of the shard; the record says so.
+func TestDriverWaitsForViews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		f.building = true
+		uid := f.start(1)
+		stop := f.drive(move.Config{})
+		defer stop()
+		time.Sleep(takeover)
+		if told := f.move(uid); told.Phase != shardmap.MoveCatchingUp || !strings.HasPrefix(told.Problem, "VIEW_BUILDING") || slices.Contains(f.steps, "fence") {
+			t.Fatalf("%s, problem %q, after %v", told, told.Problem, f.steps)
+		}
+		f.mu.Lock()
+		f.building = false
+		f.mu.Unlock()
+		time.Sleep(takeover)
+		f.settled(uid, shardmap.MoveDone)
+	})
+}
+
 // TestDriverPauses: a paused move does nothing until it is resumed.
 func TestDriverPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

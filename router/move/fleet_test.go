@@ -37,6 +37,8 @@ type fleet struct {
 	apart bool
 	// deaf has the target drop nothing.
 	deaf bool
+	// building has the target make its views.
+	building bool
 	// data is the data mover, if the keyspace names it.
 	data dataMover
 	// wrong is by how much the source's digest differs from the target's.
@@ -320,6 +322,12 @@ func (x *side) FenceTail(ctx context.Context, s cairn.MovingShard, number, after
 	return state, tail, nil
 }
 
+func (f *fleet) making() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.building
+}
+
 func (x *side) StageShard(_ context.Context, s cairn.MovingShard, part []byte) (staged cairn.Staged, err error) {
 	err = x.f.did("stage", func() error {
 		staged = x.staged[s.Move]
@@ -360,6 +368,7 @@ func (x *side) StageShard(_ context.Context, s cairn.MovingShard, part []byte) (
 		x.staged[s.Move] = staged
 		return nil
 	})
+	staged.Building = x.f.making()
 	return staged, err
 }
 
@@ -368,6 +377,7 @@ func (x *side) StagedShard(_ context.Context, s cairn.MovingShard) (staged cairn
 		staged = x.staged[s.Move]
 		return nil
 	})
+	staged.Building = x.f.making()
 	return staged, err
 }
 

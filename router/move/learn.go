@@ -42,8 +42,12 @@ func (s State) Swapped(next shardmap.Move, revision uint64, now time.Time) State
 
 // Asked is s after the target has said what it has.
 func (s State) Asked(staged cairn.Staged) State {
-	s.Have = Have{true, staged.Copied, string(staged.Last), staged.Complete, staged.Through, staged.Sealed, staged.Digest}
+	s.Have = haveOf(staged)
 	return s.worked()
+}
+
+func haveOf(staged cairn.Staged) Have {
+	return Have{true, staged.Copied, string(staged.Last), staged.Complete, staged.Through, staged.Sealed, staged.Digest, staged.Building}
 }
 
 // Followed is s after the target got what had changed, and has said what it has;

@@ -65,6 +65,7 @@ type Have struct {
 	Through  uint64
 	Sealed   uint64
 	Digest   cairn.Digest
+	Building bool
 }
 
 // DataHave is what a data mover said it has of an attempt.
@@ -248,7 +249,7 @@ func (s State) catchUp(f Facts, now time.Time) Action {
 		return Action{Kind: Wait, Until: s.FenceAfter}
 	case s.Behind >= MaxBehind:
 		return s.cancel(f, "the shard is written faster than its changes reach the target; move it when less is written", now)
-	case !s.Caught:
+	case !s.Caught || s.Have.Building:
 		return Action{Kind: Tail}
 	case f.Data && !s.Data.Caught:
 		return Action{Kind: TailData}

@@ -4036,6 +4036,7 @@ type Staged struct {
 	Through       uint64                 `protobuf:"varint,4,opt,name=through,proto3" json:"through,omitempty"`
 	Sealed        uint64                 `protobuf:"varint,5,opt,name=sealed,proto3" json:"sealed,omitempty"`
 	Digest        *ShardDigest           `protobuf:"bytes,6,opt,name=digest,proto3" json:"digest,omitempty"`
+	Building      bool                   `protobuf:"varint,7,opt,name=building,proto3" json:"building,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4110,6 +4111,13 @@ func (x *Staged) GetDigest() *ShardDigest {
 		return x.Digest
 	}
 	return nil
+}
+
+func (x *Staged) GetBuilding() bool {
+	if x != nil {
+		return x.Building
+	}
+	return false
 }
 
 type DropShardRequest struct {
@@ -4587,14 +4595,15 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\fR\x03key\x12\x12\n" +
 	"\x04from\x18\x02 \x03(\rR\x04from\x12\x0e\n" +
 	"\x02to\x18\x03 \x03(\rR\x02to\x12\x12\n" +
-	"\x04gone\x18\x04 \x01(\bR\x04gone\"\xb7\x01\n" +
+	"\x04gone\x18\x04 \x01(\bR\x04gone\"\xd3\x01\n" +
 	"\x06Staged\x12\x16\n" +
 	"\x06copied\x18\x01 \x01(\x04R\x06copied\x12\x12\n" +
 	"\x04last\x18\x02 \x01(\fR\x04last\x12\x1a\n" +
 	"\bcomplete\x18\x03 \x01(\bR\bcomplete\x12\x18\n" +
 	"\athrough\x18\x04 \x01(\x04R\athrough\x12\x16\n" +
 	"\x06sealed\x18\x05 \x01(\x04R\x06sealed\x123\n" +
-	"\x06digest\x18\x06 \x01(\v2\x1b.cairn.index.v1.ShardDigestR\x06digest\"E\n" +
+	"\x06digest\x18\x06 \x01(\v2\x1b.cairn.index.v1.ShardDigestR\x06digest\x12\x1a\n" +
+	"\bbuilding\x18\a \x01(\bR\bbuilding\"E\n" +
 	"\x10DropShardRequest\x121\n" +
 	"\x05shard\x18\x01 \x01(\v2\x1b.cairn.index.v1.MovingShardR\x05shard\"\x13\n" +
 	"\x11DropShardResponse\"1\n" +

@@ -76,14 +76,14 @@ func (f *FenceState) Decode() cairn.FenceState {
 // EncodeStaged and Staged.Decode are opposites.
 func EncodeStaged(s cairn.Staged) *Staged {
 	return &Staged{
-		Copied: s.Copied, Last: s.Last, Complete: s.Complete, Through: s.Through, Sealed: s.Sealed, Digest: encodeDigest(s.Digest),
+		Copied: s.Copied, Last: s.Last, Complete: s.Complete, Through: s.Through, Sealed: s.Sealed, Digest: encodeDigest(s.Digest), Building: s.Building,
 	}
 }
 
 // Decode is the zero Staged where there is none.
 func (s *Staged) Decode() cairn.Staged {
 	return cairn.Staged{
-		Copied: s.GetCopied(), Last: s.GetLast(), Complete: s.GetComplete(), Through: s.GetThrough(), Sealed: s.GetSealed(), Digest: s.GetDigest().decode(),
+		Copied: s.GetCopied(), Last: s.GetLast(), Complete: s.GetComplete(), Through: s.GetThrough(), Sealed: s.GetSealed(), Digest: s.GetDigest().decode(), Building: s.GetBuilding(),
 	}
 }
 
