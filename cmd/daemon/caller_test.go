@@ -73,9 +73,15 @@ func cluster(name string, replicas ...string) *cairnv1.Resource {
 	}}}
 }
 
+// apply applies resources, again where shards of them changed meanwhile.
 func (c *caller) apply(resources ...*cairnv1.Resource) {
 	c.t.Helper()
-	if _, err := c.admin.Apply(c.context(), &cairnv1.ApplyRequest{Resources: resources}); err != nil {
+	ctx := c.context()
+	_, err := c.admin.Apply(ctx, &cairnv1.ApplyRequest{Resources: resources})
+	for codeOf(err) == codes.Aborted && ctx.Err() == nil {
+		_, err = c.admin.Apply(ctx, &cairnv1.ApplyRequest{Resources: resources})
+	}
+	if err != nil {
 		c.t.Fatalf("apply: %v", err)
 	}
 }

@@ -64,7 +64,7 @@ func (b *besieged) under(t *testing.T, f fault, seed uint64, operations int) {
 	defer func() { b.t, b.caller.t = b.all, b.all }()
 	random := rand.New(rand.NewPCG(seed, 0))
 	l := b.load(fmt.Sprint(seed), seed)
-	defer l.stop()
+	defer l.end()
 	between := max(10*loadClients, operations/faultsEach)
 	l.goesOn(between)
 	for once := true; once || l.count() < operations; once = false {

@@ -168,7 +168,9 @@ func (l *load) carryOut(d *deed) bool {
 	}
 	failure := rpcerr.FromError(err)
 	if l.heals && failure.Kind != cairn.KindPrecondition {
-		l.t.Errorf("%v: %v", d, err)
+		if !l.t.Failed() { // what comes after the first is its consequence, mostly
+			l.t.Errorf("%v: %v", d, err)
+		}
 		return false
 	}
 	if failure.Kind != cairn.KindPrecondition && l.failed.Add(1) <= 10 {
@@ -212,7 +214,7 @@ func (l *load) ask(d *deed) (inTime bool, err error) {
 // nobody tells whether a call that failed is to be repeated, after a moment: it found
 // nobody who could answer in time, and that has not gone on for too long.
 func (l *load) nobody(d *deed, err error, tries int) bool {
-	if !mayHeal(err) {
+	if !mayHeal(err) || l.t.Failed() {
 		return false
 	}
 	if tries == 1 {
@@ -310,6 +312,12 @@ func versionOf(v *cairnv1.Version) cairn.Version {
 	return cairn.Version{Epoch: v.GetEpoch(), Index: v.GetIndex(), Position: v.GetPosition()}
 }
 
+// end ends the load, of which nothing is judged if it was not finished.
+func (l *load) end() {
+	l.stop()
+	l.clients.Wait()
+}
+
 // goesOn waits until so many calls have been answered.
 func (l *load) goesOn(calls int) {
 	l.t.Helper()
@@ -320,8 +328,7 @@ func (l *load) goesOn(calls int) {
 // finish ends the load, reads every key once more, and judges what was
 // answered.
 func (l *load) finish() {
-	l.stop()
-	l.clients.Wait()
+	l.end()
 	for key := range l.count()/deedsPerKey + keysAtOnce {
 		d := deed{client: loadClients, key: key, verb: readLatest}
 		eventually(l.t, "a key is read at the end", func() bool { return l.carryOut(&d) })

@@ -47,11 +47,15 @@ func startResharding(t *testing.T, seed uint64, routers ...*caller) *resharder {
 	return r
 }
 
+func (r *resharder) end() {
+	r.stop()
+	r.running.Wait()
+}
+
 // finish ends it and waits until no move is under way.
 func (r *resharder) finish() {
 	r.t.Helper()
-	r.stop()
-	r.running.Wait()
+	r.end()
 	eventually(r.t, "all moves have ended", func() bool {
 		moves, ok := r.moves()
 		for _, m := range moves {

@@ -59,11 +59,15 @@ func (s *scans) goesOn(scans int) {
 	eventually(s.t, "scans come to their end", func() bool { return s.complete.Load() >= before+int64(scans) })
 }
 
-// finish ends the scans.
-func (s *scans) finish() {
-	s.t.Helper()
+func (s *scans) end() {
 	s.stop()
 	s.reader.Wait()
+}
+
+// finish ends the scans, and tells of them.
+func (s *scans) finish() {
+	s.t.Helper()
+	s.end()
 	s.t.Logf("%d scans were complete; %d pages were asked for again", s.complete.Load(), s.failed.Load())
 }
 
