@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	cairnv1 "cairn/proto/cairn/v1"
+	"cairn/proto/rpcerr"
 )
 
 const (
@@ -79,7 +80,7 @@ func (r *resharder) ask(call func(context.Context, cairnv1.AdminClient) error) b
 	switch code := codeOf(err); {
 	case err == nil:
 		return true
-	case code == codes.FailedPrecondition, code == codes.Aborted, code == codes.NotFound:
+	case code == codes.FailedPrecondition, code == codes.Aborted, code == codes.NotFound, rpcerr.FromError(err).Reason == "MOVE_TO_OWNER":
 		r.refused++
 	case !mayHeal(err):
 		r.t.Errorf("resharding: %v", err)
