@@ -15,14 +15,15 @@ TOOLS := \
 # How long `make fuzz` gives each target; how many kills `make torture` survives
 # before it is content, and how many operations it judges under each fault; how
 # many leaders `make failover` kills; how many shards `make moves` moves before the
-# mover is killed, and after, and how many writes are read by their tokens meanwhile; how
-# many rounds `make crash` makes, of each kind.
+# mover is killed, and after, how many writes are read by their tokens meanwhile, and how often
+# each fault happens while shards change; how many rounds `make crash` makes, of each kind.
 FUZZTIME ?= 10s
 ROUNDS ?= 100
 OPERATIONS ?= 10000
 KILLS ?= 50
 MOVES ?= 100
 OWN_WRITES ?= 100000
+RESHARDINGS ?= 2
 CRASHES ?= 20
 
 .DELETE_ON_ERROR:
@@ -148,10 +149,14 @@ crash:
 failover:
 	CAIRN_FAILOVER_KILLS=$(KILLS) go test -count=1 -timeout 1h -v -run '^TestFailover$$' ./cmd/daemon
 
-# How long shards are fenced that move while clients read and write.
+# How long shards are fenced that move while clients read and write; then each thing that
+# can die or stand still at each step of a move, and shards that split, merge, move and move
+# back at random, with each fault RESHARDINGS times.
 .PHONY: moves
 moves:
-	CAIRN_TORTURE_MOVES=$(MOVES) CAIRN_OWN_WRITES=$(OWN_WRITES) go test -count=1 -timeout 1h -v -run '^TestMoves' ./cmd/daemon
+	CAIRN_TORTURE_MOVES=$(MOVES) CAIRN_OWN_WRITES=$(OWN_WRITES) CAIRN_TORTURE_STEPS=1 \
+	CAIRN_TORTURE_RESHARDING=60 CAIRN_TORTURE_CONTESTED=$(RESHARDINGS) go test -count=1 -timeout 2h -v \
+		-run '^Test(Moves|Resharding|SourceIsLost|Cursors|LaggingReplicas)' ./cmd/daemon
 
 # Every interleaving of larger worlds of movers: longer, in minutes.
 .PHONY: explore
