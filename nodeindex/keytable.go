@@ -77,16 +77,18 @@ func (t *keyTable) find(key []byte) []byte {
 	return t.pages[hash>>t.shift].find(uint16(hash), key)
 }
 
-// together is how many keys warm asks memory for at once.
+// together is how many keys findAll asks memory for at once.
 const together = 32
 
-// warm has the memory fetched that finding keys will read. A find waits for
-// memory two or three times, each time for where the next wait is; many keys'
-// waits, none of which needs another's outcome, pass together. What it returns
-// means nothing; it is there so that the reads are not left out.
-func (t *keyTable) warm(keys []cairn.Key) (sum int) {
+// findAll is find for many keys; values is as long as keys. A find waits for memory two or
+// three times, each time for where the next wait is; many keys' waits, none of which needs
+// another's outcome, pass together. What it returns means nothing; it is there so that the
+// reads are not left out.
+func (t *keyTable) findAll(keys []cairn.Key, values [][]byte) (sum int) {
 	var pages [together]keyPage
 	var tags [together]uint16
+	var first [together]int
+	var bodies [together][]byte
 	for len(keys) > 0 {
 		n := min(len(keys), together)
 		for i, key := range keys[:n] {
@@ -97,29 +99,39 @@ func (t *keyTable) warm(keys []cairn.Key) (sum int) {
 			sum += p.entries()
 		}
 		for i, p := range pages[:n] {
-			sum += int(p.touch(tags[i]))
+			entries := p.entries()
+			if first[i] = p.next(tags[i], 0, entries); first[i] < entries {
+				bodies[i] = p.body(first[i], entries)
+			} else {
+				bodies[i] = nil
+			}
 		}
-		keys = keys[n:]
+		for _, body := range bodies[:n] {
+			if len(body) > 0 {
+				sum += int(body[len(body)-1])
+			}
+		}
+		for i, body := range bodies[:n] {
+			if values[i] = nil; body == nil {
+				continue
+			}
+			if found, value := split(body); bytes.Equal(found, keys[i]) {
+				values[i] = value
+			} else {
+				values[i] = pages[i].findFrom(first[i]+1, tags[i], keys[i])
+			}
+		}
+		keys, values = keys[n:], values[n:]
 	}
 	return sum
 }
 
-// touch reads a byte of the first entry with a tag.
-func (p keyPage) touch(tag uint16) byte {
-	n := p.entries()
-	if n == 0 {
-		return 0
-	}
-	if i := p.next(tag, 0, n); i < n {
-		key, _ := p.entry(i, n)
-		return key[len(key)-1]
-	}
-	return 0
-}
+func (p keyPage) find(tag uint16, key []byte) []byte { return p.findFrom(0, tag, key) }
 
-func (p keyPage) find(tag uint16, key []byte) []byte {
+// findFrom looks at the entries from a place on.
+func (p keyPage) findFrom(from int, tag uint16, key []byte) []byte {
 	n := p.entries()
-	for i := p.next(tag, 0, n); i < n; i = p.next(tag, i+1, n) {
+	for i := p.next(tag, from, n); i < n; i = p.next(tag, i+1, n) {
 		if found, value := p.entry(i, n); bytes.Equal(found, key) {
 			return value
 		}
@@ -151,13 +163,20 @@ func (p keyPage) entries() int {
 }
 
 // entry is the i-th of n.
-func (p keyPage) entry(i, n int) (key, value []byte) {
+func (p keyPage) entry(i, n int) (key, value []byte) { return split(p.body(i, n)) }
+
+// body is the bytes of an entry.
+func (p keyPage) body(i, n int) []byte {
 	ends := p[2+2*n : 2+6*n]
 	first, end := 0, int(binary.LittleEndian.Uint32(ends[4*i:]))
 	if i > 0 {
 		first = int(binary.LittleEndian.Uint32(ends[4*i-4:]))
 	}
-	body := p[2+6*n:][first:end:end]
+	return p[2+6*n:][first:end:end]
+}
+
+// split is the key and the value of an entry's bytes.
+func split(body []byte) (key, value []byte) {
 	length := int(binary.LittleEndian.Uint16(body))
 	return body[2 : 2+length : 2+length], body[2+length:]
 }

@@ -2,6 +2,7 @@ package nodeindex
 
 import (
 	"fmt"
+	"hash/maphash"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -36,6 +37,17 @@ func checkKeyTable(t *rapid.T, table *keyTable, model map[string]string) {
 		}
 		if longer := key + "x"; model[longer] == "" && table.find([]byte(longer)) != nil {
 			t.Fatalf("key %q is not in the model", longer)
+		}
+	}
+	var keys []cairn.Key
+	for key := range model {
+		keys = append(keys, cairn.Key(key), cairn.Key(key+"x"))
+	}
+	values := make([][]byte, len(keys))
+	table.findAll(keys, values)
+	for i, key := range keys {
+		if got := table.find(key); string(got) != string(values[i]) || (got == nil) != (values[i] == nil) {
+			t.Fatalf("together, key %q has %q; by itself %q", key, values[i], got)
 		}
 	}
 	if table.bytes != bytes {
@@ -79,6 +91,31 @@ func TestKeyTableAgreesWithAMap(t *testing.T) {
 			checkKeyTable(t, before, was)
 		}
 	})
+}
+
+// TestKeysWithOneTag finds two keys, and looks for a third, that a page can't tell apart
+// but by comparing them.
+func TestKeysWithOneTag(t *testing.T) {
+	empty := keyTableOf(nil)
+	alike := func(n int) (keys []cairn.Key) {
+		keys = append(keys, cairn.Key("key-0"))
+		for i := 1; len(keys) < n; i++ {
+			key := fmt.Appendf(nil, "key-%d", i)
+			if uint16(maphash.Bytes(empty.seed, key)) == uint16(maphash.Bytes(empty.seed, keys[0])) {
+				keys = append(keys, key)
+			}
+		}
+		return keys
+	}
+	keys := alike(3)
+	table := empty.with([]keyChange{{keys[0], []byte("a")}, {keys[1], []byte("b")}}, math.MaxInt64)
+	values := make([][]byte, len(keys))
+	table.findAll(keys, values)
+	for i, want := range []string{"a", "b", ""} {
+		if string(values[i]) != want || string(table.find(keys[i])) != want {
+			t.Errorf("key %s has %q, and %q by itself; want %q", keys[i], values[i], table.find(keys[i]), want)
+		}
+	}
 }
 
 func TestKeyTableOverItsBound(t *testing.T) {
@@ -178,10 +215,10 @@ func BenchmarkKeyTable(b *testing.B) {
 		}
 		b.ReportMetric(float64(table.bytes)/entries, "B/entry")
 	})
-	for _, warm := range []bool{false, true} {
-		b.Run(fmt.Sprintf("find-128/warm=%t", warm), func(b *testing.B) {
+	for _, all := range []bool{false, true} {
+		b.Run(fmt.Sprintf("find-128/together=%t", all), func(b *testing.B) {
 			random := rand.New(rand.NewPCG(1, 2))
-			keys := make([]cairn.Key, 128)
+			keys, values := make([]cairn.Key, 128), make([][]byte, 128)
 			for i := range keys {
 				keys[i] = make(cairn.Key, 0, 32)
 			}
@@ -189,11 +226,15 @@ func BenchmarkKeyTable(b *testing.B) {
 				for i := range keys {
 					keys[i] = key(keys[i][:0], random.Uint64N(entries))
 				}
-				if warm {
-					table.warm(keys)
+				if all {
+					table.findAll(keys, values)
+				} else {
+					for i, key := range keys {
+						values[i] = table.find(key)
+					}
 				}
-				for _, key := range keys {
-					if table.find(key) == nil {
+				for _, value := range values {
+					if value == nil {
 						b.Fatal("not found")
 					}
 				}

@@ -44,12 +44,16 @@ func (x *Index) locate(req *cairn.LocateRequest, reply *cairn.LocateReply) (err 
 		return nil
 	}
 	l := locator{view: s.view(k, r), attributes: req.WithAttributes, applied: applied, keys: len(req.Keys)}
-	r.warm(req.Keyspace, req.Keys)
+	found := r.findAll(req.Keyspace, req.Keys)
 	if sampled() {
 		k.countReads(req.Keys, r.placement[:0])
 	}
 	for i, key := range req.Keys {
-		results[i], err = l.locate(key)
+		if found != nil {
+			results[i], err = l.locate(key, found[i], true)
+		} else {
+			results[i], err = l.locate(key, nil, false)
+		}
 		if err != nil {
 			return err
 		}
@@ -125,7 +129,8 @@ type locator struct {
 	bytes []byte
 }
 
-func (l *locator) locate(key cairn.Key) (cairn.Located, error) {
+// locate locates a key, of which it may be known what stands under it in the file.
+func (l *locator) locate(key cairn.Key, value []byte, known bool) (cairn.Located, error) {
 	s := l.keyspace.locate(key, l.reader.placement[:0])
 	if s == nil {
 		return cairn.Located{State: cairn.NotOwned}, nil
@@ -146,7 +151,9 @@ func (l *locator) locate(key cairn.Key) (cairn.Located, error) {
 		}
 		return found, nil
 	}
-	value := l.reader.find(l.keyspace.UID, key)
+	if !known {
+		value = l.reader.find(l.keyspace.UID, key)
+	}
 	if value == nil {
 		return absent, nil
 	}

@@ -2,6 +2,7 @@ package nodeindex
 
 import (
 	"bytes"
+	"slices"
 	"sync"
 
 	"cairn"
@@ -47,7 +48,8 @@ type reader struct {
 	lastCursor *bbolt.Cursor
 
 	placement [16]byte // for placement keys
-	warmed    int      // see keyTable.warm
+	found     [][]byte // what stands under the keys of a request
+	warmed    int      // see keyTable.findAll
 }
 
 func newReader(pool *readers, tx *bbolt.Tx) *reader {
@@ -96,11 +98,16 @@ func (r *reader) find(uid cairn.UID, key []byte) []byte {
 	return value
 }
 
-// warm prepares for finding many keys.
-func (r *reader) warm(uid cairn.UID, keys []cairn.Key) {
-	if t := r.pool.keys[uid]; t != nil && len(keys) > 1 {
-		r.warmed += t.warm(keys)
+// findAll is what stands under each of many keys, until it is called again; nil where the
+// keys are not in memory, so that each is to be found by itself.
+func (r *reader) findAll(uid cairn.UID, keys []cairn.Key) [][]byte {
+	t := r.pool.keys[uid]
+	if t == nil || len(keys) == 1 {
+		return nil
 	}
+	r.found = slices.Grow(r.found[:0], len(keys))[:len(keys)]
+	r.warmed += t.findAll(keys, r.found)
+	return r.found
 }
 
 // record is the checked record of an entry, given what stands under its key.

@@ -46,6 +46,17 @@ func ownerOf(d *directory, keyspace *catalog.Keyspace, key cairn.Key) (int, shar
 	return at, shard, nil
 }
 
+// placeOf is where one key of many goes: the owner's position in the directory, and the
+// epoch of its shard.
+func placeOf(d *directory, keyspace *catalog.Keyspace, key cairn.Key) (at int, epoch uint64, ok bool) {
+	var buffer [8]byte
+	cluster, epoch, ok := d.m.LookupOwner(keyspace.UID, placement.Key(keyspace.Placement, key, buffer[:0]))
+	if ok {
+		at, ok = d.find(cluster)
+	}
+	return at, epoch, ok
+}
+
 // mapHole is for a map that breaks its own invariant: the shards of a keyspace
 // cover all keys, and their owners exist.
 func mapHole(d *directory, keyspace *catalog.Keyspace, key cairn.Key) error {
@@ -79,9 +90,9 @@ func (r *routing) route(d *directory, keyspace *catalog.Keyspace, floor uint64, 
 		if pending != nil {
 			position = pending[i]
 		}
-		at, shard, err := ownerOf(d, keyspace, keys[position])
-		if err != nil {
-			return err
+		at, epoch, ok := placeOf(d, keyspace, keys[position])
+		if !ok {
+			return mapHole(d, keyspace, keys[position])
 		}
 		number := r.ofMember[at]
 		if number == 0 {
@@ -90,7 +101,7 @@ func (r *routing) route(d *directory, keyspace *catalog.Keyspace, floor uint64, 
 			r.ofMember[at] = number
 		}
 		g := &r.groups[number-1]
-		g.epoch = max(g.epoch, shard.Epoch)
+		g.epoch = max(g.epoch, epoch)
 		r.groupOf[i] = number - 1
 	}
 	if len(r.groups) == 1 && pending == nil {

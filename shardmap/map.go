@@ -36,6 +36,18 @@ func (m *Map) Lookup(keyspace cairn.UID, placementKey []byte) (Shard, bool) {
 	return leaf.shard(keyspace, i), true
 }
 
+// LookupOwner is Lookup for who needs no more than the shard's owner and epoch: of many
+// keys, copying shards costs as much as finding them.
+func (m *Map) LookupOwner(keyspace cairn.UID, placementKey []byte) (cluster cairn.UID, epoch uint64, found bool) {
+	t := m.table(keyspace)
+	if t == nil {
+		return 0, 0, false
+	}
+	leaf, i := t.root.find(placementKey)
+	row := &leaf.rows[i]
+	return row.cluster, row.epoch, true
+}
+
 // Shard finds a shard by its id.
 func (m *Map) Shard(keyspace cairn.UID, id cairn.ShardID) (Shard, bool) {
 	t := m.table(keyspace)
