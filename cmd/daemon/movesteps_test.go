@@ -20,9 +20,6 @@ import (
 // rather than one that is drawn at each.
 const stepsEnv = "CAIRN_TORTURE_STEPS"
 
-// takeoverTime is how long it may take another mover to go on.
-const takeoverTime = 5 * time.Second
-
 // moverSteps are what a mover does in the course of a move, each of which it can be
 // held up before and after. It lifts a fence where the target did not get the last
 // changes in time, and asks for those, but under the fence, where it does not know how
@@ -57,6 +54,7 @@ type stepping struct {
 	*spread
 	moving *moving
 	mischief
+	load           *load
 	random         *rand.Rand
 	source, target string    // of the present move
 	move, shard    string    // its name, and what moves
@@ -77,8 +75,10 @@ func TestMovesAtEachStep(t *testing.T) {
 	replicas := map[string][]string{"north": {s.configs["north"].Listen}, "south": {s.configs["south"].Listen}}
 	logs := followJournals(t, replicas)
 	pages := startScans(t, seed, true, m.routers...)
-	l := startHealing(t, "moved", seed, m.routers...)
-	l.goesOn(100)
+	defer pages.end()
+	x.load = startHealing(t, "moved", seed, m.routers...)
+	defer x.load.end()
+	x.load.goesOn(100)
 	all := fromEnv(t, stepsEnv, 0) > 0
 	for _, step := range moverSteps {
 		for _, when := range []string{"before:", "after:"} {
@@ -88,39 +88,39 @@ func TestMovesAtEachStep(t *testing.T) {
 				faults = faults[at : at+1]
 			}
 			for _, fault := range faults {
-				t.Run(when+step+"/"+strings.ReplaceAll(fault.name, " ", "-"), func(t *testing.T) {
-					x.t = t
-					defer func() { x.t = x.moving.t }()
-					x.at(when+step, fault.do)
-					l.goesOn(50)
-				})
-				if t.Failed() {
+				if !x.run(when+step+"/"+fault.name, func() { x.at(when+step, fault.do) }) {
 					return
 				}
 			}
 		}
 	}
 	for _, step := range moverSteps {
-		if _, swap := strings.CutPrefix(step, "swap-to-"); swap {
-			for name, fault := range map[string]func(*stepping, string){"lost/": (*stepping).lost, "late/": (*stepping).late} {
-				t.Run(name+step, func(t *testing.T) {
-					x.t = t
-					defer func() { x.t = x.moving.t }()
-					fault(x, step)
-					l.goesOn(50)
-				})
-			}
+		if !strings.HasPrefix(step, "swap-to-") {
+			continue
+		}
+		if !x.run("lost/"+step, func() { x.lost(step) }) || !x.run("late/"+step, func() { x.late(step) }) {
+			return
 		}
 	}
 	pages.finish()
-	l.finish()
+	x.load.finish()
 	logs.catchUp(replicas)
-	if err := logs.check(l); err != nil {
+	if err := logs.check(x.load); err != nil {
 		t.Error(err)
 	}
 	slices.Sort(x.takeovers)
-	t.Logf("%d calls were repeated; after a mover was killed, another went on after %v", l.failed.Load(), x.takeovers)
+	t.Logf("%d calls were repeated; after a mover was killed, another went on after %v", x.load.failed.Load(), x.takeovers)
 	s.terminateAll(m)
+}
+
+// run has something happen, after which clients go on.
+func (x *stepping) run(name string, do func()) bool {
+	return x.moving.t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
+		x.t = t
+		defer func() { x.t = x.moving.t }()
+		do()
+		x.load.goesOn(50)
+	})
 }
 
 // at has a fault happen while the mover is held up at a step of a move, which is done

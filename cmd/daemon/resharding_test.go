@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -198,9 +199,12 @@ func TestResharding(t *testing.T) {
 	replicas := map[string][]string{"north": {s.configs["north"].Listen}, "south": {s.configs["south"].Listen}}
 	logs := followJournals(t, replicas)
 	pages := startScans(t, seed, false, m.routers...)
+	defer pages.end()
 	l := startLoad(t, "moved", seed, 10*time.Second, loadedView, m.routers...)
+	defer l.end()
 	l.goesOn(100)
 	r := startResharding(t, seed, m.routers...)
+	defer r.end()
 	time.Sleep(time.Duration(fromEnv(t, reshardingEnv, reshardingSeconds)) * time.Second)
 	l.goesOn(100)
 	r.finish()
@@ -225,9 +229,9 @@ func TestResharding(t *testing.T) {
 func (s *spread) terminateAll(m *moving) {
 	s.t.Helper()
 	for _, each := range m.movers {
-		each.terminate(15)
+		each.terminate(syscall.SIGTERM)
 	}
 	for _, index := range s.indexes {
-		index.terminate(15)
+		index.terminate(syscall.SIGTERM)
 	}
 }

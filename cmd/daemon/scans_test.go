@@ -34,12 +34,12 @@ var fixedEntries = []byte("order-")
 func startScans(t *testing.T, seed uint64, heals bool, routers ...*caller) *scans {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &scans{t: t, stop: cancel, heals: heals}
-	for i, read := range []func(*caller, context.Context, *rand.Rand) error{s.listing, s.fixedView, s.loadedView} {
+	for i, read := range []func(context.Context, *caller, *rand.Rand) error{s.listing, s.fixedView, s.loadedView} {
 		s.reader.Go(func() {
 			random := rand.New(rand.NewPCG(seed, uint64(i)))
 			for ctx.Err() == nil {
 				through := routers[random.IntN(len(routers))]
-				if err := read(through, ctx, random); err != nil {
+				if err := read(ctx, through, random); err != nil {
 					t.Errorf("scan: %v", err)
 					return
 				}
@@ -91,7 +91,7 @@ func (s *scans) page(ctx context.Context, random *rand.Rand, ask func(context.Co
 }
 
 // listing reads the keyspace by key.
-func (s *scans) listing(c *caller, ctx context.Context, random *rand.Rand) error {
+func (s *scans) listing(ctx context.Context, c *caller, random *rand.Rand) error {
 	var last []byte
 	fixed := 0
 	request := &cairnv1.ListEntriesRequest{Parent: keyspaceName}
@@ -126,9 +126,9 @@ func (s *scans) listing(c *caller, ctx context.Context, random *rand.Rand) error
 }
 
 // fixedView reads the view of what stays as it is.
-func (s *scans) fixedView(c *caller, ctx context.Context, random *rand.Rand) error {
+func (s *scans) fixedView(ctx context.Context, c *caller, random *rand.Rand) error {
 	rows := 0
-	more, err := s.view(c, ctx, random, "views/fixed", movedEntries/5, func(row *cairnv1.ViewRow) error {
+	more, err := s.view(ctx, c, random, "views/fixed", movedEntries/5, func(row *cairnv1.ViewRow) error {
 		if !bytes.Equal(row.Key, key(rows)) {
 			return fmt.Errorf("the view has %s in place of %s", row.Key, key(rows))
 		}
@@ -143,9 +143,9 @@ func (s *scans) fixedView(c *caller, ctx context.Context, random *rand.Rand) err
 
 // loadedView reads the view of what clients write, whose values are all different and
 // grow: no value comes twice, and an entry may come again with a larger one only.
-func (s *scans) loadedView(c *caller, ctx context.Context, random *rand.Rand) error {
+func (s *scans) loadedView(ctx context.Context, c *caller, random *rand.Rand) error {
 	var last int64
-	_, err := s.view(c, ctx, random, loadedView, deedsPerKey/10, func(row *cairnv1.ViewRow) error {
+	_, err := s.view(ctx, c, random, loadedView, deedsPerKey/10, func(row *cairnv1.ViewRow) error {
 		amount := row.Attributes["amount"].GetIntValue()
 		if amount <= last {
 			return fmt.Errorf("the loaded view has %d of %s after %d", amount, row.Key, last)
@@ -157,7 +157,7 @@ func (s *scans) loadedView(c *caller, ctx context.Context, random *rand.Rand) er
 }
 
 // view reads a view by pages of some rows; more is true if it came to its end.
-func (s *scans) view(c *caller, ctx context.Context, random *rand.Rand, name string, most int, take func(*cairnv1.ViewRow) error) (more bool, err error) {
+func (s *scans) view(ctx context.Context, c *caller, random *rand.Rand, name string, most int, take func(*cairnv1.ViewRow) error) (more bool, err error) {
 	request := &cairnv1.QueryRequest{Selection: &cairnv1.Selection{View: name}, Fields: []string{"amount"}}
 	for {
 		var page *cairnv1.QueryResponse
