@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -12,11 +11,8 @@ import (
 // the target was told: the target serves the shard and takes writes, with all that was
 // acknowledged.
 func TestSourceIsLostAfterCommit(t *testing.T) {
-	from := mischief(filepath.Join(t.TempDir(), "movers"))
-	s, m, _ := startMoving(t, from)
-	s.router.terminate(syscall.SIGTERM)
-	m.movers = m.movers[1:]
-	x := &stepping{t: t, spread: s, moving: m, mischief: from, random: m.random}
+	x, _ := startStepping(t)
+	s, m := x.spread, x.moving
 	const at = "at=after:swap-to-committed"
 	x.begin(at)
 	x.awaitHeld(at)
