@@ -154,3 +154,8 @@ func InField(field string, err error) error {
 // no replica of a cluster's index has been in reach for some seconds. To try again soon
 // is no use.
 const ReasonClusterUnreachable = "CLUSTER_UNREACHABLE"
+
+// ReasonOverloaded is the reason of a request that a router refused, as KindExhausted,
+// since it has more to do than it can in time. Nothing came of it; RetryAfter says when to
+// try again. Where one cluster's index has, the reason is CLUSTER_OVERLOADED.
+const ReasonOverloaded = "OVERLOADED"

@@ -48,8 +48,8 @@ func bulk(ctx context.Context, s settings) (err error) {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.out, "%d entries: the last at %.0f/s; the index has %d MiB resident, at most %d MiB, and wrote %.0f bytes an entry\n",
-			done, more.Rate(), usage.Memory>>20, usage.MemoryPeak>>20, float64(usage.Written)/float64(done))
+		fmt.Fprintf(s.out, "%d entries: the last at %.0f/s; the index has %d MiB resident, %d of them without its file's pages, at most %d MiB, and wrote %.0f bytes an entry\n",
+			done, more.Rate(), usage.Memory>>20, usage.Anonymous>>20, usage.MemoryPeak>>20, float64(usage.Written)/float64(done))
 	}
 	whole := load.Result{Items: int(keys.Taken()), Calls: int(keys.Taken()) / bulkBatch, Elapsed: time.Since(began)}
 	report.Single(s.out, "Bulk/sustained", []load.Result{whole}, report.Goal{Rate: 60_000})

@@ -220,6 +220,19 @@ func (c *checker) run() error {
 		}
 		c.arrivals(k)
 	}
+	if err := c.entries(); err != nil {
+		return err
+	}
+	c.compare()
+	return c.orphans()
+}
+
+// entries checks all entries, as they are once the file is settled.
+func (c *checker) entries() error {
+	deferred, err := loadDeferred(c.tx)
+	if err != nil {
+		return err
+	}
 	entries := c.tx.Bucket(bucketEntries)
 	err = entries.ForEach(func(name, value []byte) error {
 		bucket := entries.Bucket(name)
@@ -229,15 +242,20 @@ func (c *checker) run() error {
 		}
 		uid := cairn.UID(binary.BigEndian.Uint64(name))
 		return bucket.ForEach(func(key, value []byte) error {
-			c.entry(uid, key, value)
+			if _, changes := deferred[uid][string(key)]; !changes {
+				c.entry(uid, key, value)
+			}
 			return nil
 		})
 	})
-	if err != nil {
-		return err
+	for uid, of := range deferred {
+		for key, value := range of {
+			if value != nil {
+				c.entry(uid, cairn.Key(key), value)
+			}
+		}
 	}
-	c.compare()
-	return c.orphans()
+	return err
 }
 
 // entry checks one entry with its record, and counts it.

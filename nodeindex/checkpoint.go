@@ -1,6 +1,7 @@
 package nodeindex
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -45,8 +46,10 @@ type Checkpoint struct {
 	arrivals []*arrival                     // likewise
 	requests frozenRequests
 
-	// swept is what writing sweeps of departed.
-	swept map[cairn.UID]*roaring.Bitmap
+	// swept is what writing sweeps of departed; deferred tells that it leaves changes of
+	// keys to later transactions.
+	swept    map[cairn.UID]*roaring.Bitmap
+	deferred bool
 
 	// superseded: a snapshot has been installed since. Guarded by
 	// Index.writing.
@@ -111,8 +114,9 @@ func (c *Checkpoint) Discard() {
 	}
 }
 
-// Write writes the checkpoint durably in one transaction, and may be called by
-// any goroutine, once. meta.Index may lie above the frozen position if the log
+// Write writes the checkpoint durably, and may be called by any goroutine, once: in
+// one transaction, or, where it has many keys, in several, of which a file that has the
+// first is brought to have all when it is opened. meta.Index may lie above the frozen position if the log
 // entries in between are none of the index's; below, it is refused with
 // KindInternal. One that an installed snapshot has overtaken is refused with
 // KindConflict (CHECKPOINT_SUPERSEDED). After an error (KindExhausted
@@ -136,35 +140,29 @@ func (c *Checkpoint) Write(meta CheckpointMeta) error {
 	if !running {
 		return cairn.Errorf(cairn.KindInternal, "CHECKPOINT_OVER", "the checkpoint was written or discarded before")
 	}
-	if err := x.makeRoom(c); err != nil {
-		return err
-	}
-	// First, since the log is not replayed from before the checkpoint.
-	x.feeds.log.Sync(meta.Index)
-	changes, written := c.commit(meta)
-
-	// Whatever became of it: the file's present state gets a new pool.
 	s := x.state.Load()
 	if s == nil {
 		return errClosed
 	}
+	changes, written := c.write(meta)
+	if x.state.Load() == nil {
+		return cmp.Or[error](written, errClosed)
+	}
+
+	// Whatever became of it: the file's present state gets a new pool.
 	keys := s.readers.keys
 	if written == nil {
 		keys = keys.with(changes, x.options.KeyBytes)
 	}
-	pool, err := newReaders(x.db, keys, c.index, true)
+	pool, err := x.newPool(keys, c.index)
 	if err != nil {
-		x.shut() // nothing can be read any more; the log has everything
-		return storageError("begin reading", err)
+		return err
 	}
 	if written != nil && pool.txid != s.readers.txid {
 		// What failed is in the file all the same, or some of it is not as it
 		// was: the file alone knows.
 		pool.keys = nil
 	}
-	// What bbolt maps at least; never more, or a pool that lasts would meet a
-	// map that must grow.
-	x.mapped = max(x.mapped, mapSize(pool.fileBytes))
 	var left []*overlay // of what was to be written
 	if written != nil {
 		left = c.frozen
@@ -189,6 +187,27 @@ func (c *Checkpoint) Write(meta CheckpointMeta) error {
 	}
 	x.finish(c, meta)
 	return nil
+}
+
+// write brings the file to hold the checkpoint, and returns what that changes in
+// bucketEntries. After an error the file may hold it, or some of it.
+func (c *Checkpoint) write(meta CheckpointMeta) (changes keyChanges, err error) {
+	x := c.x
+	if err := x.settle(); err != nil { // where the one before has failed
+		return changes, err
+	}
+	if err := x.makeRoom(c.estimate(x.state.Load().readers.fileBytes)); err != nil {
+		return changes, err
+	}
+	// First, since the log is not replayed from before the checkpoint.
+	x.feeds.log.Sync(meta.Index)
+	if changes, err = c.commit(meta); err != nil || !c.deferred {
+		return changes, err
+	}
+	if err := x.renew(c.index); err != nil {
+		return changes, err
+	}
+	return changes, x.settle()
 }
 
 // without is departed less what was swept.
@@ -224,16 +243,29 @@ func (x *Index) finish(c *Checkpoint, meta CheckpointMeta) {
 	x.wakeWork() // views may wait for what is in the file now
 }
 
-// makeRoom sees to it that bbolt can grow the file's map, if the checkpoint
-// might need that: bbolt waits until no read transaction is open, so the pool
+// newPool begins reading the file as it is now.
+func (x *Index) newPool(keys keyTables, index uint64) (*readers, error) {
+	pool, err := newReaders(x.db, keys, index, true)
+	if err != nil {
+		x.shut() // nothing can be read any more; the log has everything
+		return nil, storageError("begin reading", err)
+	}
+	// What bbolt maps at least; never more, or a pool that lasts would meet a
+	// map that must grow.
+	x.mapped = max(x.mapped, mapSize(pool.fileBytes))
+	return pool, nil
+}
+
+// makeRoom sees to it that bbolt can grow the file's map, if the file might become so
+// large: bbolt waits until no read transaction is open, so the pool
 // of long-lived ones gives way to one whose readers live for one request, and
 // snapshots being written begin again after the checkpoint.
-func (x *Index) makeRoom(c *Checkpoint) error {
+func (x *Index) makeRoom(estimate int) error {
 	s := x.state.Load()
 	if s == nil {
 		return errClosed
 	}
-	if c.estimate(s.readers.fileBytes) < x.mapped {
+	if estimate < x.mapped {
 		return nil
 	}
 	passing, err := newReaders(x.db, s.readers.keys, s.readers.index, false)
@@ -251,7 +283,6 @@ func (x *Index) makeRoom(c *Checkpoint) error {
 // what is new takes several times its size. Were it too low, bbolt would wait
 // for ever for the pool's readers to end.
 func (c *Checkpoint) estimate(size int) int {
-	const least = 4 << 20
 	bytes := c.requests.bytes()
 	for _, o := range c.frozen {
 		_, b := o.size()
@@ -266,6 +297,11 @@ func (c *Checkpoint) estimate(size int) int {
 	for _, departed := range c.departed {
 		bytes += int(departed.GetSerializedSizeInBytes())
 	}
+	return roomToWrite(size, bytes)
+}
+
+func roomToWrite(size, bytes int) int {
+	const least = 4 << 20
 	return 3*size + 8*bytes + least
 }
 

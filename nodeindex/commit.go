@@ -25,9 +25,9 @@ const (
 	sweepAtOnce = 100_000
 )
 
-// commit writes the checkpoint in one transaction, and returns what that
-// changes in bucketEntries. After an error the file may hold the checkpoint or
-// what it held before.
+// commit writes the checkpoint in one transaction, but for what that defers, and
+// returns what is changed in bucketEntries. After an error the file may hold the
+// checkpoint or what it held before.
 func (c *Checkpoint) commit(meta CheckpointMeta) (changes keyChanges, err error) {
 	defer recovered(&err)
 	tx, err := c.x.db.Begin(true)
@@ -45,7 +45,7 @@ func (c *Checkpoint) commit(meta CheckpointMeta) (changes keyChanges, err error)
 	if w.records, err = newRecordWriter(tx, w.room, w.kept); err != nil {
 		return changes, storageError("write checkpoint", err)
 	}
-	steps := []func(*Checkpoint) error{w.sweep, w.overlays, w.populations, w.arrivals, w.departed, w.images, w.requests, func(c *Checkpoint) error {
+	steps := []func(*Checkpoint) error{w.sweep, w.overlays, w.keys, w.populations, w.arrivals, w.departed, w.images, w.requests, func(c *Checkpoint) error {
 		return putMeta(tx, meta, c.assignment, c.digest)
 	}}
 	for _, step := range steps {
@@ -66,10 +66,9 @@ type checkpointWriter struct {
 	entries, shards *bbolt.Bucket
 	records         *recordWriter
 
-	keyspaces map[cairn.UID]*bbolt.Bucket
-	slab      []byte // values must stay until the commit
-	changes   keyChanges
-	pacer     pace.Pacer
+	slab    []byte     // values must stay until the commit
+	changes keyChanges // in the order in which they are to be made
+	pacer   pace.Pacer
 }
 
 // step is called after each step of the writing, which may be interrupted there.
@@ -81,41 +80,9 @@ func (w *checkpointWriter) step() error {
 	return nil
 }
 
-// put and remove change what stands under a key, in the bucket of its
-// keyspace.
-func (w *checkpointWriter) put(uid cairn.UID, bucket *bbolt.Bucket, key, value []byte) error {
-	w.changes.byKeyspace[uid] = append(w.changes.byKeyspace[uid], keyChange{key, value})
-	return bucket.Put(key, value)
-}
-
-func (w *checkpointWriter) remove(uid cairn.UID, bucket *bbolt.Bucket, key []byte) error {
-	w.changes.byKeyspace[uid] = append(w.changes.byKeyspace[uid], keyChange{key: key})
-	return bucket.Delete(key)
-}
-
-// keyspace is the bucket of a keyspace's entries, nil if it has none and it
-// is not to be made.
-func (w *checkpointWriter) keyspace(uid cairn.UID, create bool) (*bbolt.Bucket, error) {
-	bucket := w.keyspaces[uid]
-	key := uidKey(uid)
-	if bucket == nil {
-		bucket = w.entries.Bucket(key[:])
-	}
-	if bucket == nil && create {
-		made, err := w.entries.CreateBucket(key[:])
-		if err != nil {
-			return nil, err
-		}
-		bucket = made
-	}
-	if bucket != nil {
-		bucket.FillPercent = entriesFill
-		if w.keyspaces == nil {
-			w.keyspaces = make(map[cairn.UID]*bbolt.Bucket)
-		}
-		w.keyspaces[uid] = bucket
-	}
-	return bucket, nil
+// change has what stands under a key changed, in the bucket of its keyspace.
+func (w *checkpointWriter) change(uid cairn.UID, change keyChange) {
+	w.changes.byKeyspace[uid] = append(w.changes.byKeyspace[uid], change)
 }
 
 // room is a slab with room for n bytes.
@@ -149,10 +116,8 @@ func (w *checkpointWriter) sweep(c *Checkpoint) error {
 			continue
 		}
 		c.swept[uid] = now
-		bucket, err := w.keyspace(uid, false)
-		if err != nil {
-			return err
-		}
+		key := uidKey(uid)
+		bucket := w.entries.Bucket(key[:])
 		if bucket == nil {
 			continue // nothing of it ever got into the file
 		}
@@ -160,8 +125,7 @@ func (w *checkpointWriter) sweep(c *Checkpoint) error {
 			return err
 		}
 		if c.assignment.keyspaces[uid] == nil && now == all {
-			key := uidKey(uid)
-			delete(w.keyspaces, uid)
+			delete(w.changes.byKeyspace, uid)
 			w.changes.dropped = append(w.changes.dropped, uid)
 			if err := w.entries.DeleteBucket(key[:]); err != nil {
 				return err
@@ -181,6 +145,7 @@ func firstOf(all *roaring.Bitmap, n uint64) *roaring.Bitmap {
 }
 
 func (w *checkpointWriter) sweepKeyspace(uid cairn.UID, bucket *bbolt.Bucket, ordinals *roaring.Bitmap) error {
+	var gone []keyChange
 	it := ordinals.Iterator()
 	for it.HasNext() {
 		if err := w.step(); err != nil {
@@ -202,14 +167,14 @@ func (w *checkpointWriter) sweepKeyspace(uid cairn.UID, bucket *bbolt.Bucket, or
 		held := bucket.Get(record.key)
 		if len(held) >= 4 && binary.BigEndian.Uint32(held) == ordinal {
 			// The transaction may move what it has read.
-			if err := w.remove(uid, bucket, bytes.Clone(record.key)); err != nil {
-				return err
-			}
+			gone = append(gone, keyChange{key: bytes.Clone(record.key)})
 		}
 		if err := w.records.remove(ordinal); err != nil {
 			return err
 		}
 	}
+	pace.SortFunc(&w.pacer, gone, func(a, b keyChange) int { return bytes.Compare(a.key, b.key) })
+	w.changes.byKeyspace[uid] = append(w.changes.byKeyspace[uid], gone...)
 	return w.records.flush()
 }
 
@@ -265,26 +230,16 @@ func (w *checkpointWriter) table(uid cairn.UID, t *table, departed *roaring.Bitm
 		}
 		// A key that departed is taken out of the file as well: it may stand
 		// there with an ordinal that was freed when it was deleted before.
-		gone := i.deleted || departed != nil && departed.Contains(i.ordinal)
-		bucket, err := w.keyspace(uid, !gone)
-		if err != nil {
-			return nil, err
+		if i.deleted || departed != nil && departed.Contains(i.ordinal) {
+			w.change(uid, keyChange{key: i.entry.Key})
+			continue
 		}
-		if gone {
-			if bucket != nil {
-				err = w.remove(uid, bucket, i.entry.Key)
-			}
-		} else {
-			slab := w.room(4 + 5*len(i.entry.Nodes))
-			first := len(slab)
-			w.slab = appendEntryValue(slab, i.ordinal, i.entry.Nodes)
-			value := w.slab[first:len(w.slab):len(w.slab)]
-			fresh = append(fresh, freshRecord{uid, i, value})
-			err = w.put(uid, bucket, i.entry.Key, value)
-		}
-		if err != nil {
-			return nil, err
-		}
+		slab := w.room(4 + 5*len(i.entry.Nodes))
+		first := len(slab)
+		w.slab = appendEntryValue(slab, i.ordinal, i.entry.Nodes)
+		value := w.slab[first:len(w.slab):len(w.slab)]
+		fresh = append(fresh, freshRecord{uid, i, value})
+		w.change(uid, keyChange{i.entry.Key, value})
 	}
 	return fresh, nil
 }

@@ -41,7 +41,10 @@ func Compact(disk durable.Disk, path string) (before, after int64, err error) {
 	if err != nil {
 		return 0, 0, openError(path, err)
 	}
-	defer func() { _ = from.Close() }() // nothing was written
+	defer func() { _ = from.Close() }() // nothing was written but what is synced
+	if err := settleFile(from, disk); err != nil {
+		return 0, 0, storageError("compact "+path, err)
+	}
 	compacted := path + compactedTag
 	defer func() {
 		if err != nil {

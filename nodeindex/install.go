@@ -80,6 +80,9 @@ func (x *Index) prepareInstall(in *Incoming) (_ *installedFile, err error) {
 		return nil, openError(in.path, err)
 	}
 	err = x.options.Disk.Commit(durable.Install, in.path, func() error { return db.Update(markInstalled) })
+	if err == nil {
+		err = settleFile(db, x.options.Disk)
+	}
 	var info os.FileInfo
 	if err == nil {
 		info, err = os.Stat(in.path)

@@ -58,13 +58,17 @@ func (t keyTables) bytes() (sum int64) {
 // already, as those of an index that was empty when it was opened are. It
 // takes about a third of a second a million entries, in which no checkpoint is
 // written; it gives up without an error when ctx ends. Any goroutine may call
-// it. Errors: KindUnavailable (CLOSED), KindCorrupt.
+// it. Errors: KindUnavailable (CLOSED), KindCorrupt, and those of Checkpoint.Write
+// where one before has failed.
 func (x *Index) KeepKeys(ctx context.Context) error {
 	if x.options.KeyBytes < 0 {
 		return nil
 	}
 	x.writing.Lock()
 	defer x.writing.Unlock()
+	if err := x.settle(); err != nil {
+		return err
+	}
 	s, r, err := x.acquire()
 	if err != nil {
 		return err

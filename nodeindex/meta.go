@@ -25,7 +25,7 @@ var (
 // The format of the file: a name that no other program uses, and a version.
 const (
 	formatName    = "cairn node index"
-	formatVersion = 8
+	formatVersion = 9
 	oldestVersion = 4 // that is read; the next checkpoint makes it the present one
 )
 

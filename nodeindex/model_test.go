@@ -440,6 +440,7 @@ func TestModel(t *testing.T) {
 			options: Options{
 				MapBytes:     rapid.SampledFrom([]int{0, 1 << 15}).Draw(t, "map"),
 				ImageEntries: 5,
+				KeysAtOnce:   rapid.SampledFrom([]int{0, 1, 2}).Draw(t, "keys at once"),
 				// All keys in memory, none, or until there are too many.
 				KeyBytes: rapid.SampledFrom([]int64{0, -1, 1 << 10}).Draw(t, "keys"),
 			},

@@ -296,6 +296,7 @@ func newMoveWorld(t *rapid.T, parent string, schema *cairn.Schema) *moveWorld {
 			dirs: []string{parent},
 			options: Options{
 				ImageEntries: 5,
+				KeysAtOnce:   rapid.SampledFrom([]int{0, 1}).Draw(t, "keys at once"),
 				MapBytes:     rapid.SampledFrom([]int{0, 1 << 15}).Draw(t, "map"),
 				KeyBytes:     rapid.SampledFrom([]int64{0, -1}).Draw(t, "keys"),
 			},

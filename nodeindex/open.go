@@ -37,6 +37,9 @@ type Options struct {
 	// key. An index that needs more reads them from the file. Default 1 GiB;
 	// below 0, none are kept.
 	KeyBytes int64
+	// KeysAtOnce is how many keys a transaction of the file changes at the most: more
+	// take more memory, fewer more time. Default 16,384.
+	KeysAtOnce int
 	// FeedBytes bounds the latest changes kept in memory for Watch, for each
 	// keyspace: what watches that keep up are served from. Default 16 MiB.
 	FeedBytes int64
@@ -70,6 +73,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.KeyBytes == 0 {
 		o.KeyBytes = 1 << 30
+	}
+	if o.KeysAtOnce <= 0 {
+		o.KeysAtOnce = 16 << 10
 	}
 	if o.FeedBytes <= 0 {
 		o.FeedBytes = 16 << 20
@@ -154,6 +160,9 @@ func (x *Index) open(path string) (err error) {
 	}
 	if err == nil {
 		err = x.removeIncoming() // that a crash has left
+	}
+	if err == nil {
+		err = settleFile(db, x.options.Disk) // what a crash has left
 	}
 	var loaded *loadedFile
 	if err == nil {

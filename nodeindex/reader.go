@@ -15,6 +15,9 @@ var (
 	// bucketEntries nests a bucket for each keyspace, by uid: key -> ordinal
 	// and nodes.
 	bucketEntries = []byte("entries")
+	// bucketDeferred: number -> changes of bucketEntries that the last checkpoint
+	// has still to make. It is there while there are any.
+	bucketDeferred = []byte("deferred")
 	// bucketBundles: ordinal by bundleSize -> the rest of the entries.
 	bucketBundles = []byte("bundles")
 	// bucketRecords: ordinal -> the rest of an entry that stands alone.

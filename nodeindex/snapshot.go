@@ -143,9 +143,7 @@ func (x *Index) writeSnapshot(path string, alone bool) (snapshot Snapshot, err e
 // It is ended by end.
 func (x *Index) beginCopy(alone bool) (tx *bbolt.Tx, asked <-chan struct{}, end func(), err error) {
 	x.writing.Lock()
-	if x.state.Load() == nil {
-		err = errClosed
-	} else {
+	if err = x.settle(); err == nil {
 		tx, err = x.db.Begin(false)
 	}
 	if err != nil {

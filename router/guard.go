@@ -15,7 +15,7 @@ import (
 //   - When no replica could be reached for outageGrace, and nobody listens there,
 //     requests fail at once with cairn.ReasonClusterUnreachable (KindUnavailable).
 //   - Where more are under way than will be answered in time, those that come too late
-//     are refused with OVERLOADED (KindExhausted) and when to try again. What waits in
+//     are refused with CLUSTER_OVERLOADED (KindExhausted) and when to try again. What waits in
 //     the router for its next try is not under way, and one cluster's queue is not
 //     another's.
 //
@@ -85,7 +85,7 @@ func (g *guarded) leave(way *way, began time.Duration, err *error) {
 }
 
 // reasonOverloaded is why a request is refused that an index would not answer in time.
-const reasonOverloaded = "OVERLOADED"
+const reasonOverloaded = "CLUSTER_OVERLOADED"
 
 func overloaded(cluster string, inFlight int, retry time.Duration) error {
 	refusal := cairn.Errorf(cairn.KindExhausted, reasonOverloaded,

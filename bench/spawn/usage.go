@@ -11,10 +11,11 @@ import (
 // Usage is what a process has taken of the machine, in bytes.
 type Usage struct {
 	// Memory is what is resident, MemoryPeak the most that ever was. Pages of
-	// files that are mapped count.
-	Memory, MemoryPeak int64
-	// Written is what was handed to the file system to be put on the device: a
-	// page that is changed again before it gets there counts once.
+	// files that are mapped count, but for Anonymous, which is resident without them.
+	Memory, MemoryPeak, Anonymous int64
+	// Written is what was handed to write calls, of files and, which is little beside
+	// them, of connections. What the kernel says was put on the device (write_bytes) is
+	// whole folios, several times as much where pages here and there are changed.
 	Written int64
 }
 
@@ -30,7 +31,8 @@ func UsageOf(pid int) (u Usage, err error) {
 	}{
 		{"status", "VmRSS", 1 << 10, &u.Memory},
 		{"status", "VmHWM", 1 << 10, &u.MemoryPeak},
-		{"io", "write_bytes", 1, &u.Written},
+		{"status", "RssAnon", 1 << 10, &u.Anonymous},
+		{"io", "wchar", 1, &u.Written},
 	} {
 		value, err := procField(fmt.Sprintf("/proc/%d/%s", pid, each.file), each.field)
 		if err != nil {

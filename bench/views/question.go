@@ -7,7 +7,6 @@ import (
 
 	"cairn"
 	"cairn/bench/report"
-	cairnv1 "cairn/proto/cairn/v1"
 )
 
 // PageRows is how many rows a page has.
@@ -97,11 +96,10 @@ func (w *Workload) Draw(random *rand.Rand, positions Positions) Question {
 	return q
 }
 
-// Request is a narrowed question for sums, as a router is asked it over gRPC.
-func (q *Question) Request() *cairnv1.AggregateRequest {
-	return &cairnv1.AggregateRequest{
-		Selection: &cairnv1.Selection{View: "views/" + Views[q.View].Name, Where: q.where()}, Attribute: "balance",
-	}
+// Sums is a question for sums, as a router is asked it: which entries, and of which
+// attribute.
+func (q *Question) Sums() (selected cairn.Selection, attribute string) {
+	return cairn.Selection{View: Views[q.View].Name, Where: q.where()}, "balance"
 }
 
 // where is the question's condition in CEL.

@@ -11,8 +11,10 @@ const (
 	Opened Step = "opened"
 	// Create is an index file, made.
 	Create Step = "create"
-	// Checkpoint is the index's file, brought up to date.
+	// Checkpoint is the index's file, brought up to date; Settle makes some of the
+	// changes of keys that it has deferred.
 	Checkpoint Step = "checkpoint"
+	Settle     Step = "settle"
 	// Image is an image of views.
 	Image Step = "image"
 	// Changes is the change log, as far as a checkpoint goes; ChangesSegment a
@@ -99,6 +101,7 @@ func Points() (out []Point) {
 		{Opened, []Act{Sync, SyncDir}},
 		{Create, []Act{Commit, Link, SyncDir}},
 		{Checkpoint, []Act{Commit}},
+		{Settle, []Act{Commit}},
 		{Image, []Act{Sync, Rename, SyncDir}},
 		{Changes, []Act{Sync, SyncDir}},
 		{ChangesSegment, []Act{Sync, SyncDir}},

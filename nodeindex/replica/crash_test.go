@@ -27,6 +27,7 @@ func crashConfig(dir string) Config {
 	config := configure(dir)
 	config.SegmentBytes = 4 << 10
 	config.Index.ImageEntries = 20
+	config.Index.KeysAtOnce = 2
 	config.Index.MapBytes = 1 << 15
 	config.Index.Changes.SegmentBytes = 512
 	return config

@@ -34,6 +34,7 @@ func killConfig(dir string) Config {
 	config := configure(dir)
 	config.SegmentBytes = 64 << 10
 	config.CheckpointBytes = 32 << 10
+	config.Index.KeysAtOnce = 20
 	return config
 }
 
@@ -97,7 +98,7 @@ func killPoints() (out []durable.Point) {
 			if point.Act == durable.Sync {
 				out = append(out, point)
 			}
-		case durable.Append, durable.LogMeta, durable.Checkpoint, durable.Apply:
+		case durable.Append, durable.LogMeta, durable.Checkpoint, durable.Settle, durable.Apply:
 			out = append(out, point)
 		}
 	}

@@ -37,6 +37,10 @@ const (
 	standing = 50 * time.Millisecond
 
 	soonestRetry = 50 * time.Millisecond
+	// growth is how much later who is refused is told to try again after a window in which
+	// more were refused than answered, and how much sooner after any other: those who come
+	// again must not be most of what comes.
+	growth = 2
 )
 
 // Gate is before one queue. Its zero value is ready; any goroutine may use it. Times
@@ -49,10 +53,14 @@ type Gate struct {
 	mu       sync.Mutex // guards what follows
 	inFlight int
 	// at is which window this is, counted from the beginning of time; answered and
-	// quickest are of the answers in it, quickest 0 if there are none.
+	// quickest are of the answers in it, quickest 0 if there are none, and refusals is how
+	// many were refused in it.
 	at       int64
 	answered int
 	quickest time.Duration
+	refusals int
+	// again is after what time, at least, who is refused should try again.
+	again time.Duration
 	// average is how many were answered in a second of late, rate what that was at its
 	// highest, of late too, and delay the quickest answer of the last window that had any.
 	average float64
@@ -101,7 +109,8 @@ func (g *Gate) refuses(now, left time.Duration) (retryAfter time.Duration, refus
 	}
 	g.refused = g.refused || wait > standing
 	g.shedding = g.shedding || late
-	return min(max(wait/2, soonestRetry), LatestRetry), true
+	g.refusals++
+	return min(max(wait/2, g.again, soonestRetry), LatestRetry), true
 }
 
 // late tells whether a caller's turn would come too late, and when it would come.
@@ -147,7 +156,12 @@ func (g *Gate) turn(now time.Duration) {
 		} else {
 			g.rate = max(memory*g.rate, g.average)
 		}
-		g.answered = 0
+		if g.refusals > g.answered {
+			g.again = min(max(g.again, soonestRetry)*growth, LatestRetry)
+		} else {
+			g.again /= growth
+		}
+		g.answered, g.refusals = 0, 0
 	}
 	if g.quickest > 0 {
 		if g.delay, g.quickest, g.from = g.quickest, 0, g.at; !g.busy {

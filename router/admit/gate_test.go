@@ -185,3 +185,49 @@ func TestSlowAnswersAreNoQueue(t *testing.T) {
 		t.Error("let in behind a queue of five seconds")
 	}
 }
+
+// TestWhoIsRefusedComesLaterTheMoreAreRefused, and soon again when few are.
+func TestWhoIsRefusedComesLaterTheMoreAreRefused(t *testing.T) {
+	var gate admit.Gate
+	now := time.Duration(0)
+	// window answers ten of those who have waited longest, lets as many in, and has others
+	// refused, who have a second; it returns what the last of them is told.
+	window := func(others int) (retry time.Duration) {
+		now += 100 * time.Millisecond
+		for range 10 {
+			gate.Leave(now-time.Second, now, true)
+			if _, ok := gate.Enter(now, time.Hour); !ok {
+				t.Fatal("who has an hour is refused")
+			}
+		}
+		for range others {
+			var ok bool
+			if retry, ok = gate.Enter(now, time.Second); ok {
+				t.Fatal("who has a second is let in")
+			}
+		}
+		return retry
+	}
+	for range 100 {
+		gate.Enter(now, time.Hour)
+	}
+	for range 20 {
+		window(0)
+	}
+	soon := func(retry time.Duration) bool { return retry > 400*time.Millisecond && retry < 600*time.Millisecond }
+	if few := window(1); !soon(few) {
+		t.Errorf("half of the queue is away in 500ms; again after %v", few)
+	}
+	for range 10 {
+		window(50)
+	}
+	if many := window(50); many != admit.LatestRetry {
+		t.Errorf("with five refused for each that is answered: again after %v", many)
+	}
+	for range 10 {
+		window(1)
+	}
+	if again := window(1); !soon(again) {
+		t.Errorf("with one refused for ten: again after %v", again)
+	}
+}

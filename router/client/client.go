@@ -54,6 +54,7 @@ func Dial(address string, options Options) (*Client, error) {
 		options.Timeout = DefaultTimeout
 	}
 	dial := append([]grpc.DialOption{
+		grpc.WithChainUnaryInterceptor(newGates(address).call),
 		// Routers keep their answers below the 4 MiB that gRPC takes by default.
 		// An answer to a write must not be lost for its size in any case.
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswerBytes)),

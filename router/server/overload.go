@@ -79,7 +79,7 @@ const retryStep = 50 * time.Millisecond
 var overruns = func() (out [admit.LatestRetry / retryStep]refusedFor) {
 	for i := range out {
 		retry := time.Duration(i+1) * retryStep
-		refusal := tooMuch("OVERLOADED", retry, "this router has more to answer than it can in time; try again in %s", retry)
+		refusal := tooMuch(cairn.ReasonOverloaded, retry, "this router has more to answer than it can in time; try again in %s", retry)
 		out[i] = refusedFor{refusal, asStatus(refusal)}
 	}
 	return out
