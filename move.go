@@ -103,10 +103,12 @@ type CopiedPart struct {
 }
 
 // TailPart is what has become of a shard's entries, in (after, Through], After
-// being what was asked for. It has nothing but Through where nothing has.
+// being what was asked for. It has nothing but Through where nothing has. More tells that
+// the source had applied what lies behind Through already.
 type TailPart struct {
 	Data    []byte
 	Through uint64
+	More    bool
 }
 
 // FenceState is whether an index refuses the writes of a shard for a move

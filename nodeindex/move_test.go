@@ -490,3 +490,30 @@ func TestTailIsInSmallPieces(t *testing.T) {
 		t.Fatalf("%+v, %+v", staged, fence)
 	}
 }
+
+// TestTailTellsWhetherThereIsMore: a part is of so many changes of the keyspace at most,
+// which may all be other shards'.
+func TestTailTellsWhetherThereIsMore(t *testing.T) {
+	m := openMove(t, 1, Options{})
+	m.copy(t)
+	staged, _, err := m.target.x.StagedFor(m.moving)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20_000 {
+		m.source.write(put(testKey(i), size(int64(i))))
+	}
+	parts := 0
+	for through, more := staged.Through, true; more; parts++ {
+		part, err := m.source.x.TailShard(m.moving, through)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if through, more = part.Through, part.More; more != (through < m.source.index) {
+			t.Fatalf("%t after %d of %d", more, through, m.source.index)
+		}
+	}
+	if parts < 2 {
+		t.Errorf("all of it came in %d part", parts)
+	}
+}

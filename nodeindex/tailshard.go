@@ -52,6 +52,8 @@ func (x *Index) TailShard(m cairn.MovingShard, after uint64) (cairn.TailPart, er
 		}
 	}
 
+	t.out.More = t.out.Through < applied
+
 	// Requests that came with these changes are there by now.
 	x.mu.Lock()
 	s := x.state.Load()

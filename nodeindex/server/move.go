@@ -53,7 +53,7 @@ func (s *Server) TailShard(ctx context.Context, message *indexv1.TailShardReques
 	if err != nil {
 		return nil, rpcerr.ToStatus(err).Err()
 	}
-	return &indexv1.TailShardResponse{Part: tail.Data, Through: tail.Through}, nil
+	return &indexv1.TailShardResponse{Part: tail.Data, Through: tail.Through, More: tail.More}, nil
 }
 
 // FenceShard sets or lifts a fence, and hands out the tail with one that it has set, if

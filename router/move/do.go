@@ -20,8 +20,8 @@ const (
 	copyTimeout = time.Minute
 	// copyFor is how long one Copy goes on before the record is looked at again.
 	copyFor = time.Second
-	// A look at what has changed finds little if it is no more than caughtBytes, or
-	// took no longer than caughtIn to hand on.
+	// A look at what has changed finds little if it found all, and that is no more than
+	// caughtBytes, or took no longer than caughtIn to hand on.
 	caughtBytes = 64 << 10
 	caughtIn    = 25 * time.Millisecond
 )
@@ -186,7 +186,8 @@ var errEnough = errors.New("the record is to be looked at again")
 
 // copy hands on what the target lacks of the copy, for a while.
 func (c *carrier) copy(ctx context.Context, s State, source Source, target Target) (State, error) {
-	var began time.Time
+	asked, whole := c.driver.config.Now(), len(s.Have.Last) == 0
+	var began time.Time // with the first part: the source writes a checkpoint before
 	err := source.CopyShard(ctx, Moving(s.Move), []byte(s.Have.Last), func(part cairn.CopiedPart) error {
 		if began.IsZero() {
 			began = c.driver.config.Now()
@@ -208,8 +209,9 @@ func (c *carrier) copy(ctx context.Context, s State, source Source, target Targe
 	if err := goneOn(err); err != nil {
 		return s, err
 	}
-	// What was copied in no time leaves nothing to catch up with.
-	s.Caught = s.Have.Complete && c.driver.config.Now().Sub(began) <= caughtIn
+	// What was copied in no time, from the first part to the last, leaves nothing to catch
+	// up with.
+	s.Caught = whole && s.Have.Complete && c.driver.config.Now().Sub(asked) <= caughtIn
 	return s, nil
 }
 
@@ -278,7 +280,7 @@ func (c *carrier) tail(ctx context.Context, s State, source Source, target Targe
 		return s, errBuilding
 	}
 	little := len(part.Data) <= caughtBytes || c.driver.config.Now().Sub(began) <= caughtIn
-	return s.Followed(staged, little), nil
+	return s.Followed(staged, little && !part.More), nil
 }
 
 // tailOf is what has changed since what the target has: what came with the fence, once,

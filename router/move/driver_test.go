@@ -253,6 +253,26 @@ func TestDriverWaitsForViews(t *testing.T) {
 	})
 }
 
+// TestDriverCatchesUpWithALongCopy: the end of a copy that took long may be quick, and much
+// have changed since its beginning all the same; no fence is put up before that is there.
+func TestDriverCatchesUpWithALongCopy(t *testing.T) {
+	for _, slow := range []time.Duration{0, 3 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(t)
+			f.slow = slow
+			uid := f.start(1)
+			stop := f.drive(move.Config{})
+			defer stop()
+			time.Sleep(takeover)
+			f.settled(uid, shardmap.MoveDone)
+			before := f.steps[:slices.Index(f.steps, "swap to fenced")]
+			if looked := slices.Contains(before, "tail"); looked != (slow > 0) {
+				t.Errorf("with parts of %s it did %v before the fence", slow, before)
+			}
+		})
+	}
+}
+
 // TestDriverPauses: a paused move does nothing until it is resumed.
 func TestDriverPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

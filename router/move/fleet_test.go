@@ -37,6 +37,8 @@ type fleet struct {
 	apart bool
 	// deaf has the target drop nothing.
 	deaf bool
+	// slow is how long all parts of a copy take but the first and the last.
+	slow time.Duration
 	// building has the target make its views.
 	building bool
 	// data is the data mover, if the keyspace names it.
@@ -238,6 +240,9 @@ func (f *fleet) dial(c *catalog.Cluster) (move.Index, func(), error) {
 func (x *side) CopyShard(_ context.Context, s cairn.MovingShard, after []byte, deliver func(cairn.CopiedPart) error) error {
 	for n := len(after); n < parts; n++ {
 		x.f.work()
+		if n > 0 && n+1 < parts {
+			time.Sleep(x.f.slow)
+		}
 		var part cairn.CopiedPart
 		err := x.f.did("copy", func() error {
 			part = cairn.CopiedPart{Index: x.log, Last: make([]byte, n+1), Done: n+1 == parts}

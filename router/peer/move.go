@@ -42,7 +42,7 @@ func (p *Peer) TailShard(ctx context.Context, m cairn.MovingShard, after uint64)
 	if err != nil {
 		return cairn.TailPart{}, rpcerr.From(p.address, err)
 	}
-	return cairn.TailPart{Data: response.GetPart(), Through: response.GetThrough()}, nil
+	return cairn.TailPart{Data: response.GetPart(), Through: response.GetThrough(), More: response.GetMore()}, nil
 }
 
 // FenceShard sets a move's fence of a number, or lifts it, and returns how it is

@@ -3341,9 +3341,11 @@ func (x *TailShardRequest) GetAfter() uint64 {
 }
 
 type TailShardResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Part          []byte                 `protobuf:"bytes,1,opt,name=part,proto3" json:"part,omitempty"`
-	Through       uint64                 `protobuf:"varint,2,opt,name=through,proto3" json:"through,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Part    []byte                 `protobuf:"bytes,1,opt,name=part,proto3" json:"part,omitempty"`
+	Through uint64                 `protobuf:"varint,2,opt,name=through,proto3" json:"through,omitempty"`
+	// The index had applied what lies behind it already.
+	More          bool `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3390,6 +3392,13 @@ func (x *TailShardResponse) GetThrough() uint64 {
 		return x.Through
 	}
 	return 0
+}
+
+func (x *TailShardResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
 }
 
 type FenceShardRequest struct {
@@ -4553,10 +4562,11 @@ const file_cairn_index_v1_index_proto_rawDesc = "" +
 	"\x04done\x18\x04 \x01(\bR\x04done\"[\n" +
 	"\x10TailShardRequest\x121\n" +
 	"\x05shard\x18\x01 \x01(\v2\x1b.cairn.index.v1.MovingShardR\x05shard\x12\x14\n" +
-	"\x05after\x18\x02 \x01(\x04R\x05after\"A\n" +
+	"\x05after\x18\x02 \x01(\x04R\x05after\"U\n" +
 	"\x11TailShardResponse\x12\x12\n" +
 	"\x04part\x18\x01 \x01(\fR\x04part\x12\x18\n" +
-	"\athrough\x18\x02 \x01(\x04R\athrough\"\x8d\x01\n" +
+	"\athrough\x18\x02 \x01(\x04R\athrough\x12\x12\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\"\x8d\x01\n" +
 	"\x11FenceShardRequest\x121\n" +
 	"\x05shard\x18\x01 \x01(\v2\x1b.cairn.index.v1.MovingShardR\x05shard\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x0e\n" +
