@@ -24,6 +24,10 @@ const (
 	// caughtBytes, or took no longer than caughtIn to hand on.
 	caughtBytes = 64 << 10
 	caughtIn    = 25 * time.Millisecond
+	// However little it is, a target that took longer than slowIn to take it in is looked at
+	// again, up to slowLooks times: under a fence writes would wait for as long.
+	slowIn    = 100 * time.Millisecond
+	slowLooks = 20
 )
 
 // do carries an action out, and returns what is known then.
@@ -271,6 +275,7 @@ func (c *carrier) tail(ctx context.Context, s State, source Source, target Targe
 	if err != nil {
 		return s, err
 	}
+	found := c.driver.config.Now()
 	staged, err := target.StageShard(ctx, Moving(s.Move), part.Data)
 	if err != nil {
 		return s, err
@@ -279,8 +284,9 @@ func (c *carrier) tail(ctx context.Context, s State, source Source, target Targe
 		s.Have = haveOf(staged)
 		return s, errBuilding
 	}
-	little := len(part.Data) <= caughtBytes || c.driver.config.Now().Sub(began) <= caughtIn
-	return s.Followed(staged, little && !part.More), nil
+	now := c.driver.config.Now()
+	little := !part.More && (len(part.Data) <= caughtBytes || now.Sub(began) <= caughtIn)
+	return s.Followed(staged, little && (now.Sub(found) <= slowIn || s.Behind >= slowLooks)), nil
 }
 
 // tailOf is what has changed since what the target has: what came with the fence, once,

@@ -273,6 +273,26 @@ func TestDriverCatchesUpWithALongCopy(t *testing.T) {
 	}
 }
 
+// TestDriverWaitsForATargetThatIsSlow: no fence is put up while the target takes long for
+// the little that has changed, but for ever it can't wait.
+func TestDriverWaitsForATargetThatIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		f.sluggish = 300 * time.Millisecond
+		uid := f.start(1)
+		stop := f.drive(move.Config{})
+		defer stop()
+		time.Sleep(5 * time.Second)
+		f.mu.Lock()
+		if slices.Contains(f.steps, "fence") {
+			t.Errorf("a fence is up, after %v", f.steps)
+		}
+		f.mu.Unlock()
+		time.Sleep(10 * time.Second)
+		f.settled(uid, shardmap.MoveDone)
+	})
+}
+
 // TestDriverPauses: a paused move does nothing until it is resumed.
 func TestDriverPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -39,6 +39,8 @@ type fleet struct {
 	deaf bool
 	// slow is how long all parts of a copy take but the first and the last.
 	slow time.Duration
+	// sluggish is how long the target takes for what it is to stage.
+	sluggish time.Duration
 	// building has the target make its views.
 	building bool
 	// data is the data mover, if the keyspace names it.
@@ -334,6 +336,10 @@ func (f *fleet) making() bool {
 }
 
 func (x *side) StageShard(_ context.Context, s cairn.MovingShard, part []byte) (staged cairn.Staged, err error) {
+	x.f.mu.Lock()
+	sluggish := x.f.sluggish
+	x.f.mu.Unlock()
+	time.Sleep(sluggish)
 	err = x.f.did("stage", func() error {
 		staged = x.staged[s.Move]
 		if x.arrives[s.Shard] != 0 && x.arrives[s.Shard] != s.Move {
