@@ -2,9 +2,12 @@ package cache_test
 
 import (
 	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/maypok86/otter/v2"
 
 	"cairn"
 	"cairn/router/cache"
@@ -12,17 +15,20 @@ import (
 
 // BenchmarkGet finds keys among a million, from as many goroutines as -cpu says: in
 // random order, which is mostly the time to wait for memory, and by a zipf distribution.
-// A map of Go's that has as much to say beside it.
+// Beside it a map of Go's that has as much to say, and a bare cache of the library that ours
+// stands on, under the keys' hashes.
 func BenchmarkGet(b *testing.B) {
 	const entries = 1_000_000
 	c := cache.New(cache.Options{Bytes: 1 << 30, Bound: time.Hour})
 	s, _ := c.Open(things)
 	s.Begin(cairn.Answer{Index: 10, Revision: 3})
 	keys, beside := make([]cairn.Key, entries), make(map[string]*cairn.Located, entries)
+	seed, bare := maphash.MakeSeed(), otter.Must(&otter.Options[uint64, *cairn.Located]{MaximumSize: 2 * entries})
 	for i := range keys {
 		keys[i] = fmt.Appendf(nil, "customer-%011d", i)
 		c.Fill(s, keys[i], found(12, 7))
 		beside[string(keys[i])] = found(12, 7).Located
+		bare.Set(maphash.Bytes(seed, keys[i]), found(12, 7).Located)
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	zipf := rand.NewZipf(random, 1.1, 1, entries-1)
@@ -55,6 +61,16 @@ func BenchmarkGet(b *testing.B) {
 				})
 			})
 		}
+		b.Run(way.name+"/library", func(b *testing.B) {
+			b.RunParallel(func(pb *testing.PB) {
+				for i := rand.IntN(len(picks)); pb.Next(); i++ {
+					if located, here := bare.GetIfPresent(maphash.Bytes(seed, picks[i%len(picks)])); !here || located.Stamp.Index != 12 {
+						b.Error("another index")
+						return
+					}
+				}
+			})
+		})
 		b.Run(way.name+"/map", func(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				for i := rand.IntN(len(picks)); pb.Next(); i++ {
