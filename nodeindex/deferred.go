@@ -223,6 +223,7 @@ func loadDeferred(tx *bbolt.Tx) (map[cairn.UID]map[string][]byte, error) {
 	})
 }
 
+// isSettled tells whether nothing is deferred.
 func isSettled(db *bbolt.DB) (settled bool, err error) {
 	defer panicOnFault(&err)()
 	err = db.View(func(tx *bbolt.Tx) error {

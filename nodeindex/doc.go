@@ -4,7 +4,8 @@
 // A replicated log drives it. Index.Apply takes the log's commands in order,
 // one goroutine, and changes the state in memory at once: entries, ordinals,
 // bitmaps and counts. The file is written by checkpoints alone, each one
-// transaction that holds everything up to one log index, that index included;
+// transaction that holds everything up to one log index, that index included, or, of
+// many keys, such a one and others that bring their changes to where they belong;
 // whoever restarts opens the file and applies the log after
 // Index.Checkpointed again. The log must therefore not be cut behind anything
 // but a written checkpoint.
