@@ -12,7 +12,8 @@ import (
 
 // The copy of a shard is read off the file in order of its ordinals, which is
 // the order of the file, for the shard's entries may be anywhere among the keys.
-// So it is of the last checkpoint; the tail has what came after.
+// So it is of the last checkpoint; the tail has what came after. What the file still lacks
+// of that checkpoint is in the frozen overlays.
 
 // copyCursor is where a copy goes on: first through the requests that are
 // remembered, by the second they were issued in and their offset there, then
@@ -84,6 +85,13 @@ func (x *Index) CopyShard(m cairn.MovingShard, after []byte) (part cairn.CopiedP
 		cursor: decodeCopyCursor(after, s.session), last: after,
 		part: cairn.CopiedPart{Index: covered.Index},
 	}
+	if !r.pool.settled {
+		for _, o := range s.frozen {
+			if t := o.table(m.Keyspace); t != nil {
+				c.deferred = append(c.deferred, t)
+			}
+		}
+	}
 	c.begin(len(after) == 0)
 	// The bitmap is of now, and the file of before: what is in one of them only
 	// has changed since, so that the tail has it.
@@ -110,6 +118,7 @@ type copier struct {
 	bounded  uint64 // since when the shard has its bounds
 	keyspace *keyspace
 	reader   *reader
+	deferred []*table // what the file may lack; newest first
 	session  uint64
 	cursor   copyCursor
 	times    requestTimes
@@ -202,7 +211,7 @@ func (c *copier) entries(ordinals *roaring.Bitmap) error {
 	return nil
 }
 
-// entry is what the file has under an ordinal.
+// entry is what the last checkpoint has under an ordinal.
 func (c *copier) entry(ordinal uint32) (cairn.Entry, bool, error) {
 	value := c.reader.records.seek(ordinal)
 	if value == nil {
@@ -211,6 +220,11 @@ func (c *copier) entry(ordinal uint32) (cairn.Entry, bool, error) {
 	named, ok := parseRecord(value)
 	if !ok {
 		return cairn.Entry{}, false, corrupt("RECORD_MALFORMED", "the record of ordinal %d is not what was written", ordinal)
+	}
+	for _, t := range c.deferred {
+		if i := t.get(named.key); i != nil {
+			return i.entry, !i.deleted && i.ordinal == ordinal, nil
+		}
 	}
 	uid := c.keyspace.UID
 	held := c.reader.find(uid, named.key)

@@ -72,6 +72,37 @@ func (r *replica) wantEntries(want map[string]cairn.Entry) {
 	}
 }
 
+// copied are the entries that movers get of all shards.
+func (r *replica) copied() map[string]cairn.Entry {
+	r.t.Helper()
+	out := map[string]cairn.Entry{}
+	for id := range cairn.ShardID(4) {
+		m := cairn.MovingShard{Move: 9, Keyspace: testKeyspace, Shard: id + 1, Epoch: 1}
+		for _, s := range r.x.state.Load().keyspaces[testKeyspace].shards {
+			if s.ID == m.Shard {
+				m.Epoch, m.Start, m.End = s.Epoch, s.Start, s.End
+			}
+		}
+		for part := (cairn.CopiedPart{}); !part.Done; {
+			var err error
+			if part, err = r.x.CopyShard(m, part.Last); err != nil {
+				r.t.Fatal(err)
+			}
+			all, refusal := pieces(part.Data)
+			if refusal != nil {
+				r.t.Fatal(refusal)
+			}
+			for _, encoded := range all {
+				d := decoder{rest: encoded}
+				for _, c := range d.piece().changes {
+					out[string(c.Key)] = c.Entry
+				}
+			}
+		}
+	}
+	return out
+}
+
 // asLeft is a directory with the file as a loss of power would leave it now.
 func (r *replica) asLeft() string {
 	r.t.Helper()
@@ -95,6 +126,9 @@ func TestACheckpointThatEndsHalfWay(t *testing.T) {
 			t.Run(fmt.Sprintf("after %d with keys of %d", settled, keyBytes), func(t *testing.T) {
 				r, want := halfWay(t, settled, keyBytes)
 				r.wantEntries(want)
+				if got := r.copied(); !reflect.DeepEqual(got, want) {
+					t.Errorf("%d entries are copied, or others; want %d", len(got), len(want))
+				}
 
 				dir := r.asLeft()
 				if report, err := Check(dir); err != nil || report.Entries != uint64(len(want)) {

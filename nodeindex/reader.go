@@ -134,6 +134,9 @@ type readers struct {
 	fileBytes int // in use
 	// index is up to which log index the file has, at most, what was applied.
 	index uint64
+	// settled: the file has all that its last checkpoint has. If not, the rest is in the
+	// frozen overlays.
+	settled bool
 	// keys are what the file has in bucketEntries; nil if that is not kept in
 	// memory.
 	keys keyTables
@@ -157,7 +160,7 @@ func newReaders(db *bbolt.DB, keys keyTables, index uint64, keep bool) (*readers
 	if err != nil {
 		return nil, err
 	}
-	p.txid, p.fileBytes = tx.ID(), int(tx.Size())
+	p.txid, p.fileBytes, p.settled = tx.ID(), int(tx.Size()), tx.Bucket(bucketDeferred) == nil
 	first := newReader(p, tx)
 	p.out = 1
 	p.release(first)
