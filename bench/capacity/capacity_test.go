@@ -16,9 +16,9 @@ func demand() capacity.Demand {
 }
 
 // TestMeasuredMemory compares the model with what an index had resident at
-// three sizes (bench/results/2026-11-28-bulk.txt).
+// three sizes (bench/results/2026-11-29-bulk.txt).
 func TestMeasuredMemory(t *testing.T) {
-	for _, c := range []struct{ entries, mebibytes float64 }{{2_003_968, 1_495}, {10_019_840, 5_381}, {20_001_920, 10_238}} {
+	for _, c := range []struct{ entries, mebibytes float64 }{{2_003_968, 1_517}, {10_019_840, 2_803}, {20_001_920, 4_616}} {
 		d := demand()
 		d.Keys, d.Clusters, d.Replicas = c.entries, 1, 1
 		needs := capacity.Plan(d, machine, capacity.Measured)
