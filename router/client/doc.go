@@ -12,6 +12,10 @@
 // its outcome is KindUnknown with the reason OUTCOME_UNKNOWN. What the router
 // itself answers is passed on as it is: KindUnavailable is not carried out.
 //
+// Of more calls than the router answers in time some are not sent: they fail as those
+// that the router refuses do, with KindExhausted and cairn.ReasonOverloaded, and reads
+// are tried again when that says.
+//
 // An export of a view is tried again only while nothing of it has come.
 //
 // Locates of many goroutines, and batches of up to 1,024 keys without attributes,
