@@ -127,7 +127,7 @@ var importTable = map[string]may{
 		modules:  []string{grpcModule, protobufModule, genproto, "golang.org/x/sync", "golang.org/x/time"},
 	},
 	"router/client": {
-		packages: []string{".", "proto/cairn/v1", "proto/channel", "proto/rpcerr", "proto/wire"},
+		packages: []string{".", "router/admit", "proto/cairn/v1", "proto/channel", "proto/rpcerr", "proto/wire"},
 		modules:  []string{grpcModule, protobufModule, genproto},
 	},
 

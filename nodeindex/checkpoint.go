@@ -116,9 +116,9 @@ func (c *Checkpoint) Discard() {
 
 // Write writes the checkpoint durably, and may be called by any goroutine, once: in
 // one transaction, or, where it has many keys, in several, of which a file that has the
-// first is brought to have all when it is opened. meta.Index may lie above the frozen position if the log
-// entries in between are none of the index's; below, it is refused with
-// KindInternal. One that an installed snapshot has overtaken is refused with
+// first is brought to have all when it is opened. meta.Index may lie above the frozen
+// position if the log entries in between are none of the index's; below, it is refused
+// with KindInternal. One that an installed snapshot has overtaken is refused with
 // KindConflict (CHECKPOINT_SUPERSEDED). After an error (KindExhausted
 // DISK_FULL, KindUnavailable STORAGE_FAILED or CLOSED, KindCorrupt) the index
 // serves on as before, and the next checkpoint covers this one too.
@@ -257,9 +257,9 @@ func (x *Index) newPool(keys keyTables, index uint64) (*readers, error) {
 }
 
 // makeRoom sees to it that bbolt can grow the file's map, if the file might become so
-// large: bbolt waits until no read transaction is open, so the pool
-// of long-lived ones gives way to one whose readers live for one request, and
-// snapshots being written begin again after the checkpoint.
+// large: bbolt waits until no read transaction is open, so the pool of long-lived ones
+// gives way to one whose readers live for one request, and snapshots being written begin
+// again after the checkpoint.
 func (x *Index) makeRoom(estimate int) error {
 	s := x.state.Load()
 	if s == nil {
@@ -300,6 +300,8 @@ func (c *Checkpoint) estimate(size int) int {
 	return roomToWrite(size, bytes)
 }
 
+// roomToWrite is how large a file of a size may become by a transaction that adds so many
+// bytes.
 func roomToWrite(size, bytes int) int {
 	const least = 4 << 20
 	return 3*size + 8*bytes + least

@@ -68,7 +68,7 @@ func TestCallsThatWouldBeLateAreNotSent(t *testing.T) {
 				t.Errorf("%s with %v: %v", well.method, well.patience, err)
 			default:
 			}
-			go func() { _ = <-sent }()
+			go func() { <-sent }()
 		}
 		close(answer)
 		synctest.Wait()
