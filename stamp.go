@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"slices"
+	"unsafe"
 )
 
 // Version identifies the last write of an entry: the epoch of its shard, the
@@ -65,6 +66,10 @@ type Token struct {
 	clusters []ClusterIndex // ascending by cluster; copied on write
 }
 
+// Token is a token that has seen c alone, under an epoch. It refers to c, which must not be
+// modified.
+func (c *ClusterIndex) Token(epoch uint64) Token { return Token{epoch, unsafe.Slice(c, 1)} }
+
 // With is t advanced to cover an answer of a cluster.
 func (t Token) With(cluster UID, at Stamp) Token {
 	t.Epoch = max(t.Epoch, at.Epoch)
@@ -119,8 +124,19 @@ func (t Token) Index(cluster UID) uint64 {
 // Clusters are the clusters that the token has seen, ascending by uid.
 func (t Token) Clusters() []ClusterIndex { return t.clusters }
 
+// find is where a cluster stands or would. It is by hand, since to call a comparing function
+// would take a part of a cached lookup's time.
 func (t Token) find(cluster UID) (int, bool) {
-	return slices.BinarySearchFunc(t.clusters, cluster, func(c ClusterIndex, uid UID) int { return cmp.Compare(c.Cluster, uid) })
+	low, high := 0, len(t.clusters)
+	for low < high {
+		middle := int(uint(low+high) >> 1)
+		if t.clusters[middle].Cluster < cluster {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low, low < len(t.clusters) && t.clusters[low].Cluster == cluster
 }
 
 const tokenFormat = 1

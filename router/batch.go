@@ -173,6 +173,7 @@ func (l *locating) take(cluster *catalog.Cluster, e *errand, reply *cairn.Locate
 		answered = make([]int32, 0, len(reply.Results))
 	}
 	var stamp cairn.Stamp
+	var location cairn.Location
 	for i := range reply.Results {
 		result, position := &reply.Results[i], e.group.positions[i]
 		if result.State == cairn.NotOwned {
@@ -182,7 +183,7 @@ func (l *locating) take(cluster *catalog.Cluster, e *errand, reply *cairn.Locate
 			}
 			continue
 		}
-		location, known := names.location(result)
+		known := names.location(result, &location)
 		if !known && reply.Revision > e.revision() {
 			refused, learnt = append(refused, position), learnUnknownName(cluster.Name, reply.Answer)
 			continue

@@ -51,7 +51,7 @@ type check struct {
 }
 
 // sample has one of so many answers compared, by and by.
-func (l *located) sample(keyspace *catalog.Keyspace, cluster *catalog.Cluster, key cairn.Key, answer cache.Answer) {
+func (l *located) sample(keyspace *catalog.Keyspace, cluster *catalog.Cluster, key cairn.Key, answer *cache.Answer) {
 	if l.checkEvery > 1 && rand.Uint32N(l.checkEvery) != 0 {
 		return
 	}
@@ -60,7 +60,7 @@ func (l *located) sample(keyspace *catalog.Keyspace, cluster *catalog.Cluster, k
 	default:
 		return
 	}
-	c := &check{l, keyspace, cluster, slices.Clone(key), answer}
+	c := &check{l, keyspace, cluster, slices.Clone(key), *answer}
 	if !l.start(c.run) {
 		<-l.checks
 	}
@@ -74,7 +74,7 @@ func (c *check) run() {
 	if told := c.located.router.config.Events.Check; told != nil && c.located.ctx.Err() == nil {
 		told(CheckEvent{
 			Keyspace: c.keyspace.Name, Cluster: c.cluster.Name, Key: c.key, Outcome: outcome,
-			Cached: c.answer.Located, Now: now,
+			Cached: c.answer.Located(), Now: now,
 		})
 	}
 }
@@ -86,15 +86,15 @@ func (c *check) run() {
 func (c *check) compare(ctx context.Context) (Checked, cairn.Located) {
 	for round := 1; ; round++ {
 		now, err := c.linearizable(ctx)
-		entry := c.answer.Entry
+		entry := &c.answer.Entry
 		switch {
 		case err != nil:
 			return CheckFailed, now
-		case now.State == cairn.NotOwned || now.Stamp.Epoch != entry.Stamp.Epoch:
+		case now.State == cairn.NotOwned || now.Stamp.Epoch != entry.Stamp().Epoch:
 			return CheckChanged, now
 		case says(entry, &now):
 			return CheckAgreed, now
-		case now.State == cairn.Found && unchangedSince(now.Version, entry.Stamp.Epoch, max(c.answer.Through, entry.Stamp.Index)):
+		case now.State == cairn.Found && unchangedSince(now.Version, entry.Stamp().Epoch, max(c.answer.Through, entry.Stamp().Index)):
 			return CheckDisagreed, now
 		case !c.goesOn(ctx, now.Stamp.Index):
 			return CheckChanged, now
@@ -108,10 +108,11 @@ func (c *check) compare(ctx context.Context) (Checked, cairn.Located) {
 
 // says tells whether an entry and an index say the same.
 func says(entry *cache.Entry, now *cairn.Located) bool {
-	if entry.State != now.State || !slices.Equal(entry.Nodes, now.Nodes) {
+	said := entry.Located()
+	if said.State != now.State || !slices.Equal(said.Nodes, now.Nodes) {
 		return false
 	}
-	return !entry.WithAttributes || entry.Version == now.Version && bytes.Equal(entry.Attributes, now.Attributes)
+	return !entry.WithAttributes || said.Version == now.Version && bytes.Equal(said.Attributes, now.Attributes)
 }
 
 // unchangedSince tells whether a version is of a write at or before an index under an
@@ -156,13 +157,14 @@ func (c *check) linearizable(ctx context.Context) (cairn.Located, error) {
 // to an index.
 func (c *check) goesOn(ctx context.Context, index uint64) bool {
 	ask := cache.Ask{
-		Keyspace: c.keyspace.UID, Key: c.key, Cluster: c.cluster.UID, Epoch: c.answer.Stamp.Epoch, Revision: math.MaxUint64,
+		Keyspace: c.keyspace.UID, Key: c.key, Cluster: c.cluster.UID, Epoch: c.answer.Stamp().Epoch, Revision: math.MaxUint64,
 		Level: cairn.AtLeast, Index: index,
 	}
+	var later cache.Answer
 	for {
-		later, outcome := c.located.cache.Look(&ask)
+		outcome := c.located.cache.Look(&ask, &later)
 		if outcome != cache.Unproven {
-			return outcome == cache.Hit && later.Entry == c.answer.Entry
+			return outcome == cache.Hit && later.Is(&c.answer.Entry)
 		}
 		if !pause(ctx, 50*time.Millisecond) {
 			return false

@@ -52,84 +52,81 @@ func (r *Router) CacheStats() (cache.Stats, bool) {
 	return r.located.cache.Stats(), true
 }
 
-// cached answers a read of one key from the cache, if that may. It neither waits nor
-// allocates.
-func (r *Router) cached(keyspace string, key cairn.Key, read cairn.Reading) (cairn.Location, cairn.Token, bool) {
+// cached answers a read of one key from the cache, if that may, and sets the location
+// then. It neither waits nor allocates.
+func (r *Router) cached(keyspace string, key cairn.Key, read *cairn.Reading, location *cairn.Location) (cairn.Token, bool) {
 	if r.located == nil || read.Freshness.Level >= cairn.Linearizable {
-		return cairn.Location{}, cairn.Token{}, false
+		return cairn.Token{}, false
 	}
 	token := floorOf(read.Freshness)
 	m := r.config.Topology.Map()
 	if m == nil || m.Revision() < token.Epoch {
-		return cairn.Location{}, cairn.Token{}, false
+		return cairn.Token{}, false
 	}
 	found, ok := m.Catalog().KeyspaceByName(keyspace)
 	if !ok {
-		return cairn.Location{}, cairn.Token{}, false
+		return cairn.Token{}, false
 	}
-	hit, ok := r.located.get(r.connections.directory(m), found, key, read)
-	if !ok {
-		return cairn.Location{}, cairn.Token{}, false
+	var hit cacheHit
+	if !r.located.get(r.connections.directory(m), found, key, read, &hit, location) {
+		return cairn.Token{}, false
 	}
-	return hit.location, hit.cover(token), true
+	return hit.cover(token), true
 }
 
 // cacheHit is an answer from the cache.
 type cacheHit struct {
-	member   int
-	cluster  cairn.UID
-	answer   cache.Answer
-	location cairn.Location
+	cache.Answer
+	member  int
+	cluster cairn.UID
 }
 
-// get finds one key by a map that is no older than the read's token.
-func (l *located) get(d *directory, keyspace *catalog.Keyspace, key cairn.Key, read cairn.Reading) (hit cacheHit, ok bool) {
+// get finds one key by a map that is no older than the read's token. What it is false for,
+// whoever asks an index finds out.
+func (l *located) get(d *directory, keyspace *catalog.Keyspace, key cairn.Key, read *cairn.Reading, hit *cacheHit, location *cairn.Location) bool {
 	var ask cache.Ask
-	at, err := cacheAsk(d, keyspace, key, read, &ask)
-	if err != nil {
-		return hit, false // whoever asks an index finds out
+	at, ok := cacheAsk(d, keyspace, key, read, &ask)
+	if !ok || l.cache.Get(&ask, &hit.Answer) != cache.Hit {
+		return false
 	}
 	cluster := d.members[at].cluster
-	answer, outcome := l.cache.Get(&ask)
-	if outcome != cache.Hit {
-		return hit, false
+	hit.member, hit.cluster = at, cluster.UID
+	known := l.location(&hit.Entry, cluster, keyspace, read.WithAttributes, location)
+	if !known && hit.Since() > d.m.Revision() || location.State == cairn.Found && location.Primary == nil {
+		*location = cairn.Location{}
+		return false // declared by a later map than the reader's
 	}
-	location, known := l.location(answer.Entry, cluster, keyspace, read.WithAttributes)
-	if !known && answer.Revision > d.m.Revision() || location.State == cairn.Found && location.Primary == nil {
-		return hit, false // declared by a later map than the reader's
-	}
-	l.sample(keyspace, cluster, key, answer)
-	return cacheHit{at, cluster.UID, answer, location}, true
+	l.sample(keyspace, cluster, key, &hit.Answer)
+	return true
 }
 
 // cacheAsk makes what to ask the cache about one key, and returns the position of its owner
-// in the directory.
-func cacheAsk(d *directory, keyspace *catalog.Keyspace, key cairn.Key, read cairn.Reading, ask *cache.Ask) (int, error) {
-	at, shard, err := ownerOf(d, keyspace, key)
-	if err != nil {
-		return 0, err
+// in the directory, if it has one.
+func cacheAsk(d *directory, keyspace *catalog.Keyspace, key cairn.Key, read *cairn.Reading, ask *cache.Ask) (int, bool) {
+	at, epoch, ok := placeOf(d, keyspace, key)
+	if !ok {
+		return 0, false
 	}
 	cluster := d.members[at].cluster.UID
-	*ask = cache.Ask{
-		Keyspace: keyspace.UID, Key: key, Cluster: cluster, Epoch: shard.Epoch, Revision: d.m.Revision(),
-		Level: read.Freshness.Level, WithAttributes: read.WithAttributes,
-	}
+	ask.Keyspace, ask.Key, ask.Cluster, ask.Epoch, ask.Revision = keyspace.UID, key, cluster, epoch, d.m.Revision()
+	ask.Level, ask.WithAttributes = read.Freshness.Level, read.WithAttributes
 	if ask.Level == cairn.AtLeast {
 		ask.Index = read.Freshness.Token.Index(cluster)
 	}
-	return at, nil
+	return at, true
 }
 
 // look tells what the cache would say about one key, and counts nothing.
-func (l *located) look(d *directory, keyspace *catalog.Keyspace, key cairn.Key, read cairn.Reading) cairn.CacheOutcome {
+func (l *located) look(d *directory, keyspace *catalog.Keyspace, key cairn.Key, read *cairn.Reading) cairn.CacheOutcome {
 	if l == nil {
 		return cairn.CacheNone
 	}
 	var ask cache.Ask
-	if _, err := cacheAsk(d, keyspace, key, read, &ask); err != nil {
+	if _, ok := cacheAsk(d, keyspace, key, read, &ask); !ok {
 		return cairn.CacheMiss
 	}
-	switch _, outcome := l.cache.Look(&ask); outcome {
+	var answer cache.Answer
+	switch l.cache.Look(&ask, &answer) {
 	case cache.Hit:
 		return cairn.CacheHit
 	case cache.Miss:
@@ -141,37 +138,46 @@ func (l *located) look(d *directory, keyspace *catalog.Keyspace, key cairn.Key, 
 // cover is a token that covers another one and the answer. Mostly that is the entry's
 // own, which is there.
 func (h *cacheHit) cover(token cairn.Token) cairn.Token {
-	seen, stamp := token.Clusters(), h.answer.Stamp
+	seen, stamp := token.Clusters(), h.Stamp()
 	if token.Epoch <= stamp.Epoch && (len(seen) == 0 || len(seen) == 1 && seen[0].Cluster == h.cluster && seen[0].Index <= stamp.Index) {
-		return h.answer.Token
+		return h.Token()
 	}
 	return token.With(h.cluster, stamp)
 }
 
-// location is an entry with names, and whether all its ids are known. What takes memory
-// is kept with the entry as long as the declarations are the same.
-func (l *located) location(entry *cache.Entry, cluster *catalog.Cluster, keyspace *catalog.Keyspace, withAttributes bool) (location cairn.Location, known bool) {
-	if !entry.NeedsNames() {
-		names := naming{cluster: cluster, keyspace: keyspace}
-		location, known = names.location(&entry.Located)
+// location sets an entry's location, and tells whether all its ids are known. What takes
+// memory is kept with the entry as long as the declarations are the same.
+func (l *located) location(entry *cache.Entry, cluster *catalog.Cluster, keyspace *catalog.Keyspace, withAttributes bool, location *cairn.Location) (known bool) {
+	if entry.NeedsNames() {
+		known = l.named(entry, cluster, keyspace, location)
 	} else {
-		named := entry.Named.Load()
-		if named == nil || named.Cluster != cluster || named.Keyspace != keyspace {
-			names := naming{cluster: cluster, keyspace: keyspace}
-			named = &cache.Named{Cluster: cluster, Keyspace: keyspace}
-			named.Location, named.Known = names.location(&entry.Located)
-			entry.Named.Store(named)
-		}
-		location, known = named.Location, named.Known
-		if l.router.anyDown(cluster.UID, entry.Nodes) {
-			names := naming{cluster: cluster, keyspace: keyspace, down: l.router.config.Down}
-			location.Primary, location.Replicas, _ = names.answering(entry.Nodes)
+		// As naming.location, of one node at most.
+		*location, known = cairn.Location{State: entry.State, Cluster: cluster.Name}, true
+		if entry.State == cairn.Found {
+			location.Primary = nodeByID(cluster, entry.Node())
+			location.Epoch, location.Version = entry.Stamp().Epoch, entry.Version()
 		}
 	}
 	if !withAttributes {
 		location.Version, location.Attributes = cairn.Version{}, nil
 	}
-	return location, known
+	return known
+}
+
+func (l *located) named(entry *cache.Entry, cluster *catalog.Cluster, keyspace *catalog.Keyspace, location *cairn.Location) (known bool) {
+	named := entry.Named()
+	if named == nil || named.Cluster != cluster || named.Keyspace != keyspace {
+		names, located := naming{cluster: cluster, keyspace: keyspace}, entry.Located()
+		named = &cache.Named{Cluster: cluster, Keyspace: keyspace}
+		named.Known = names.location(&located, &named.Location)
+		entry.Name(named)
+	}
+	*location = named.Location
+	if nodes := entry.Nodes(); l.router.anyDown(cluster.UID, nodes) {
+		names := naming{cluster: cluster, keyspace: keyspace, down: l.router.config.Down}
+		location.Primary, location.Replicas, _ = names.answering(nodes)
+	}
+	return named.Known
 }
 
 // anyDown tells whether one of an entry's several nodes does not answer.
@@ -199,19 +205,18 @@ func (r *Router) cachedBatch(d *directory, keyspace *catalog.Keyspace, work *loc
 	}
 	stamps := make([]cairn.Stamp, len(d.members))
 	hits, rest := make([]int32, 0, count), make([]int32, 0, count)
+	var hit cacheHit
 	for i := range count {
 		position := int32(i)
 		if positions != nil {
 			position = positions[i]
 		}
-		hit, ok := r.located.get(d, keyspace, work.keys[position], work.read)
-		if !ok {
+		if !r.located.get(d, keyspace, work.keys[position], &work.read, &hit, &work.locations[position]) {
 			rest = append(rest, position)
 			continue
 		}
-		stamp, of := hit.answer.Stamp, &stamps[hit.member]
+		stamp, of := hit.Stamp(), &stamps[hit.member]
 		of.Epoch, of.Index = max(of.Epoch, stamp.Epoch), max(of.Index, stamp.Index)
-		work.locations[position] = hit.location
 		hits = append(hits, position)
 	}
 	if len(hits) == 0 {

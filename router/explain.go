@@ -84,7 +84,7 @@ func (r *Router) explain(ctx context.Context, began time.Time, keyspace string, 
 		return out, asError(err)
 	}
 	// Before it may be filled with what is found.
-	cached := r.located.look(r.connections.directory(m), found, key, cairn.Reading{Freshness: freshness})
+	cached := r.located.look(r.connections.directory(m), found, key, &cairn.Reading{Freshness: freshness})
 	work := &explaining{out: &out, locating: locating{
 		keyspace: keyspace, keys: []cairn.Key{key}, read: cairn.Reading{Freshness: freshness, WithAttributes: true},
 		locations: make([]cairn.Location, 1), token: floorOf(freshness), down: r.config.Down,

@@ -15,10 +15,9 @@ import (
 // KindNotFound for a keyspace that is not there, and with the last refusal's
 // kind, mostly KindUnavailable or KindNotYet, where no answer could be had in
 // time.
-func (r *Router) Locate(ctx context.Context, keyspace string, key cairn.Key, read cairn.Reading) (cairn.Location, cairn.Token, error) {
+func (r *Router) Locate(ctx context.Context, keyspace string, key cairn.Key, read cairn.Reading) (location cairn.Location, token cairn.Token, err error) {
 	began := r.began()
-	location, token, ok := r.cached(keyspace, key, read)
-	var err error
+	token, ok := r.cached(keyspace, key, &read, &location)
 	if !ok {
 		location, token, err = r.locate(ctx, VerbLocate, keyspace, key, read)
 	}
@@ -113,7 +112,8 @@ func (r *Router) one(cluster *catalog.Cluster, keyspace *catalog.Keyspace, ask *
 		return cairn.Location{}, cairn.Stamp{}, learnDisowned(cluster.Name, ask.reply.Answer, decidedBy), false
 	}
 	names := naming{cluster: cluster, keyspace: keyspace, down: r.config.Down}
-	location, known := names.location(result)
+	var location cairn.Location
+	known := names.location(result, &location)
 	if !known && ask.reply.Revision > decidedBy {
 		return cairn.Location{}, cairn.Stamp{}, learnUnknownName(cluster.Name, ask.reply.Answer), false
 	}
@@ -123,17 +123,17 @@ func (r *Router) one(cluster *catalog.Cluster, keyspace *catalog.Keyspace, ask *
 	return location, result.Stamp, verdict{}, true
 }
 
-// location is a result with names, and whether all its ids are known.
-func (n *naming) location(result *cairn.Located) (cairn.Location, bool) {
-	location := cairn.Location{State: result.State, Cluster: n.cluster.Name}
+// location sets a result's location, with names, and tells whether all its ids are known.
+func (n *naming) location(result *cairn.Located, location *cairn.Location) bool {
+	*location = cairn.Location{State: result.State, Cluster: n.cluster.Name}
 	if result.State != cairn.Found {
-		return location, true
+		return true
 	}
 	var nodesKnown, valuesKnown bool
 	location.Primary, location.Replicas, nodesKnown = n.answering(result.Nodes)
 	location.Attributes, valuesKnown = n.attributes(result.Attributes)
 	location.Version, location.Epoch = result.Version, result.Stamp.Epoch
-	return location, nodesKnown && valuesKnown
+	return nodesKnown && valuesKnown
 }
 
 func wrongCount(cluster *catalog.Cluster, asked, answered int) *cairn.Error {

@@ -2,7 +2,7 @@ package cache
 
 import (
 	"hash/maphash"
-	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,11 +28,11 @@ type Cache struct {
 	bound   time.Duration
 	now     func() time.Duration
 	seed    maphash.Seed
-	entries *otter.Cache[uint64, *Entry]
+	entries *otter.Cache[uint64, Entry]
 	// evicted are entries that were given up for room.
 	evicted atomic.Uint64
 
-	sources atomic.Pointer[map[SourceID]*Source] // replaced under mu
+	sources atomic.Pointer[[]*Source] // ascending by id; replaced under mu
 	mu      sync.Mutex
 }
 
@@ -43,16 +43,16 @@ func New(options Options) *Cache {
 		began := time.Now()
 		c.now = func() time.Duration { return time.Since(began) }
 	}
-	c.entries = otter.Must(&otter.Options[uint64, *Entry]{
+	c.entries = otter.Must(&otter.Options[uint64, Entry]{
 		MaximumWeight: uint64(options.Bytes),
-		Weigher:       func(_ uint64, e *Entry) uint32 { return uint32(e.size()) },
-		OnAtomicDeletion: func(e otter.DeletionEvent[uint64, *Entry]) {
+		Weigher:       func(_ uint64, e Entry) uint32 { return uint32(e.size()) },
+		OnAtomicDeletion: func(e otter.DeletionEvent[uint64, Entry]) {
 			if e.WasEvicted() {
 				c.evicted.Add(1)
 			}
 		},
 	})
-	c.sources.Store(&map[SourceID]*Source{})
+	c.sources.Store(new([]*Source))
 	return c
 }
 
@@ -62,18 +62,40 @@ func (c *Cache) hash(keyspace cairn.UID, key cairn.Key) uint64 {
 }
 
 // Source is a source that is open, nil if it is not.
-func (c *Cache) Source(id SourceID) *Source { return (*c.sources.Load())[id] }
+func (c *Cache) Source(id SourceID) *Source {
+	sources := *c.sources.Load()
+	if i, found := find(sources, id); found {
+		return sources[i]
+	}
+	return nil
+}
+
+// find is where a source stands or would. It is by hand, since to call a comparing function
+// would take a part of a lookup's time.
+func find(sources []*Source, id SourceID) (int, bool) {
+	low, high := 0, len(sources)
+	for low < high {
+		middle := int(uint(low+high) >> 1)
+		if at := &sources[middle].id; at.Cluster < id.Cluster || at.Cluster == id.Cluster && at.Keyspace < id.Keyspace {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low, low < len(sources) && sources[low].id == id
+}
 
 // Open opens a source, unless it is; opened tells whose part it is to follow it.
 func (c *Cache) Open(id SourceID) (source *Source, opened bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if open := c.Source(id); open != nil {
-		return open, false
+	sources := *c.sources.Load()
+	i, found := find(sources, id)
+	if found {
+		return sources[i], false
 	}
 	source = &Source{id: id, cache: c}
-	sources := maps.Clone(*c.sources.Load())
-	sources[id] = source
+	sources = slices.Insert(slices.Clone(sources), i, source)
 	c.sources.Store(&sources)
 	return source, true
 }
@@ -83,31 +105,42 @@ func (c *Cache) Close(source *Source) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	source.End()
-	sources := maps.Clone(*c.sources.Load())
-	delete(sources, source.id)
-	c.sources.Store(&sources)
+	sources := *c.sources.Load()
+	if i, found := find(sources, source.id); found && sources[i] == source {
+		sources = slices.Delete(slices.Clone(sources), i, i+1)
+		c.sources.Store(&sources)
+	}
 }
 
 // Fill takes in an index's answer about a key, and tells whether it did. It does not if
-// the key may have changed since, if the source is in no session, or if what is here is
-// newer.
+// the key may have changed since, if the source is in no session, if what is here is
+// newer, or if the answer is none that an index gives.
 func (c *Cache) Fill(source *Source, key cairn.Key, fill Fill) bool {
 	// What can't be taken in needs no copies, as far as can be told without the lock.
 	hash := c.hash(source.id.Keyspace, key)
-	if source.admit(hash, fill.Located.Stamp.Index) == nil {
+	if source.admit(hash, fill.Located.Stamp.Index) == nil || len(key) > cairn.MaxKeyLength || len(fill.Located.Nodes) > cairn.MaxReplicas {
 		return false
 	}
 	entry := newEntry(source, key, fill)
-	admitted := false
-	c.entries.Compute(hash, func(old *Entry, found bool) (*Entry, otter.ComputeOp) {
-		if found && old.is(entry.keyspace, key) && old.Stamp.Compare(entry.Stamp) > 0 {
-			return nil, otter.CancelOp
+	admitted, stands := false, false
+	put := func(old Entry, found bool) (Entry, otter.ComputeOp) {
+		if found && old.is(source.id.Keyspace, key) && old.Stamp().Compare(entry.Stamp()) > 0 {
+			return Entry{}, otter.CancelOp
 		}
-		if entry.session = source.admit(hash, entry.Stamp.Index); entry.session == nil {
-			return nil, otter.CancelOp
+		if entry.session = source.admit(hash, entry.index); entry.session == nil {
+			return Entry{}, otter.CancelOp
+		}
+		if found && !stands {
+			stands = true
+			return Entry{}, otter.InvalidateOp
 		}
 		admitted = true
 		return entry, otter.WriteOp
-	})
+	}
+	// The library keeps a value that has replaced another apart from its node: one place more
+	// to wait for memory. So what stands here leaves before.
+	if c.entries.Compute(hash, put); stands {
+		c.entries.Compute(hash, put)
+	}
 	return admitted
 }

@@ -35,13 +35,23 @@ func found(index uint64, node cairn.NodeID) cache.Fill {
 	return cache.Fill{Located: &cairn.Located{State: cairn.Found, Stamp: cairn.Stamp{Epoch: 2, Index: index}, Nodes: []cairn.NodeID{node}}}
 }
 
+// get is what Get finds, nil if nothing.
+func get(c *cache.Cache, ask *cache.Ask) (*cache.Entry, cache.Outcome) {
+	var answer cache.Answer
+	outcome := c.Get(ask, &answer)
+	if outcome != cache.Hit {
+		return nil, outcome
+	}
+	return &answer.Entry, outcome
+}
+
 func want(t *testing.T, c *cache.Cache, ask *cache.Ask, outcome cache.Outcome) *cache.Entry {
 	t.Helper()
-	answer, got := c.Get(ask)
+	entry, got := get(c, ask)
 	if got != outcome {
 		t.Errorf("key %s, %s of index %d: outcome %d, want %d", ask.Key, ask.Level, ask.Index, got, outcome)
 	}
-	return answer.Entry
+	return entry
 }
 
 func changed(index uint64, keys ...string) cairn.WatchBatch {
@@ -59,7 +69,7 @@ func TestServes(t *testing.T) {
 	}
 	want(t, c, asked("b", cairn.Eventual, 0), cache.Miss)
 	want(t, c, asked("a", cairn.Linearizable, 0), cache.Unproven)
-	if entry := want(t, c, asked("a", cairn.AtLeast, 12), cache.Hit); entry == nil || entry.Nodes[0] != 7 || entry.Token.Index(things.Cluster) != 12 {
+	if entry := want(t, c, asked("a", cairn.AtLeast, 12), cache.Hit); entry == nil || entry.Located().Nodes[0] != 7 || entry.Token().Index(things.Cluster) != 12 {
 		t.Errorf("the entry is %+v", entry)
 	}
 	want(t, c, asked("a", cairn.AtLeast, 13), cache.Unproven)
@@ -155,8 +165,8 @@ func TestRoom(t *testing.T) {
 				key := fmt.Sprintf("customer-%07d", i)
 				c.Fill(s, cairn.Key(key), fill)
 				if nodes > 1 {
-					if entry, _ := c.Get(asked(key, cairn.Eventual, 0)); entry.Entry != nil {
-						entry.Named.Store(&cache.Named{Location: cairn.Location{Replicas: make([]*cairn.Node, nodes-1)}})
+					if entry, _ := get(c, asked(key, cairn.Eventual, 0)); entry != nil {
+						entry.Name(&cache.Named{Location: cairn.Location{Replicas: make([]*cairn.Node, nodes-1)}})
 					}
 				}
 			}
@@ -210,12 +220,12 @@ func TestTogether(t *testing.T) {
 				applied.Lock()
 				i = index
 				applied.Unlock()
-				c.Fill(s, cairn.Key("a"), found(i, cairn.NodeID(i)))
+				c.Fill(s, cairn.Key("a"), found(i, cairn.NodeID(i+1)))
 				taken.Lock()
 				floor := proven
 				taken.Unlock()
-				if entry, _ := c.Get(asked("a", cairn.AtLeast, floor)); entry.Entry != nil && uint64(entry.Nodes[0]) < floor {
-					t.Errorf("the value of index %d was served as of %d", entry.Nodes[0], floor)
+				if entry, _ := get(c, asked("a", cairn.AtLeast, floor)); entry != nil && uint64(entry.Node()) <= floor {
+					t.Errorf("the value of index %d was served as of %d", entry.Node()-1, floor)
 					return
 				}
 			}
@@ -229,11 +239,11 @@ func TestCounts(t *testing.T) {
 	c, s, _ := begun(1<<20, 10)
 	c.Fill(s, cairn.Key("a"), found(12, 7))
 	for range 3 {
-		c.Get(asked("a", cairn.Eventual, 0))
+		get(c, asked("a", cairn.Eventual, 0))
 	}
-	c.Get(asked("a", cairn.AtLeast, 99))
-	c.Get(asked("b", cairn.Eventual, 0))
-	c.Get(asked("b", cairn.Eventual, 0))
+	get(c, asked("a", cairn.AtLeast, 99))
+	get(c, asked("b", cairn.Eventual, 0))
+	get(c, asked("b", cairn.Eventual, 0))
 	stats := c.Stats()
 	if len(stats.Sources) != 1 || stats.Entries != 1 {
 		t.Fatalf("stats are %+v", stats)
@@ -259,7 +269,7 @@ func TestWholeKeys(t *testing.T) {
 	for _, length := range []int{1, 39, 40, 41, 1024} {
 		for i, last := range []string{"a", "b"} {
 			entry := want(t, c, asked(strings.Repeat("k", length-1)+last, cairn.AtLeast, 12), cache.Hit)
-			if entry == nil || entry.Nodes[0] != cairn.NodeID(length+i) || len(entry.Nodes) != length%7+1 {
+			if entry == nil || entry.Located().Nodes[0] != cairn.NodeID(length+i) || len(entry.Located().Nodes) != length%7+1 {
 				t.Errorf("%d bytes, %s: the entry is %+v", length, last, entry)
 			}
 		}

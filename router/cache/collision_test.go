@@ -20,7 +20,7 @@ func TestCollision(t *testing.T) {
 		{Keyspace: 3, Key: key},
 	} {
 		other.Cluster, other.Epoch, other.Revision, other.Level = 1, 1, 1, cairn.AtLeast
-		if _, outcome := c.get(s, &other, c.hash(2, key)); outcome != Miss {
+		if outcome := c.get(s, &other, c.hash(2, key), new(Answer)); outcome != Miss {
 			t.Errorf("keyspace %s, key %s: outcome %d by the hash of another key", other.Keyspace, other.Key, outcome)
 		}
 	}

@@ -18,7 +18,7 @@ type Ask struct {
 
 // Answer is an entry that may be served.
 type Answer struct {
-	*Entry
+	Entry
 	// Through is the index up to which the entry is known to be true; its Stamp may be
 	// above.
 	Through uint64
@@ -39,51 +39,47 @@ const (
 	outcomes = iota
 )
 
-// Get finds the entry of a key if it may be served: see the package. It does not
-// allocate.
-func (c *Cache) Get(ask *Ask) (Answer, Outcome) {
+// Get finds the entry of a key if it may be served: see the package. It sets the answer
+// then, and does not allocate.
+func (c *Cache) Get(ask *Ask, answer *Answer) Outcome {
 	source := c.Source(SourceID{ask.Cluster, ask.Keyspace})
 	if source == nil {
-		return Answer{}, Miss
+		return Miss
 	}
-	answer, outcome := c.get(source, ask, c.hash(ask.Keyspace, ask.Key))
+	outcome := c.get(source, ask, c.hash(ask.Keyspace, ask.Key), answer)
 	source.counts.add(outcome)
-	return answer, outcome
+	return outcome
 }
 
 // Look is Get that is not counted.
-func (c *Cache) Look(ask *Ask) (Answer, Outcome) {
+func (c *Cache) Look(ask *Ask, answer *Answer) Outcome {
 	source := c.Source(SourceID{ask.Cluster, ask.Keyspace})
 	if source == nil {
-		return Answer{}, Miss
+		return Miss
 	}
-	return c.get(source, ask, c.hash(ask.Keyspace, ask.Key))
+	return c.get(source, ask, c.hash(ask.Keyspace, ask.Key), answer)
 }
 
-func (c *Cache) get(source *Source, ask *Ask, hash uint64) (Answer, Outcome) {
+func (c *Cache) get(source *Source, ask *Ask, hash uint64, answer *Answer) Outcome {
 	// The proof before the entry: changes that it covers have removed theirs by now.
 	current := source.session.Load()
 	if current == nil {
-		return Answer{}, Unproven
+		return Unproven
 	}
 	proof := current.proof.Load()
+	// The clock before the entry too: to read it is to wait for all memory asked for.
+	proven := ask.Level == cairn.Eventual && c.now()-proof.at <= c.bound
 	entry, found := c.entries.GetIfPresent(hash)
-	if !found || !entry.is(ask.Keyspace, ask.Key) || entry.session != current ||
-		entry.Stamp.Epoch != ask.Epoch || ask.WithAttributes && !entry.WithAttributes {
-		return Answer{}, Miss
+	if !found || entry.session != current || !entry.is(ask.Keyspace, ask.Key) ||
+		entry.epoch != ask.Epoch || ask.WithAttributes && !entry.WithAttributes {
+		return Miss
 	}
-	if proof.Revision > ask.Revision {
-		return Answer{}, Unproven
+	if ask.Level == cairn.AtLeast {
+		proven = max(proof.Index, entry.index) >= ask.Index
 	}
-	switch ask.Level {
-	case cairn.AtLeast:
-		if max(proof.Index, entry.Stamp.Index) >= ask.Index {
-			return Answer{entry, proof.Index}, Hit
-		}
-	case cairn.Eventual:
-		if c.now()-proof.at <= c.bound {
-			return Answer{entry, proof.Index}, Hit
-		}
+	if !proven || proof.Revision > ask.Revision {
+		return Unproven
 	}
-	return Answer{}, Unproven
+	answer.Entry, answer.Through = entry, proof.Index
+	return Hit
 }

@@ -251,11 +251,10 @@ func (w *world) Wait(*rapid.T) {
 func (w *world) ask(key int, level cairn.Level, token cairn.Token) (cluster int, entry *cache.Entry) {
 	w.seen = w.draw("map", max(w.seen, int(token.Epoch)), len(w.maps)-1)
 	owner := w.maps[w.seen][w.shard(key)]
-	answer, outcome := w.cache.Get(&cache.Ask{
+	entry, outcome := get(w.cache, &cache.Ask{
 		Keyspace: modelKeyspace, Key: modelKey(key), Cluster: clusterUID(owner.cluster), Epoch: owner.epoch,
 		Revision: uint64(w.seen), Level: level, Index: token.Index(clusterUID(owner.cluster)),
 	})
-	entry = answer.Entry
 	if (outcome == cache.Hit) != (entry != nil) {
 		w.Fatalf("outcome %d with entry %v", outcome, entry)
 	}
@@ -270,7 +269,7 @@ func (w *world) ask(key int, level cairn.Level, token cairn.Token) (cluster int,
 func (w *world) positionOf(key int, entry *cache.Entry) int {
 	var value cairn.NodeID
 	if entry.State == cairn.Found {
-		value = entry.Nodes[0]
+		value = entry.Located().Nodes[0]
 	}
 	for i, written := range slices.Backward(w.history[key]) {
 		if written.value == value {
@@ -283,7 +282,7 @@ func (w *world) positionOf(key int, entry *cache.Entry) int {
 
 // honest checks that an entry is no older than what it hands its reader as a token.
 func (w *world) honest(key, cluster int, entry *cache.Entry) {
-	told := entry.Token.Index(clusterUID(cluster))
+	told := entry.Token().Index(clusterUID(cluster))
 	if at := w.logs[cluster][told].position[key]; w.positionOf(key, entry) < at {
 		w.Fatalf("key %d: value %d of the history says that it is as of index %d, where it was value %d", key, w.positionOf(key, entry), told, at)
 	}
@@ -325,8 +324,8 @@ func (w *world) Eventual(*rapid.T) {
 		w.Fatalf("key %d: answered with value %d of its history, and the source was told of %d", key, w.positionOf(key, entry), at)
 	}
 	told := w.logs[cluster][stream.at]
-	if epoch, owns := told.owns[w.shard(key)]; entry.Stamp.Index <= uint64(stream.at) && (!owns || epoch != entry.Stamp.Epoch) {
-		w.Fatalf("key %d: answered under epoch %d, and the source was told that its log has another owner", key, entry.Stamp.Epoch)
+	if epoch, owns := told.owns[w.shard(key)]; entry.Stamp().Index <= uint64(stream.at) && (!owns || epoch != entry.Stamp().Epoch) {
+		w.Fatalf("key %d: answered under epoch %d, and the source was told that its log has another owner", key, entry.Stamp().Epoch)
 	}
 }
 

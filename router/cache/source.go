@@ -29,6 +29,7 @@ const changeSlots = 1024
 
 // session is a stream of changes without a gap.
 type session struct {
+	keyspace cairn.UID // the source's
 	// floor is where it began: earlier changes are not known.
 	floor   uint64
 	changed [changeSlots]atomic.Uint64 // the last index at which a key of the slot changed
@@ -47,7 +48,7 @@ func (s *Source) ID() SourceID { return s.id }
 // Begin begins a session where a stream tells that it begins: all that was filled before
 // is given up.
 func (s *Source) Begin(at cairn.Answer) {
-	fresh := &session{floor: at.Index}
+	fresh := &session{keyspace: s.id.Keyspace, floor: at.Index}
 	fresh.proof.Store(&proof{at, s.cache.now()})
 	s.session.Store(fresh)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"cairn"
 	"cairn/router"
@@ -223,19 +224,18 @@ func (b *Bed) editLocked(edit catalog.Edit) error {
 // for a revision, or told to catch up.
 type Topology struct {
 	bed *Bed
-	mu  sync.Mutex
-	m   *shardmap.Map
+	m   atomic.Pointer[shardmap.Map]
 }
 
 // Topology makes a view that begins with the newest map.
-func (b *Bed) Topology() *Topology { return &Topology{bed: b, m: b.Map()} }
+func (b *Bed) Topology() *Topology {
+	t := &Topology{bed: b}
+	t.m.Store(b.Map())
+	return t
+}
 
 // Map implements router.Topology.
-func (t *Topology) Map() *shardmap.Map {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.m
-}
+func (t *Topology) Map() *shardmap.Map { return t.m.Load() }
 
 // Wait implements router.Topology.
 func (t *Topology) Wait(ctx context.Context, revision uint64) (*shardmap.Map, error) {
@@ -244,12 +244,7 @@ func (t *Topology) Wait(ctx context.Context, revision uint64) (*shardmap.Map, er
 		m, changed := t.bed.m, t.bed.changed
 		t.bed.mu.Unlock()
 		if m.Revision() >= revision {
-			t.mu.Lock()
-			defer t.mu.Unlock()
-			if m.Revision() > t.m.Revision() {
-				t.m = m
-			}
-			return t.m, nil
+			return t.advance(m), nil
 		}
 		select {
 		case <-changed:
@@ -260,9 +255,17 @@ func (t *Topology) Wait(ctx context.Context, revision uint64) (*shardmap.Map, er
 }
 
 // CatchUp makes the view the newest.
-func (t *Topology) CatchUp() {
-	m := t.bed.Map()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.m = m
+func (t *Topology) CatchUp() { t.advance(t.bed.Map()) }
+
+// advance makes the view no older than a map, and returns it.
+func (t *Topology) advance(m *shardmap.Map) *shardmap.Map {
+	for {
+		old := t.m.Load()
+		if old.Revision() >= m.Revision() {
+			return old
+		}
+		if t.m.CompareAndSwap(old, m) {
+			return m
+		}
+	}
 }
