@@ -15,6 +15,9 @@ const (
 	actionTimeout = 5 * time.Second
 	// fencedTimeout is that while writes wait for it.
 	fencedTimeout = time.Second
+	// tailTimeout is that of a look at what a copy lacks, before which the target may have
+	// to end a checkpoint: of a million entries, under load, five to eight seconds.
+	tailTimeout = 20 * time.Second
 	// copyTimeout is that of a copy, which begins with a checkpoint of the source, and of
 	// what a data mover may have to do with every value.
 	copyTimeout = time.Minute
@@ -36,6 +39,8 @@ func (c *carrier) do(ctx context.Context, s State, a Action) State {
 	switch {
 	case s.Move.Phase == shardmap.MoveFenced:
 		limit = fencedTimeout
+	case a.Kind == Adopt, a.Kind == Tail:
+		limit = tailTimeout
 	case a.Kind == Copy, a.Kind == PrepareData, a.Kind == CopyData, a.Kind == CleanUpData:
 		limit = copyTimeout
 	}
