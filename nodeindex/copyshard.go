@@ -160,19 +160,19 @@ func (c *copier) requests(slices []requestTail) {
 		if t.second < c.cursor.second {
 			continue
 		}
-		offset := 0
+		from := 0
 		if t.second == c.cursor.second {
-			offset = int(c.cursor.position)
+			from = int(c.cursor.position)
 		}
-		for offset < len(t.records) {
+		c.pacer.Look()
+		for offset := range t.of(c.moving.Shard, c.bounded, from) {
 			c.pacer.Step()
 			r, _, behind := t.next(c.moving.Shard, c.bounded, offset)
 			if len(r.outcomes) > 0 {
 				c.piece.requests = append(c.piece.requests, r)
 				c.size += behind - offset
 			}
-			offset = behind
-			c.cursor.second, c.cursor.position = t.second, uint32(offset)
+			c.cursor.second, c.cursor.position = t.second, uint32(behind)
 			if c.size >= pieceBytes || len(c.piece.requests) >= pieceEntries {
 				if c.end(false); c.full() {
 					return

@@ -21,6 +21,7 @@ func (s *shard) boundedSince() uint64 {
 type requestTail struct {
 	second  int64
 	records []byte
+	places  *requestPlaces
 }
 
 // since are the slices that have records which came after a log index. Those
@@ -29,7 +30,7 @@ func (q *requests) since(keyspace cairn.UID, after uint64) []requestTail {
 	var out []requestTail
 	for _, s := range q.keyspaces[keyspace] {
 		if s.newest > after {
-			out = append(out, requestTail{s.second, s.records[:len(s.records):len(s.records)]})
+			out = append(out, requestTail{s.second, s.records[:len(s.records):len(s.records)], &s.places})
 		}
 	}
 	return out

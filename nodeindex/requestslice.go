@@ -25,6 +25,8 @@ type requestSlice struct {
 	// A place has a hash in its high and an offset, from 1, in its low half.
 	table []uint64
 	count int
+	// places finds them by the shards that they name.
+	places requestPlaces
 }
 
 // recordOverhead is what a record counts for beside its bytes: about its share
