@@ -19,6 +19,12 @@ func (s *Snapshot) Aggregate(sel Selection, id cairn.AttributeID) (cairn.Aggrega
 		t := s.tallyMembers(slot, a)
 		return t.aggregation(), nil
 	}
+	if !text {
+		if c, found := s.confine(&sel, slot); found && s.state.scansFor(sel.Where) {
+			t := c.tally(a)
+			return t.aggregation(), nil
+		}
+	}
 	selected, err := s.selected(&sel, slot)
 	if err != nil {
 		return cairn.Aggregation{}, err

@@ -3,6 +3,8 @@ package views
 import (
 	"slices"
 
+	"cairn"
+	"cairn/views/filter"
 	"cairn/views/order"
 )
 
@@ -56,6 +58,37 @@ func (o *sorted) aligned(index int, code uint32) order.View {
 	codes[code] = number
 	o.values[index] = codes
 	return number
+}
+
+// bitset is that of a value of an attribute, by its code, if the order has it.
+func (o *ordered) bitset(index int, code uint32) (v order.View, found bool) {
+	if index >= len(o.values) || int(code) >= len(o.values[index]) {
+		return 0, false
+	}
+	v = o.values[index][code]
+	return v, v != everything
+}
+
+// valueOf is the bitset of the value that a condition asks for, if it is one that the order
+// has a bitset of, and how many entries have it.
+func (o *ordered) valueOf(leaf *filter.Leaf) (v order.View, size int, found bool) {
+	index, found := o.state.index(leaf.Attribute().ID)
+	if !found || leaf.Absent() || len(leaf.Ranges()) != 1 {
+		return 0, 0, false
+	}
+	a := &o.state.attributes[index]
+	value, single := leaf.Ranges()[0].Single()
+	if !single || !a.aligns() {
+		return 0, 0, false
+	}
+	code := uint32(rank(value))
+	if value.Type() == cairn.TypeString {
+		if code, found = a.dictionary.find(value.Text()); !found {
+			return 0, 0, false
+		}
+	}
+	v, found = o.bitset(index, code)
+	return v, a.values.get(code).size(), found
 }
 
 // everything is the view of an order that has all its entries.

@@ -34,6 +34,18 @@ func (c *column) gather(ordinals []uint32, numbers *[gathered]uint64) (present u
 	return present
 }
 
+// gatherPresent is gather without those that have no number: it is how many have one.
+func (c *column) gatherPresent(ordinals []uint32, numbers *[gathered]uint64) (n int) {
+	for _, ordinal := range ordinals {
+		b, slot := c.blocks.get(ordinal/blockSize), ordinal%blockSize
+		if b != nil && b.has(slot) {
+			numbers[n%gathered] = b.get(slot)
+			n++
+		}
+	}
+	return n
+}
+
 // set gives an ordinal a number.
 func (c *column) set(ordinal uint32, number uint64, generation uint64) {
 	place := c.blocks.at(ordinal/blockSize, generation)

@@ -6,21 +6,19 @@ import (
 )
 
 // Count is how many entries a selection has: from kept counts if nothing
-// narrows the view, from the order's if a range of its first field does. A condition is refused as in Page, and one on an
-// attribute without an index also where more than Budget entries would have
-// to be tested.
+// narrows the view, from an order's where that knows what does. A condition is refused as
+// in Page, and one on an attribute without an index also where more than Budget entries
+// would have to be tested.
 func (s *Snapshot) Count(sel Selection) (int, error) {
-	slot, w, err := s.view(sel.View, sel.Version)
+	slot, _, err := s.view(sel.View, sel.Version)
 	if err != nil {
 		return 0, err
 	}
 	if sel.Where == nil {
 		return s.kept(slot), nil
 	}
-	if o := s.orders[w.order]; o.usable && s.masked() == nil {
-		if part, found := stretchOf(&o.comparer, &o.reader, w.number, sel.Where); found && part.alone {
-			return part.to - part.from, nil
-		}
+	if c, found := s.confine(&sel, slot); found && (len(c.values) == 0 || s.state.scansFor(sel.Where)) {
+		return c.count(), nil
 	}
 	selected, err := s.selected(&sel, slot)
 	if err != nil {

@@ -31,11 +31,7 @@ func (s *Snapshot) GroupCount(sel Selection, by ...cairn.AttributeID) ([]cairn.G
 	if err != nil {
 		return nil, err
 	}
-	selected, err := s.selected(&sel, slot)
-	if err != nil {
-		return nil, err
-	}
-	groups, err := group(attributes, selected)
+	groups, err := s.group(&sel, slot, attributes)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +50,16 @@ func (s *Snapshot) GroupCount(sel Selection, by ...cairn.AttributeID) ([]cairn.G
 }
 
 // group counts in the way that is expected to take the least.
-func group(attributes []*attribute, selected passing) ([]cairn.Group, error) {
+func (s *Snapshot) group(sel *Selection, slot int, attributes []*attribute) ([]cairn.Group, error) {
+	if c, found := s.confine(sel, slot); found && s.state.scansFor(sel.Where) {
+		if groups, counted := c.group(attributes); counted {
+			return groups, nil
+		}
+	}
+	selected, err := s.selected(sel, slot)
+	if err != nil {
+		return nil, err
+	}
 	if len(attributes) == 1 && attributes[0].indexed && len(selected.tests) > 0 {
 		return attributes[0].groupByCodes(selected), nil
 	}

@@ -49,7 +49,8 @@ var (
 	viewFilters = []string{"", "lit", "size >= 0", `kind == "b" || size < 3`, `kind in ["a", "c"] && !(ratio > 0.5)`, "has(at)",
 		`!has(name)`, `name.startsWith("k")`}
 	wheres = []string{"", `kind == "a"`, "lit", "!lit", "size > -1 && size < 4", "ratio <= 0.0", `kind == "b" && size != 2`, `name >= "k5"`,
-		`name == "k3"`, "size == 9223372036854775807", `at < now`, `!has(kind) || size == 1`, `kind == "c" && lit`, "note == 1", `note > 0 && kind == "a"`}
+		`name == "k3"`, "size == 9223372036854775807", `at < now`, `!has(kind) || size == 1`, `kind == "c" && lit`, `kind == "a" && at > timestamp("1970-01-01T00:10:00Z")`, `name >= "k2" && name < "k30" && lit`, `lit && kind == "b" && size > 0`,
+		`ratio >= 0.0 && kind == "c"`, `name.startsWith("k1") && !lit`, `kind > "a" && at < now && lit`, `size > 0 && size < 100 && ratio > -1.0`, "note == 1", `note > 0 && kind == "a"`}
 	sorts = [][]SortField{nil, {{Attribute: size, Descending: true}}, {{Attribute: ratio}, {Attribute: size}}, {{Attribute: kind}, {Attribute: at, Descending: true}}, {{Attribute: name, Descending: true}}, {{Attribute: lit}, {Attribute: kind, Descending: true}, {Attribute: size}, {Attribute: ratio, Descending: true}}}
 	now   = time.Unix(1_000, 0)
 )

@@ -2,6 +2,7 @@ package views
 
 import (
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -12,7 +13,11 @@ import (
 // where a condition has a value and a range with constants drawn at random: the
 // condition is parsed anew each time.
 func BenchmarkNarrowed(b *testing.B) {
-	s := benchViews(b, 500_000, benchDefinitions()).Snapshot()
+	definitions := benchDefinitions()
+	if os.Getenv("TIERED") != "" {
+		definitions = append(definitions, Definition{View: 10, Version: 1, Filter: definitions[0].Filter, Sort: []SortField{{Attribute: tier}, {Attribute: score}}})
+	}
+	s := benchViews(b, 500_000, definitions).Snapshot()
 	var wheres []string
 	for i := range 64 {
 		wheres = append(wheres, fmt.Sprintf(`tier == "t%d" && score > %.17f`, i%3, float64(i)/32-1))

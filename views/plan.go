@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"cairn"
 	"cairn/views/filter"
 	"cairn/views/order"
 
@@ -97,8 +96,9 @@ type planned struct {
 	query    *Query
 	slot     int
 	order    *comparer
-	// reader is of the order, if there is one to walk; walks is the view in
-	// it that has all members, and own whether it has no others.
+	// walked is the order and reader its tree, if there is one to walk; walks is the
+	// view in it that has all members, and own whether it has no others.
+	walked *ordered
 	reader *order.Reader
 	walks  order.View
 	own    bool
@@ -155,7 +155,7 @@ func (p *planned) chooseOrder(w *view) error {
 	if len(p.query.OrderBy) == 0 {
 		o := s.orders[w.order]
 		if p.order = &o.comparer; o.usable {
-			p.reader, p.walks, p.own = &o.reader, w.number, true
+			p.walked, p.reader, p.walks, p.own = o, &o.reader, w.number, true
 		}
 		return nil
 	}
@@ -166,7 +166,7 @@ func (p *planned) chooseOrder(w *view) error {
 	p.order = &comparer{state: &s.state, sort: p.query.OrderBy, fields: fields}
 	for number, o := range s.orders {
 		if o != nil && o.usable && slices.Equal(o.sort, p.query.OrderBy) {
-			p.order, p.reader = &o.comparer, &o.reader
+			p.order, p.walked, p.reader = &o.comparer, o, &o.reader
 			if number == w.order {
 				p.walks, p.own = w.number, true
 			} else {
@@ -181,61 +181,17 @@ func (p *planned) chooseOrder(w *view) error {
 // chooseValue looks for the rarest value with a bitset in the order that the
 // condition asks for.
 func (p *planned) chooseValue() {
-	root := p.query.Where.Root()
-	tests := []*filter.Node{root}
-	if root.Kind() == filter.And {
-		tests = root.Children()
-	}
 	rarest := -1
-	for _, test := range tests {
+	for _, test := range conjuncts(p.query.Where) {
 		if test.Kind() != filter.Test {
 			continue
 		}
-		index, code, found := p.alignedValue(test.Leaf())
-		if !found {
-			continue
-		}
-		if size := p.snapshot.state.attributes[index].values.get(code).size(); rarest < 0 || size < rarest {
-			rarest = size
-			p.value, p.has = p.values()[index][code], true
+		value, size, found := p.walked.valueOf(test.Leaf())
+		if found && (rarest < 0 || size < rarest) {
+			rarest, p.value, p.has = size, value, true
 		}
 	}
-	p.alone = p.has && root.Kind() == filter.Test
-}
-
-// values is the bitsets of values in the order that is walked.
-func (p *planned) values() [][]order.View {
-	for _, o := range p.snapshot.orders {
-		if o != nil && &o.reader == p.reader {
-			return o.values
-		}
-	}
-	return nil
-}
-
-// alignedValue is the value that a condition asks for, if it is one value with
-// a bitset in the order.
-func (p *planned) alignedValue(leaf *filter.Leaf) (index int, code uint32, found bool) {
-	index, found = p.snapshot.state.index(leaf.Attribute().ID)
-	if !found || leaf.Absent() || len(leaf.Ranges()) != 1 {
-		return 0, 0, false
-	}
-	v, single := leaf.Ranges()[0].Single()
-	if !single || !p.snapshot.state.attributes[index].aligns() {
-		return 0, 0, false
-	}
-	if v.Type() == cairn.TypeString {
-		if code, found = p.snapshot.state.attributes[index].dictionary.find(v.Text()); !found {
-			return 0, 0, false
-		}
-	} else {
-		code = uint32(rank(v))
-	}
-	values := p.values()
-	if index >= len(values) || int(code) >= len(values[index]) || values[index][code] == 0 {
-		return 0, 0, false
-	}
-	return index, code, true
+	p.alone = p.has && p.query.Where.Root().Kind() == filter.Test
 }
 
 // chooseMethod decides by what the methods are expected to take.
@@ -256,7 +212,7 @@ func (p *planned) chooseMethod() {
 	case p.own && p.has && p.alone && p.masked == nil:
 		p.Method = WalkBoth
 		return
-	case p.own && p.confined && p.part.alone && p.masked == nil:
+	case p.own && p.confined && len(p.part.left) == 0 && p.masked == nil:
 		p.Method, p.Matches = WalkRange, p.part.to-p.part.from
 		return
 	}

@@ -2,6 +2,7 @@ package views
 
 import (
 	"math"
+	"slices"
 
 	"cairn"
 	"cairn/views/filter"
@@ -76,9 +77,16 @@ func (r *resolver) Range(id cairn.AttributeID, values filter.Range, within *roar
 }
 
 // Scans reports whether an attribute has no bitmaps of its values.
-func (r *resolver) Scans(id cairn.AttributeID) bool {
-	a := r.attribute(id)
+func (r *resolver) Scans(id cairn.AttributeID) bool { return r.scans(id) }
+
+func (s *state) scans(id cairn.AttributeID) bool {
+	a := s.attribute(id)
 	return a != nil && !a.indexed
+}
+
+// scansFor reports whether columns are read for a condition.
+func (s *state) scansFor(where *filter.Filter) bool {
+	return slices.ContainsFunc(where.Leaves(), func(l *filter.Leaf) bool { return s.scans(l.Attribute().ID) })
 }
 
 // tester says which numbers of a column are in a range.

@@ -142,7 +142,7 @@ func (p *planned) keep() func(ordinal uint32) bool {
 		tests = append(tests, members.Contains)
 	}
 	// Behind the end of a range it is tested after all, if anything is.
-	decided := p.Method == WalkBoth && p.alone || p.Method == WalkRange && p.part.alone && len(tests) == 0
+	decided := p.Method == WalkBoth && p.alone || p.Method == WalkRange && len(p.part.left) == 0 && len(tests) == 0
 	if where := p.query.Where; where != nil && !decided {
 		tests = append(tests, func(ordinal uint32) bool { return where.MatchOrdinal(&p.snapshot.state, ordinal) })
 	}

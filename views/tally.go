@@ -45,6 +45,36 @@ func (t *tally) add(b *block, ordinals []uint32) {
 	}
 }
 
+// addApart adds the numbers of ordinals that may be far apart.
+func (t *tally) addApart(c *column, ordinals []uint32) {
+	var numbers [gathered]uint64
+	for len(ordinals) > 0 {
+		some := ordinals[:min(len(ordinals), gathered)]
+		ordinals = ordinals[len(some):]
+		n := c.gatherPresent(some, &numbers)
+		if n == 0 {
+			continue
+		}
+		if t.count == 0 {
+			t.least, t.most = numbers[0], numbers[0]
+		}
+		t.count += n
+		var sum, upper uint64 // as in vector.sum
+		var floats float64
+		for _, number := range numbers[:n] {
+			sum += number
+			upper += number >> 32
+			floats += floatOfRank(number)
+			t.least, t.most = min(t.least, number), max(t.most, number)
+		}
+		if t.kind == cairn.TypeFloat {
+			t.floats.add(floats)
+		} else {
+			t.sum = t.sum.Add(cairn.TimesInt(upper, 1<<32)).Add(cairn.IntSum{Low: sum - upper<<32})
+		}
+	}
+}
+
 // merge adds what a block has to say.
 func (t *tally) merge(b *blockTally) {
 	if t.count == 0 {

@@ -1,6 +1,9 @@
 package order
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // root is the flat array of an order's branches.
 type root struct {
@@ -49,6 +52,11 @@ func (r *root) reserve(slots int) {
 
 // path names a leaf by the indexes that lead to it.
 type path struct{ branch, group, leaf int }
+
+// compare orders the leaves that two paths lead to.
+func (p path) compare(q path) int {
+	return cmp.Or(cmp.Compare(p.branch, q.branch), cmp.Compare(p.group, q.group), cmp.Compare(p.leaf, q.leaf))
+}
 
 // locate is the leaf that a position belongs in; see route.
 func locate[P Position](r *root, p P, past bool) path {

@@ -73,6 +73,35 @@ func (w *words) clearFrom(slot int) {
 	}
 }
 
+// clearBefore makes the bits below a slot zero.
+func (w *words) clearBefore(slot int) {
+	i := slot >> 6
+	for below := range min(i, blockWords) {
+		w[below] = 0
+	}
+	if i < blockWords {
+		w[i] &^= 1<<(slot&63) - 1
+	}
+}
+
+// and makes the bits zero that a view does not have in a leaf.
+func (w *words) and(l *leaf, v int) {
+	m := l.of(v)
+	switch count := m.count(); {
+	case count == int(l.n):
+	case m.inBlock(int(l.n)):
+		for i, word := range l.blockAt(m.block()) {
+			w[i] &= word
+		}
+	default:
+		var other words
+		l.bits(v, &other)
+		for i := range w {
+			w[i] &= other[i]
+		}
+	}
+}
+
 // shiftDown moves every bit down by so many slots.
 func (w *words) shiftDown(by int) {
 	skip, shift := by>>6, by&63

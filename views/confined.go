@@ -1,0 +1,164 @@
+package views
+
+import (
+	"iter"
+	"slices"
+
+	"cairn"
+	"cairn/views/filter"
+	"cairn/views/order"
+)
+
+// confined is a selection that an order tells from its bitsets alone: the members of a view
+// in a stretch of it that have some values. It may be another view than was asked for, with
+// the same filter in another order: a view sorted by tier and score tells what a condition
+// on both leaves of all views with its filter.
+type confined struct {
+	order  *ordered
+	part   stretch
+	values []order.View
+}
+
+// confine finds the order that says most of a selection. There is none if conditions are left
+// that no order has bitsets of, and where shards are hidden, which orders do not know.
+func (s *Snapshot) confine(sel *Selection, slot int) (best confined, found bool) {
+	if sel.Where == nil || s.masked() != nil {
+		return best, false
+	}
+	asked := s.state.views[slot]
+	for _, w := range s.state.views {
+		if w == nil || !w.complete || !w.sameFilter(asked) || !s.orders[w.order].usable {
+			continue
+		}
+		if c, confines := s.orders[w.order].confine(w.number, sel.Where); confines && (!found || c.cost() < best.cost()) {
+			best, found = c, true
+		}
+	}
+	return best, found
+}
+
+// sameFilter tells whether two views have the same members.
+func (w *view) sameFilter(other *view) bool {
+	if w.Filter == nil || other.Filter == nil {
+		return w.Filter == other.Filter
+	}
+	return w.Filter.String() == other.Filter.String()
+}
+
+// confine is a condition as far as the order says it; false if that is not all of it.
+func (o *ordered) confine(walks order.View, where *filter.Filter) (c confined, all bool) {
+	part, found := stretchOf(&o.comparer, &o.reader, walks, where)
+	if !found {
+		return confined{}, false
+	}
+	c = confined{order: o, part: part}
+	for _, node := range part.left {
+		if node.Kind() != filter.Test {
+			return confined{}, false
+		}
+		value, _, aligned := o.valueOf(node.Leaf())
+		if !aligned {
+			return confined{}, false
+		}
+		c.values = append(c.values, value)
+	}
+	return c, true
+}
+
+// cost is how many members have to be looked at to count them: none where ranks tell.
+func (c *confined) cost() int {
+	if len(c.values) == 0 {
+		return 0
+	}
+	return c.part.to - c.part.from
+}
+
+// parts are the members, in order.
+func (c *confined) parts() iter.Seq[*order.Part] { return c.part.begin.Parts(c.part.end, c.values) }
+
+func (c *confined) count() (n int) {
+	if len(c.values) == 0 {
+		return c.part.to - c.part.from
+	}
+	for p := range c.parts() {
+		n += p.Len()
+	}
+	return n
+}
+
+// group counts by one or two attributes; false where one has values that the order has no
+// bitsets of.
+func (c confined) group(attributes []*attribute) (groups []cairn.Group, counted bool) {
+	last := attributes[len(attributes)-1]
+	values, views, counted := c.order.bitsetsOf(last)
+	if !counted {
+		return nil, false
+	}
+	row := func(counts []int, first ...cairn.Value) {
+		for i, n := range counts {
+			groups = appendGroup(groups, n, append(slices.Clip(first), values[i])...)
+		}
+	}
+	left := c.countEach(views)
+	if len(attributes) == 1 {
+		row(left)
+		return groups, true
+	}
+	firsts, with, counted := c.order.bitsetsOf(attributes[0])
+	for i, v := range with {
+		part := c
+		part.values = append(slices.Clip(c.values), v)
+		counts := part.countEach(views)
+		row(counts, firsts[i])
+		for at, n := range counts {
+			left[at] -= n
+		}
+	}
+	row(left, cairn.Value{})
+	return groups, counted
+}
+
+// countEach is how many members each of some views has, too, and then how many none has.
+func (c *confined) countEach(views []order.View) []int {
+	counts := make([]int, len(views)+1)
+	none := &counts[len(views)]
+	for p := range c.parts() {
+		*none += p.Len()
+		for i, v := range views {
+			counts[i] += p.Count(v)
+		}
+	}
+	for _, n := range counts[:len(views)] {
+		*none -= n
+	}
+	return counts
+}
+
+// bitsetsOf are the values of an attribute with their bitsets in the order, and then that
+// of those that have none; false if the order does not have them all.
+func (o *ordered) bitsetsOf(a *attribute) (values []cairn.Value, views []order.View, all bool) {
+	index, found := o.state.index(a.spec.ID)
+	if !found || !a.aligns() {
+		return nil, nil, false
+	}
+	for _, code := range a.allCodes() {
+		v, aligned := o.bitset(index, code)
+		if !aligned && a.values.get(code).size() > 0 {
+			return nil, nil, false
+		}
+		if aligned {
+			values, views = append(values, a.ofNumber(uint64(code))), append(views, v)
+		}
+	}
+	return append(values, cairn.Value{}), views, true
+}
+
+// tally adds the numbers of an attribute of the members.
+func (c *confined) tally(a *attribute) tally {
+	t := tally{kind: a.spec.Type}
+	var room [order.MostInPart]uint32
+	for p := range c.parts() {
+		t.addApart(&a.column, p.Ordinals(&room))
+	}
+	return t
+}
