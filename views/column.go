@@ -6,6 +6,8 @@ import "unsafe" // for Sizeof alone
 // their ranks (see rank), or the codes of its strings.
 type column struct {
 	blocks paged[*block]
+	// changed is the last generation in which a number changed.
+	changed uint64
 }
 
 // get is the number of an ordinal, and whether it has one.
@@ -48,6 +50,7 @@ func (c *column) gatherPresent(ordinals []uint32, numbers *[gathered]uint64) (n 
 
 // set gives an ordinal a number.
 func (c *column) set(ordinal uint32, number uint64, generation uint64) {
+	c.changed = generation
 	place := c.blocks.at(ordinal/blockSize, generation)
 	switch old := *place; {
 	case old == nil:
@@ -62,6 +65,7 @@ func (c *column) set(ordinal uint32, number uint64, generation uint64) {
 
 // unset takes the number of an ordinal away.
 func (c *column) unset(ordinal uint32, generation uint64) {
+	c.changed = generation
 	place := c.blocks.at(ordinal/blockSize, generation)
 	if *place == nil {
 		return

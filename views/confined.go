@@ -15,6 +15,7 @@ import (
 // on both leaves of all views with its filter.
 type confined struct {
 	order  *ordered
+	walks  order.View
 	part   stretch
 	values []order.View
 }
@@ -51,7 +52,7 @@ func (o *ordered) confine(walks order.View, where *filter.Filter) (c confined, a
 	if !found {
 		return confined{}, false
 	}
-	c = confined{order: o, part: part}
+	c = confined{order: o, walks: walks, part: part}
 	for _, node := range part.left {
 		if node.Kind() != filter.Test {
 			return confined{}, false
@@ -118,20 +119,44 @@ func (c confined) group(attributes []*attribute) (groups []cairn.Group, counted 
 	return groups, counted
 }
 
+// counted are how many members have each of an attribute's values, and then, behind the last
+// of these, how many there are in all.
+type counted [maxAligned + 1]int
+
+// countedKey tells digests of counts by some views from others of a node.
+type countedKey struct {
+	walks order.View
+	by    [maxAligned]order.View
+}
+
 // countEach is how many members each of some views has, too, and then how many none has.
 func (c *confined) countEach(views []order.View) []int {
-	counts := make([]int, len(views)+1)
-	none := &counts[len(views)]
-	for p := range c.parts() {
-		*none += p.Len()
+	all := len(views)
+	add := func(to *counted, p *order.Part) {
+		to[all] += p.Len()
 		for i, v := range views {
-			counts[i] += p.Count(v)
+			to[i] += p.Count(v)
 		}
 	}
-	for _, n := range counts[:len(views)] {
-		*none -= n
+	var n counted
+	if len(c.values) > 0 {
+		for p := range c.parts() {
+			add(&n, p)
+		}
+	} else {
+		key := countedKey{walks: c.walks}
+		copy(key.by[:], views)
+		digests := order.Digests[counted]{Key: key, Add: add, Join: func(to, from *counted) {
+			for i, more := range from[:all+1] {
+				to[i] += more
+			}
+		}}
+		n = digests.Between(c.part.begin, c.part.end)
 	}
-	return counts
+	for _, some := range n[:all] {
+		n[all] -= some
+	}
+	return n[:all+1]
 }
 
 // bitsetsOf are the values of an attribute with their bitsets in the order, and then that
@@ -153,12 +178,29 @@ func (o *ordered) bitsetsOf(a *attribute) (values []cairn.Value, views []order.V
 	return append(values, cairn.Value{}), views, true
 }
 
-// tally adds the numbers of an attribute of the members.
-func (c *confined) tally(a *attribute) tally {
-	t := tally{kind: a.spec.Type}
-	var room [order.MostInPart]uint32
-	for p := range c.parts() {
-		t.addApart(&a.column, p.Ordinals(&room))
+// talliedKey tells digests of numbers of an attribute from others of a node.
+type talliedKey struct {
+	walks     order.View
+	attribute cairn.AttributeID
+}
+
+// tally is what there is to say of the numbers of an attribute of the members.
+func (c *confined) tally(a *attribute) (t tally) {
+	add := func(to *tally, p *order.Part) {
+		var room [order.MostInPart]uint32
+		to.addApart(a, p.Ordinals(&room))
 	}
+	if len(c.values) > 0 {
+		for p := range c.parts() {
+			add(&t, p)
+		}
+	} else {
+		digests := order.Digests[tally]{
+			Key: talliedKey{c.walks, a.spec.ID}, Version: a.column.changed, Leaves: true,
+			Add: add, Join: (*tally).join,
+		}
+		t = digests.Between(c.part.begin, c.part.end)
+	}
+	t.kind = a.spec.Type
 	return t
 }

@@ -2,21 +2,29 @@ package views
 
 import (
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
+	"cairn"
 	"cairn/views/filter"
 )
 
 // BenchmarkNarrowed is what is asked of one of two indexes of a million entries
 // where a condition has a value and a range with constants drawn at random: the
-// condition is parsed anew each time.
+// condition is parsed anew each time. Columns are read for it, or there is a view
+// with the same filter whose order tells.
 func BenchmarkNarrowed(b *testing.B) {
 	definitions := benchDefinitions()
-	if os.Getenv("TIERED") != "" {
-		definitions = append(definitions, Definition{View: 10, Version: 1, Filter: definitions[0].Filter, Sort: []SortField{{Attribute: tier}, {Attribute: score}}})
-	}
+	b.Run("by=columns", func(b *testing.B) { narrowed(b, definitions) })
+	b.Run("by=order", func(b *testing.B) {
+		narrowed(b, append(definitions, Definition{View: viewTold, Version: 1, Filter: definitions[0].Filter, Sort: []SortField{{Attribute: tier}, {Attribute: score}}}))
+	})
+}
+
+// viewTold has the members of viewRecent.
+const viewTold cairn.UID = 20
+
+func narrowed(b *testing.B, definitions []Definition) {
 	s := benchViews(b, 500_000, definitions).Snapshot()
 	var wheres []string
 	for i := range 64 {

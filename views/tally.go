@@ -46,12 +46,13 @@ func (t *tally) add(b *block, ordinals []uint32) {
 }
 
 // addApart adds the numbers of ordinals that may be far apart.
-func (t *tally) addApart(c *column, ordinals []uint32) {
+func (t *tally) addApart(a *attribute, ordinals []uint32) {
+	t.kind = a.spec.Type
 	var numbers [gathered]uint64
 	for len(ordinals) > 0 {
 		some := ordinals[:min(len(ordinals), gathered)]
 		ordinals = ordinals[len(some):]
-		n := c.gatherPresent(some, &numbers)
+		n := a.column.gatherPresent(some, &numbers)
 		if n == 0 {
 			continue
 		}
@@ -73,6 +74,22 @@ func (t *tally) addApart(c *column, ordinals []uint32) {
 			t.sum = t.sum.Add(cairn.TimesInt(upper, 1<<32)).Add(cairn.IntSum{Low: sum - upper<<32})
 		}
 	}
+}
+
+// join adds what there is to say of others.
+func (t *tally) join(other *tally) {
+	if other.count == 0 {
+		return
+	}
+	if t.count == 0 {
+		*t = *other
+		return
+	}
+	t.count += other.count
+	t.least, t.most = min(t.least, other.least), max(t.most, other.most)
+	t.sum = t.sum.Add(other.sum)
+	t.floats.add(other.floats.total)
+	t.floats.lost += other.floats.lost
 }
 
 // merge adds what a block has to say.

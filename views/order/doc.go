@@ -18,7 +18,7 @@
 //
 // # Shape
 //
-// Leaves hold up to 372 ordinals. Up to 64 leaves make a group, up to 64
+// Leaves hold up to 370 ordinals. Up to 64 leaves make a group, up to 64
 // groups a branch, and a flat array of branches is the root. For each child a
 // group and a branch cache the first entry below it and an 8-byte prefix of
 // its first sort value, so that most of a descent touches no column. For each

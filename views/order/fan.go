@@ -39,6 +39,7 @@ type fan[C any] struct {
 	summaries []summary
 	separators
 	children [fanout]*C
+	notes    notes
 }
 
 type (
@@ -48,10 +49,7 @@ type (
 
 // clone is a copy that a generation may change.
 func (f *fan[C]) clone(generation uint64) *fan[C] {
-	c := *f
-	c.generation = generation
-	c.summaries = slices.Clone(f.summaries)
-	return &c
+	return &fan[C]{generation: generation, summaries: slices.Clone(f.summaries), separators: f.separators, children: f.children}
 }
 
 // occupied has a bit for each child that has members of a view.

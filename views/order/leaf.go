@@ -6,7 +6,7 @@ import "slices"
 // change is mostly leaves, which speaks for small ones; pages of sparse views
 // and what is held of each leaf speak for large ones. It is as many as make a
 // leaf fill an allocation of 1,536 bytes with what stands before them.
-const leafCapacity = 372
+const leafCapacity = 370
 
 // leaf is a run of an order's entries with the views' bits of them.
 type leaf struct {
@@ -19,6 +19,7 @@ type leaf struct {
 	blocks     uint16
 	n          uint32
 	ordinals   [leafCapacity]uint32
+	notes      notes
 }
 
 // clone is a copy that a generation may change.
@@ -72,7 +73,7 @@ func (l *leaf) remove(slot int, e *edit) {
 func (l *leaf) tail(at int, generation uint64) *leaf {
 	right := &leaf{generation: generation, n: l.n - uint32(at)}
 	copy(right.ordinals[:], l.ordinals[at:l.n])
-	before := *l
+	before := leaf{views: l.views, slots: l.slots, blocks: l.blocks, n: l.n}
 	l.n = uint32(at)
 	l.resetViews(before.slots, before.blocks)
 	right.resetViews(before.slots, before.blocks)
@@ -94,7 +95,7 @@ func (l *leaf) tail(at int, generation uint64) *leaf {
 
 // absorb appends the entries of the leaf to the right, which fit.
 func (l *leaf) absorb(right *leaf) {
-	before := *l
+	before := leaf{views: l.views, slots: l.slots, blocks: l.blocks, n: l.n}
 	copy(l.ordinals[l.n:], right.ordinals[:right.n])
 	l.n += right.n
 	l.resetViews(max(before.slots, right.slots), max(before.blocks, right.blocks))

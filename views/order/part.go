@@ -22,21 +22,36 @@ func (it Iterator) Parts(end Iterator, also []View) iter.Seq[*Part] {
 		}
 		var p Part
 		for it.at.compare(end.at) <= 0 {
-			p.leaf, p.is = it.leaf, *it.bitsOf(it.leaf, &p.is)
-			if it.slot > 0 {
-				p.is.clearBefore(it.slot)
-			}
-			if it.at == end.at {
-				p.is.clearFrom(end.slot)
-			}
+			p.fill(&it, end)
 			for _, v := range also {
 				p.is.and(it.leaf, int(v))
 			}
-			if p.size = p.is.count(); p.size > 0 && !yield(&p) || !it.nextLeaf() {
+			if len(also) > 0 {
+				p.size = p.is.count()
+			}
+			if p.size > 0 && !yield(&p) || !it.nextLeaf() {
 				return
 			}
 		}
 	}
+}
+
+// fill makes the part what an iterator has in its leaf from its place up to another's.
+func (p *Part) fill(it *Iterator, end Iterator) {
+	p.leaf, p.is = it.leaf, *it.bitsOf(it.leaf, &p.is)
+	if it.slot > 0 {
+		p.is.clearBefore(it.slot)
+	}
+	if it.at == end.at {
+		p.is.clearFrom(end.slot)
+	}
+	p.size = p.is.count()
+}
+
+// fillWhole makes the part all members of a view in a leaf.
+func (p *Part) fillWhole(l *leaf, view int) {
+	p.leaf = l
+	p.size = l.bits(view, &p.is)
 }
 
 // Len is how many members there are, at least one.
