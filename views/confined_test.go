@@ -36,13 +36,19 @@ func TestConfined(t *testing.T) {
 	}
 	var all []held
 	wheres := []func() string{
-		func() string { return fmt.Sprintf(`tier == "t%d" && score > %.3f`, random.IntN(4), random.NormFloat64()) },
+		func() string {
+			return fmt.Sprintf(`tier == "t%d" && score > %.3f`, random.IntN(4), random.NormFloat64())
+		},
 		func() string { return fmt.Sprintf(`score <= %.3f && tier == "t1"`, random.NormFloat64()) },
 		func() string { return fmt.Sprintf(`score < %.3f`, 1+random.NormFloat64()) },
 		func() string { return fmt.Sprintf(`tier == "t2" && created < %d`, createdAt(random.Float64())) },
-		func() string { return fmt.Sprintf(`tier >= "t1" && country == "c%d" && status == "s0"`, random.IntN(4)) },
+		func() string {
+			return fmt.Sprintf(`tier >= "t1" && country == "c%d" && status == "s0"`, random.IntN(4))
+		},
 		func() string { return fmt.Sprintf(`created >= %d && country == "c2"`, createdAt(random.Float64())) },
-		func() string { return fmt.Sprintf(`tier == "t0" && created > %d && country != "c1"`, createdAt(random.Float64())) },
+		func() string {
+			return fmt.Sprintf(`tier == "t0" && created > %d && country != "c1"`, createdAt(random.Float64()))
+		},
 	}
 	compare := func(h held, where *filter.Filter) {
 		t.Helper()
