@@ -106,6 +106,9 @@ type ViewRequest struct {
 	Key Key
 	// WithPlan asks for ViewReply.Plan.
 	WithPlan bool
+	// Brief asks for an answer only if it takes no longer than a page of a view in its
+	// order does; one that may is refused (KindNotYet, TAKES_LONG). It is not sent.
+	Brief bool
 }
 
 // ViewReply answers a ViewRequest from one state of the index.

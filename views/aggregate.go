@@ -15,15 +15,18 @@ func (s *Snapshot) Aggregate(sel Selection, id cairn.AttributeID) (cairn.Aggrega
 		return cairn.Aggregation{}, err
 	}
 	text := a.spec.Type == cairn.TypeString
-	if sel.Where == nil && !text {
-		t := s.tallyMembers(slot, a)
-		return t.aggregation(), nil
-	}
 	if !text {
 		if c, found := s.confine(&sel, slot); found && s.state.scansFor(sel.Where) {
 			t := c.tally(a)
 			return t.aggregation(), nil
 		}
+	}
+	if sel.Brief {
+		return cairn.Aggregation{}, errLong
+	}
+	if sel.Where == nil && !text {
+		t := s.tallyMembers(slot, a)
+		return t.aggregation(), nil
 	}
 	selected, err := s.selected(&sel, slot)
 	if err != nil {

@@ -20,6 +20,9 @@ func (s *Snapshot) Count(sel Selection) (int, error) {
 	if c, found := s.confine(&sel, slot); found && (len(c.values) == 0 || s.state.scansFor(sel.Where)) {
 		return c.count(), nil
 	}
+	if sel.Brief {
+		return 0, errLong
+	}
 	selected, err := s.selected(&sel, slot)
 	if err != nil {
 		return 0, err

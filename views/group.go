@@ -56,6 +56,9 @@ func (s *Snapshot) group(sel *Selection, slot int, attributes []*attribute) ([]c
 			return groups, nil
 		}
 	}
+	if sel.Brief {
+		return nil, errLong
+	}
 	selected, err := s.selected(sel, slot)
 	if err != nil {
 		return nil, err

@@ -48,6 +48,9 @@ func (s *Snapshot) CountAll(sel Selection) (int, error) {
 	if err := sel.usable(); err != nil {
 		return 0, err
 	}
+	if sel.Brief {
+		return 0, errLong
+	}
 	seen := s.state.entries.read()
 	if masked := s.masked(); masked != nil {
 		seen = roaring.AndNot(seen, masked)

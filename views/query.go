@@ -23,7 +23,12 @@ type Selection struct {
 	// Budget is for how many entries Attributes is called at most; 0 for
 	// DefaultBudget.
 	Budget int
+	// Brief refuses what may take longer than to walk along an order
+	// (KindNotYet, TAKES_LONG).
+	Brief bool
 }
+
+var errLong = cairn.Errorf(cairn.KindNotYet, "TAKES_LONG", "the answer takes longer than others may wait for")
 
 // DefaultBudget is how many entries a condition on an attribute without an
 // index is tested on before the question is refused.

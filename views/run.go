@@ -10,14 +10,16 @@ import (
 // uses the room if that is enough.
 func (p *planned) run(room []uint32) ([]uint32, error) {
 	where := p.query.Where
-	if where != nil && !where.Plan().Exact() {
-		return p.runTesting(room)
-	}
-	if p.Method != SelectTop {
+	if exact := where == nil || where.Plan().Exact(); exact && p.Method != SelectTop && !(p.query.Brief && p.WalkCost > briefCost) {
 		if ordinals, done := p.walk(room); done {
 			return ordinals, nil
 		}
 		p.FellBack, p.Method = true, SelectTop
+	} else if !exact && !p.query.Brief {
+		return p.runTesting(room)
+	}
+	if p.query.Brief {
+		return nil, errLong
 	}
 	members := p.snapshot.members(p.slot)
 	if where != nil {
@@ -83,6 +85,10 @@ func (p *planned) start(view order.View) order.Iterator {
 	}
 	return p.reader.First(view)
 }
+
+// briefCost is how long a walk may be expected to take, in nanoseconds, where answers are to
+// be brief: about what the rows of a page do that it finds.
+const briefCost = 20_000
 
 // leastWalk is how many entries a walk may test in any case: so few are
 // cheaper than any other way.

@@ -167,7 +167,7 @@ func (q *question) indexed() error {
 }
 
 func (q *question) selection() views.Selection {
-	sel := views.Selection{View: q.request.View, Version: q.request.Version, Where: q.where}
+	sel := views.Selection{View: q.request.View, Version: q.request.Version, Where: q.where, Brief: q.request.Brief}
 	if q.entries != nil {
 		sel.Attributes = func(ordinal uint32) cairn.Attributes {
 			attributes, _, _ := q.find(q.snapshot.Key(ordinal))

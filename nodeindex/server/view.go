@@ -40,26 +40,27 @@ func (j *viewJob) try(index Index) *indexv1.AskViewResponse {
 	if !j.quick() {
 		return nil
 	}
+	j.request.Brief = true
 	reply, err := index.AskView(noWait, &j.request)
-	if wouldWait(err) {
+	if j.request.Brief = false; wouldWait(err) {
 		return nil
 	}
 	return j.answer(reply, err)
 }
 
-// quick tells whether the answer surely takes no longer than others on the
-// stream may wait for: it is kept, or a walk along the view's own order.
+// quick tells whether the answer may take no longer than others on the stream may
+// wait for: whether it is kept or told by an order, the index decides.
 func (j *viewJob) quick() bool {
-	if j.request.Level == cairn.Linearizable || j.request.Where != "" {
+	switch r := &j.request; {
+	case r.Level == cairn.Linearizable:
 		return false
+	case r.Asked == cairn.AskPage:
+		return len(r.OrderBy) == 0 && r.Limit <= inlineRows
+	case r.Asked == cairn.AskGroups || r.Asked == cairn.AskAggregate:
+		return r.Where != "" // of all members it takes long
+	default:
+		return r.Asked == cairn.AskCount || r.Asked == cairn.AskMembership
 	}
-	switch j.request.Asked {
-	case cairn.AskPage:
-		return len(j.request.OrderBy) == 0 && j.request.Limit <= inlineRows
-	case cairn.AskCount, cairn.AskMembership:
-		return true
-	}
-	return false
 }
 
 func (j *viewJob) run(ctx context.Context, index Index) *indexv1.AskViewResponse {
