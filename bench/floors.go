@@ -24,26 +24,38 @@ type echoes struct {
 func startEchoes(ctx context.Context, hops, connections int) (*echoes, error) {
 	e := &echoes{}
 	next := ""
-	for range hops {
-		var args []string
-		if next != "" {
-			args = append(args, next)
-		}
-		process, err := spawn.Start(ctx, "echo", args...)
-		if err != nil {
+	for hop := range hops - 1 {
+		if err := e.start(ctx, next, 0); err != nil {
 			return nil, errors.Join(err, e.stop())
 		}
-		e.processes = append(e.processes, process)
-		next = process.Address
+		next = e.processes[hop].Address
 	}
+	if err := e.start(ctx, next, connections); err != nil {
+		return nil, errors.Join(err, e.stop())
+	}
+	return e, nil
+}
+
+// start starts a server before another one, or the last one if next is empty, with so
+// many connections to it.
+func (e *echoes) start(ctx context.Context, next string, connections int) error {
+	var args []string
+	if next != "" {
+		args = append(args, next)
+	}
+	process, err := spawn.Start(ctx, "echo", args...)
+	if err != nil {
+		return err
+	}
+	e.processes = append(e.processes, process)
 	for range connections {
-		conn, err := floor.Dial(next)
+		conn, err := floor.Dial(process.Address)
 		if err != nil {
-			return nil, errors.Join(err, e.stop())
+			return err
 		}
 		e.conns = append(e.conns, conn)
 	}
-	return e, nil
+	return nil
 }
 
 // stop ends the servers, those in front first.
@@ -81,6 +93,13 @@ func (e *echoes) stream(s settings) report.Measure {
 			streams = append(streams, open...)
 		}
 		return load.Pipelined(ctx, streams, s.window, s.warmup, s.length)
+	}
+}
+
+// scattered asks all of the servers at once.
+func (e *echoes) scattered(s settings, bytes int) report.Measure {
+	return func(ctx context.Context) (load.Result, error) {
+		return load.Closed(ctx, floor.Scattered(e.conns, s.viewCallers, bytes), s.warmup, s.length)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	cairnv1 "cairn/proto/cairn/v1"
 )
@@ -15,6 +16,7 @@ import (
 const (
 	unaryMethod  = "/cairn.bench.Echo/Unary"
 	streamMethod = "/cairn.bench.Echo/Stream"
+	sizedMethod  = "/cairn.bench.Echo/Sized"
 )
 
 // echo answers each message with itself, or with what the next server makes
@@ -34,7 +36,7 @@ func (e *echo) description() *grpc.ServiceDesc {
 	return &grpc.ServiceDesc{
 		ServiceName: "cairn.bench.Echo",
 		HandlerType: (*any)(nil),
-		Methods:     []grpc.MethodDesc{{MethodName: "Unary", Handler: unary}},
+		Methods:     []grpc.MethodDesc{{MethodName: "Unary", Handler: unary}, {MethodName: "Sized", Handler: sized}},
 		Streams:     []grpc.StreamDesc{stream},
 	}
 }
@@ -49,6 +51,15 @@ func (e *echo) unary(ctx context.Context, decode func(any) error) (any, error) {
 	}
 	response := new(cairnv1.LocateRequest)
 	return response, e.next.Invoke(ctx, unaryMethod, request, response)
+}
+
+// sized answers with as many bytes as it is asked for.
+func sized(_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+	request := new(wrapperspb.UInt32Value)
+	if err := decode(request); err != nil {
+		return nil, err
+	}
+	return wrapperspb.Bytes(make([]byte, request.GetValue())), nil
 }
 
 func (e *echo) stream(stream grpc.ServerStream) error {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
 
 	"cairn/bench/floor"
 	"cairn/bench/load"
@@ -67,6 +68,30 @@ func TestEchoes(t *testing.T) {
 		if err != nil {
 			t.Errorf("%d hops: %v", hops, err)
 		}
+	}
+}
+
+func TestScattered(t *testing.T) {
+	err := floor.Serve("", func(address string) error {
+		var conns []*grpc.ClientConn
+		for range 2 {
+			conn, err := floor.Dial(address)
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			conns = append(conns, conn)
+		}
+		result, err := patiently(func(length time.Duration) (load.Result, error) {
+			return load.Closed(t.Context(), floor.Scattered(conns, 4, 2000), 0, length)
+		})
+		if err != nil || result.Items == 0 {
+			t.Errorf("%d items, %v", result.Items, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

@@ -1,0 +1,39 @@
+package floor
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"cairn/bench/load"
+)
+
+// Scattered are callers that each ask all servers at once for an answer of so many
+// bytes, one question after the other: what an answer costs that is made of several,
+// before anything is looked up.
+func Scattered(conns []*grpc.ClientConn, callers, bytes int) []load.Call {
+	ask := func(ctx context.Context, conn *grpc.ClientConn) error {
+		response := new(wrapperspb.BytesValue)
+		if err := conn.Invoke(ctx, sizedMethod, wrapperspb.UInt32(uint32(bytes)), response); err != nil {
+			return err
+		}
+		if len(response.GetValue()) != bytes {
+			return fmt.Errorf("an answer of %d bytes, want %d", len(response.GetValue()), bytes)
+		}
+		return nil
+	}
+	calls := make([]load.Call, callers)
+	for i := range calls {
+		calls[i] = func(ctx context.Context) (int, error) {
+			asked, ctx := errgroup.WithContext(ctx)
+			for _, conn := range conns {
+				asked.Go(func() error { return ask(ctx, conn) })
+			}
+			return 1, asked.Wait()
+		}
+	}
+	return calls
+}
