@@ -15,14 +15,19 @@ func (s *Snapshot) Aggregate(sel Selection, id cairn.AttributeID) (cairn.Aggrega
 		return cairn.Aggregation{}, err
 	}
 	text := a.spec.Type == cairn.TypeString
-	if !text {
-		if c, found := s.confine(&sel, slot); found && s.state.scansFor(sel.Where) {
-			t := c.tally(a)
-			return t.aggregation(), nil
+	if !text && sel.Where != nil && s.state.scansFor(sel.Where) {
+		most := talliedAtMost
+		if sel.Brief {
+			most = talliedBriefly
+		}
+		if c, found := s.confine(&sel, slot); found {
+			if t, done := c.tally(a, most); done {
+				return t.aggregation(), nil
+			}
 		}
 	}
 	if sel.Brief {
-		return cairn.Aggregation{}, errLong
+		return cairn.Aggregation{}, ErrLong
 	}
 	if sel.Where == nil && !text {
 		t := s.tallyMembers(slot, a)

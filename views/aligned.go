@@ -22,17 +22,24 @@ func (a *attribute) aligns() bool { return a.indexed && !a.unaligned }
 func (v *Views) unalign(index int) {
 	v.present.attributes[index].unaligned = true
 	for _, o := range v.orders {
-		if o == nil || index >= len(o.values) {
-			continue
+		if o != nil {
+			o.forgetValues(index)
 		}
-		for _, number := range o.values[index] {
-			if number != 0 {
-				o.tree.DropView(number)
-			}
-		}
-		o.values = slices.Clone(o.values)
-		o.values[index] = nil
 	}
+}
+
+// forgetValues gives up the bitsets of an attribute in an order.
+func (o *sorted) forgetValues(index int) {
+	if index >= len(o.values) {
+		return
+	}
+	for _, number := range o.values[index] {
+		if number != everything {
+			o.tree.DropView(number)
+		}
+	}
+	o.values = slices.Clone(o.values)
+	o.values[index] = nil
 }
 
 // aligned is the bitset of an attribute's value in an order, made if there is
@@ -42,9 +49,16 @@ func (o *sorted) aligned(index int, code uint32) order.View {
 	if index < len(o.values) && int(code) < len(o.values[index]) && o.values[index][code] != 0 {
 		return o.values[index][code]
 	}
+	if o.full.has(index) {
+		return everything
+	}
 	number, err := o.tree.AddView()
 	if err != nil {
-		return everything // an order full of views has no room for what only makes it faster
+		// An order full of views has no room for what only makes it faster. It gives up
+		// the attribute: a bitset that is made later would lack the entries until then.
+		o.full.add(index)
+		o.forgetValues(index)
+		return everything
 	}
 	// Snapshots have the old slices.
 	o.values = slices.Clone(o.values)

@@ -54,7 +54,7 @@ type stretch struct {
 // stretchOf is the stretch that a condition confines a view to: where it asks for one value
 // of each of the order's first fields, or of none, and for a range of the next one.
 func stretchOf(o *comparer, reader *order.Reader, view order.View, where *filter.Filter) (part stretch, found bool) {
-	part.left = conjuncts(where)
+	part.left = slices.Clone(conjuncts(where))
 	var equal []cairn.Value
 	begin, end := bound{comparer: o}, bound{comparer: o, past: true}
 	for i, field := range o.fields {
@@ -84,12 +84,13 @@ func stretchOf(o *comparer, reader *order.Reader, view order.View, where *filter
 	return part, true
 }
 
-// conjuncts are what all has to be true for a condition to be.
+// conjuncts are what all has to be true for a condition to be. The caller does not change
+// them.
 func conjuncts(where *filter.Filter) []*filter.Node {
 	if root := where.Root(); root.Kind() != filter.And {
 		return []*filter.Node{root}
 	}
-	return slices.Clone(where.Root().Children())
+	return where.Root().Children()
 }
 
 // confines tells whether a part of a condition is that an attribute has a value in one range.

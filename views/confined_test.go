@@ -75,6 +75,14 @@ func TestConfined(t *testing.T) {
 				t.Fatalf("%s: groups %v, want %v", where, got, groups)
 			}
 		}
+		brief := sel
+		brief.Brief = true
+		if got, err := h.snapshot.Count(brief); err == nil && got != n || err != nil && err != ErrLong {
+			t.Fatalf("%s: count is briefly %d (%v), want %d", where, got, err, n)
+		}
+		if a, err := h.snapshot.Aggregate(brief, balance); err == nil && a.Ints.String() != sum.String() || err != nil && err != ErrLong {
+			t.Fatalf("%s: aggregated briefly to %+v (%v), want %s", where, a, err, sum)
+		}
 		if a, err := h.snapshot.Aggregate(sel, balance); err != nil || a.Count != n || a.Ints.String() != sum.String() {
 			t.Fatalf("%s: aggregated to %+v (%v), want %d of %s", where, a, err, n, sum)
 		}

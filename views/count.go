@@ -18,10 +18,12 @@ func (s *Snapshot) Count(sel Selection) (int, error) {
 		return s.kept(slot), nil
 	}
 	if c, found := s.confine(&sel, slot); found && (len(c.values) == 0 || s.state.scansFor(sel.Where)) {
-		return c.count(), nil
+		if !sel.Brief || c.cost() <= countedBriefly {
+			return c.count(), nil
+		}
 	}
 	if sel.Brief {
-		return 0, errLong
+		return 0, ErrLong
 	}
 	selected, err := s.selected(&sel, slot)
 	if err != nil {

@@ -67,6 +67,8 @@ type sorted struct {
 	// values are the bitsets of attributes' values, by attribute and code, 0
 	// where there is none.
 	values [][]order.View
+	// full are the attributes that there was no room for bitsets of.
+	full attributeSet
 }
 
 // Define adds a version of a view. Where there are entries already it is

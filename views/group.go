@@ -51,13 +51,19 @@ func (s *Snapshot) GroupCount(sel Selection, by ...cairn.AttributeID) ([]cairn.G
 
 // group counts in the way that is expected to take the least.
 func (s *Snapshot) group(sel *Selection, slot int, attributes []*attribute) ([]cairn.Group, error) {
-	if c, found := s.confine(sel, slot); found && s.state.scansFor(sel.Where) {
-		if groups, counted := c.group(attributes); counted {
-			return groups, nil
+	if sel.Where != nil && s.state.scansFor(sel.Where) {
+		most := 0
+		if sel.Brief {
+			most = countedBriefly
+		}
+		if c, found := s.confine(sel, slot); found {
+			if groups, done := c.group(attributes, most); done {
+				return groups, nil
+			}
 		}
 	}
 	if sel.Brief {
-		return nil, errLong
+		return nil, ErrLong
 	}
 	selected, err := s.selected(sel, slot)
 	if err != nil {

@@ -179,10 +179,16 @@ func (o *sorted) fill(s *state, runs iter.Seq[[]uint32], members map[int]*roarin
 		if !a.aligns() {
 			continue
 		}
-		for _, code := range a.allCodes() {
-			b := a.values.get(code)
-			if number := o.aligned(i, code); b.size() > 0 && number != everything {
-				fillings = append(fillings, fillingOf(number, b.read(), o.tree.Len()))
+		codes := a.allCodes()
+		for _, code := range codes {
+			o.aligned(i, code)
+		}
+		if o.full.has(i) {
+			continue
+		}
+		for _, code := range codes {
+			if b := a.values.get(code); b.size() > 0 {
+				fillings = append(fillings, fillingOf(o.values[i][code], b.read(), o.tree.Len()))
 			}
 		}
 	}

@@ -49,7 +49,7 @@ func (s *Snapshot) CountAll(sel Selection) (int, error) {
 		return 0, err
 	}
 	if sel.Brief {
-		return 0, errLong
+		return 0, ErrLong
 	}
 	seen := s.state.entries.read()
 	if masked := s.masked(); masked != nil {

@@ -21,9 +21,9 @@ const (
 	// WalkBoth reads it off the order where the bitsets of the view and of an
 	// attribute's value agree, testing the rest of the condition, if any.
 	WalkBoth
-	// WalkRange reads it off the stretch of the order that a range of the
-	// first sort field confines it to, testing the rest of the condition, if
-	// any.
+	// WalkRange reads it off the stretch of the order that values of its first
+	// fields and a range of the next confine it to, testing the rest of the
+	// condition, if any.
 	WalkRange
 	// WalkTest walks the view in order and tests each entry.
 	WalkTest
@@ -134,6 +134,9 @@ func (s *Snapshot) plan(q *Query) (*planned, error) {
 	if err := q.usable(); err != nil {
 		return nil, err
 	}
+	if q.Brief && q.Where != nil && s.state.plansLong(q.Where) {
+		return nil, ErrLong
+	}
 	p.Members = s.kept(slot)
 	p.Matches = p.Members
 	if q.Where != nil && p.reader != nil {
@@ -235,6 +238,9 @@ func (p *planned) chooseMethod() {
 	// It has cost little then beside the other way.
 	const unlikely = 4
 	p.patience = min(max(int(unlikely*looked), p.SelectCost/costWalk/8), p.SelectCost/costWalk)
+	if p.query.Brief {
+		p.patience = min(p.patience, briefCost/costWalk)
+	}
 	if p.WalkCost > p.SelectCost && (where == nil || where.Plan().Exact()) {
 		p.Method = SelectTop
 	}

@@ -24,11 +24,12 @@ type Selection struct {
 	// DefaultBudget.
 	Budget int
 	// Brief refuses what may take longer than to walk along an order
-	// (KindNotYet, TAKES_LONG).
+	// (KindNotYet, TAKES_LONG). Rank takes no notice.
 	Brief bool
 }
 
-var errLong = cairn.Errorf(cairn.KindNotYet, "TAKES_LONG", "the answer takes longer than others may wait for")
+// ErrLong is why a question is refused that was to be answered briefly.
+var ErrLong = cairn.Errorf(cairn.KindNotYet, "TAKES_LONG", "the answer takes longer than others may wait for")
 
 // DefaultBudget is how many entries a condition on an attribute without an
 // index is tested on before the question is refused.

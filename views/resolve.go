@@ -89,6 +89,17 @@ func (s *state) scansFor(where *filter.Filter) bool {
 	return slices.ContainsFunc(where.Leaves(), func(l *filter.Leaf) bool { return s.scans(l.Attribute().ID) })
 }
 
+// plansLong reports whether it takes long to estimate a condition: by going over many
+// values, or many ranges.
+func (s *state) plansLong(where *filter.Filter) bool {
+	return slices.ContainsFunc(where.Leaves(), func(l *filter.Leaf) bool {
+		spec := l.Attribute()
+		return len(l.Ranges()) > manyRanges || spec.Type == cairn.TypeString && s.scans(spec.ID)
+	})
+}
+
+const manyRanges = 8
+
 // tester says which numbers of a column are in a range.
 type tester struct {
 	span  span

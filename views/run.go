@@ -19,7 +19,7 @@ func (p *planned) run(room []uint32) ([]uint32, error) {
 		return p.runTesting(room)
 	}
 	if p.query.Brief {
-		return nil, errLong
+		return nil, ErrLong
 	}
 	members := p.snapshot.members(p.slot)
 	if where != nil {
@@ -102,9 +102,22 @@ func (p *planned) walk(room []uint32) (ordinals []uint32, done bool) {
 		ordinals, it := roomFor(room, p.query.Limit+1), p.reader.At(p.walks, p.query.Offset)
 		return ordinals[:it.Fill(ordinals)], true
 	}
+	keep := p.keep()
+	if p.Method == WalkRange && keep == nil && p.query.After == nil {
+		// So they do within a stretch.
+		from := min(p.part.from+p.query.Offset, p.part.to)
+		ordinals, it := roomFor(room, min(p.query.Limit+1, p.part.to-from)), p.reader.At(p.walks, from)
+		return ordinals[:it.Fill(ordinals)], true
+	}
+	if p.query.Brief && p.Method == WalkBoth && keep == nil {
+		if p.need > leastWalk {
+			return nil, false
+		}
+		// Bitsets that hardly meet are walked for long: what tests counts the leaves.
+		keep = func(uint32) bool { return true }
+	}
 	ordinals = roomFor(room, p.need)
 	it := p.start(p.walks)
-	keep := p.keep()
 	if p.Method == WalkBoth {
 		it = it.And(p.value)
 	}

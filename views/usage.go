@@ -16,7 +16,7 @@ type Usage struct {
 	// Orders are the orders, Bitsets what is aligned with them: views and
 	// values.
 	Orders, Bitsets int64
-	// Tallies are what is kept to aggregate whole views.
+	// Tallies are what is kept to aggregate views and to group parts of them.
 	Tallies int64
 }
 
@@ -50,6 +50,7 @@ func (s *Snapshot) Usage() Usage {
 			usage := o.reader.Usage()
 			u.Orders += int64(usage.Order)
 			u.Bitsets += int64(usage.Views)
+			u.Tallies += int64(usage.Digests)
 		}
 	}
 	return u

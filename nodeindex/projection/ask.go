@@ -44,6 +44,9 @@ func (p *Projection) Ask(applied uint64, req *cairn.ViewRequest, reply *cairn.Vi
 		return err
 	}
 	q := question{projection: p, request: req, reply: reply, schema: schema, where: where}
+	if req.Brief && where != nil && !where.Plan().Exact() {
+		return views.ErrLong
+	}
 	if !q.readsEntries() {
 		return q.answer(p.Snapshot(applied, req.Index, req.Level))
 	}

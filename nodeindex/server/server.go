@@ -65,6 +65,10 @@ const (
 	inlineKeys = 1024
 	// inlineRows is the same for the rows of a page.
 	inlineRows = 512
+	// inlineTested is how many rows it may have whose entries are tested, and inlineWhere
+	// how many bytes a condition, which is read first.
+	inlineTested = 200
+	inlineWhere  = 512
 	// longestWait ends requests that name no timeout, or a longer one.
 	longestWait = time.Minute
 	// maxMicros is the longest timeout that there is.

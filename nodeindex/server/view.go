@@ -52,8 +52,10 @@ func (j *viewJob) try(index Index) *indexv1.AskViewResponse {
 // wait for: whether it is kept or told by an order, the index decides.
 func (j *viewJob) quick() bool {
 	switch r := &j.request; {
-	case r.Level == cairn.Linearizable:
+	case r.Level == cairn.Linearizable || len(r.Where) > inlineWhere:
 		return false
+	case r.Asked == cairn.AskPage && r.Where != "":
+		return len(r.OrderBy) == 0 && r.Limit <= inlineTested
 	case r.Asked == cairn.AskPage:
 		return len(r.OrderBy) == 0 && r.Limit <= inlineRows
 	case r.Asked == cairn.AskGroups || r.Asked == cairn.AskAggregate:

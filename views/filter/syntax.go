@@ -3,6 +3,7 @@ package filter
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"cairn"
@@ -24,8 +25,8 @@ type source struct {
 // and CEL's has is of another shape than ours, so that all of them reach the
 // checker as calls, with their place. It is the library's recursive-descent
 // parser, which is bounded in depth and, at the lengths that filters have,
-// several times faster than the generated one.
-func celParser() (*parser.Parser, error) {
+// several times faster than the generated one. Any number of goroutines may use it.
+var celParser = sync.OnceValues(func() (*parser.Parser, error) {
 	return parser.NewParser(
 		parser.EnablePrattParser(true),
 		parser.EnableVariadicOperatorASTs(true),
@@ -34,7 +35,7 @@ func celParser() (*parser.Parser, error) {
 		parser.MaxExpressionNodeCount(MaxLength),
 		parser.ErrorRecoveryLimit(1),
 	)
-}
+})
 
 // parseSource reads an expression's syntax.
 func parseSource(text string, mode Mode) (*source, ast.Expr, error) {

@@ -14,7 +14,7 @@ type note struct {
 }
 
 // mostNotes is how many are kept of a node: those made last.
-const mostNotes = 8
+const mostNotes = 16
 
 // find is the value of a key that was found out of a version; nil if there is none.
 func (n *notes) find(key any, version uint64) any {
@@ -24,6 +24,14 @@ func (n *notes) find(key any, version uint64) any {
 		}
 	}
 	return nil
+}
+
+// count is how many there are.
+func (n *notes) count() (count int) {
+	for at := n.first.Load(); at != nil; at = at.next {
+		count++
+	}
+	return count
 }
 
 // put keeps a value, in place of that of another version. One that is put while another is

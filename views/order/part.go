@@ -36,6 +36,12 @@ func (it Iterator) Parts(end Iterator, also []View) iter.Seq[*Part] {
 	}
 }
 
+// LeavesTo is how many leaves there are from the iterator's place up to another's, at most.
+func (it Iterator) LeavesTo(end Iterator) int {
+	groups := (end.at.branch-it.at.branch)*fanout + end.at.group - it.at.group
+	return max(groups*fanout+end.at.leaf-it.at.leaf+1, 0)
+}
+
 // fill makes the part what an iterator has in its leaf from its place up to another's.
 func (p *Part) fill(it *Iterator, end Iterator) {
 	p.leaf, p.is = it.leaf, *it.bitsOf(it.leaf, &p.is)

@@ -8,6 +8,8 @@ type Usage struct {
 	Order int
 	// Views is what all memberships and their counts take.
 	Views int
+	// Digests is what is kept of digests, with those of about a cache line.
+	Digests int
 }
 
 // What one node of each kind takes, as Go allocates it.
@@ -17,6 +19,7 @@ const (
 	rootBytes    = 128
 	childBytes   = 8 + 8 + 4
 	summaryBytes = 24
+	noteBytes    = 48 + 64
 )
 
 // Usage walks the nodes, not the entries.
@@ -33,8 +36,10 @@ func (r Reader) Usage() Usage {
 		for _, g := range b.children[:b.n] {
 			u.Leaves += g.n
 			u.Views += cap(g.summaries) * summaryBytes
+			u.Digests += g.notes.count() * noteBytes
 			for _, l := range g.children[:g.n] {
 				u.Views += cap(l.views) * 8
+				u.Digests += l.notes.count() * noteBytes
 			}
 		}
 	}
