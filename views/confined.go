@@ -11,8 +11,8 @@ import (
 
 // confined is a selection that an order tells from its bitsets alone: the members of a view
 // in a stretch of it that have some values. It may be another view than was asked for, with
-// the same filter in another order: a view sorted by tier and score tells what a condition
-// on both leaves of all views with its filter.
+// the same filter in another order: one sorted by tier and score tells how many members of
+// any such view have a tier and more than some score.
 type confined struct {
 	order  *ordered
 	walks  order.View

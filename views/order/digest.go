@@ -26,12 +26,12 @@ type Digests[T any] struct {
 // iterator is without And. It is false if more leaves than Most had to be looked at; what
 // was found out of some is kept for the next time.
 func (d *Digests[T]) Between(it, end Iterator) (out T, done bool) {
-	looked := looked{most: d.Most}
+	seen := looked{most: d.Most}
 	var p Part
 	for it.leaf != nil && end.leaf != nil && it.at.compare(end.at) <= 0 {
 		switch {
 		case it.beginsGroup() && (it.at.branch != end.at.branch || it.at.group != end.at.group):
-			of := d.ofGroup(it.group, it.view, &looked)
+			of := d.ofGroup(it.group, it.view, &seen)
 			if of == nil {
 				return out, false
 			}
@@ -39,13 +39,13 @@ func (d *Digests[T]) Between(it, end Iterator) (out T, done bool) {
 			it.at.leaf = it.group.n - 1
 			it.leaf = it.group.children[it.at.leaf]
 		case it.slot == 0 && it.at != end.at && d.Leaves:
-			of := d.ofLeaf(it.leaf, it.view, &looked)
+			of := d.ofLeaf(it.leaf, it.view, &seen)
 			if of == nil {
 				return out, false
 			}
 			d.Join(&out, of)
 		default:
-			if !looked.another() {
+			if !seen.another() {
 				return out, false
 			}
 			if p.fill(&it, end); p.size > 0 {
@@ -75,7 +75,7 @@ func (it *Iterator) beginsGroup() bool {
 
 // ofGroup is the digest of all members of a view below a group; nil if more leaves would
 // have to be looked at than may be.
-func (d *Digests[T]) ofGroup(g *group, view int, looked *looked) *T {
+func (d *Digests[T]) ofGroup(g *group, view int, seen *looked) *T {
 	if known, ok := g.notes.find(d.Key, d.Version).(*T); ok {
 		return known
 	}
@@ -83,14 +83,14 @@ func (d *Digests[T]) ofGroup(g *group, view int, looked *looked) *T {
 	for some := g.occupied(view); some != 0; some &= some - 1 {
 		l := g.children[bits.TrailingZeros64(some)]
 		if d.Leaves {
-			of := d.ofLeaf(l, view, looked)
+			of := d.ofLeaf(l, view, seen)
 			if of == nil {
 				return nil
 			}
 			d.Join(made, of)
 			continue
 		}
-		if !looked.another() {
+		if !seen.another() {
 			return nil
 		}
 		p.fillWhole(l, view)
@@ -101,11 +101,11 @@ func (d *Digests[T]) ofGroup(g *group, view int, looked *looked) *T {
 }
 
 // ofLeaf is ofGroup of a leaf.
-func (d *Digests[T]) ofLeaf(l *leaf, view int, looked *looked) *T {
+func (d *Digests[T]) ofLeaf(l *leaf, view int, seen *looked) *T {
 	if known, ok := l.notes.find(d.Key, d.Version).(*T); ok {
 		return known
 	}
-	if !looked.another() {
+	if !seen.another() {
 		return nil
 	}
 	made, p := new(T), Part{}
