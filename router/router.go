@@ -14,6 +14,7 @@ type Router struct {
 	connections *connections
 	holds       *holds
 	viewFlights viewFlights
+	pageFlights pageFlights
 	kept        *keptAnswers
 	located     *located // nil without a cache
 	// fleetFlights are of their own: what indexes are being asked never waits for

@@ -108,6 +108,23 @@ func TestAClusterThatCannotAnswer(t *testing.T) {
 				if took := time.Since(began); took < least || took > most {
 					t.Errorf("it took %s of 10 s", took)
 				}
+				// Two who ask for the same page are told so each in his time.
+				var both sync.WaitGroup
+				for i := range 2 {
+					both.Go(func() {
+						time.Sleep(time.Duration(i) * time.Second)
+						ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+						defer cancel()
+						began := time.Now()
+						_, err := v.QueryView(ctx, cairn.PageQuery{Selection: all})
+						requireError(t, err, want.kind, want.reason, want.text)
+						// Who is out of reach is known to be by now.
+						if took := time.Since(began); fault != bed.Unreachable && took < least-time.Second || took > most {
+							t.Errorf("a page took %s of 10 s", took)
+						}
+					})
+				}
+				both.Wait()
 				partial := all
 				partial.Partial = true
 				began = time.Now()

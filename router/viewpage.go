@@ -40,10 +40,24 @@ const defaultViewPage = 50
 // An offset beyond the last row gives an empty page.
 func (r *Router) QueryView(ctx context.Context, query cairn.PageQuery) (cairn.ViewPage, error) {
 	began := r.began()
-	p := &paging{question: question{sweep: sweep{router: r, verb: VerbQueryView}, partial: query.Partial, pinned: query.Pinned}, query: &query}
+	read := r.readPage
+	if joinable(&query) {
+		read = r.joinPage
+	}
+	out, err := read(ctx, &query)
+	r.ended(VerbQueryView, out.keyspace, max(len(out.Rows), 1), 0, began, err)
+	return out.ViewPage, err
+}
+
+// readPage reads a page for itself.
+func (r *Router) readPage(ctx context.Context, query *cairn.PageQuery) (pageRead, error) {
+	p := &paging{question: question{sweep: sweep{router: r, verb: VerbQueryView}, partial: query.Partial, pinned: query.Pinned}, query: query}
 	out, err := p.run(ctx)
-	r.ended(VerbQueryView, p.name, max(len(out.Rows), 1), 0, began, err)
-	return out, err
+	read := pageRead{ViewPage: out, keyspace: p.name}
+	for _, part := range p.parts {
+		read.clusters = append(read.clusters, p.cluster(&part.part).Name)
+	}
+	return read, err
 }
 
 // paging is the reading of one page of a view.
