@@ -2,9 +2,10 @@ package floor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -28,11 +29,13 @@ func Scattered(conns []*grpc.ClientConn, callers, bytes int) []load.Call {
 	calls := make([]load.Call, callers)
 	for i := range calls {
 		calls[i] = func(ctx context.Context) (int, error) {
-			asked, ctx := errgroup.WithContext(ctx)
-			for _, conn := range conns {
-				asked.Go(func() error { return ask(ctx, conn) })
+			var asked sync.WaitGroup
+			failed := make([]error, len(conns))
+			for i, conn := range conns {
+				asked.Go(func() { failed[i] = ask(ctx, conn) })
 			}
-			return 1, asked.Wait()
+			asked.Wait()
+			return 1, errors.Join(failed...)
 		}
 	}
 	return calls
