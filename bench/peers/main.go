@@ -25,7 +25,7 @@ import (
 type settings struct {
 	entries, callers, batchCallers, viewCallers, pairs int
 	warmup, length                                     time.Duration
-	only                                               string
+	only, beside                                       string
 	json                                               string
 	out                                                *report.Record
 }
@@ -100,6 +100,7 @@ func parse(args []string) (s settings, to io.Writer, done func() error, err erro
 	flags.IntVar(&s.pairs, "pairs", 10, "pairs of peer and ours")
 	flags.DurationVar(&s.warmup, "warmup", 500*time.Millisecond, "how long each run goes on before it counts")
 	flags.DurationVar(&s.length, "length", 2*time.Second, "how long each run counts")
+	flags.StringVar(&s.beside, "beside", "", "views: `PEERS` to measure beside, of postgres, redis and sqlite with commas between; empty for all")
 	flags.StringVar(&s.only, "only", "", "views: `WORKLOADS` to run, with commas between; empty for all")
 	flags.StringVar(&s.json, "json", "", "a `FILE` for the figures as JSON")
 	quick := flags.Bool("quick", false, "3 short pairs: to see where one is while working, nothing to record")

@@ -35,8 +35,14 @@ func viewsBeside(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, open := range []func(context.Context, settings, *views.Cairn) (*viewed, error){postgresViews, redisViews, sqliteViews} {
-		peer, err := open(ctx, s, ours)
+	for _, each := range []struct {
+		name string
+		open func(context.Context, settings, *views.Cairn) (*viewed, error)
+	}{{"postgres", postgresViews}, {"redis", redisViews}, {"sqlite", sqliteViews}} {
+		if !named(s.beside, each.name) {
+			continue
+		}
+		peer, err := each.open(ctx, s, ours)
 		if missing(s.out, err) {
 			continue
 		} else if err != nil {
@@ -47,6 +53,11 @@ func viewsBeside(ctx context.Context, s settings) (err error) {
 		}
 	}
 	return nil
+}
+
+// named tells whether a name is in a list, as all names are in an empty one.
+func named(list, name string) bool {
+	return list == "" || slices.Contains(strings.Split(list, ","), name)
 }
 
 // viewed is a peer that has the records.
@@ -108,7 +119,7 @@ func (v *viewed) beside(ctx context.Context, s settings, ours *views.Cairn, posi
 		return err
 	}
 	for _, w := range workloads {
-		if s.only != "" && !slices.Contains(strings.Split(s.only, ","), w.Name) {
+		if !named(s.only, w.Name) {
 			continue
 		}
 		comparison, err := report.Compare(ctx, "Views/"+w.Name+v.suffix, v.name, s.pairs,
