@@ -7,12 +7,14 @@ import (
 	"cairn"
 	"cairn/views/filter"
 	"cairn/views/order"
+
+	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // confined is a selection that an order tells from its bitsets alone: the members of a view
 // in a stretch of it that have some values. It may be another view than was asked for, with
 // the same filter in another order: one sorted by tier and score tells how many members of
-// any such view have a tier and more than some score.
+// any such view have a tier and more than some score. All orders tell of a view of all.
 type confined struct {
 	order  *ordered
 	walks  order.View
@@ -34,24 +36,32 @@ func (s *Snapshot) confine(sel *Selection, slot int) (best confined, found bool)
 	if sel.Where == nil || s.masked() != nil {
 		return best, false
 	}
-	asked := s.state.views[slot]
-	for _, w := range s.state.views {
-		if w == nil || !w.complete || !w.sameFilter(asked) || !s.orders[w.order].usable {
-			continue
+	try := func(o *ordered, walks order.View) {
+		if o == nil || !o.usable {
+			return
 		}
-		if c, confines := s.orders[w.order].confine(w.number, sel.Where); confines && (!found || c.cost() < best.cost()) {
+		if c, confines := o.confine(walks, sel.Where); confines && (!found || c.cost() < best.cost()) {
 			best, found = c, true
+		}
+	}
+	asked := s.state.views[slot]
+	if asked.Filter == nil {
+		for _, o := range s.orders {
+			try(o, everything)
+		}
+		return best, found
+	}
+	for _, w := range s.state.views {
+		if w != nil && w.complete && w.sameFilter(asked) {
+			try(s.orders[w.order], w.number)
 		}
 	}
 	return best, found
 }
 
-// sameFilter tells whether two views have the same members.
+// sameFilter tells whether two views have the same members, of which one has a filter.
 func (w *view) sameFilter(other *view) bool {
-	if w.Filter == nil || other.Filter == nil {
-		return w.Filter == other.Filter
-	}
-	return w.Filter.String() == other.Filter.String()
+	return w.Filter != nil && w.Filter.String() == other.Filter.String()
 }
 
 // confine is a condition as far as the order says it; false if that is not all of it.
@@ -99,6 +109,19 @@ func (c *confined) count() (n int) {
 		n += p.Len()
 	}
 	return n
+}
+
+// bitmap is the members as a set of ordinals.
+func (c *confined) bitmap(s *state) *roaring.Bitmap {
+	d := s.dense.empty(nil, s.entries.read())
+	defer s.dense.pool.Put(d)
+	var room [order.MostInPart]uint32
+	for p := range c.parts() {
+		for _, ordinal := range p.Ordinals(&room) {
+			d.words[ordinal/64] |= 1 << (ordinal % 64)
+		}
+	}
+	return roaring.FromDense(d.words, true)
 }
 
 // group counts by one or two attributes. It does not where one has values that the order

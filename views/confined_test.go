@@ -41,6 +41,8 @@ func TestConfined(t *testing.T) {
 		},
 		func() string { return fmt.Sprintf(`score <= %.3f && tier == "t1"`, random.NormFloat64()) },
 		func() string { return fmt.Sprintf(`score < %.3f`, 1+random.NormFloat64()) },
+		func() string { return fmt.Sprintf(`tier == "t%d"`, random.IntN(4)) },
+		func() string { return `country == "c2"` },
 		func() string { return fmt.Sprintf(`tier == "t2" && created < %d`, createdAt(random.Float64())) },
 		func() string {
 			return fmt.Sprintf(`tier >= "t1" && country == "c%d" && status == "s0"`, random.IntN(4))

@@ -3,6 +3,7 @@ package views
 import (
 	"cairn"
 	"cairn/views/filter"
+	"cairn/views/order"
 )
 
 // Count is how many entries a selection has: from kept counts if nothing
@@ -22,6 +23,9 @@ func (s *Snapshot) Count(sel Selection) (int, error) {
 			return c.count(), nil
 		}
 	}
+	if n, told := s.countValue(&sel, slot); told {
+		return n, nil
+	}
 	if sel.Brief {
 		return 0, ErrLong
 	}
@@ -30,6 +34,26 @@ func (s *Snapshot) Count(sel Selection) (int, error) {
 		return 0, err
 	}
 	return selected.count(), nil
+}
+
+// countValue counts the members that have a value which the view's order has a bitset of,
+// from what is kept with the order.
+func (s *Snapshot) countValue(sel *Selection, slot int) (n int, told bool) {
+	w := s.state.views[slot]
+	o, root := s.orders[w.order], sel.Where.Root()
+	if root.Kind() != filter.Test || !o.usable || s.masked() != nil {
+		return 0, false
+	}
+	value, _, aligned := o.valueOf(root.Leaf())
+	if !aligned {
+		return 0, false
+	}
+	all := confined{order: o, walks: w.number, part: stretch{begin: o.reader.First(w.number), end: o.reader.End(w.number), to: o.reader.Count(w.number)}}
+	counts, told := all.countEach([]order.View{value}, countedBriefly)
+	if !told {
+		return 0, false
+	}
+	return counts[0], true
 }
 
 // selected is the entries of a selection.

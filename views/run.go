@@ -21,14 +21,30 @@ func (p *planned) run(room []uint32) ([]uint32, error) {
 	if p.query.Brief {
 		return nil, ErrLong
 	}
-	members := p.snapshot.members(p.slot)
-	if where != nil {
-		members = where.Plan().Select(&p.resolver, members)
-	}
+	members := p.selected()
 	if p.walksToGathered(members) {
 		return p.walkGathered(members, room), nil
 	}
 	return p.top(members), nil
+}
+
+// fewToSelect is how many entries there must be for each that is taken off an order, one
+// here and one there, for that to be faster than to go over columns.
+const fewToSelect = 4
+
+// selected is all that the page is chosen from.
+func (p *planned) selected() *roaring.Bitmap {
+	s, where := p.snapshot, p.query.Where
+	switch {
+	case where == nil:
+		return s.members(p.slot)
+	case s.state.scansFor(where):
+		c, found := s.confine(&p.query.Selection, p.slot)
+		if found && (c.part.to-c.part.from)*fewToSelect < s.state.entries.size() {
+			return c.bitmap(&s.state)
+		}
+	}
+	return where.Plan().Select(&p.resolver, s.members(p.slot))
 }
 
 // runTesting finds a page where the condition asks for an attribute without
