@@ -10,7 +10,7 @@ import (
 // uses the room if that is enough.
 func (p *planned) run(room []uint32) ([]uint32, error) {
 	where := p.query.Where
-	if exact := where == nil || where.Plan().Exact(); exact && p.Method != SelectTop && !(p.query.Brief && p.WalkCost > briefCost) {
+	if exact := where == nil || where.Plan().Exact(); exact && p.Method != SelectTop && (!p.query.Brief || p.WalkCost <= briefCost) {
 		if ordinals, done := p.walk(room); done {
 			return ordinals, nil
 		}

@@ -33,6 +33,9 @@ func (e *echo) description() *grpc.ServiceDesc {
 	unary := func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
 		return e.unary(ctx, decode)
 	}
+	sized := func(_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+		return sized(decode)
+	}
 	return &grpc.ServiceDesc{
 		ServiceName: "cairn.bench.Echo",
 		HandlerType: (*any)(nil),
@@ -54,7 +57,7 @@ func (e *echo) unary(ctx context.Context, decode func(any) error) (any, error) {
 }
 
 // sized answers with as many bytes as it is asked for.
-func sized(_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+func sized(decode func(any) error) (any, error) {
 	request := new(wrapperspb.UInt32Value)
 	if err := decode(request); err != nil {
 		return nil, err

@@ -120,9 +120,9 @@ const (
 // declared are the views that are asked, and one that nobody asks: its order tells what
 // conditions on a tier and a score leave of "recent", as an index made for it does elsewhere.
 func declared() []*cairnv1.View {
-	out := make([]*cairnv1.View, len(Views))
-	for i, v := range Views {
-		out[i] = &cairnv1.View{Name: "views/" + v.Name, Filter: v.Filter, Sort: []string{v.Sort}, Fields: Fields}
+	var out []*cairnv1.View
+	for _, v := range Views {
+		out = append(out, &cairnv1.View{Name: "views/" + v.Name, Filter: v.Filter, Sort: []string{v.Sort}, Fields: Fields})
 	}
 	return append(out, &cairnv1.View{Name: "views/recent-by-tier", Filter: Views[Recent].Filter, Sort: []string{"tier", "score"}})
 }

@@ -65,7 +65,7 @@ func (h held) compareStretches(t *rapid.T, v View, want []uint32) {
 	// With a bound it gets there some time or other: what was made is kept.
 	if rapid.Bool().Draw(t, "bounded") {
 		digests.Most = 3
-		for range len(want) {
+		for range want {
 			if _, done := digests.Between(begin, end); done {
 				break
 			}
