@@ -34,7 +34,7 @@ func TestWorkloads(t *testing.T) {
 		{"import", "BenchmarkImport-"},
 		{"bulk -bulk 20000", "ratio Locate/writes="},
 		{"replicas", "Replicas/killed: none of "},
-		{"views", "BenchmarkViews/GroupWhere-"},
+		{"views", "ratio Views/GroupWhere / bare servers, two asked at once: "},
 		{"overload -flood 300ms", "Overload/healthy again after"},
 		{"map -followers 5 -changes 10", "since etcd had answered: p50"},
 		{"growth -most-entries 1 -most-shards 100", "ratio Growth/shards=100/router=process / 10 shards: "},

@@ -91,7 +91,8 @@ func (r *resharder) ask(call func(context.Context, cairnv1.AdminClient) error) b
 
 func (r *resharder) moves() (moves []*cairnv1.Move, ok bool) {
 	ok = r.ask(func(ctx context.Context, admin cairnv1.AdminClient) error {
-		page, err := admin.ListMoves(ctx, &cairnv1.ListMovesRequest{PageSize: 100})
+		// Those that have ended are there, too, some hundred after a while.
+		page, err := admin.ListMoves(ctx, &cairnv1.ListMovesRequest{PageSize: 1000})
 		moves = page.GetMoves()
 		return err
 	})
